@@ -1,0 +1,478 @@
+r"""The losses of the paper, and nothing else.
+
+Kang, Fernandez-Beltran, Duan, Kang, Plaza: "Robust Normalized Softmax Loss for Deep Metric
+Learning-based Characterization of Remote Sensing Images with Label Noise", IEEE TGRS 2020,
+doi 10.1109/TGRS.2020.3042607.
+
+An image's embedding x and the prototype w of each class have unit length. What every loss here is
+made of is the probability that the prototypes give to the image's label y, at temperature T:
+
+    p = exp(w_y . x / T) / sum_c exp(w_c . x / T)
+
+    NSL     -log p                               normalized softmax loss
+    RNSL    L_q(p) = (1 - p**q) / q              its negative Box-Cox transform, 0 < q <= 1
+    t-RNSL  L_q(p) - L_q(k) where p > k, else 0  images that the prototypes disbelieve are left out
+
+Everything is computed from log p, never from p: p underflows in float32 once the label's cosine
+falls about 100 T below the best one, and p**q then gives NaN gradients where expm1 gives zero.
+
+Shapes: B images in a batch, C classes, D embedding dimensions, N images in the training set.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = [
+    "NormalizedSoftmaxLoss",
+    "RobustNormalizedSoftmaxLoss",
+    "TruncatedRobustNormalizedSoftmaxLoss",
+    "gradient_wrt_logit",
+    "gradient_wrt_p",
+    "label_log_probability",
+    "loss_of_p",
+    "negative_box_cox",
+    "nsl",
+    "rnsl",
+    "truncated_rnsl",
+]
+
+
+# ------------------------------------------------------------------ one value per image
+
+
+def nsl(
+    embeddings: Tensor, prototypes: Tensor, labels: Tensor, *, temperature: float = 0.05
+) -> Tensor:
+    """Normalized softmax loss, one value per image: -log p.
+
+    p = softmax(x . w / temperature)[label], x and w of unit length (Zhai and Wu, BMVC 2019; the
+    starting point of Kang et al., TGRS 2020).
+
+    Args:
+        embeddings: float [B, D], normalized here.
+        prototypes: float [C, D], normalized here.
+        labels: int64 [B] in [0, C), possibly wrong.
+        temperature: > 0.
+
+    Returns:
+        float [B], each >= 0; at least float32, also under autocast.
+
+    Raises:
+        ValueError: temperature out of range, or shapes that disagree.
+    """
+    return -label_log_probability(embeddings, prototypes, labels, temperature)
+
+
+def rnsl(
+    embeddings: Tensor,
+    prototypes: Tensor,
+    labels: Tensor,
+    *,
+    q: float = 0.7,
+    temperature: float = 0.05,
+) -> Tensor:
+    """Robust normalized softmax loss, one value per image: (1 - p**q) / q.
+
+    p = softmax(x . w / temperature)[label], x and w of unit length (Kang et al., TGRS 2020).
+    q -> 0 gives -log p (NSL); q = 1 gives 1 - p (mean absolute error). The gradient is NSL's times
+    p**q: an image that disagrees with the prototype of its label pulls less.
+
+    Args:
+        embeddings: float [B, D], normalized here.
+        prototypes: float [C, D], normalized here.
+        labels: int64 [B] in [0, C), possibly wrong.
+        q: in (0, 1].
+        temperature: > 0.
+
+    Returns:
+        float [B], each in [0, 1/q]; at least float32, also under autocast.
+
+    Raises:
+        ValueError: q or temperature out of range, or shapes that disagree.
+    """
+    _check_q(q)
+    return negative_box_cox(label_log_probability(embeddings, prototypes, labels, temperature), q)
+
+
+def truncated_rnsl(
+    embeddings: Tensor,
+    prototypes: Tensor,
+    labels: Tensor,
+    kept: Tensor | None = None,
+    *,
+    q: float = 0.7,
+    k: float = 0.5,
+    temperature: float = 0.05,
+) -> Tensor:
+    """Truncated robust normalized softmax loss, one value per image: (L_q(p) - L_q(k)) * kept.
+
+    L_q(p) = (1 - p**q) / q (Kang et al., TGRS 2020). In training, ``kept`` was decided earlier and
+    stays for some epochs; without it, an image is kept if its p exceeds k now.
+
+    Args:
+        embeddings: float [B, D], normalized here.
+        prototypes: float [C, D], normalized here.
+        labels: int64 [B] in [0, C), possibly wrong.
+        kept: bool [B], False for an image that is left out; None decides by p > k.
+        q: in (0, 1].
+        k: in [0, 1), the probability at or below which an image is left out.
+        temperature: > 0.
+
+    Returns:
+        float [B]: exactly 0 for images left out; at most 0 for kept ones with p >= k, above 0 for
+        kept ones whose p has fallen below k since they were chosen.
+
+    Raises:
+        ValueError: q, k or temperature out of range, or shapes that disagree.
+    """
+    _check_q(q)
+    _check_k(k)
+    losses_B = rnsl(embeddings, prototypes, labels, q=q, temperature=temperature)
+    ceiling = _truncation_level(losses_B, q, k)
+    if kept is None:
+        kept = losses_B < ceiling
+    elif kept.shape != labels.shape:
+        raise ValueError(
+            f"kept is {list(kept.shape)}; one bool per image is needed, {list(labels.shape)}."
+        )
+    return (losses_B - ceiling) * kept
+
+
+# ------------------------------------------------------------------ the curves behind them
+
+
+def loss_of_p(p: Tensor | float, q: float, k: float | None = None) -> Tensor:
+    """The loss as a function of p: L_q(p) = (1 - p**q) / q, cut off at L_q(k) where k is given.
+
+    With k this is min(L_q(p), L_q(k)), the curve with the plateau: t-RNSL up to the constant
+    L_q(k), which no gradient sees.
+
+    Args:
+        p: probabilities in [0, 1], any shape.
+        q: in [0, 1]; 0 stands for the limit, -log p.
+        k: in [0, 1), or None for no truncation.
+
+    Returns:
+        float, of the shape of p.
+
+    Raises:
+        ValueError: p, q or k out of range.
+    """
+    p = _check_curve(p, q, k)
+    losses = negative_box_cox(p.log(), q)
+    return losses if k is None else losses.clamp(max=_truncation_level(losses, q, k))
+
+
+def gradient_wrt_p(p: Tensor | float, q: float, k: float | None = None) -> Tensor:
+    """The slope of `loss_of_p`: dL/dp = -p**(q - 1), and 0 where p <= k.
+
+    Args, Raises: as `loss_of_p`.
+
+    Returns:
+        float, of the shape of p; -inf at p = 0 for q < 1.
+    """
+    p = _check_curve(p, q, k)
+    return _truncate(-(p ** (q - 1)), p, k)
+
+
+def gradient_wrt_logit(p: Tensor | float, q: float, k: float | None = None) -> Tensor:
+    """How hard an image pulls on the logit of its label: dL/dz = -p**q (1 - p), 0 where p <= k.
+
+    z = w_y . x / T is the logit of the label. The factor p**q is what separates RNSL from NSL
+    (q = 0), whose pull 1 - p is strongest on exactly the images that disagree.
+
+    Args, Raises: as `loss_of_p`.
+
+    Returns:
+        float, of the shape of p, in [-1, 0].
+    """
+    p = _check_curve(p, q, k)
+    return _truncate(-(p**q) * (1 - p), p, k)
+
+
+# ------------------------------------------------------------------ what they share
+
+
+def label_log_probability(
+    embeddings: Tensor, prototypes: Tensor, labels: Tensor, temperature: float
+) -> Tensor:
+    """Log of the probability that the prototypes give to each image's label.
+
+    log p = log_softmax(x . w / temperature)[label], x and w of unit length. Half precision is
+    raised to float32, under autocast too: at T = 0.01 a cosine rounded to bfloat16 would be off by
+    up to 0.4 in the logit.
+
+    Args:
+        embeddings: float [B, D], normalized here.
+        prototypes: float [C, D], normalized here.
+        labels: int64 [B] in [0, C).
+        temperature: > 0.
+
+    Returns:
+        float [B], each <= 0.
+
+    Raises:
+        ValueError: temperature out of range, or shapes that disagree.
+    """
+    _check_batch(embeddings, prototypes, labels, temperature)
+    dtype = torch.promote_types(embeddings.dtype, torch.float32)
+    with torch.autocast(embeddings.device.type, enabled=False):
+        x_BD = F.normalize(embeddings.to(dtype), dim=1)
+        w_CD = F.normalize(prototypes.to(dtype), dim=1)
+        logits_BC = x_BD @ w_CD.T / temperature
+        return -F.cross_entropy(logits_BC, labels, reduction="none")
+
+
+def negative_box_cox(log_p: Tensor, q: float) -> Tensor:
+    """The negative Box-Cox transform of p, from log p: (1 - p**q) / q = -expm1(q log p) / q.
+
+    Box and Cox, 1964; as a loss: Zhang and Sabuncu, NeurIPS 2018. q = 0 is its limit, -log p.
+    """
+    return -log_p if q == 0 else -(q * log_p).expm1() / q
+
+
+def _truncation_level(like: Tensor, q: float, k: float) -> Tensor:
+    """L_q(k), rounded as the losses beside it are: an image with p = k exactly is left out."""
+    return negative_box_cox(torch.tensor(k, dtype=like.dtype, device=like.device).log(), q)
+
+
+def _truncate(gradient: Tensor, p: Tensor, k: float | None) -> Tensor:
+    return gradient if k is None else torch.where(p > k, gradient, 0.0)
+
+
+# ------------------------------------------------------------------ modules that own the prototypes
+
+
+class NormalizedSoftmaxLoss(nn.Module):
+    """Batch mean of `nsl`, with learnable prototypes.
+
+    Args:
+        num_classes: C >= 2.
+        embedding_dim: D >= 1.
+        temperature: > 0.
+
+    Attributes:
+        prototypes: parameter [C, D], drawn uniformly from +-1/sqrt(D) (torch's global generator, as
+            every torch layer; call ``torch.manual_seed`` first, or overwrite it).
+
+    Raises:
+        ValueError: an argument out of range.
+    """
+
+    def __init__(self, num_classes: int, embedding_dim: int, temperature: float = 0.05) -> None:
+        super().__init__()
+        if num_classes < 2 or embedding_dim < 1:
+            raise ValueError(
+                f"num_classes is {num_classes}, embedding_dim is {embedding_dim}; "
+                "at least 2 classes and 1 dimension are needed."
+            )
+        _check_temperature(temperature)
+        self.temperature = temperature
+        self.prototypes = nn.Parameter(torch.empty(num_classes, embedding_dim))
+        self.reset_parameters()
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw the prototypes anew, uniformly from +-1/sqrt(D)."""
+        bound = 1 / math.sqrt(self.prototypes.shape[1])
+        nn.init.uniform_(self.prototypes, -bound, bound, generator=generator)
+
+    def per_image(
+        self, embeddings: Tensor, labels: Tensor, indices: Tensor | None = None
+    ) -> Tensor:
+        """The loss of each image, float [B]; arguments as in `forward`."""
+        return nsl(embeddings, self.prototypes, labels, temperature=self.temperature)
+
+    def forward(self, embeddings: Tensor, labels: Tensor, indices: Tensor | None = None) -> Tensor:
+        """Return the mean loss of the batch.
+
+        Args:
+            embeddings: float [B, D].
+            labels: int64 [B] in [0, C), possibly wrong.
+            indices: int64 [B], each image's place in the training set; only t-RNSL reads it.
+        """
+        return self.per_image(embeddings, labels, indices).mean()
+
+    def extra_repr(self) -> str:
+        """Show the shape and the settings in the module's printed form."""
+        num_classes, embedding_dim = self.prototypes.shape
+        return f"{num_classes}, {embedding_dim}, temperature={self.temperature}"
+
+
+class RobustNormalizedSoftmaxLoss(NormalizedSoftmaxLoss):
+    """Batch mean of `rnsl`, with learnable prototypes.
+
+    Args:
+        num_classes: C >= 2.
+        embedding_dim: D >= 1.
+        temperature: > 0.
+        q: in (0, 1]; towards 0 it is NSL, at 1 the mean absolute error.
+
+    Raises:
+        ValueError: an argument out of range.
+    """
+
+    def __init__(
+        self, num_classes: int, embedding_dim: int, temperature: float = 0.05, q: float = 0.7
+    ) -> None:
+        super().__init__(num_classes, embedding_dim, temperature)
+        _check_q(q)
+        self.q = q
+
+    def per_image(
+        self, embeddings: Tensor, labels: Tensor, indices: Tensor | None = None
+    ) -> Tensor:
+        """The loss of each image, float [B]; arguments as in `forward`."""
+        return rnsl(embeddings, self.prototypes, labels, q=self.q, temperature=self.temperature)
+
+    def extra_repr(self) -> str:
+        """Show the shape and the settings in the module's printed form."""
+        return f"{super().extra_repr()}, q={self.q}"
+
+
+class TruncatedRobustNormalizedSoftmaxLoss(RobustNormalizedSoftmaxLoss):
+    """Batch mean of `truncated_rnsl` over a training set of which some images are left out.
+
+    The paper alternates two steps: train on the images that are kept, then decide anew which to
+    keep, by `update_kept`. The mean is over the whole batch: images left out count in the
+    denominator, so that pruning lowers the step instead of giving the rest more weight.
+
+    Args:
+        num_classes: C >= 2.
+        embedding_dim: D >= 1.
+        num_samples: N, images in the training set.
+        temperature: > 0.
+        q: in (0, 1].
+        k: in [0, 1), the probability at or below which an image is left out.
+
+    Attributes:
+        kept: bool buffer [N], all True at first.
+
+    Raises:
+        ValueError: an argument out of range.
+    """
+
+    kept: Tensor
+
+    def __init__(
+        self,
+        num_classes: int,
+        embedding_dim: int,
+        num_samples: int,
+        temperature: float = 0.05,
+        q: float = 0.7,
+        k: float = 0.5,
+    ) -> None:
+        super().__init__(num_classes, embedding_dim, temperature, q)
+        _check_k(k)
+        if num_samples < 1:
+            raise ValueError(f"num_samples is {num_samples}; give the number of training images.")
+        self.k = k
+        self.register_buffer("kept", torch.ones(num_samples, dtype=torch.bool))
+
+    def per_image(
+        self, embeddings: Tensor, labels: Tensor, indices: Tensor | None = None
+    ) -> Tensor:
+        """The loss of each image, float [B], 0 where left out; arguments as in `forward`."""
+        return truncated_rnsl(
+            embeddings,
+            self.prototypes,
+            labels,
+            self.kept[self._check_indices(labels, indices)],
+            q=self.q,
+            k=self.k,
+            temperature=self.temperature,
+        )
+
+    @torch.no_grad()
+    def update_kept(self, embeddings: Tensor, labels: Tensor, indices: Tensor) -> None:
+        """Keep exactly those of the given images whose L_q(p) < L_q(k); others stay as they are.
+
+        Args:
+            embeddings: float [B, D], best computed without augmentation and by the network in the
+                state that the prototypes were trained with.
+            labels: int64 [B] in [0, C), possibly wrong.
+            indices: int64 [B], each image's place in the training set.
+
+        Raises:
+            ValueError: shapes that disagree, or an index outside the training set.
+        """
+        indices = self._check_indices(labels, indices)
+        losses_B = super().per_image(embeddings, labels)
+        self.kept[indices] = losses_B < _truncation_level(losses_B, self.q, self.k)
+
+    def _check_indices(self, labels: Tensor, indices: Tensor | None) -> Tensor:
+        if indices is None or indices.shape != labels.shape:
+            given = "missing" if indices is None else f"of shape {list(indices.shape)}"
+            raise ValueError(
+                f"indices is {given}; t-RNSL needs each image's place in the training set, "
+                f"int64 {list(labels.shape)}."
+            )
+        _check_range("indices", indices, self.kept.shape[0], "num_samples")
+        return indices
+
+    def extra_repr(self) -> str:
+        """Show the shape and the settings in the module's printed form."""
+        return f"{super().extra_repr()}, k={self.k}, num_samples={self.kept.shape[0]}"
+
+
+# ------------------------------------------------------------------ validation
+
+
+def _check_q(q: float) -> None:
+    if not 0 < q <= 1:
+        raise ValueError(f"q is {q}; it must lie in (0, 1]. A small q is close to NSL, 1 is MAE.")
+
+
+def _check_k(k: float) -> None:
+    if not 0 <= k < 1:
+        raise ValueError(f"k is {k}; it must lie in [0, 1). Images with p <= k are left out.")
+
+
+def _check_temperature(temperature: float) -> None:
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"temperature is {temperature}; it must be above 0. The paper's is 0.05.")
+
+
+def _check_curve(p: Tensor | float, q: float, k: float | None) -> Tensor:
+    if q != 0:  # a curve may show the limit, which is NSL
+        _check_q(q)
+    if k is not None:
+        _check_k(k)
+    p = torch.as_tensor(p)
+    p = p if p.is_floating_point() else p.to(torch.get_default_dtype())
+    if not ((p >= 0) & (p <= 1)).all():
+        raise ValueError(
+            f"p runs from {p.min().item():g} to {p.max().item():g}; a probability lies in [0, 1]."
+        )
+    return p
+
+
+def _check_batch(
+    embeddings: Tensor, prototypes: Tensor, labels: Tensor, temperature: float
+) -> None:
+    _check_temperature(temperature)
+    if (
+        embeddings.ndim != 2
+        or prototypes.ndim != 2
+        or embeddings.shape[1] != prototypes.shape[1]
+        or labels.shape != embeddings.shape[:1]
+    ):
+        raise ValueError(
+            f"embeddings are {list(embeddings.shape)}, prototypes {list(prototypes.shape)}, labels "
+            f"{list(labels.shape)}; they must be [B, D], [C, D] and [B]."
+        )
+    _check_range("labels", labels, prototypes.shape[0], "the number of prototypes")
+
+
+def _check_range(name: str, values: Tensor, end: int, meaning: str) -> None:
+    """Refuse values outside [0, end); on an accelerator, where a look would stall, kernels do."""
+    if values.dtype != torch.int64:
+        raise ValueError(f"{name} are {values.dtype}; they must be torch.int64. Use {name}.long().")
+    if values.is_cpu and values.numel() and not 0 <= int(values.min()) <= int(values.max()) < end:
+        raise ValueError(
+            f"{name} run from {int(values.min())} to {int(values.max())}; they must lie in "
+            f"[0, {end}), where {end} is {meaning}."
+        )

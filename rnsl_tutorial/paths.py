@@ -1,0 +1,68 @@
+"""Where things lie: the files that come with the package, and the cache that it may fill."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import platformdirs
+
+PACKAGE = Path(__file__).parent
+
+
+def shipped(*parts: str) -> Path:
+    """Return the path of a file or folder that comes with the package.
+
+    A wheel carries ``data`` and ``notebooks`` inside the package; a clone has them beside it.
+
+    Args:
+        parts: path components, such as ``"data", "aid", "features.npz"``.
+
+    Raises:
+        FileNotFoundError: neither place has it; the installation is incomplete.
+    """
+    candidates = [base.joinpath(*parts) for base in (PACKAGE, PACKAGE.parent)]
+    for path in candidates:
+        if path.exists():
+            return path
+    raise FileNotFoundError(
+        f"{'/'.join(parts)} does not come with this installation (looked for {candidates[0]} and "
+        f"{candidates[1]}). Install the package again: pip install --force-reinstall ."
+    )
+
+
+def cache_dir() -> Path:
+    """Return the cache folder: ``RNSL_CACHE`` if set, else the platform's (XDG on Linux).
+
+    The folder is not created here; whoever writes into it does that.
+    """
+    override = os.environ.get("RNSL_CACHE")
+    if override:
+        return Path(override).expanduser()
+    return platformdirs.user_cache_path("rnsl-tutorial")
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for writing that appears under its name only once it is complete.
+
+    The bytes go into a hidden neighbour that replaces ``path`` at the end of the block and vanishes
+    if the block raises: a full disk or an interrupt leaves whatever was there before.
+
+    Args:
+        path: the file; its folder is created.
+
+    Raises:
+        OSError: the folder cannot be written to, or the disk is full.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

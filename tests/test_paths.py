@@ -1,0 +1,51 @@
+"""Files that come with the package are found, and files are written whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from rnsl_tutorial import paths
+
+
+def test_shipped_finds_the_noise_tables_and_names_what_is_missing() -> None:
+    assert paths.shipped("data", "noise", "label_dependent.json").is_file()
+    with pytest.raises(FileNotFoundError, match=r"data/nothing\.npz does not come with"):
+        paths.shipped("data", "nothing.npz")
+
+
+def test_the_cache_is_where_the_variable_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RNSL_CACHE", str(tmp_path))
+    assert paths.cache_dir() == tmp_path
+    monkeypatch.delenv("RNSL_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert "rnsl-tutorial" in paths.cache_dir().parts
+
+
+def test_written_whole_replaces_only_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "file.json"
+    for content in (b"first", b"second"):
+        with paths.written_whole(path) as file:
+            file.write(content)
+            assert not path.exists() or path.read_bytes() == b"first"
+    assert path.read_bytes() == b"second"
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("interrupt", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_written_whole_leaves_the_old_file_when_interrupted(
+    tmp_path: Path, interrupt: BaseException
+) -> None:
+    path = tmp_path / "file.json"
+    path.write_bytes(b"old")
+
+    def write_half() -> None:
+        with paths.written_whole(path) as file:
+            file.write(b"half")
+            raise interrupt
+
+    with pytest.raises(type(interrupt)):
+        write_half()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
