@@ -46,10 +46,10 @@ def cache_dir() -> Path:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for writing that appears under its name only once it is complete.
+    """Open a file for writing that appears under its name only once it is safely on disk.
 
-    The bytes go into a hidden neighbour that replaces ``path`` at the end of the block and vanishes
-    if the block raises: a full disk or an interrupt leaves whatever was there before.
+    The bytes go into a neighbour (``*.tmp``) that replaces ``path`` at the end of the block and
+    vanishes if the block raises: a full disk or an interrupt leaves whatever was there before.
 
     Args:
         path: the file; its folder is created.
@@ -58,10 +58,12 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         OSError: the folder cannot be written to, or the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with temporary.open("xb") as file:
             yield file
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

