@@ -1,0 +1,224 @@
+"""The command ``rnsl``: options and printing; the work is done by the library.
+
+Each command imports what it needs inside, so that ``rnsl --help`` answers at once.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from rnsl_tutorial import __version__
+
+
+class OneLineErrors(TyperGroup):
+    """Commands whose ValueError or OSError becomes one line, unless ``--debug`` is given."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except (ValueError, OSError) as error:
+            if ctx.params["debug"]:
+                raise
+            typer.echo(f"rnsl: {' '.join(str(error).split())}", err=True)
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(
+    cls=OneLineErrors,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rnsl-tutorial {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it, exit."),
+    ] = False,
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", envvar="RNSL_DEBUG", help="Show the traceback of an error."),
+    ] = False,
+) -> None:
+    """Noisy-label deep metric learning on satellite and aerial images."""
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def lab(
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[DIR] [JUPYTER OPTIONS]...", show_default=False)
+    ] = None,
+) -> None:
+    """Copy the notebooks into DIR (default ./rnsl-tutorial) and open JupyterLab there.
+
+    A notebook that you changed is never replaced. Options after DIR go to JupyterLab, for example:
+    rnsl lab my-notebooks --no-browser --port 8890
+    """
+    from rnsl_tutorial import lab as notebooks
+    from rnsl_tutorial import paths
+
+    arguments = arguments or []
+    named = arguments[:1] if arguments and not arguments[0].startswith("-") else []
+    folder = Path(*named or ["rnsl-tutorial"])
+    copied = notebooks.copy_notebooks(paths.shipped("notebooks"), folder)
+    typer.echo(f"Notebooks in {folder}: {len(copied.written)} new or updated.")
+    for name in copied.kept:
+        typer.echo(f"{name} is yours and was kept. For our newer one, rename or delete it first.")
+    notebooks.start(folder, arguments[len(named) :])
+
+
+@app.command()
+def doctor() -> None:
+    """Report versions, devices, memory, data sets and weights, and what to do about gaps."""
+    from rnsl_tutorial import doctor as machine
+
+    checks = machine.report()
+    machine.show(checks)
+    raise typer.Exit(0 if machine.ready(checks) else 1)
+
+
+features_app = typer.Typer(no_args_is_help=True, help="Features of a frozen network.")
+app.add_typer(features_app, name="features")
+
+
+@features_app.command("build")
+def build_features(
+    root: Annotated[
+        Path,
+        typer.Option(help="Folder of class folders, or a tar or zip of one.", show_default=False),
+    ],
+    dataset: Annotated[
+        str,
+        typer.Option(help="Name; aid and nwpu45 get the paper's split, others a stratified one."),
+    ] = "aid",
+    out: Annotated[
+        Path | None, typer.Option(help="File to write [default: data/DATASET/features.npz].")
+    ] = None,
+    backbone: Annotated[
+        str, typer.Option(help="efficientnet_lite0, resnet18 or resnet50.")
+    ] = "efficientnet_lite0",
+    size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 150,
+    dim: Annotated[int, typer.Option(help="Principal components to keep.")] = 256,
+    device: Annotated[str, typer.Option(help="As torch names it: cpu, cuda, mps.")] = "cpu",
+) -> None:
+    """Extract, standardise and reduce the features of an archive's images."""
+    from rnsl_tutorial import datasets, features
+
+    archive = datasets.load_archive(root, size)
+    split = features.split_for(dataset, archive)
+    built = features.build(archive, split, backbone, dim=dim, device=device)
+    path = out or Path("data", dataset, "features.npz")
+    features.save(path, built)
+    typer.echo(
+        f"{len(built.labels)} images, {len(built.class_names)} classes, {dim} components: "
+        f"{path} ({path.stat().st_size / 1e6:.1f} MB)"
+    )
+
+
+@app.command()
+def experiment(
+    out: Annotated[
+        Path, typer.Option(help="Folder for results.json and the figures.", show_default=False)
+    ],
+    dataset: Annotated[str, typer.Option(help="Whose features and noise.")] = "aid",
+    features_file: Annotated[
+        Path | None,
+        typer.Option("--features", help="From `rnsl features build` [default: shipped]."),
+    ] = None,
+    noise: Annotated[
+        list[str],
+        typer.Option(
+            help="symmetric, pair_flip, label_dependent or instance_dependent; repeatable."
+        ),
+    ] = ["symmetric"],  # noqa: B006 - typer copies it
+    rate: Annotated[list[float], typer.Option(help="Share of wrong labels; repeatable.")] = [0.5],  # noqa: B006
+    loss: Annotated[list[str], typer.Option(help="nsl, rnsl, trnsl; repeatable.")] = [  # noqa: B006
+        "nsl",
+        "rnsl",
+        "trnsl",
+    ],
+    seeds: Annotated[int, typer.Option(help="Runs of each cell.")] = 3,
+    epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 40,
+    dropout: Annotated[float, typer.Option(help="On hidden units.")] = 0.0,
+    input_dropout: Annotated[float, typer.Option(help="On features.")] = 0.0,
+    part: Annotated[str, typer.Option(help="test, or val while choosing a recipe.")] = "test",
+    jobs: Annotated[int, typer.Option(help="Processes; 0.4 GB of memory each.")] = 2,
+    overwrite: Annotated[
+        bool, typer.Option(help="Replace results that OUT holds already.")
+    ] = False,
+) -> None:
+    """Train a head with each loss on frozen features under wrong labels; print what it reached."""
+    from tqdm.auto import tqdm
+
+    from rnsl_tutorial import experiments, features
+
+    path = out / "results.json"
+    if path.exists() and not overwrite:
+        raise ValueError(f"{path} exists; choose another --out, or pass --overwrite to replace it.")
+    data = features.load(features_file) if features_file else features.load_shipped(dataset)
+    settings = {"epochs": epochs, "dropout": dropout, "input_dropout": input_dropout}
+    configs = experiments.grid(noise, rate, loss, seeds, dataset=dataset, **settings)
+    with tqdm(total=len(configs), unit="run") as bar:
+        results = experiments.run_grid(
+            data, configs, part, jobs=jobs, on_result=lambda _: bar.update()
+        )
+    experiments.save(path, results)
+    _show([path], out)
+
+
+@app.command("report")
+def show_report(
+    files: Annotated[
+        list[Path], typer.Argument(help="results.json of `rnsl experiment`.", show_default=False)
+    ],
+    figures: Annotated[
+        Path | None, typer.Option(help="Folder for a figure of each kind of noise.")
+    ] = None,
+) -> None:
+    """Print results as Markdown tables, with mean and spread over seeds."""
+    _show(files, figures)
+
+
+def _show(files: list[Path], figures: Path | None) -> None:
+    from rich.console import Console
+
+    from rnsl_tutorial import experiments, report
+
+    for file in files:
+        results, provenance = experiments.load(file)
+        Console(width=160).print(report.table(results))
+        typer.echo(report.caption(results, provenance))
+        if figures:
+            figures.mkdir(parents=True, exist_ok=True)
+            for kind, figure in report.accuracy_figures(results).items():
+                figure.savefig(figures / f"{file.stem}_{kind}.png", dpi=150)
+                typer.echo(f"Written: {figures / f'{file.stem}_{kind}.png'}")
+
+
+@app.command("maps")
+def build_maps(
+    results: Annotated[Path, typer.Argument(help="results.json of a full grid.")],
+    out: Annotated[Path, typer.Option(help="File to write.")] = Path("data", "aid", "maps.npz"),
+) -> None:
+    """Draw the UMAP maps that the explorer of notebook 00 shows."""
+    from tqdm.auto import tqdm
+
+    from rnsl_tutorial import experiments, features, maps
+
+    runs = experiments.load(results).results
+    data = features.load_shipped(runs[0].config.dataset)
+    with tqdm(total=len(experiments.summarize(runs)), unit="map") as bar:
+        built = experiments.build_maps(data, runs, on_map=lambda _: bar.update())
+    maps.save(out, built)
+    typer.echo(f"Written: {out} ({out.stat().st_size / 1e6:.1f} MB)")

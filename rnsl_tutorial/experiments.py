@@ -1,0 +1,456 @@
+"""Grids of runs on frozen features: corrupt the labels, train, measure, keep the results.
+
+Shapes: N training images, C classes, D embedding dimensions.
+"""
+
+import json
+import math
+import multiprocessing
+import platform
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import groupby, product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import psutil
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from rnsl_tutorial import __version__, evaluate, losses, maps, noise
+from rnsl_tutorial.backbones import projection_head
+from rnsl_tutorial.features import FeatureSet
+from rnsl_tutorial.paths import written_whole
+from rnsl_tutorial.projection import umap_map
+from rnsl_tutorial.train import Config, EpochReport, build_loss, embed, train
+
+NOISES = ("symmetric", "pair_flip", "label_dependent", "instance_dependent")
+REFERENCE_SEED = 42
+"""Seed 0 of a run draws the labels that the reference code draws with its seed 42."""
+
+
+class Fitted(NamedTuple):
+    """A trained head with its prototypes, and the labels it was given."""
+
+    network: nn.Module
+    loss: losses.NormalizedSoftmaxLoss
+    given: noise.CorruptedLabels
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run reached.
+
+    Attributes:
+        config: of the run.
+        metrics: see `measure`.
+        seconds: of training alone.
+    """
+
+    config: Config
+    metrics: Mapping[str, float]
+    seconds: float
+
+
+class Summary(NamedTuple):
+    """Several seeds of one cell of the grid: mean and sample standard deviation of each metric."""
+
+    noise: str
+    rate: float
+    loss: str
+    seeds: int
+    mean: dict[str, float]
+    spread: dict[str, float]
+
+
+# ------------------------------------------------------------------ one run
+
+
+def corrupt(features: FeatureSet, config: Config) -> noise.CorruptedLabels:
+    """Corrupt the training labels as the config says; the seed is 42 + config.seed.
+
+    Raises:
+        ValueError: unknown noise, a rate out of range, or classes that the noise has no table for.
+    """
+    labels_N = features.labels[features.split.train]
+    num_classes = len(features.class_names)
+    seed = REFERENCE_SEED + config.seed
+    if config.noise == "instance_dependent":
+        inputs_ND = features.features[features.split.train]
+        return noise.instance_dependent_flips(inputs_ND, labels_N, num_classes, config.rate, seed)
+    return noise.corrupt_labels(labels_N, _transition(features, config), seed)
+
+
+def _transition(features: FeatureSet, config: Config) -> noise.Matrix:
+    if config.noise == "symmetric":
+        return noise.symmetric_transition(len(features.class_names), config.rate)
+    if config.noise == "pair_flip":
+        return noise.pair_flip_transition(len(features.class_names), config.rate)
+    if config.noise != "label_dependent":
+        raise ValueError(f"There is no noise {config.noise!r}; choose from {', '.join(NOISES)}.")
+    if noise.label_dependent_classes(config.dataset) != features.class_names:
+        raise ValueError(
+            f"The label-dependent noise of {config.dataset!r} is for its own "
+            f"{len(noise.label_dependent_classes(config.dataset))} classes, not for these "
+            f"{len(features.class_names)}: {', '.join(features.class_names[:3])} ... "
+            "Choose another noise, or pass the data set's name that fits."
+        )
+    return noise.label_dependent_transition(config.dataset, config.rate)
+
+
+def fit(
+    features: FeatureSet, config: Config, on_epoch: Callable[[EpochReport], None] | None = None
+) -> Fitted:
+    """Train a projection head on the corrupted training split. The global RNG is left alone.
+
+    Args:
+        features: of the data set.
+        config: of the run.
+        on_epoch: called after each epoch.
+    """
+    given = corrupt(features, config)
+    inputs_ND = standardized(features)[torch.from_numpy(features.split.train)]
+    start = time.perf_counter()
+    with torch.random.fork_rng(devices=[]), _one_thread():
+        torch.manual_seed(config.seed)
+        network = projection_head(
+            inputs_ND.shape[1],
+            config.hidden_dim,
+            config.embedding_dim,
+            input_dropout=config.input_dropout,
+            dropout=config.dropout,
+        )
+        loss = build_loss(config, len(features.class_names), len(inputs_ND))
+        train(network, loss, inputs_ND, torch.from_numpy(given.labels), config, on_epoch)
+    return Fitted(network, loss, given, time.perf_counter() - start)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """A small head gains little from threads, and sums come out alike on any number of cores."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def standardized(features: FeatureSet) -> Tensor:
+    """Return all features, float32 [N, D], scaled so that the training split has mean square 1."""
+    train_ND = features.features[features.split.train]
+    return torch.from_numpy(features.features / np.sqrt(np.mean(train_ND**2)))
+
+
+def measure(fitted: Fitted, features: FeatureSet, part: str = "test") -> dict[str, float]:
+    """Judge a trained head on the true labels of one part of the split.
+
+    Args:
+        fitted: from `fit`.
+        features: the same that it was fitted on.
+        part: "test"; "val" while a recipe is being chosen.
+
+    Returns:
+        A dict with
+        knn_clean: k-NN accuracy (k = 10, distance-weighted), index of training images under their
+            true labels: what the embedding is worth;
+        knn_noisy: the same with the given labels: what one has without clean labels;
+        prototype: accuracy of the nearest prototype;
+        memorized: share of the wrongly labelled training images whose nearest prototype is that of
+            the wrong label (NaN without wrong labels);
+        realized_rate: share of the labels that really were flipped;
+        and for t-RNSL kept (share of the training images), precision and recall of its pruning as a
+        finder of wrong labels, and auroc of the loss as a score for them.
+    """
+    embeddings = embed(fitted.network, standardized(features))
+    true = torch.from_numpy(features.labels)
+    index, query = (torch.from_numpy(getattr(features.split, name)) for name in ("train", part))
+    prototypes = nn.functional.normalize(fitted.loss.prototypes.detach(), dim=1)
+    wrong = torch.from_numpy(fitted.given.flipped)
+    given = torch.from_numpy(fitted.given.labels)
+    nearest = (embeddings[index] @ prototypes.T).argmax(dim=1)
+    metrics = {
+        "knn_clean": evaluate.knn_accuracy(
+            embeddings[index], true[index], embeddings[query], true[query]
+        ),
+        "knn_noisy": evaluate.knn_accuracy(
+            embeddings[index], given, embeddings[query], true[query]
+        ),
+        "prototype": evaluate.prototype_accuracy(embeddings[query], prototypes, true[query]),
+        "memorized": (nearest == given)[wrong].float().mean().item(),
+        "realized_rate": wrong.float().mean().item(),
+    }
+    return metrics | _pruning(fitted, embeddings[index], given, wrong)
+
+
+def _pruning(fitted: Fitted, embeddings: Tensor, given: Tensor, wrong: Tensor) -> dict[str, float]:
+    loss = fitted.loss
+    if not isinstance(loss, losses.TruncatedRobustNormalizedSoftmaxLoss):
+        return {}
+    with torch.no_grad():
+        score = losses.nsl(embeddings, loss.prototypes, given, temperature=loss.temperature)
+    found = evaluate.flip_detection(score, wrong, ~loss.kept)
+    return {"kept": loss.kept.float().mean().item(), **found._asdict()}
+
+
+def run(
+    features: FeatureSet,
+    config: Config,
+    part: str = "test",
+    on_epoch: Callable[[EpochReport], None] | None = None,
+) -> Result:
+    """Fit and measure; arguments as in `fit` and `measure`."""
+    fitted = fit(features, config, on_epoch)
+    return Result(config, measure(fitted, features, part), fitted.seconds)
+
+
+# ------------------------------------------------------------------ grids
+
+
+def grid(
+    noises: Sequence[str],
+    rates: Sequence[float],
+    losses: Sequence[str],
+    seeds: int,
+    **settings: Any,
+) -> list[Config]:
+    """Return a config for every combination; seeds are 0, 1, ... and settings go to `Config`.
+
+    Raises:
+        ValueError: fewer than one seed, or a value that `Config` refuses.
+    """
+    if seeds < 1:
+        raise ValueError(f"seeds is {seeds}; at least 1 is needed, 3 for a spread worth reading.")
+    return [
+        Config(noise=kind, rate=rate, loss=loss, seed=seed, **settings)
+        for kind, rate, loss, seed in product(noises, rates, losses, range(seeds))
+    ]
+
+
+def run_grid(
+    features: FeatureSet,
+    configs: Sequence[Config],
+    part: str = "test",
+    *,
+    jobs: int = 1,
+    on_result: Callable[[Result], object] | None = None,
+) -> list[Result]:
+    """Run every config, several at a time, each in a process of its own with one thread.
+
+    Args:
+        features: of the data set.
+        configs: from `grid`.
+        part: see `measure`.
+        jobs: processes; about 0.4 GB of memory each.
+        on_result: called in this process as each run ends, in no fixed order.
+
+    Returns:
+        Results in the order of the configs, the same for any number of jobs.
+
+    Raises:
+        ValueError: jobs below 1.
+    """
+    if jobs < 1:
+        raise ValueError(f"jobs is {jobs}; at least one process is needed.")
+    found: dict[int, Result] = {}
+    with ProcessPoolExecutor(
+        min(jobs, len(configs)) or 1,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_adopt,
+        initargs=(features,),
+    ) as pool:
+        places = {pool.submit(_run_adopted, c, part): i for i, c in enumerate(configs)}
+        for future in as_completed(places):
+            found[places[future]] = future.result()
+            if on_result:
+                on_result(future.result())
+    return [found[i] for i in range(len(configs))]
+
+
+_adopted: list[FeatureSet] = []
+
+
+def _adopt(features: FeatureSet) -> None:
+    """Keep the features in a worker, so that they travel once and not with every config."""
+    torch.set_num_threads(1)
+    _adopted[:] = [features]
+
+
+def _run_adopted(config: Config, part: str) -> Result:
+    return run(_adopted[0], config, part)
+
+
+def summarize(results: Iterable[Result]) -> list[Summary]:
+    """Gather the seeds of each (noise, rate, loss), in the order in which they first come.
+
+    The spread is the sample standard deviation (n - 1); with one seed it is NaN.
+    """
+    results = list(results)
+    cells = dict.fromkeys(_cell(result) for result in results)
+    place = {cell: i for i, cell in enumerate(cells)}
+    ordered = sorted(results, key=lambda result: place[_cell(result)])
+    return [_summary(cell, list(group)) for cell, group in groupby(ordered, key=_cell)]
+
+
+def _cell(result: Result) -> tuple[str, float, str]:
+    return result.config.noise, result.config.rate, result.config.loss
+
+
+def _summary(cell: tuple[str, float, str], results: list[Result]) -> Summary:
+    values = {name: [r.metrics[name] for r in results] for name in results[0].metrics}
+    return Summary(
+        *cell,
+        seeds=len(results),
+        mean={name: float(np.mean(v)) for name, v in values.items()},
+        spread={
+            name: float(np.std(v, ddof=1)) if len(v) > 1 else float("nan")
+            for name, v in values.items()
+        },
+    )
+
+
+# ------------------------------------------------------------------ maps of the embeddings
+
+
+def build_maps(
+    features: FeatureSet,
+    results: Sequence[Result],
+    on_map: Callable[[Config], object] | None = None,
+) -> maps.EmbeddingMaps:
+    """Repeat the runs with seed 0 of a full grid, and draw a map of the test images from each.
+
+    Every map starts from that of the first run (the first noise and loss at the lowest rate) and is
+    laid onto it, so that a point stays where it was unless the embedding moved it.
+
+    Args:
+        features: of the data set.
+        results: every combination of some noises, rates and losses, each with the same seeds.
+        on_map: called after each map with its config.
+
+    Raises:
+        ValueError: a combination is missing.
+    """
+    cells = {(s.noise, s.rate, s.loss): s for s in summarize(results)}
+    configs = {_cell(r): r.config for r in results if r.config.seed == 0}
+    axes = [list(dict.fromkeys(values)) for values in zip(*cells, strict=True)]
+    shape = tuple(len(axis) for axis in axes)
+    missing = [cell for cell in product(*axes) if cell not in cells or cell not in configs]
+    if missing or not cells:
+        raise ValueError(f"The grid has no run with seed 0 for {missing[:3] or 'anything'}.")
+    drawn = list(_draw(features, [configs[cell] for cell in product(*axes)], on_map))
+    return maps.EmbeddingMaps(
+        noises=tuple(axes[0]),
+        rates=tuple(axes[1]),
+        losses=tuple(axes[2]),
+        coordinates=_quantized(np.stack([d.coordinates for d in drawn])).reshape(*shape, -1, 2),
+        predicted=np.stack([d.predicted for d in drawn]).astype(np.uint8).reshape(*shape, -1),
+        labels=features.labels[features.split.test].astype(np.uint8),
+        class_names=features.class_names,
+        files=tuple(features.files[i] for i in features.split.test),
+        accuracy=_table(cells, axes, "mean"),
+        spread=_table(cells, axes, "spread"),
+        seeds=min(s.seeds for s in cells.values()),
+    )
+
+
+class _Drawn(NamedTuple):
+    coordinates: NDArray[np.float32]  # [M, 2]
+    predicted: NDArray[np.int64]  # [M]
+
+
+def _draw(
+    features: FeatureSet, configs: Sequence[Config], on_map: Callable[[Config], object] | None
+) -> Iterator[_Drawn]:
+    first = None
+    train, test = features.split.train, features.split.test
+    for config in configs:
+        embeddings = embed(fit(features, config).network, standardized(features)).numpy()
+        coordinates = umap_map(embeddings[test], like=first)
+        first = coordinates if first is None else first
+        predicted = evaluate.knn_predict(
+            embeddings[train], features.labels[train], embeddings[test]
+        )
+        yield _Drawn(coordinates, predicted.numpy())
+        if on_map:
+            on_map(config)
+
+
+def _quantized(coordinates: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Put all maps [..., 2] into one square of 0..65535, without stretching them."""
+    low, high = coordinates.min(axis=(0, 1)), coordinates.max(axis=(0, 1))
+    codes: NDArray[np.uint16] = ((coordinates - low) / (high - low).max() * 65535).astype(np.uint16)
+    return codes
+
+
+def _table(
+    cells: dict[tuple[Any, ...], Summary], axes: Sequence[Sequence[Any]], field: str
+) -> NDArray[np.float32]:
+    values = [getattr(cells[cell], field)["knn_clean"] for cell in product(*axes)]
+    return np.array(values, dtype=np.float32).reshape([len(axis) for axis in axes])
+
+
+# ------------------------------------------------------------------ results on disk
+
+
+def provenance() -> dict[str, Any]:
+    """Return what a figure needs beside it: versions, machine and time."""
+    return {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "rnsl_tutorial": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": psutil.cpu_count(logical=True),
+        "threads": torch.get_num_threads(),
+        "device": "cpu",
+    }
+
+
+def save(path: Path, results: Iterable[Result]) -> None:
+    """Write results as JSON with their provenance, whole or not at all.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    rows = [asdict(result) for result in results]
+    for row in rows:  # JSON has no NaN
+        row["metrics"] = {k: None if math.isnan(v) else v for k, v in row["metrics"].items()}
+    document = {"provenance": provenance(), "results": rows}
+    with written_whole(path) as file:
+        file.write(json.dumps(document, indent=1, allow_nan=False).encode())
+
+
+class Record(NamedTuple):
+    """Results as they were saved, with the provenance that `provenance` gave then."""
+
+    results: list[Result]
+    provenance: dict[str, Any]
+
+
+def load(path: Path) -> Record:
+    """Read results that `save` wrote.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a file of results.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return Record([_result(row) for row in document["results"]], document["provenance"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} holds no results of `rnsl experiment` ({error}). Run it again with --out."
+        ) from error
+
+
+def _result(row: dict[str, Any]) -> Result:
+    metrics = {k: math.nan if v is None else v for k, v in row["metrics"].items()}
+    return Result(Config(**row["config"]), metrics, row["seconds"])

@@ -1,0 +1,53 @@
+"""Each self-check passes the right answer and tells the likely wrong ones what is wrong."""
+
+import math
+
+import pytest
+
+from rnsl_tutorial import exercises
+
+
+def test_robust_loss_right(capsys: pytest.CaptureFixture[str]) -> None:
+    exercises.check_robust_loss(lambda p, q: (1 - p**q) / q)
+    said = capsys.readouterr().out
+    assert said.startswith("Right.")
+    assert f"costs {(1 - 0.01**0.7) / 0.7:.1f}; NSL makes it cost {-math.log(0.01):.1f}" in said
+
+
+def test_robust_loss_not_solved_yet(capsys: pytest.CaptureFixture[str]) -> None:
+    def robust_loss(p: float, q: float) -> float:
+        raise NotImplementedError
+
+    exercises.check_robust_loss(robust_loss)
+    assert capsys.readouterr().out.startswith("Not solved yet")
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda p, q: 1 - p**q, "p = 0.5, q = 0.7 .* divide by q"),
+        (lambda p, q: (p**q - 1) / q, "sign is turned"),
+        (lambda p, q: (1 - q**p) / p, "changed places"),
+        (lambda p, q: (1 - p) ** q / q, "power of p alone"),
+        (lambda p, q: None, "returns None: is the `return` missing"),
+        (lambda p, q: -math.log(p), r"it gives 0\.69.*, expected 0\.549"),
+        (lambda p, q: "a text", "it gives a text, expected"),
+    ],
+)
+def test_robust_loss_wrong(answer, message: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(exercises.NotYetRightError, match=message):
+        exercises.check_robust_loss(answer)
+
+
+def test_a_slip_is_named_only_if_it_explains_every_case() -> None:
+    def wrong_elsewhere(p: float, q: float) -> float:
+        return 1 - p**q if (p, q) == (0.5, 0.7) else 0.0
+
+    with pytest.raises(exercises.NotYetRightError) as error:
+        exercises.check_robust_loss(wrong_elsewhere)
+    assert "divide" not in str(error.value)
+
+
+def test_the_learner_sees_the_message_without_a_traceback() -> None:
+    error = exercises.NotYetRightError("Divide by q.")
+    assert error._render_traceback_() == ["Not yet right. Divide by q."]

@@ -1,0 +1,118 @@
+"""The training loop: it learns, it repeats itself, it prunes when it should, it stops on NaN."""
+
+import pytest
+import torch
+from torch import nn
+
+from rnsl_tutorial import losses
+from rnsl_tutorial.train import Config, EpochReport, build_loss, embed, kept_share, prune, train
+
+N, D_IN, C = 240, 10, 3
+
+
+def make_data(wrong: float = 0.0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Three clouds that a line can tell apart; a share of the labels moved to the next class."""
+    generator = torch.Generator().manual_seed(0)
+    true = torch.arange(N) % C
+    centers = 3 * torch.eye(C, D_IN)
+    inputs = centers[true] + 0.3 * torch.randn(N, D_IN, generator=generator)
+    flipped = torch.rand(N, generator=generator) < wrong
+    return inputs, torch.where(flipped, (true + 1) % C, true), true
+
+
+def fit(config: Config, wrong: float = 0.0, **extra):  # type: ignore[no-untyped-def]
+    inputs, given, true = make_data(wrong)
+    torch.manual_seed(0)
+    network, loss = nn.Linear(D_IN, config.embedding_dim), build_loss(config, C, N)
+    train(network, loss, inputs, given, config, **extra)
+    return network, loss, inputs, given, true
+
+
+SMALL = {"epochs": 12, "batch_size": 32, "embedding_dim": 16, "learning_rate": 0.2}
+
+
+@pytest.mark.parametrize("name", ["nsl", "rnsl", "trnsl"])
+def test_every_loss_learns_three_clouds(name: str) -> None:
+    network, loss, inputs, _, true = fit(Config(loss=name, prune_from=6, prune_every=2, **SMALL))
+    embeddings = embed(network, inputs)
+    assert torch.linalg.norm(embeddings, dim=1).allclose(torch.ones(N))
+    nearest = (embeddings @ nn.functional.normalize(loss.prototypes).T).argmax(dim=1)
+    assert (nearest == true).all()
+
+
+def test_t_rnsl_drops_the_wrong_labels_and_keeps_the_right_ones() -> None:
+    config = Config(loss="trnsl", prune_from=6, prune_every=2, **SMALL)
+    _, loss, _, given, true = fit(config, wrong=0.3)
+    assert isinstance(loss, losses.TruncatedRobustNormalizedSoftmaxLoss)
+    right = given == true
+    assert loss.kept[right].float().mean() > 0.95
+    assert loss.kept[~right].float().mean() < 0.05
+    assert kept_share(loss) == loss.kept.float().mean().item()
+
+
+def test_pruning_keeps_the_images_whose_p_exceeds_k_now() -> None:
+    network, loss, inputs, given, _ = fit(Config(loss="trnsl", prune_from=99, **SMALL), wrong=0.3)
+    assert kept_share(loss) == 1.0, "no pruning was due"
+    network.train()
+    prune(network, loss, inputs, given)
+    p = (-losses.nsl(network(inputs), loss.prototypes, given)).exp()
+    assert torch.equal(loss.kept, p > loss.k)
+
+
+def test_the_schedule_prunes_before_the_epochs_it_names() -> None:
+    config = Config(epochs=20, prune_from=8, prune_every=4)
+    assert [e for e in range(config.epochs) if config.prunes_before(e)] == [8, 12, 16]
+
+
+def test_reports_tell_loss_and_kept_share_after_each_epoch() -> None:
+    reports: list[EpochReport] = []
+    config = Config(loss="trnsl", prune_from=6, prune_every=2, **SMALL)
+    _, loss, *_ = fit(config, wrong=0.3, on_epoch=reports.append)
+    assert [r.epoch for r in reports] == list(range(12))
+    assert [r.kept for r in reports[:6]] == [1.0] * 6
+    assert reports[6].kept < 1
+    assert reports[-1].kept == kept_share(loss)
+    assert reports[5].loss < reports[0].loss
+
+
+def test_the_reported_loss_is_the_mean_over_images() -> None:
+    """With a learning rate of almost 0 the mean over batches is the mean over the set."""
+    reports: list[EpochReport] = []
+    config = Config(loss="rnsl", **{**SMALL, "epochs": 1, "learning_rate": 1e-12, "batch_size": 50})
+    network, loss, inputs, given, _ = fit(config, on_epoch=reports.append)
+    assert reports[0].loss == pytest.approx(loss(network(inputs), given).item(), rel=1e-5)
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not() -> None:
+    weights = [
+        fit(Config(loss="rnsl", seed=seed, **SMALL))[0].weight.detach() for seed in (1, 1, 2)
+    ]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_dropout_is_off_while_embedding() -> None:
+    network = nn.Sequential(nn.Dropout(0.5), nn.Linear(D_IN, 4))
+    inputs, *_ = make_data()
+    assert torch.equal(embed(network, inputs), embed(network, inputs, batch_size=7))
+
+
+def test_a_loss_that_is_no_longer_finite_stops_the_run() -> None:
+    inputs, given, _ = make_data()
+    inputs[3] = float("nan")
+    config = Config(loss="rnsl", **SMALL)
+    with pytest.raises(FloatingPointError, match="The loss is nan in epoch 0"):
+        train(nn.Linear(D_IN, 16), build_loss(config, C, N), inputs, given, config)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"loss": "softmax"}, "no loss 'softmax'; choose one of nsl, rnsl, trnsl"),
+        ({"epochs": 0}, "epochs is 0; it must be at least 1"),
+        ({"prune_every": 0}, "prune_every is 0"),
+    ],
+)
+def test_config_refuses_what_cannot_be(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Config(**settings)  # type: ignore[arg-type]
