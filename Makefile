@@ -1,0 +1,67 @@
+# Two commands: `make lab` to learn, `make test` to check. `make help` lists the others.
+# Needed: git, make and Python 3.11 or newer. Written for GNU Make 3.81 (macOS) and later.
+
+PYTHON ?= python3
+ARGS =
+VENV := .venv
+BIN := $(VENV)/bin
+
+# The stamp is written last, so that an interrupted build is built again, and its name holds TORCH,
+# so that a later call without TORCH keeps the choice.
+TORCH ?= $(or $(patsubst $(VENV)/.built-%,%,$(wildcard $(VENV)/.built-*)),default)
+BUILT = $(VENV)/.built-$(TORCH)
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test lint notebooks lock clean
+
+help: ## show this text
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo '  ARGS="..."      handed on:  make lab ARGS="--no-browser --port 8890"   make test ARGS="-k losses"'
+	@echo '  PYTHON=...      the Python to build with (3.11 or newer; default python3)'
+	@echo '  TORCH=cpu       for machines without a GPU: PyTorch comes from its own package index, without'
+	@echo '                  the CUDA libraries, a far smaller download. Kept until "make clean".'
+
+lab: $(BUILT) ## open JupyterLab on the first notebook
+	@$(BIN)/jupyter lab $(ARGS) notebooks/00_start_here.ipynb
+
+test: lint ## check the style and the types, then run all tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(BUILT) ## check the style and the types
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+notebooks: $(BUILT) ## write notebooks/*.ipynb anew from notebooks/source/*.py
+	@$(BIN)/python notebooks/build.py
+
+lock: ## compile requirements.lock from pyproject.toml; ARGS=--upgrade raises the pins
+	$(call venv-with-uv,build/lock,)
+	@build/lock/bin/uv pip compile --universal --python-version 3.11 --extra dev \
+		--no-emit-index-url --no-annotate --no-header -q $(ARGS) pyproject.toml -o requirements.lock
+
+clean: ## remove the environment and everything else that was generated
+	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache
+
+# The lock is handed over as constraints. It is universal: it also pins what other machines need,
+# above all the CUDA libraries, which must stay away where TORCH=cpu leaves them out.
+$(BUILT): pyproject.toml requirements.lock
+	$(call venv-with-uv,$(VENV),-c requirements.lock)
+	@$(BIN)/uv pip install --python $(BIN)/python -c requirements.lock \
+		$(if $(filter-out default,$(TORCH)),--torch-backend $(TORCH)) -e ".[dev]"
+	@touch $@
+
+# An empty virtual environment in folder $(1) with uv in it; $(2) are options for pip.
+define venv-with-uv
+	$(if $(problem),$(error $(problem)))
+	@$(PYTHON) -m venv --clear $(1)
+	@$(1)/bin/python -m pip install -q --disable-pip-version-check $(2) uv
+endef
+
+# What is wrong with $(PYTHON), in one line; nothing if it will do.
+problem = $(shell \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || { \
+		echo 'Python 3.11 or newer is needed; "$(PYTHON)" is older or missing: install one, or name one: PYTHON=python3.12'; exit; }; \
+	$(PYTHON) -c 'import ensurepip, venv' >/dev/null 2>&1 || \
+		echo 'The venv module of $(PYTHON) is missing: install it (Debian and Ubuntu: apt install python3-venv)')

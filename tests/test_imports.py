@@ -1,0 +1,65 @@
+"""Imports run one way, and heavy packages wait until they are needed."""
+
+import ast
+import graphlib
+import subprocess
+import sys
+from pathlib import Path
+
+import rnsl_tutorial
+
+PACKAGE = Path(rnsl_tutorial.__file__).parent
+HEAVY = {"torch", "torchvision", "timm", "matplotlib", "plotly", "sklearn", "umap", "jupyterlab"}
+
+# What a module may import from the package, where that is limited. The others may import any but
+# the command line, as long as there is no circle.
+ALLOWED = {
+    "__init__": set(),
+    "paths": set(),
+    "losses": set(),
+    "noise": {"paths"},
+    "datasets": {"paths"},
+    "scenes": {"paths"},
+    "plots": {"paths"},
+    "maps": {"paths"},
+    "explorers": {"paths", "losses", "noise", "maps", "plots"},
+}
+COMMAND_LINE = {"__main__", "cli", "lab", "doctor"}
+
+
+def imports_of(module: Path) -> set[str]:
+    """Names of the package's modules that a module imports, anywhere in its text."""
+    found = set()
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "rnsl_tutorial":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rnsl_tutorial."):
+            found.add(node.module.split(".")[1])
+        elif isinstance(node, ast.Import):
+            found |= {
+                a.name.split(".")[1] for a in node.names if a.name.startswith("rnsl_tutorial.")
+            }
+    return found & MODULES
+
+
+MODULES = {path.stem for path in PACKAGE.glob("*.py")}
+GRAPH = {path.stem: imports_of(path) for path in PACKAGE.glob("*.py")}
+
+
+def test_imports_run_one_way() -> None:
+    wrong = {name: GRAPH[name] - ALLOWED[name] for name in ALLOWED.keys() & GRAPH.keys()}
+    assert not {name: extra for name, extra in wrong.items() if extra}
+    assert not {name for name in MODULES - COMMAND_LINE if GRAPH[name] & COMMAND_LINE}
+
+
+def test_no_circle() -> None:
+    assert set(graphlib.TopologicalSorter(GRAPH).static_order()) == MODULES
+
+
+def test_the_package_and_the_command_line_import_nothing_heavy() -> None:
+    code = "import sys, rnsl_tutorial.cli; print(*{name.split('.')[0] for name in sys.modules})"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "rnsl_tutorial" in loaded.stdout.split()
+    assert not HEAVY & set(loaded.stdout.split())

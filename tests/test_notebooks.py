@@ -1,0 +1,155 @@
+"""The builder of the notebooks on small sources, and every notebook itself, executed."""
+
+from pathlib import Path
+
+import matplotlib.font_manager  # noqa: F401  (builds the font cache, which says so on stderr)
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+from notebooks import build
+
+SOURCES = sorted((build.FOLDER / "source").glob("[0-9][0-9]_*.py"))
+OPENING = ("You will be able to", "**Time**", "**Runs on**", "**Needs**")
+PICTURES = (
+    "image/",
+    "application/vnd.jupyter.widget-view+json",
+    "application/vnd.plotly.v1+json",
+)
+
+EXERCISE = '''\
+# %% tags=["exercise"]
+def double(x):
+    """Twice x."""
+    # solution
+    y = x + x
+
+    return y
+'''
+
+
+def built(tmp_path: Path, text: str, *, solutions: bool = False) -> NotebookNode:
+    source = tmp_path / "00_small.py"
+    source.write_text(text)
+    return nbformat.reads(build.build(source, solutions=solutions), as_version=4)
+
+
+def test_the_learner_gets_a_turn_and_the_instructor_the_solution(tmp_path: Path) -> None:
+    start = 'def double(x):\n    """Twice x."""\n    '
+    [cell] = built(tmp_path, EXERCISE).cells
+    assert cell.source == start + 'raise NotImplementedError("Your turn: write this function.")'
+    [cell] = built(tmp_path, EXERCISE, solutions=True).cells
+    assert cell.source == start + "y = x + x\n\n    return y"
+
+
+def test_what_follows_the_end_mark_stays(tmp_path: Path) -> None:
+    text = EXERCISE + "    # end solution\n\n\ntwice = double(2)\n"
+    assert built(tmp_path, text).cells[0].source.endswith('function.")\n\n\ntwice = double(2)')
+    solved = built(tmp_path, text, solutions=True).cells[0].source
+    assert solved.endswith("return y\n\n\ntwice = double(2)")
+
+
+def test_cells_keep_their_metadata_and_hidden_asserts_are_folded(tmp_path: Path) -> None:
+    text = '# %% tags=["parameters"] ci={"SEEDS": 1}\nSEEDS = 3\n\n\n\n\n'
+    text += '# %% tags=["hidden-assert"]\nassert SEEDS\n'
+    parameters, claim = built(tmp_path, text).cells
+    assert parameters.metadata == {"tags": ["parameters"], "ci": {"SEEDS": 1}}
+    assert claim.metadata == {"tags": ["hidden-assert"], "jupyter": {"source_hidden": True}}
+    assert claim.source == "assert SEEDS"
+
+
+def test_a_notebook_is_clean_valid_and_built_alike_again(tmp_path: Path) -> None:
+    text = "# ---\n# jupyter:\n#   extra: 1\n# ---\n# %% [markdown]\n# Hi\n" + "# %%\n1 + 1\n" * 2
+    notebook = built(tmp_path, text)
+    nbformat.validate(notebook)
+    assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
+    assert notebook.metadata == build.KERNEL
+    assert [cell.get("outputs", []) for cell in notebook.cells] == [[], [], []]
+    assert [cell.get("execution_count") for cell in notebook.cells] == [None] * 3
+    assert len({cell.id for cell in notebook.cells}) == 3
+    assert built(tmp_path, text) == notebook
+    assert build.build(tmp_path / "00_small.py").endswith("}\n")
+
+
+def test_a_cell_keeps_its_id_when_another_is_inserted_before_it(tmp_path: Path) -> None:
+    before = built(tmp_path, "# %%\nx = 1\n").cells[-1]
+    assert built(tmp_path, "# %% [markdown]\n# New\n# %%\nx = 1\n").cells[-1].id == before.id
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('# %% tags=["exercise"]\ndef f(): ...\n', r"00_small.py, cell 1: .* belong together"),
+        ("# %%\n1\n# %%\n# solution\nx = 1\n", r"00_small.py, cell 2: .* belong together"),
+        ("# %%\n" + "x = 1\n" * 31, r"00_small.py, cell 1 has more than 30 lines"),
+    ],
+)
+def test_a_faulty_source_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        built(tmp_path, text)
+
+
+def test_check_names_what_is_stale_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(build, "FOLDER", tmp_path)
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "00_small.py").write_text(EXERCISE)
+    notebook = tmp_path / "00_small.ipynb"
+    assert build.main(["--check"]) == 1
+    assert "00_small.ipynb differs" in capsys.readouterr().out
+    assert not notebook.exists()
+    assert build.main([]) == 0
+    assert build.main(["--check"]) == 0
+    notebook.write_text(notebook.read_text().replace("Twice", "Two times"))
+    assert build.main(["--check"]) == 1
+    assert build.main(["--instructor", str(tmp_path / "solved")]) == 0
+    assert "y = x + x" in (tmp_path / "solved" / "00_small.ipynb").read_text()
+    assert "y = x + x" not in notebook.read_text()
+
+
+def test_no_notebook_is_stale(capsys: pytest.CaptureFixture[str]) -> None:
+    assert build.main(["--check"]) == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_a_notebook_opens_and_closes_as_agreed(source: Path) -> None:
+    cells = nbformat.reads(build.build(source), as_version=4).cells
+    assert cells[0].cell_type == "markdown"
+    assert [words for words in OPENING if words not in cells[0].source] == []
+    assert any("hidden-assert" in cell.metadata.get("tags", []) for cell in cells)
+
+
+@pytest.mark.parametrize("solutions", [False, True], ids=["learner", "solution"])
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+@pytest.mark.timeout(300)
+def test_a_notebook_runs(
+    source: Path, solutions: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"):
+        monkeypatch.setenv(variable, str(tmp_path / variable))
+    notebook = nbformat.reads(build.build(source, solutions=solutions), as_version=4)
+    for cell in notebook.cells:
+        _apply_ci_parameters(cell)
+    resources = {"metadata": {"path": str(tmp_path)}}
+    NotebookClient(notebook, kernel_name="python3", timeout=300, resources=resources).execute()
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [output.text for cell in code for output in cell.outputs if is_stderr(output)] == []
+    assert any(shows_a_picture(cell) for cell in code[:3])
+
+
+def _apply_ci_parameters(cell: NotebookNode) -> None:
+    """Shrink the constants that a cell names in its metadata: ``ci={"SEEDS": 1}``."""
+    for name, value in cell.metadata.get("ci", {}).items():
+        assert f"{name} =" in cell.source or f"{name}," in cell.source
+        cell.source += f"\n{name} = {value!r}"
+
+
+def is_stderr(output: NotebookNode) -> bool:
+    return output.output_type == "stream" and output.name == "stderr"
+
+
+def shows_a_picture(cell: NotebookNode) -> bool:
+    kinds = [kind for output in cell.outputs for kind in output.get("data", {})]
+    return any(kind.startswith(PICTURES) for kind in kinds)
