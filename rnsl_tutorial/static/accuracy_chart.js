@@ -1,0 +1,154 @@
+/**
+ * k-NN accuracy over the noise rate, one line for each loss, with a ring around the current choice.
+ *
+ * @typedef {{ id: string, label: string, color: string, dash: number[], marker: string }} Loss
+ * @typedef {{
+ *   percents: number[], losses: Loss[], accuracy: number[][][], spread: number[][][],
+ *   accuracy_range: [number, number], chart_note: string,
+ * }} Curves all in percent; percents are the rates; accuracy and spread are [noise][rate][loss]
+ * @typedef {{ noise: number, rate: number, loss: number }} Place positions in the curves
+ */
+import { html, onResize, svg } from "./widgets.js";
+
+const FRAME = { left: 38, right: 80, top: 14, bottom: 46 }; // px around the axes
+const LABEL_HEIGHT = 18; // px
+const LINE_WIDTH = 2; // px
+const MARKERS = {
+  o: "M4,0A4,4 0 1 1 -4,0A4,4 0 1 1 4,0Z",
+  s: "M-4,-4H4V4H-4Z",
+  "^": "M0,-5L5,4H-5Z",
+  D: "M0,-5L5,0L0,5L-5,0Z",
+};
+
+/**
+ * @param {Curves} curves
+ * @param {(rate: number, loss: number) => void} choose called with the point that is clicked
+ * @param {AbortSignal} signal
+ */
+export function accuracyChart(curves, choose, signal) {
+  const lines = svg("g");
+  const ring = svg("circle", { class: "rnsl-ring", r: 10 });
+  const label = "k-NN accuracy over the share of wrong labels, a line for each loss";
+  const drawing = svg("svg", { role: "img", "aria-label": label }, lines, ring);
+  let place = null;
+  let scale = scaleOf(curves, drawing);
+  const drawLines = () => {
+    lines.replaceChildren(...axes(curves, scale), ...allLines(curves, place.noise, scale, choose));
+  };
+  const moveRing = () => {
+    const { x, y } = pointsOf(curves, place.noise, place.loss, scale)[place.rate];
+    ring.style.transform = `translate(${x}px, ${y}px)`;
+  };
+  const fit = () => {
+    scale = scaleOf(curves, drawing);
+    drawing.setAttribute("viewBox", `0 0 ${scale.width} ${scale.height}`);
+    ring.classList.remove("rnsl-gliding");
+    drawLines();
+    moveRing();
+  };
+  onResize(drawing, fit, signal);
+  const title = html("div", { class: "rnsl-chart-title" }, "k-NN accuracy (% of test images)");
+  const note = html("div", { class: "rnsl-note" }, curves.chart_note);
+  return {
+    element: html("div", { class: "rnsl-chart" }, title, drawing, note),
+    /** @param {Place} chosen */
+    show(chosen) {
+      const isOther = chosen.noise !== place?.noise;
+      place = chosen;
+      if (isOther) drawLines();
+      ring.classList.add("rnsl-gliding");
+      moveRing();
+    },
+  };
+}
+
+/**
+ * A short piece of a loss's line with its marker, for labels.
+ *
+ * @param {Loss} loss
+ */
+export function lineSample(loss) {
+  const size = { width: 28, height: 14, viewBox: "0 0 28 14", "aria-hidden": "true" };
+  return svg("svg", size, stroke(loss, "M1,7H27"), marker(loss, 14, 7));
+}
+
+// ---------------------------------------------------------------- where things lie
+
+function scaleOf({ percents, accuracy_range: [low, high] }, drawing) {
+  const { width, height } = drawing.getBoundingClientRect();
+  const right = Math.max(width - FRAME.right, FRAME.left);
+  const bottom = Math.max(height - FRAME.bottom, FRAME.top);
+  const last = percents.at(-1) || 1;
+  return {
+    width, height, right, bottom,
+    x: (percent) => FRAME.left + (percent / last) * (right - FRAME.left),
+    y: (accuracy) => bottom - ((accuracy - low) / (high - low)) * (bottom - FRAME.top),
+  };
+}
+
+/** The points of one line; `bar` is half the length of the error bar. */
+function pointsOf({ percents, accuracy, spread }, noise, loss, scale) {
+  return percents.map((percent, rate) => {
+    const mean = accuracy[noise][rate][loss];
+    const bar = scale.y(0) - scale.y(spread[noise][rate][loss]);
+    const reading = `${mean.toFixed(1)} % at ${percent} % wrong labels`;
+    return { rate, reading, x: scale.x(percent), y: scale.y(mean), bar };
+  });
+}
+
+/** Heights of the lines' names: at the lines' ends, moved up where names would touch. */
+function nameHeights(ends) {
+  const lowestFirst = ends.map((_, i) => i).sort((a, b) => ends[b] - ends[a]);
+  const heights = [];
+  let free = Infinity;
+  for (const i of lowestFirst) {
+    heights[i] = Math.min(ends[i], free);
+    free = heights[i] - LABEL_HEIGHT;
+  }
+  return heights;
+}
+
+// ---------------------------------------------------------------- what is drawn
+
+function axes({ percents, accuracy_range: [low, high] }, { x, y, right, bottom }) {
+  const tens = Array.from({ length: (high - low) / 10 + 1 }, (_, i) => low + 10 * i);
+  const grid = (value) => `M${FRAME.left},${y(value)}H${right}`;
+  return [
+    ...tens.map((value) => svg("path", { class: "rnsl-grid", d: grid(value) })),
+    ...tens.map((value) => text(value, FRAME.left - 8, y(value) + 4, "end")),
+    ...percents.map((percent) => text(percent, x(percent), bottom + 20, "middle")),
+    text("wrong labels in training (%)", (FRAME.left + right) / 2, bottom + 40, "middle"),
+  ];
+}
+
+function allLines(curves, noise, scale, choose) {
+  const lines = curves.losses.map((_, loss) => pointsOf(curves, noise, loss, scale));
+  const heights = nameHeights(lines.map((points) => points.at(-1).y));
+  return curves.losses.flatMap((loss, i) => [
+    stroke(loss, `M${lines[i].map(({ x, y }) => `${x},${y}`).join("L")}`),
+    text(loss.label, scale.right + 17, heights[i] + 4, "start"),
+    ...lines[i].map((point) => pointOf(loss, point, () => choose(point.rate, i))),
+  ]);
+}
+
+function pointOf(loss, { x, y, bar, reading }, choose) {
+  const bars = `M${x - 3},${y - bar}h6m-3,0V${y + bar}m-3,0h6`;
+  const target = svg("circle", { class: "rnsl-target", cx: x, cy: y, r: 12 });
+  target.append(svg("title", {}, `${loss.label}: ${reading}`));
+  target.addEventListener("click", choose);
+  return svg("g", {}, svg("path", { d: bars, stroke: loss.color }), marker(loss, x, y), target);
+}
+
+function stroke({ color, dash }, d) {
+  const dashes = dash.map((length) => length * LINE_WIDTH).join(" ") || "none";
+  const style = { stroke: color, "stroke-width": LINE_WIDTH, "stroke-dasharray": dashes };
+  return svg("path", { d, fill: "none", ...style });
+}
+
+function marker({ color, marker }, x, y) {
+  return svg("path", { d: MARKERS[marker], fill: color, transform: `translate(${x} ${y})` });
+}
+
+function text(content, x, y, anchor) {
+  return svg("text", { x, y, "text-anchor": anchor }, String(content));
+}

@@ -1,0 +1,114 @@
+"""What a test does with JupyterLab in a browser: open, run, look, move a slider."""
+
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Locator, Page, Route
+
+ROOT = Path(__file__).parent.parent.parent
+SCREENSHOTS = ROOT / "build" / "screenshots"
+HOST = "127.0.0.1"
+TOKEN = "for-the-tests"
+START_S, RUN_S, REDRAW_S = 60, 300, 30
+
+# What the notebook in front says of itself: the kernel's state, cells not run yet, error outputs.
+STATE = """() => {
+    const panel = window.jupyterapp?.shell.currentWidget;
+    const models = panel?.content?.widgets?.map(cell => cell.model) ?? [];
+    const code = models.filter(model => model.type === "code");
+    const outputs = code.flatMap(model => model.outputs.toJSON());
+    return {
+        idle: panel?.sessionContext?.session?.kernel?.status === "idle",
+        waiting: code.filter(model => model.executionCount === null).length,
+        errors: outputs.filter(o => o.output_type === "error").map(o => `${o.ename}: ${o.evalue}`),
+    };
+}"""
+READY = f"() => ({STATE})().idle"
+FINISHED = f"""() => {{
+    const state = ({STATE})();
+    return state.idle && (state.waiting === 0 || state.errors.length > 0);
+}}"""
+PICTURE = """explorer => [
+    ...Array.from(explorer.querySelectorAll("canvas"), canvas => canvas.toDataURL()),
+    ...Array.from(explorer.querySelectorAll("svg"), svg => svg.outerHTML),
+].join()"""
+
+
+class Explorer:
+    """An explorer on the page: its sliders, and the picture that they change."""
+
+    def __init__(self, element: Locator) -> None:
+        self.element = element
+
+    def sliders(self) -> list[Locator]:
+        return self.element.locator('input[type="range"]').all()
+
+    def changes_with(self, slider: Locator) -> bool:
+        """Move a slider by one step with the keyboard; say whether the picture changes.
+
+        JupyterLab keeps the arrow keys for itself, unless the slider (and not only what it lies in)
+        has the attribute ``data-lm-suppress-shortcuts``.
+        """
+        before = self.element.evaluate(PICTURE)
+        at_end = slider.input_value() == slider.get_attribute("max")
+        slider.press("ArrowLeft" if at_end else "ArrowRight")
+        deadline = time.monotonic() + REDRAW_S
+        while self.element.evaluate(PICTURE) == before:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.1)
+        return True
+
+
+class JupyterLab:
+    """JupyterLab in one browser tab.
+
+    Attributes:
+        outside: addresses beyond this machine that the page asked for; all were refused.
+    """
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page, self.address = page, address
+        self.outside: list[str] = []
+        page.route("**/*", self._refuse_what_is_outside)
+        page.on("websocket", lambda socket: self._is_outside(socket.url))
+
+    def open(self, notebook: str) -> None:
+        """Open a notebook and wait for its kernel."""
+        self.page.goto(f"{self.address}/lab/tree/{notebook}?token={TOKEN}")
+        self.page.wait_for_function(READY, timeout=START_S * 1000)
+
+    def run_all(self) -> list[str]:
+        """Choose Run > Run All Cells, wait until all is done, and return the errors."""
+        self.page.get_by_role("menuitem", name="Run", exact=True).click()
+        self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        self.page.wait_for_function(FINISHED, timeout=RUN_S * 1000)
+        errors: list[str] = self.page.evaluate(STATE)["errors"]
+        return errors
+
+    def interruptions(self) -> list[str]:
+        """Return what stands in the learner's way: the texts of dialogs and notifications."""
+        return self.page.locator(".jp-Dialog, .Toastify__toast").all_inner_texts()
+
+    def explorer(self) -> Explorer:
+        """Return the notebook's first explorer, and bring it into view."""
+        element = self.page.locator(".rnsl-explorer").first
+        element.scroll_into_view_if_needed()
+        return Explorer(element)
+
+    def screenshot(self, name: str) -> None:
+        """Save what is seen now as build/screenshots/NAME.png."""
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+    def _refuse_what_is_outside(self, route: Route) -> None:
+        if self._is_outside(route.request.url):
+            route.abort()
+        else:
+            route.continue_()
+
+    def _is_outside(self, url: str) -> bool:
+        outside = urlsplit(url).scheme not in ("data", "blob") and urlsplit(url).hostname != HOST
+        if outside:
+            self.outside.append(url)
+        return outside
