@@ -150,8 +150,9 @@ def experiment(
     ],
     seeds: Annotated[int, typer.Option(help="Runs of each cell.")] = 3,
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 40,
-    dropout: Annotated[float, typer.Option(help="On hidden units.")] = 0.0,
-    input_dropout: Annotated[float, typer.Option(help="On features.")] = 0.0,
+    temperature: Annotated[float, typer.Option(help="T of the softmax.")] = 0.07,
+    q: Annotated[float, typer.Option(help="Of RNSL and t-RNSL.")] = 0.7,
+    k: Annotated[float, typer.Option(help="Of t-RNSL: images with p <= k are left out.")] = 0.5,
     part: Annotated[str, typer.Option(help="test, or val while choosing a recipe.")] = "test",
     jobs: Annotated[int, typer.Option(help="Processes; 0.4 GB of memory each.")] = 2,
     overwrite: Annotated[
@@ -167,12 +168,17 @@ def experiment(
     if path.exists() and not overwrite:
         raise ValueError(f"{path} exists; choose another --out, or pass --overwrite to replace it.")
     data = features.load(features_file) if features_file else features.load_shipped(dataset)
-    settings = {"epochs": epochs, "dropout": dropout, "input_dropout": input_dropout}
+    settings: dict[str, Any] = {"epochs": epochs, "temperature": temperature, "q": q, "k": k}
     configs = experiments.grid(noise, rate, loss, seeds, dataset=dataset, **settings)
+    done: list[experiments.Result] = []
     with tqdm(total=len(configs), unit="run") as bar:
-        results = experiments.run_grid(
-            data, configs, part, jobs=jobs, on_result=lambda _: bar.update()
-        )
+
+        def keep(result: experiments.Result) -> None:
+            done.append(result)
+            experiments.save(path, done)
+            bar.update()
+
+        results = experiments.run_grid(data, configs, part, jobs=jobs, on_result=keep)
     experiments.save(path, results)
     _show([path], out)
 
@@ -185,19 +191,24 @@ def show_report(
     figures: Annotated[
         Path | None, typer.Option(help="Folder for a figure of each kind of noise.")
     ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(help="One metric over the rates, such as knn_clean [default: all]."),
+    ] = None,
 ) -> None:
     """Print results as Markdown tables, with mean and spread over seeds."""
-    _show(files, figures)
+    _show(files, figures, metric)
 
 
-def _show(files: list[Path], figures: Path | None) -> None:
+def _show(files: list[Path], figures: Path | None, metric: str | None = None) -> None:
     from rich.console import Console
 
     from rnsl_tutorial import experiments, report
 
     for file in files:
         results, provenance = experiments.load(file)
-        Console(width=160).print(report.table(results))
+        table = report.table_over_rates(results, metric) if metric else report.table(results)
+        Console(width=160).print(table)
         typer.echo(report.caption(results, provenance))
         if figures:
             figures.mkdir(parents=True, exist_ok=True)
@@ -210,15 +221,18 @@ def _show(files: list[Path], figures: Path | None) -> None:
 def build_maps(
     results: Annotated[Path, typer.Argument(help="results.json of a full grid.")],
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("data", "aid", "maps.npz"),
+    rate: Annotated[float, typer.Option(help="Of the picture beside it.")] = 0.5,
 ) -> None:
     """Draw the UMAP maps that the explorer of notebook 00 shows."""
     from tqdm.auto import tqdm
 
-    from rnsl_tutorial import experiments, features, maps
+    from rnsl_tutorial import experiments, features, maps, report
 
     runs = experiments.load(results).results
     data = features.load_shipped(runs[0].config.dataset)
     with tqdm(total=len(experiments.summarize(runs)), unit="map") as bar:
         built = experiments.build_maps(data, runs, on_map=lambda _: bar.update())
     maps.save(out, built)
-    typer.echo(f"Written: {out} ({out.stat().st_size / 1e6:.1f} MB)")
+    picture = out.with_suffix(".png")
+    report.maps_figure(built, built.noises[0], rate).savefig(picture, dpi=120)
+    typer.echo(f"Written: {out} ({out.stat().st_size / 1e6:.1f} MB) and {picture}")

@@ -6,6 +6,7 @@ Shapes: N training images, C classes, D embedding dimensions.
 import json
 import math
 import multiprocessing
+import os
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import groupby, product
 from pathlib import Path
+from threading import Thread
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -169,6 +171,7 @@ def measure(fitted: Fitted, features: FeatureSet, part: str = "test") -> dict[st
         and for t-RNSL kept (share of the training images), precision and recall of its pruning as a
         finder of wrong labels, and auroc of the loss as a score for them.
     """
+    _check_part(part)
     embeddings = embed(fitted.network, standardized(features))
     true = torch.from_numpy(features.labels)
     index, query = (torch.from_numpy(getattr(features.split, name)) for name in ("train", part))
@@ -188,6 +191,11 @@ def measure(fitted: Fitted, features: FeatureSet, part: str = "test") -> dict[st
         "realized_rate": wrong.float().mean().item(),
     }
     return metrics | _pruning(fitted, embeddings[index], given, wrong)
+
+
+def _check_part(part: str) -> None:
+    if part not in ("val", "test"):
+        raise ValueError(f"part is {part!r}; it must be 'test', or 'val' while choosing a recipe.")
 
 
 def _pruning(fitted: Fitted, embeddings: Tensor, given: Tensor, wrong: Tensor) -> dict[str, float]:
@@ -242,36 +250,57 @@ def run_grid(
     jobs: int = 1,
     on_result: Callable[[Result], object] | None = None,
 ) -> list[Result]:
-    """Run every config, several at a time, each in a process of its own with one thread.
+    """Run every config, several at a time, each on one thread.
 
     Args:
         features: of the data set.
         configs: from `grid`.
         part: see `measure`.
-        jobs: processes; about 0.4 GB of memory each.
+        jobs: processes, about 0.4 GB of memory each; 1 runs everything in this process.
         on_result: called in this process as each run ends, in no fixed order.
 
     Returns:
         Results in the order of the configs, the same for any number of jobs.
 
     Raises:
-        ValueError: jobs below 1.
+        ValueError: jobs below 1, an unknown part, or noise that `corrupt` refuses.
     """
     if jobs < 1:
         raise ValueError(f"jobs is {jobs}; at least one process is needed.")
+    _check_part(part)
+    for config in {(c.dataset, c.noise, c.rate): c for c in configs}.values():
+        corrupt(features, config)  # a noise or rate that cannot be fails now, not after minutes
     found: dict[int, Result] = {}
-    with ProcessPoolExecutor(
-        min(jobs, len(configs)) or 1,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_adopt,
-        initargs=(features,),
-    ) as pool:
-        places = {pool.submit(_run_adopted, c, part): i for i, c in enumerate(configs)}
+    for place, result in _in_turn(features, configs, part, jobs):
+        found[place] = result
+        if on_result:
+            on_result(result)
+    return [found[place] for place in range(len(configs))]
+
+
+def _in_turn(
+    features: FeatureSet, configs: Sequence[Config], part: str, jobs: int
+) -> Iterator[tuple[int, Result]]:
+    """Yield each result with its config's place, as it comes."""
+    if jobs == 1:
+        yield from ((place, run(features, config, part)) for place, config in enumerate(configs))
+        return
+    pool = ProcessPoolExecutor(jobs, _context(), initializer=_adopt, initargs=(features,))
+    try:
+        places = {pool.submit(_run_adopted, c, part): place for place, c in enumerate(configs)}
         for future in as_completed(places):
-            found[places[future]] = future.result()
-            if on_result:
-                on_result(future.result())
-    return [found[i] for i in range(len(configs))]
+            yield places[future], future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    """Fork workers from a server that has imported torch once: half the memory, half the start."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():  # Windows
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 _adopted: list[FeatureSet] = []
@@ -279,8 +308,17 @@ _adopted: list[FeatureSet] = []
 
 def _adopt(features: FeatureSet) -> None:
     """Keep the features in a worker, so that they travel once and not with every config."""
+    Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     _adopted[:] = [features]
+
+
+def _end_with_parent() -> None:
+    """End the worker when the process that wants its results is gone, also if it was killed."""
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
 
 
 def _run_adopted(config: Config, part: str) -> Result:
@@ -372,7 +410,7 @@ def _draw(
     train, test = features.split.train, features.split.test
     for config in configs:
         embeddings = embed(fit(features, config).network, standardized(features)).numpy()
-        coordinates = umap_map(embeddings[test], like=first)
+        coordinates = umap_map(embeddings[test], min_dist=0.5, like=first)
         first = coordinates if first is None else first
         predicted = evaluate.knn_predict(
             embeddings[train], features.labels[train], embeddings[test]

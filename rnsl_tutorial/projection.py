@@ -36,7 +36,7 @@ def umap_map(
         min_dist: how close points may lie, in [0, 1].
         seed: of UMAP's random numbers.
         like: float32 [N, 2], a map of the same images in the same order: the new one starts from it
-            and is turned and scaled to lie on it as well as it can.
+            and is `aligned` with it.
         cache: folder; None for ``projections`` in the package's cache.
 
     Returns:
@@ -63,11 +63,16 @@ def umap_map(
 
 
 def aligned(coordinates: NDArray[np.float32], like: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Move, turn (or mirror) and scale a map [N, 2] onto another, least squares (Procrustes)."""
+    """Turn or mirror a map [N, 2] onto another as well as it can, and give it the same size.
+
+    The rotation is the one with the least squared distance (orthogonal Procrustes). Its scale is
+    not: that shrinks a map the more, the less it resembles the other. Both get the same mean and
+    the same root mean square distance from it.
+    """
     center, target = coordinates.mean(axis=0), like.mean(axis=0)
-    rotation, covariance = orthogonal_procrustes(coordinates - center, like - target)
-    scale = covariance / np.square(coordinates - center).sum()
-    turned: NDArray[np.float32] = (coordinates - center) @ rotation * scale + target
+    rotation, _ = orthogonal_procrustes(coordinates - center, like - target)
+    size = np.linalg.norm(like - target) / np.linalg.norm(coordinates - center)
+    turned: NDArray[np.float32] = (coordinates - center) @ rotation * size + target
     return turned.astype(np.float32)
 
 

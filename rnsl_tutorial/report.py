@@ -11,7 +11,8 @@ from rich import box
 from rich.table import Table
 
 from rnsl_tutorial.experiments import Result, Summary, summarize
-from rnsl_tutorial.plots import accuracy_over_rate, loss_styles
+from rnsl_tutorial.maps import EmbeddingMaps
+from rnsl_tutorial.plots import NOISE_NAMES, accuracy_over_rate, embedding_panels, loss_styles
 
 COLUMNS = {
     "knn_clean": "k-NN, clean index",
@@ -21,14 +22,6 @@ COLUMNS = {
     "kept": "kept",
     "precision": "pruning precision",
     "recall": "pruning recall",
-}
-
-
-NOISE_NAMES = {
-    "symmetric": "symmetric",
-    "pair_flip": "pair flip",
-    "label_dependent": "label-dependent",
-    "instance_dependent": "instance-dependent",
 }
 
 
@@ -49,6 +42,29 @@ def table(results: Iterable[Result]) -> Table:
     return drawn
 
 
+def table_over_rates(results: Iterable[Result], metric: str) -> Table:
+    """Tabulate one metric: a row for each noise and loss, a column for each rate.
+
+    Args:
+        results: of one or more cells.
+        metric: one of `experiments.measure`.
+
+    Raises:
+        ValueError: no result has this metric.
+    """
+    summaries = summarize(results)
+    if not any(metric in summary.mean for summary in summaries):
+        known = ", ".join(dict.fromkeys(name for s in summaries for name in s.mean))
+        raise ValueError(f"There is no metric {metric!r} in the results; choose one of {known}.")
+    rates = sorted({summary.rate for summary in summaries})
+    drawn = Table("noise", "loss", *(f"{rate:.0%} wrong" for rate in rates), box=box.MARKDOWN)
+    cells = {(s.noise, s.loss, s.rate): _cell(s, metric) for s in summaries}
+    for noise, loss in dict.fromkeys((s.noise, s.loss) for s in summaries):
+        values = [cells.get((noise, loss, rate), "") for rate in rates]
+        drawn.add_row(NOISE_NAMES[noise], loss_styles([loss])[0].label, *values)
+    return drawn
+
+
 def _cell(summary: Summary, name: str) -> str:
     mean, spread = summary.mean.get(name, math.nan), summary.spread.get(name, math.nan)
     if math.isnan(mean):
@@ -65,6 +81,26 @@ def caption(results: Sequence[Result], provenance: Mapping[str, Any]) -> str:
         f"{'-'.join(str(n) for n in sorted(seeds))} seeds; {provenance['device']}, "
         f"{provenance['cores']} cores, {provenance['system']}, Python {provenance['python']}, "
         f"torch {provenance['torch']}, {provenance['made']}"
+    )
+
+
+def maps_figure(maps: EmbeddingMaps, noise: str, rate: float) -> Figure:
+    """Draw the maps of all losses side by side, at one rate of one noise.
+
+    Raises:
+        ValueError: the maps do not hold that noise or rate.
+    """
+    if noise not in maps.noises or rate not in maps.rates:
+        raise ValueError(f"There is no map of {noise} at {rate}: {maps.noises}, {maps.rates}.")
+    place = maps.noises.index(noise), maps.rates.index(rate)
+    percents = [f"k-NN accuracy {accuracy:.1%}" for accuracy in maps.accuracy[place]]
+    return embedding_panels(
+        maps.coordinates[place],
+        maps.labels,
+        maps.predicted[place],
+        maps.class_names,
+        titles=[f"{style.label}, {rate:.0%} wrong labels" for style in loss_styles(maps.losses)],
+        captions=percents,
     )
 
 

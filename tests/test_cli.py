@@ -3,8 +3,10 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import typer
+from PIL import Image
 from typer.testing import CliRunner
 
 from rnsl_tutorial import __version__, cli, doctor, lab, paths
@@ -104,3 +106,72 @@ def test_doctor_fails_when_something_necessary_is_missing(
     result = run(cli.app, ["doctor"])
     assert result.exit_code == code
     assert f"thing ({status}): buy one" in result.output
+
+
+def test_features_build_then_experiment_then_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a folder of images to a table, with nothing but the command line."""
+    rng = np.random.default_rng(0)
+    for c, color in enumerate(((200, 60, 60), (60, 200, 60), (60, 60, 200))):
+        folder = tmp_path / "archive" / f"class{c}"
+        folder.mkdir(parents=True)
+        for i in range(20):
+            pixels = np.clip(rng.normal(color, 40, (40, 40, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / f"{i:02}.png")
+    monkeypatch.setenv("RNSL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    build = ["features", "build", "--dataset", "mine", "--root", "archive"]
+    built = run(cli.app, [*build, "--size", "32", "--dim", "8"])
+    assert built.exit_code == 0, built.output
+    assert "60 images, 3 classes, 8 components: data/mine/features.npz" in built.output
+    experiment = ["experiment", "--dataset", "mine", "--features", "data/mine/features.npz"]
+    options = [
+        "--rate",
+        "0.3",
+        "--loss",
+        "rnsl",
+        "--seeds",
+        "2",
+        "--epochs",
+        "3",
+        "--out",
+        "out",
+        "--jobs",
+        "1",
+    ]
+    done = run(cli.app, [*experiment, *options])
+    assert done.exit_code == 0, done.output
+    assert "| symmetric | 0.3  | RNSL |" in done.output
+    assert Path("out/results.json").is_file()
+    assert Path("out/results_symmetric.png").stat().st_size > 10_000
+    again = run(cli.app, [*experiment, *options])
+    assert again.exit_code == 1
+    assert "results.json exists; choose another --out, or pass --overwrite" in again.stderr
+    shown = run(cli.app, ["report", "out/results.json"])
+    assert shown.stdout.splitlines()[1:4] == done.stdout.splitlines()[1:4]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["experiment", "--out", "o", "--loss", "softmax"], "no loss 'softmax'"),
+        (["experiment", "--out", "o", "--rate", "1.5"], "rate is 1.5"),
+        (["experiment", "--out", "o", "--noise", "salt"], "no noise 'salt'"),
+        (["experiment", "--out", "o", "--dataset", "eurosat"], "No features of 'eurosat'"),
+        (["experiment", "--out", "o", "--seeds", "0"], "seeds is 0"),
+        (["experiment", "--out", "o", "--part", "train"], "part is 'train'"),
+        (["features", "build", "--root", "nowhere"], "nowhere"),
+        (["report", "nowhere.json"], "nowhere.json"),
+    ],
+)
+def test_errors_of_the_commands_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(cli.app, arguments)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    said = [line for line in result.stderr.splitlines() if line and "run/s" not in line]
+    assert len(said) == 1, "one line beside the progress bar"
+    assert not list(tmp_path.iterdir()), "nothing is left behind"

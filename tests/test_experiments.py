@@ -198,7 +198,9 @@ def test_maps_hold_every_cell_of_the_grid(
 ) -> None:
     drawn = []
 
-    def fake_map(embeddings: np.ndarray, like: np.ndarray | None = None) -> np.ndarray:
+    def fake_map(
+        embeddings: np.ndarray, min_dist: float, like: np.ndarray | None = None
+    ) -> np.ndarray:
         drawn.append(like)
         return embeddings[:, :2]
 

@@ -71,6 +71,14 @@ def test_aligned_undoes_turning_mirroring_scaling_and_moving() -> None:
     np.testing.assert_allclose(projection.aligned(moved, target), target, atol=1e-5)
 
 
+def test_aligned_gives_any_map_the_same_size() -> None:
+    target, other = make_embeddings()[:, :2], make_embeddings()[::-1, 4:6]
+    found = projection.aligned(0.01 * other, target)
+    np.testing.assert_allclose(found.mean(axis=0), target.mean(axis=0), atol=1e-5)
+    sizes = [np.linalg.norm(m - m.mean(axis=0)) for m in (found, target)]
+    assert sizes[0] == pytest.approx(sizes[1], rel=1e-5)
+
+
 def test_a_map_is_laid_onto_the_one_it_is_given(tmp_path: Path) -> None:
     embeddings = make_embeddings()
     first = projection.umap_map(embeddings, cache=tmp_path)

@@ -1,0 +1,87 @@
+"""Measure the twelve runs of one noise kind: how long they take, and how much memory.
+
+Usage: python benchmarks/experiment.py [--repeats 3] [--jobs 2]
+
+Runs `rnsl experiment` (3 losses x 4 rates, one seed, 40 epochs) as a newcomer would, start of
+Python included, and prints a Markdown table. Memory is the largest sum over all its processes
+(on Linux with shared pages divided among those that share them; elsewhere what each process holds
+for itself), looked at ten times a second.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from typing import NamedTuple
+
+import psutil
+
+RATES = ("0.1", "0.3", "0.5", "0.7")
+
+
+class Measured(NamedTuple):
+    """What one call of the command took."""
+
+    seconds: float
+    peak_mb: float
+
+
+def measure(jobs: int) -> Measured:
+    """Run the command once and watch it."""
+    rates = [word for rate in RATES for word in ("--rate", rate)]
+    with tempfile.TemporaryDirectory() as out:
+        options = ["--seeds", "1", "--jobs", str(jobs), "--out", out]
+        command = [sys.executable, "-m", "rnsl_tutorial", "experiment", *rates, *options]
+        start = time.perf_counter()
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        peak = 0.0
+        while process.poll() is None:
+            peak = max(peak, held_mb(process.pid))
+            time.sleep(0.1)
+    if process.returncode:
+        sys.exit(f"{' '.join(command)} ended with {process.returncode}")
+    return Measured(time.perf_counter() - start, peak)
+
+
+def held_mb(pid: int) -> float:
+    """Return the memory that a process and its children hold, a shared page counted once."""
+    total = 0.0
+    try:
+        parent = psutil.Process(pid)
+        for process in [parent, *parent.children(recursive=True)]:
+            held = process.memory_full_info()
+            total += getattr(held, "pss", held.uss) / 1e6
+    except psutil.NoSuchProcess:
+        pass
+    return total
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--repeats", type=int, default=3, help="default 3")
+    parser.add_argument("--jobs", type=int, default=2, help="default 2")
+    args = parser.parse_args()
+    runs = [measure(args.jobs) for _ in range(args.repeats)]
+    seconds = [run.seconds for run in runs]
+    print(
+        f"{os.cpu_count()} processors ({platform.machine()}), {args.jobs} jobs, Python "
+        f"{platform.python_version()}, torch {version('torch')}\n"
+    )
+    print("| runs | repeats | median s | min to max s | peak MB |")
+    print("|---|---|---|---|---|")
+    print(
+        f"| 12 | {len(runs)} | {statistics.median(seconds):.1f} "
+        f"| {min(seconds):.1f} to {max(seconds):.1f} | {max(run.peak_mb for run in runs):.0f} |"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""What README says is true: its table, its links, its code, its commands."""
+
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+from torch import nn
+
+from rnsl_tutorial import experiments, report
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("data/**/README.md")), ROOT / "CONTRIBUTING.md"]
+RESULTS = experiments.load(ROOT / "data/results/aid/results.json").results
+
+
+def rows_of(table: object) -> list[str]:
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(table)
+    return [line.strip() for line in capture.get().splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize(
+    ("page", "table"),
+    [
+        ("README.md", report.table_over_rates(RESULTS, "knn_clean")),
+        ("data/results/README.md", report.table(RESULTS)),
+    ],
+)
+def test_tables_are_those_of_the_committed_results(page: str, table: object) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for row in rows_of(table):
+        assert row in text
+
+
+def test_the_sentence_on_half_of_the_labels() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8").replace("\n", " ")
+    half = {
+        s.loss: s.mean
+        for s in experiments.summarize(RESULTS)
+        if (s.noise, s.rate) == ("symmetric", 0.5)
+    }
+    percent = {name: f"{mean['memorized']:.0%}" for name, mean in half.items()}
+    assert (
+        f"memorized {percent['nsl']} of them, RNSL {percent['rnsl']}, t-RNSL {percent['trnsl']}"
+        in text
+    )
+    pruning = half["trnsl"]
+    assert (
+        f"{pruning['precision']:.0%} have a wrong label, and they are {pruning['recall']:.0%}"
+        in text
+    )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
+    local = [link for link in links if "://" not in link]
+    assert not [link for link in local if not (page.parent / link).exists()]
+
+
+def test_the_code_in_readme_runs() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(24) % 3
+    images = 3 * nn.functional.one_hot(labels, 5) + torch.rand(24, 5, generator=generator)
+    batches = [(images, labels, torch.arange(24))]
+    space = {
+        "torch": torch,
+        "network": nn.Linear(5, 4),
+        "num_classes": 3,
+        "embedding_dim": 4,
+        "num_samples": 24,
+        "epochs": 21,
+        "loader": batches,
+        "loader_without_augmentation": batches,
+    }
+    exec(textwrap.dedent(code), space)
+    assert space["value"].isfinite()
+    assert space["loss"].kept.shape == (24,)

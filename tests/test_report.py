@@ -1,0 +1,123 @@
+"""Tables and figures say what the results say."""
+
+import math
+
+import numpy as np
+import pytest
+from matplotlib.container import ErrorbarContainer
+from rich.console import Console
+from rich.table import Table
+
+from rnsl_tutorial import report
+from rnsl_tutorial.experiments import Result
+from rnsl_tutorial.maps import EmbeddingMaps
+from rnsl_tutorial.train import Config
+
+
+def make_results() -> list[Result]:
+    cells = [
+        ("symmetric", 0.0, "nsl", [0.8, 0.9]),
+        ("symmetric", 0.5, "nsl", [0.5, 0.6]),
+        ("symmetric", 0.0, "trnsl", [0.8, 0.8]),
+        ("symmetric", 0.5, "trnsl", [0.7, 0.9]),
+        ("label_dependent", 0.5, "nsl", [0.4, 0.4]),
+    ]
+    return [
+        Result(
+            Config(noise=noise, rate=rate, loss=loss, seed=seed),
+            {"knn_clean": value, "memorized": math.nan if rate == 0 else 0.25}
+            | ({"recall": 0.5} if loss == "trnsl" else {}),
+            1.0,
+        )
+        for noise, rate, loss, values in cells
+        for seed, value in enumerate(values)
+    ]
+
+
+def rendered(table: Table) -> list[list[str]]:
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(table)
+    lines = [line.strip() for line in capture.get().splitlines() if line.strip()]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_the_table_is_markdown_with_mean_and_spread() -> None:
+    head, rule, *rows = rendered(report.table(make_results()))
+    assert head == ["noise", "rate", "loss", "k-NN, clean index", "memorized", "pruning recall"]
+    assert set("".join(rule)) == {"-"}
+    assert rows[1] == ["symmetric", "0.5", "NSL", "0.550 ± 0.071", "0.250 ± 0.000", ""]
+    assert rows[3] == [
+        "symmetric", "0.5", "t-RNSL", "0.800 ± 0.141", "0.250 ± 0.000", "0.500 ± 0.000",
+    ]  # fmt: skip
+    assert rows[0][4] == "", "no wrong labels, nothing to memorize"
+    assert rows[4][0] == "label-dependent"
+    assert len(rows) == 5
+
+
+def test_one_seed_has_no_spread() -> None:
+    assert rendered(report.table(make_results()[:1]))[2][3] == "0.800"
+
+
+def test_one_metric_over_the_rates() -> None:
+    head, _, *rows = rendered(report.table_over_rates(make_results(), "knn_clean"))
+    assert head == ["noise", "loss", "0% wrong", "50% wrong"]
+    assert rows == [
+        ["symmetric", "NSL", "0.850 ± 0.071", "0.550 ± 0.071"],
+        ["symmetric", "t-RNSL", "0.800 ± 0.000", "0.800 ± 0.141"],
+        ["label-dependent", "NSL", "", "0.400 ± 0.000"],
+    ]
+    with pytest.raises(ValueError, match="no metric 'speed' in the results; choose one of knn_cl"):
+        report.table_over_rates(make_results(), "speed")
+
+
+def test_figures_one_a_noise_with_the_means_as_points() -> None:
+    figures = report.accuracy_figures(make_results())
+    assert list(figures) == ["symmetric", "label_dependent"]
+    (axes,) = figures["symmetric"].axes
+    bars = [c for c in axes.containers if isinstance(c, ErrorbarContainer)]
+    drawn = sorted(bar.lines[0].get_ydata().round(6).tolist() for bar in bars)
+    assert drawn == [[80.0, 80.0], [85.0, 55.0]]
+
+
+def test_the_caption_names_n_spread_and_versions() -> None:
+    provenance = {
+        "device": "cpu",
+        "cores": 2,
+        "system": "Linux",
+        "python": "3.11",
+        "torch": "2.13",
+        "made": "today",
+    }
+    said = report.caption(make_results(), provenance)
+    assert "standard deviation over 2 seeds" in said
+    for word in ("cpu", "2 cores", "torch 2.13", "40 epochs"):
+        assert word in said
+
+
+def test_maps_side_by_side_with_their_accuracy() -> None:
+    rng = np.random.default_rng(0)
+    maps = EmbeddingMaps(
+        noises=("symmetric",),
+        rates=(0.0, 0.5),
+        losses=("nsl", "trnsl"),
+        coordinates=rng.integers(0, 65535, (1, 2, 2, 30, 2)).astype(np.uint16),
+        predicted=np.zeros((1, 2, 2, 30), np.uint8),
+        labels=(np.arange(30) % 3).astype(np.uint8),
+        class_names=("a", "b", "c"),
+        files=tuple(f"a/{i}.png" for i in range(30)),
+        accuracy=np.array([[[0.9, 0.91], [0.6, 0.84]]], np.float32),
+        spread=np.zeros((1, 2, 2), np.float32),
+        seeds=1,
+    )
+    figure = report.maps_figure(maps, "symmetric", 0.5)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        "NSL, 50% wrong labels",
+        "t-RNSL, 50% wrong labels",
+    ]
+    assert ["60.0%" in figure.axes[0].get_xlabel(), "84.0%" in figure.axes[1].get_xlabel()] == [
+        True,
+        True,
+    ]
+    with pytest.raises(ValueError, match=r"no map of symmetric at 0\.4"):
+        report.maps_figure(maps, "symmetric", 0.4)
