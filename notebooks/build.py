@@ -1,0 +1,113 @@
+"""Write the learner's notebooks from their sources; ``make notebooks`` calls this.
+
+``notebooks/source/NN_name.py`` is py:percent text with the solutions. The learner's
+``notebooks/NN_name.ipynb`` has them cut out; ``--instructor DIR`` writes notebooks that keep them.
+
+A code cell tagged ``exercise`` marks its solution so, up to the end of the cell or to the end mark:
+
+    def keep_mask(log_p, k):
+        # solution
+        return log_p > np.log(k)
+        # end solution
+
+A cell tagged ``hidden-assert`` is folded away, and runs like any other.
+"""
+
+import argparse
+import hashlib
+import re
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbformat import NotebookNode
+
+FOLDER = Path(__file__).parent
+MOST_LINES = 30
+KERNEL = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+MARK = re.compile(r"^ *# (?:end )?solution\n", re.MULTILINE)
+SOLUTION = re.compile(r"^( *)# solution\n.*?(?:^ *# end solution\n|\Z)", re.MULTILINE | re.DOTALL)
+YOUR_TURN = r'\1raise NotImplementedError("Your turn: write this function.")' + "\n"
+
+
+def build(source: Path, *, solutions: bool = False) -> str:
+    """Return the text of the notebook that a source makes.
+
+    Args:
+        source: a py:percent file.
+        solutions: keep them, for the instructor; else the learner's turn is marked in their place.
+
+    Raises:
+        ValueError: a code cell is too long, or is an exercise without a solution, or has a solution
+            and is no exercise.
+    """
+    cells = jupytext.read(source, fmt="py:percent").cells
+    ids: set[str] = set()
+    for number, cell in enumerate(cells, start=1):
+        cell.metadata.pop("lines_to_next_cell", None)  # jupytext's note on blank lines
+        if cell.cell_type == "code":
+            _finish_code(cell, f"{source.name}, cell {number}", solutions=solutions)
+        cell.id = _unused_id(cell, ids)
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=KERNEL)
+    nbformat.validate(notebook)
+    return nbformat.writes(notebook).rstrip("\n") + "\n"
+
+
+def _finish_code(cell: NotebookNode, where: str, *, solutions: bool) -> None:
+    tags = cell.metadata.get("tags", [])
+    text = cell.source + "\n"
+    if len(text.splitlines()) > MOST_LINES:
+        raise ValueError(f"{where} has more than {MOST_LINES} lines: one idea a cell, split it.")
+    if ("exercise" in tags) != bool(SOLUTION.search(text)):
+        raise ValueError(f'{where}: the tag "exercise" and a line "# solution" belong together.')
+    text = MARK.sub("", text) if solutions else SOLUTION.sub(YOUR_TURN, text)
+    cell.source = text.rstrip("\n")
+    if "hidden-assert" in tags:
+        cell.metadata["jupyter"] = {"source_hidden": True}
+
+
+def _unused_id(cell: NotebookNode, used: set[str]) -> str:
+    """Return an id made from what the cell says, so that building again changes nothing."""
+    digest = hashlib.sha1(f"{cell.cell_type} {cell.source}".encode()).hexdigest()[:8]
+    candidate, copies = digest, 1
+    while candidate in used:
+        copies += 1
+        candidate = f"{digest}-{copies}"
+    used.add(candidate)
+    return candidate
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the notebooks, or with ``--check`` name those that differ from their source."""
+    parser = argparse.ArgumentParser(description="Write the notebooks from their sources.")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if one is stale")
+    parser.add_argument(
+        "--instructor", type=Path, metavar="DIR", help="write the solved ones there"
+    )
+    options = parser.parse_args(arguments)
+    folder = options.instructor or FOLDER
+    built = {
+        folder / f"{source.stem}.ipynb": build(source, solutions=options.instructor is not None)
+        for source in sorted((FOLDER / "source").glob("*.py"))
+    }
+    stale = [path for path, text in built.items() if not path.exists() or _read(path) != text]
+    for path in stale:
+        if options.check:
+            print(f"{path} differs from its source; make notebooks writes it anew")
+        else:
+            print(f"writing {path}")
+            folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(built[path], encoding="utf-8", newline="\n")
+    return 1 if options.check and stale else 0
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
