@@ -3,10 +3,11 @@
 Shapes: B images, S pixels a side, F features.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from urllib.error import URLError
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -65,9 +66,23 @@ def create(name: str, *, pretrained: bool = True) -> Backbone:
         ValueError: unknown name.
         ConnectionError: the weights have to be downloaded and cannot be.
     """
+    check(name)
+    return _BUILDERS[name](pretrained)
+
+
+def check(name: str, device: str = "cpu") -> None:
+    """Refuse an unknown backbone, or a device that torch cannot use, before any work is done.
+
+    Raises:
+        ValueError: the name or the device is not at hand.
+    """
     if name not in _BUILDERS:
         raise ValueError(f"There is no backbone {name!r}; choose one of {', '.join(names())}.")
-    return _BUILDERS[name](pretrained)
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"torch cannot use the device {device!r} here: {reason}") from error
 
 
 def projection_head(
@@ -77,6 +92,7 @@ def projection_head(
     *,
     input_dropout: float = 0.0,
     dropout: float = 0.0,
+    generator: torch.Generator | None = None,
 ) -> nn.Sequential:
     """Build the head that maps frozen features to embeddings: linear, ReLU, linear.
 
@@ -86,6 +102,8 @@ def projection_head(
         embedding_dim: D; the losses bring the embeddings [B, D] to unit length.
         input_dropout: share of the features silenced at random in training, in [0, 1).
         dropout: the same for the hidden units.
+        generator: draws the weights, and in training what dropout silences; None for torch's global
+            one. With its own, heads that train side by side do not change each other.
 
     Raises:
         ValueError: a dropout out of range.
@@ -94,12 +112,36 @@ def projection_head(
         if not 0 <= share < 1:
             raise ValueError(f"{name} is {share}; it must lie in [0, 1).")
     return nn.Sequential(
-        nn.Dropout(input_dropout),
-        nn.Linear(in_dim, hidden_dim),
+        _Dropout(input_dropout, generator),
+        _linear(in_dim, hidden_dim, generator),
         nn.ReLU(),
-        nn.Dropout(dropout),
-        nn.Linear(hidden_dim, embedding_dim),
+        _Dropout(dropout, generator),
+        _linear(hidden_dim, embedding_dim, generator),
     )
+
+
+def _linear(in_dim: int, out_dim: int, generator: torch.Generator | None) -> nn.Linear:
+    """nn.Linear with the weights that torch gives it, uniform in +-1/sqrt(in_dim), drawn here."""
+    layer = nn.utils.skip_init(nn.Linear, in_dim, out_dim)  # type: ignore[no-untyped-call]
+    bound = 1 / math.sqrt(in_dim)
+    for parameter in layer.parameters():
+        nn.init.uniform_(parameter, -bound, bound, generator=generator)
+    return cast(nn.Linear, layer)
+
+
+class _Dropout(nn.Module):
+    """Dropout from a generator, which torch's own cannot take."""
+
+    def __init__(self, share: float, generator: torch.Generator | None) -> None:
+        super().__init__()
+        self.share = share
+        self.generator = generator
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if not self.training or self.share == 0:
+            return inputs
+        kept = torch.empty_like(inputs).bernoulli_(1 - self.share, generator=self.generator)
+        return inputs * kept / (1 - self.share)
 
 
 def names() -> list[str]:
@@ -138,7 +180,7 @@ def _resnet(name: str, feature_dim: int, pretrained: bool) -> Backbone:
     weights = models.get_model_weights(name).DEFAULT
     try:
         network = models.get_model(name, weights=weights if pretrained else None)
-    except (URLError, OSError) as error:
+    except (OSError, RuntimeError) as error:
         folder = Path(torch.hub.get_dir()) / "checkpoints"
         raise ConnectionError(
             f"The ImageNet weights of {name} cannot be downloaded ({error}). Go online once, or "

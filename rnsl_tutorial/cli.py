@@ -4,22 +4,25 @@ Each command imports what it needs inside, so that ``rnsl --help`` answers at on
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from rnsl_tutorial import __version__
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 class OneLineErrors(TyperGroup):
-    """Commands whose ValueError or OSError becomes one line, unless ``--debug`` is given."""
+    """Commands whose expected errors become one line, unless ``--debug`` is given."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
         try:
             return super().invoke(ctx)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, ArithmeticError) as error:
             if ctx.params["debug"]:
                 raise
             typer.echo(f"rnsl: {' '.join(str(error).split())}", err=True)
@@ -113,8 +116,9 @@ def build_features(
     device: Annotated[str, typer.Option(help="As torch names it: cpu, cuda, mps.")] = "cpu",
 ) -> None:
     """Extract, standardise and reduce the features of an archive's images."""
-    from rnsl_tutorial import datasets, features
+    from rnsl_tutorial import backbones, datasets, features
 
+    backbones.check(backbone, device)
     archive = datasets.load_archive(root, size)
     split = features.split_for(dataset, archive)
     built = features.build(archive, split, backbone, dim=dim, device=device)
@@ -149,17 +153,22 @@ def experiment(
         "trnsl",
     ],
     seeds: Annotated[int, typer.Option(help="Runs of each cell.")] = 3,
-    epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 40,
-    temperature: Annotated[float, typer.Option(help="T of the softmax.")] = 0.07,
-    q: Annotated[float, typer.Option(help="Of RNSL and t-RNSL.")] = 0.7,
-    k: Annotated[float, typer.Option(help="Of t-RNSL: images with p <= k are left out.")] = 0.5,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="T of the softmax.")] = None,
+    q: Annotated[float | None, typer.Option(help="Of RNSL and t-RNSL, in (0, 1].")] = None,
+    k: Annotated[
+        float | None, typer.Option(help="Of t-RNSL: images with p <= k are left out.")
+    ] = None,
     part: Annotated[str, typer.Option(help="test, or val while choosing a recipe.")] = "test",
-    jobs: Annotated[int, typer.Option(help="Processes; 0.4 GB of memory each.")] = 2,
+    jobs: Annotated[int, typer.Option(help="Runs at a time, one on a core.")] = 2,
     overwrite: Annotated[
-        bool, typer.Option(help="Replace results that OUT holds already.")
+        bool, typer.Option("--overwrite", help="Replace results that OUT holds already.")
     ] = False,
 ) -> None:
-    """Train a head with each loss on frozen features under wrong labels; print what it reached."""
+    """Train a head with each loss on frozen features under wrong labels; print what it reached.
+
+    What is not given is as in rnsl_tutorial.train.Config, the same for every loss.
+    """
     from tqdm.auto import tqdm
 
     from rnsl_tutorial import experiments, features
@@ -168,25 +177,26 @@ def experiment(
     if path.exists() and not overwrite:
         raise ValueError(f"{path} exists; choose another --out, or pass --overwrite to replace it.")
     data = features.load(features_file) if features_file else features.load_shipped(dataset)
-    settings: dict[str, Any] = {"epochs": epochs, "temperature": temperature, "q": q, "k": k}
+    given = {"epochs": epochs, "temperature": temperature, "q": q, "k": k}
+    settings = {name: value for name, value in given.items() if value is not None}
     configs = experiments.grid(noise, rate, loss, seeds, dataset=dataset, **settings)
     done: list[experiments.Result] = []
     with tqdm(total=len(configs), unit="run") as bar:
 
         def keep(result: experiments.Result) -> None:
             done.append(result)
-            experiments.save(path, done)
+            experiments.save(path, done, data.made_with)
             bar.update()
 
         results = experiments.run_grid(data, configs, part, jobs=jobs, on_result=keep)
-    experiments.save(path, results)
-    _show([path], out)
+    experiments.save(path, results, data.made_with)
+    _show(path, out)
 
 
 @app.command("report")
 def show_report(
-    files: Annotated[
-        list[Path], typer.Argument(help="results.json of `rnsl experiment`.", show_default=False)
+    file: Annotated[
+        Path, typer.Argument(help="results.json of `rnsl experiment`.", show_default=False)
     ],
     figures: Annotated[
         Path | None, typer.Option(help="Folder for a figure of each kind of noise.")
@@ -196,25 +206,30 @@ def show_report(
         typer.Option(help="One metric over the rates, such as knn_clean [default: all]."),
     ] = None,
 ) -> None:
-    """Print results as Markdown tables, with mean and spread over seeds."""
-    _show(files, figures, metric)
+    """Print results as a Markdown table, with mean and spread over seeds."""
+    _show(file, figures, metric)
 
 
-def _show(files: list[Path], figures: Path | None, metric: str | None = None) -> None:
+def _show(file: Path, figures: Path | None, metric: str | None = None) -> None:
     from rich.console import Console
 
     from rnsl_tutorial import experiments, report
 
-    for file in files:
-        results, provenance = experiments.load(file)
-        table = report.table_over_rates(results, metric) if metric else report.table(results)
-        Console(width=160).print(table)
-        typer.echo(report.caption(results, provenance))
-        if figures:
-            figures.mkdir(parents=True, exist_ok=True)
-            for kind, figure in report.accuracy_figures(results).items():
-                figure.savefig(figures / f"{file.stem}_{kind}.png", dpi=150)
-                typer.echo(f"Written: {figures / f'{file.stem}_{kind}.png'}")
+    results, provenance = experiments.load(file)
+    table = report.table_over_rates(results, metric) if metric else report.table(results)
+    Console(width=160).print(table)
+    typer.echo(report.caption(results, provenance))
+    if figures:
+        for kind, figure in report.accuracy_figures(results).items():
+            _save_figure(figure, figures / f"{file.stem}_{kind}.png")
+
+
+def _save_figure(figure: "Figure", path: Path) -> None:
+    from rnsl_tutorial.paths import written_whole
+
+    with written_whole(path) as opened:
+        figure.savefig(opened, format="png", dpi=130)
+    typer.echo(f"Written: {path}")
 
 
 @app.command("maps")
@@ -228,11 +243,14 @@ def build_maps(
 
     from rnsl_tutorial import experiments, features, maps, report
 
-    runs = experiments.load(results).results
+    runs, provenance = experiments.load(results)
     data = features.load_shipped(runs[0].config.dataset)
+    if provenance["features"] != dict(data.made_with):
+        raise ValueError(f"{results} was made with other features than those that are shipped.")
+    if rate not in {run.config.rate for run in runs}:
+        raise ValueError(f"{results} has no run at rate {rate}; choose another --rate.")
     with tqdm(total=len(experiments.summarize(runs)), unit="map") as bar:
         built = experiments.build_maps(data, runs, on_map=lambda _: bar.update())
     maps.save(out, built)
-    picture = out.with_suffix(".png")
-    report.maps_figure(built, built.noises[0], rate).savefig(picture, dpi=120)
-    typer.echo(f"Written: {out} ({out.stat().st_size / 1e6:.1f} MB) and {picture}")
+    typer.echo(f"Written: {out} ({out.stat().st_size / 1e6:.1f} MB)")
+    _save_figure(report.maps_figure(built, built.noises[0], rate), out.with_suffix(".png"))

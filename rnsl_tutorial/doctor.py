@@ -133,12 +133,13 @@ def _aid_images() -> Check:
 
 
 def _torch() -> Iterator[Check]:
-    """Devices and weights; or why torch cannot tell them."""
-    try:
-        yield from (*_devices(), *_weights())
-    except (ImportError, OSError) as error:
-        advice = "Install them again: pip install --force-reinstall torch torchvision"
-        yield Check("torch", "missing", f"cannot be imported: {error}", advice)
+    """Devices and weights; or why a package cannot tell them."""
+    for name, look in (("devices", _devices), ("weights", _weights)):
+        try:
+            yield from look()
+        except (ImportError, OSError, RuntimeError) as error:
+            advice = "Install this package and what it needs again: pip install --force-reinstall ."
+            yield Check(name, "missing", f"cannot be found out: {error}", advice)
 
 
 def _devices() -> Iterator[Check]:

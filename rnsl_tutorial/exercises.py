@@ -4,6 +4,7 @@ A function that still raises NotImplementedError gets a friendly line and no err
 "Run All Cells" reaches the end of a notebook before anything is solved.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -42,6 +43,10 @@ def check_robust_loss(function: Function) -> None:
             Slip(lambda p, q: (p**q - 1) / q, "The sign is turned: 1 comes first, then p**q."),
             Slip(lambda p, q: (1 - q**p) / p, "p and q have changed places."),
             Slip(lambda p, q: (1 - p) ** q / q, "Take the power of p alone, not of 1 - p."),
+            Slip(lambda p, q: 1 - p**q / q, "Put 1 - p**q in brackets: all of it is divided by q."),
+            Slip(lambda p, q: (1 - p**0.7) / 0.7, "q is not always 0.7: write q."),
+            Slip(lambda p, q: (1 - p**q) / 0.7, "Divide by q, not by 0.7."),
+            Slip(lambda p, q: -math.log(p), "This is NSL; RNSL takes (1 - p**q) / q instead."),
         ],
         praise=f"At q = 0.7 an image with p = 0.01 costs {losses.loss_of_p(0.01, 0.7):.1f}; "
         f"NSL makes it cost {losses.loss_of_p(0.01, 0):.1f}.",
@@ -58,10 +63,12 @@ def _check(
     try:
         answers = [function(**case) for case in cases]
     except NotImplementedError:
-        _say(
-            "Not solved yet: replace the line `raise NotImplementedError(...)` and run both cells."
-        )
+        _say("Not solved yet: write the function in place of `raise NotImplementedError(...)`.")
         return
+    except (ArithmeticError, NameError, TypeError) as error:
+        names = " and ".join(cases[0])
+        advice = f"The function takes {names}; a power is written **."
+        raise NotYetRightError(f"Python stopped in your function: {error}. {advice}") from error
     expected = [right(**case) for case in cases]
     for case, answer, value in zip(cases, answers, expected, strict=True):
         if not _close(answer, value):
@@ -82,8 +89,8 @@ def _explain(
         return f"At {where} your function returns None: is the `return` missing?"
     for slip in slips:
         if all(_close(a, slip.function(**c)) for a, c in zip(answers, cases, strict=True)):
-            return f"At {where} it gives {answer}, expected {value:.4g}. {slip.advice}"
-    return f"At {where} it gives {answer}, expected {value:.4g}."
+            return f"At {where} it gives {_short(answer)}, expected {value:.4g}. {slip.advice}"
+    return f"At {where} it gives {_short(answer)}, expected {value:.4g}."
 
 
 def _close(answer: Any, value: float) -> bool:
@@ -91,6 +98,10 @@ def _close(answer: Any, value: float) -> bool:
         return abs(float(answer) - value) <= 1e-5 * max(1.0, abs(value))
     except (TypeError, ValueError):
         return False
+
+
+def _short(answer: object) -> str:
+    return f"{answer:.4g}" if isinstance(answer, float) else repr(answer)
 
 
 def _say(text: str) -> None:

@@ -5,18 +5,16 @@ Shapes: N training images, C classes, D embedding dimensions.
 
 import json
 import math
-import multiprocessing
-import os
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
 from itertools import groupby, product
 from pathlib import Path
-from threading import Thread
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -110,7 +108,7 @@ def _transition(features: FeatureSet, config: Config) -> noise.Matrix:
 def fit(
     features: FeatureSet, config: Config, on_epoch: Callable[[EpochReport], None] | None = None
 ) -> Fitted:
-    """Train a projection head on the corrupted training split. The global RNG is left alone.
+    """Train a projection head on the corrupted training split, from the seed of the config.
 
     Args:
         features: of the data set.
@@ -120,16 +118,17 @@ def fit(
     given = corrupt(features, config)
     inputs_ND = standardized(features)[torch.from_numpy(features.split.train)]
     start = time.perf_counter()
-    with torch.random.fork_rng(devices=[]), _one_thread():
-        torch.manual_seed(config.seed)
+    with _one_thread():
+        generator = torch.Generator().manual_seed(config.seed)
         network = projection_head(
             inputs_ND.shape[1],
             config.hidden_dim,
             config.embedding_dim,
             input_dropout=config.input_dropout,
             dropout=config.dropout,
+            generator=generator,
         )
-        loss = build_loss(config, len(features.class_names), len(inputs_ND))
+        loss = build_loss(config, len(features.class_names), len(inputs_ND), generator)
         train(network, loss, inputs_ND, torch.from_numpy(given.labels), config, on_epoch)
     return Fitted(network, loss, given, time.perf_counter() - start)
 
@@ -169,7 +168,8 @@ def measure(fitted: Fitted, features: FeatureSet, part: str = "test") -> dict[st
             the wrong label (NaN without wrong labels);
         realized_rate: share of the labels that really were flipped;
         and for t-RNSL kept (share of the training images), precision and recall of its pruning as a
-        finder of wrong labels, and auroc of the loss as a score for them.
+        finder of wrong labels, both as it was last decided, and auroc of -log p after training as
+        a score for them.
     """
     _check_part(part)
     embeddings = embed(fitted.network, standardized(features))
@@ -215,8 +215,9 @@ def run(
     on_epoch: Callable[[EpochReport], None] | None = None,
 ) -> Result:
     """Fit and measure; arguments as in `fit` and `measure`."""
-    fitted = fit(features, config, on_epoch)
-    return Result(config, measure(fitted, features, part), fitted.seconds)
+    with _one_thread():
+        fitted = fit(features, config, on_epoch)
+        return Result(config, measure(fitted, features, part), fitted.seconds)
 
 
 # ------------------------------------------------------------------ grids
@@ -238,7 +239,10 @@ def grid(
         raise ValueError(f"seeds is {seeds}; at least 1 is needed, 3 for a spread worth reading.")
     return [
         Config(noise=kind, rate=rate, loss=loss, seed=seed, **settings)
-        for kind, rate, loss, seed in product(noises, rates, losses, range(seeds))
+        for kind, rate, loss in product(
+            dict.fromkeys(noises), dict.fromkeys(rates), dict.fromkeys(losses)
+        )
+        for seed in range(seeds)
     ]
 
 
@@ -250,14 +254,14 @@ def run_grid(
     jobs: int = 1,
     on_result: Callable[[Result], object] | None = None,
 ) -> list[Result]:
-    """Run every config, several at a time, each on one thread.
+    """Run every config, several at a time, each on a thread of its own.
 
     Args:
         features: of the data set.
         configs: from `grid`.
         part: see `measure`.
-        jobs: processes, about 0.4 GB of memory each; 1 runs everything in this process.
-        on_result: called in this process as each run ends, in no fixed order.
+        jobs: runs at a time, one on a core.
+        on_result: called as each run ends, in no fixed order.
 
     Returns:
         Results in the order of the configs, the same for any number of jobs.
@@ -266,63 +270,30 @@ def run_grid(
         ValueError: jobs below 1, an unknown part, or noise that `corrupt` refuses.
     """
     if jobs < 1:
-        raise ValueError(f"jobs is {jobs}; at least one process is needed.")
+        raise ValueError(f"jobs is {jobs}; at least 1 is needed.")
     _check_part(part)
     for config in {(c.dataset, c.noise, c.rate): c for c in configs}.values():
         corrupt(features, config)  # a noise or rate that cannot be fails now, not after minutes
     found: dict[int, Result] = {}
-    for place, result in _in_turn(features, configs, part, jobs):
+    for place, result in _as_they_end(features, configs, part, jobs):
         found[place] = result
         if on_result:
             on_result(result)
     return [found[place] for place in range(len(configs))]
 
 
-def _in_turn(
+def _as_they_end(
     features: FeatureSet, configs: Sequence[Config], part: str, jobs: int
 ) -> Iterator[tuple[int, Result]]:
-    """Yield each result with its config's place, as it comes."""
-    if jobs == 1:
-        yield from ((place, run(features, config, part)) for place, config in enumerate(configs))
-        return
-    pool = ProcessPoolExecutor(jobs, _context(), initializer=_adopt, initargs=(features,))
-    try:
-        places = {pool.submit(_run_adopted, c, part): place for place, c in enumerate(configs)}
-        for future in as_completed(places):
-            yield places[future], future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _context() -> multiprocessing.context.BaseContext:
-    """Fork workers from a server that has imported torch once: half the memory, half the start."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():  # Windows
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    return context
-
-
-_adopted: list[FeatureSet] = []
-
-
-def _adopt(features: FeatureSet) -> None:
-    """Keep the features in a worker, so that they travel once and not with every config."""
-    Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(1)
-    _adopted[:] = [features]
-
-
-def _end_with_parent() -> None:
-    """End the worker when the process that wants its results is gone, also if it was killed."""
-    parent = multiprocessing.parent_process()
-    if parent:
-        parent.join()
-        os._exit(1)
-
-
-def _run_adopted(config: Config, part: str) -> Result:
-    return run(_adopted[0], config, part)
+    """Yield each result with its config's place. Torch computes outside of Python's lock."""
+    threads = ThreadPoolExecutor(jobs, initializer=torch.set_num_threads, initargs=(1,))
+    with _one_thread():
+        try:
+            places = {threads.submit(run, features, c, part): i for i, c in enumerate(configs)}
+            for future in as_completed(places):
+                yield places[future], future.result()
+        finally:
+            threads.shutdown(cancel_futures=True)
 
 
 def summarize(results: Iterable[Result]) -> list[Summary]:
@@ -445,15 +416,22 @@ def provenance() -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
+        "scikit-learn": version("scikit-learn"),
         "system": f"{platform.system()} {platform.machine()}",
         "cores": psutil.cpu_count(logical=True),
-        "threads": torch.get_num_threads(),
+        "processor": platform.processor() or platform.machine(),
+        "threads_a_run": 1,
         "device": "cpu",
     }
 
 
-def save(path: Path, results: Iterable[Result]) -> None:
+def save(path: Path, results: Iterable[Result], features: Mapping[str, Any]) -> None:
     """Write results as JSON with their provenance, whole or not at all.
+
+    Args:
+        path: the file.
+        results: of `run` or `run_grid`.
+        features: how the features were made, `FeatureSet.made_with`.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -461,7 +439,7 @@ def save(path: Path, results: Iterable[Result]) -> None:
     rows = [asdict(result) for result in results]
     for row in rows:  # JSON has no NaN
         row["metrics"] = {k: None if math.isnan(v) else v for k, v in row["metrics"].items()}
-    document = {"provenance": provenance(), "results": rows}
+    document = {"provenance": {**provenance(), "features": dict(features)}, "results": rows}
     with written_whole(path) as file:
         file.write(json.dumps(document, indent=1, allow_nan=False).encode())
 
@@ -482,11 +460,14 @@ def load(path: Path) -> Record:
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        return Record([_result(row) for row in document["results"]], document["provenance"])
+        record = Record([_result(row) for row in document["results"]], document["provenance"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path} holds no results of `rnsl experiment` ({error}). Run it again with --out."
         ) from error
+    if not record.results:
+        raise ValueError(f"{path} holds no results: no run ended. Run it again with --out.")
+    return record
 
 
 def _result(row: dict[str, Any]) -> Result:

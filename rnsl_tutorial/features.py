@@ -110,17 +110,16 @@ def fit_projection(train_features: NDArray[np.float32], dim: int = 256) -> Proje
         dim: D, at most min(n, F).
 
     Raises:
-        ValueError: dim out of range.
+        ValueError: dim out of range, or a feature that hardly varies.
     """
-    most = min(train_features.shape)
-    if not 1 <= dim <= most:
-        raise ValueError(
-            f"dim is {dim}; with features {train_features.shape} it can be 1 to {most}."
-        )
+    _check_dim(dim, *train_features.shape)
     scaler = StandardScaler().fit(train_features)
     pca = PCA(dim, svd_solver="covariance_eigh").fit(scaler.transform(train_features))
-    matrix_FD = (pca.components_ / scaler.scale_).T
-    return Projection(scaler.mean_.astype(np.float32), matrix_FD.astype(np.float16))
+    with np.errstate(over="ignore"):
+        matrix_FD = (pca.components_ / scaler.scale_).T.astype(np.float16)
+    if not np.isfinite(matrix_FD).all():
+        raise ValueError("A feature hardly varies from image to image: these images are all alike.")
+    return Projection(scaler.mean_.astype(np.float32), matrix_FD)
 
 
 def build(
@@ -147,10 +146,12 @@ def build(
         ConnectionError: the backbone's weights cannot be downloaded.
     """
     backbone = backbones.create(backbone_name)
+    _check_dim(dim, len(split.train), backbone.feature_dim)
     features_NF = extract(archive.images, backbone, device=device, progress=progress)
     projection = fit_projection(features_NF[split.train], dim)
     features_ND = projection.apply(features_NF)
-    step_D = np.abs(features_ND[split.train]).max(axis=0) / 127
+    widest_D = np.abs(features_ND[split.train]).max(axis=0)
+    step_D = np.maximum(widest_D / 127, np.finfo(np.float32).tiny)
     return FeatureSet(
         features=quantize(features_ND, step_D) * step_D,
         labels=archive.labels,
@@ -167,6 +168,14 @@ def build(
             "numpy": np.__version__,
         },
     )
+
+
+def _check_dim(dim: int, num_images: int, feature_dim: int) -> None:
+    if not 1 <= dim <= min(num_images, feature_dim):
+        raise ValueError(
+            f"dim is {dim}; with {num_images} training images of {feature_dim} features it can be "
+            f"1 to {min(num_images, feature_dim)}."
+        )
 
 
 def quantize(features: NDArray[np.float32], step: NDArray[np.float32]) -> NDArray[np.int8]:
@@ -224,7 +233,7 @@ def load(path: Path) -> FeatureSet:
     try:
         with np.load(path) as members:
             return _from_members(members)
-    except (KeyError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except (KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ValueError(
             f"{path} is damaged or no feature set ({error}). Make it again with "
             "`rnsl features build`, or take the shipped one."
@@ -240,7 +249,8 @@ def load_shipped(dataset: str = "aid") -> FeatureSet:
     if dataset != "aid":
         raise ValueError(
             f"No features of {dataset!r} come with the package, only those of 'aid'. Make them "
-            f"from the images: rnsl features build --dataset {dataset} --root FOLDER"
+            f"from the images with `rnsl features build --dataset {dataset} --root FOLDER`, and "
+            f"hand them over with `--features data/{dataset}/features.npz`."
         )
     return load(shipped("data", "aid", "features.npz"))
 

@@ -134,9 +134,10 @@ def truncated_rnsl(
     ceiling = _truncation_level(losses_B, q, k)
     if kept is None:
         kept = losses_B < ceiling
-    elif kept.shape != labels.shape:
+    elif kept.shape != labels.shape or kept.dtype != torch.bool:
         raise ValueError(
-            f"kept is {list(kept.shape)}; one bool per image is needed, {list(labels.shape)}."
+            f"kept is {kept.dtype} {list(kept.shape)}; one bool per image is needed, "
+            f"torch.bool {list(labels.shape)}."
         )
     return (losses_B - ceiling) * kept
 
@@ -223,13 +224,20 @@ def label_log_probability(
         x_BD = F.normalize(embeddings.to(dtype), dim=1)
         w_CD = F.normalize(prototypes.to(dtype), dim=1)
         logits_BC = x_BD @ w_CD.T / temperature
-        return -F.cross_entropy(logits_BC, labels, reduction="none")
+        return logits_BC.log_softmax(dim=1).gather(1, labels[:, None]).squeeze(1)
 
 
 def negative_box_cox(log_p: Tensor, q: float) -> Tensor:
     """The negative Box-Cox transform of p, from log p: (1 - p**q) / q = -expm1(q log p) / q.
 
-    Box and Cox, 1964; as a loss: Zhang and Sabuncu, NeurIPS 2018. q = 0 is its limit, -log p.
+    Box and Cox, 1964; as a loss: Zhang and Sabuncu, NeurIPS 2018.
+
+    Args:
+        log_p: float, any shape, each at most 0; -inf stands for p = 0.
+        q: in [0, 1]; 0 gives the limit, -log p.
+
+    Returns:
+        float, of the shape of log_p, each in [0, 1/q].
     """
     return -log_p if q == 0 else -(q * log_p).expm1() / q
 
@@ -253,16 +261,23 @@ class NormalizedSoftmaxLoss(nn.Module):
         num_classes: C >= 2.
         embedding_dim: D >= 1.
         temperature: > 0.
+        generator: draws the prototypes; None for torch's global one, as in every torch layer.
 
     Attributes:
-        prototypes: parameter [C, D], drawn uniformly from +-1/sqrt(D) (torch's global generator, as
-            every torch layer; call ``torch.manual_seed`` first, or overwrite it).
+        prototypes: parameter [C, D], drawn uniformly from +-1/sqrt(D).
 
     Raises:
         ValueError: an argument out of range.
     """
 
-    def __init__(self, num_classes: int, embedding_dim: int, temperature: float = 0.05) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        embedding_dim: int,
+        temperature: float = 0.05,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> None:
         super().__init__()
         if num_classes < 2 or embedding_dim < 1:
             raise ValueError(
@@ -272,7 +287,7 @@ class NormalizedSoftmaxLoss(nn.Module):
         _check_temperature(temperature)
         self.temperature = temperature
         self.prototypes = nn.Parameter(torch.empty(num_classes, embedding_dim))
-        self.reset_parameters()
+        self.reset_parameters(generator)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw the prototypes anew, uniformly from +-1/sqrt(D)."""
@@ -309,15 +324,22 @@ class RobustNormalizedSoftmaxLoss(NormalizedSoftmaxLoss):
         embedding_dim: D >= 1.
         temperature: > 0.
         q: in (0, 1]; towards 0 it is NSL, at 1 the mean absolute error.
+        generator: draws the prototypes.
 
     Raises:
         ValueError: an argument out of range.
     """
 
     def __init__(
-        self, num_classes: int, embedding_dim: int, temperature: float = 0.05, q: float = 0.7
+        self,
+        num_classes: int,
+        embedding_dim: int,
+        temperature: float = 0.05,
+        q: float = 0.7,
+        *,
+        generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__(num_classes, embedding_dim, temperature)
+        super().__init__(num_classes, embedding_dim, temperature, generator=generator)
         _check_q(q)
         self.q = q
 
@@ -346,6 +368,7 @@ class TruncatedRobustNormalizedSoftmaxLoss(RobustNormalizedSoftmaxLoss):
         temperature: > 0.
         q: in (0, 1].
         k: in [0, 1), the probability at or below which an image is left out.
+        generator: draws the prototypes.
 
     Attributes:
         kept: bool buffer [N], all True at first.
@@ -364,8 +387,10 @@ class TruncatedRobustNormalizedSoftmaxLoss(RobustNormalizedSoftmaxLoss):
         temperature: float = 0.05,
         q: float = 0.7,
         k: float = 0.5,
+        *,
+        generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__(num_classes, embedding_dim, temperature, q)
+        super().__init__(num_classes, embedding_dim, temperature, q, generator=generator)
         _check_k(k)
         if num_samples < 1:
             raise ValueError(f"num_samples is {num_samples}; give the number of training images.")
@@ -380,7 +405,7 @@ class TruncatedRobustNormalizedSoftmaxLoss(RobustNormalizedSoftmaxLoss):
             embeddings,
             self.prototypes,
             labels,
-            self.kept[self._check_indices(labels, indices)],
+            self.kept.index_select(0, self._check_indices(labels, indices)),
             q=self.q,
             k=self.k,
             temperature=self.temperature,
@@ -401,7 +426,8 @@ class TruncatedRobustNormalizedSoftmaxLoss(RobustNormalizedSoftmaxLoss):
         """
         indices = self._check_indices(labels, indices)
         losses_B = super().per_image(embeddings, labels)
-        self.kept[indices] = losses_B < _truncation_level(losses_B, self.q, self.k)
+        kept_B = losses_B < _truncation_level(losses_B, self.q, self.k)
+        self.kept.index_copy_(0, indices, kept_B)
 
     def _check_indices(self, labels: Tensor, indices: Tensor | None) -> Tensor:
         if indices is None or indices.shape != labels.shape:

@@ -51,7 +51,7 @@ def load(path: Path) -> EmbeddingMaps:
     try:
         with np.load(path) as members:
             return EmbeddingMaps(**{name: _plain(members[name]) for name in EmbeddingMaps._fields})
-    except (KeyError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except (KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ValueError(
             f"{path} is damaged or holds no maps ({error}). Make it again with `rnsl maps`."
         ) from error

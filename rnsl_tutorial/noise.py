@@ -119,6 +119,7 @@ def label_dependent_transition(dataset: str, rate: float) -> Matrix:
         ValueError: unknown dataset, or rate out of range.
     """
     _check_rate(rate)
+    rate = float(rate)  # a float32 would not let the rows sum to 1
     shares_by_class = _flip_shares(dataset)
     position = {name: i for i, name in enumerate(shares_by_class)}
     right = float(1 - Decimal(str(rate))) if dataset == "aid" else 1.0 - rate

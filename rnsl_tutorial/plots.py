@@ -170,7 +170,7 @@ def embedding_panels(
     titles: Sequence[str],
     captions: Sequence[str],
 ) -> Figure:
-    """Draw maps of the same images side by side, all to one scale.
+    """Draw maps of the same images side by side, all to one scale; their axes have no meaning.
 
     An image whose class k-NN finds is a pale dot in the colour of its true class; one that it does
     not find is a dark cross. A class is named at the median of its cloud where half of its images
@@ -197,7 +197,7 @@ def embedding_panels(
             _draw_map(axes, map_M2, labels, found_M)
             _frame(axes, coordinates)
             axes.set_title(title)
-            axes.set_xlabel(f"UMAP 1\n{caption}")
+            axes.set_xlabel(caption)
         _explain_marks(figure)
         figure.draw_without_rendering()
         for axes, map_M2, found_M in zip(row, coordinates, predicted, strict=True):
@@ -242,7 +242,6 @@ def embedding_beside_accuracy(
         left, right = figure.subplots(1, 2, width_ratios=(1.25, 1.0))
         _draw_map(left, coordinates, labels, predicted)
         _frame(left, coordinates)
-        left.set_xlabel("UMAP 1")
         _explain_marks(figure)
         _draw_accuracy(right, *curves, loss_names)
         _ring(right, 100 * curves[0][current[1]], 100 * curves[1][current])
@@ -323,7 +322,7 @@ def _draw_map(axes: Axes, map_M2: Numbers, labels_M: Numbers, predicted_M: Numbe
     color_M = color_C[labels_M]
     axes.scatter(x_M[found_M], y_M[found_M], 9, color_M[found_M], alpha=0.55, linewidths=0)
     axes.scatter(x_M[~found_M], y_M[~found_M], 13, INK, marker="x", linewidths=0.9)
-    axes.set(aspect="equal", xticks=[], yticks=[], ylabel="UMAP 2")
+    axes.set(aspect="equal", xticks=[], yticks=[])
     axes.spines[:].set(visible=True, color=PALE)
 
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -74,14 +73,18 @@ def _cell(summary: Summary, name: str) -> str:
 
 def caption(results: Sequence[Result], provenance: Mapping[str, Any]) -> str:
     """Say in one line what a table's numbers are: n, spread, machine and versions."""
-    seeds = {summary.seeds for summary in summarize(results)}
+    seeds = sorted({summary.seeds for summary in summarize(results)})
+    counted = f"mean ± standard deviation over {'-'.join(map(str, seeds))} seeds"
     first = results[0].config
     return (
-        f"{first.dataset}, {first.epochs} epochs, mean ± standard deviation over "
-        f"{'-'.join(str(n) for n in sorted(seeds))} seeds; {provenance['device']}, "
-        f"{provenance['cores']} cores, {provenance['system']}, Python {provenance['python']}, "
-        f"torch {provenance['torch']}, {provenance['made']}"
+        f"{first.dataset}, {first.epochs} epochs, {'one seed' if seeds == [1] else counted}; "
+        f"{provenance['device']}, {provenance['cores']} cores, {provenance['system']}, "
+        f"Python {provenance['python']}, torch {provenance['torch']}, {provenance['made']}"
     )
+
+
+def _value(summary: Summary | None, field: str) -> float:
+    return math.nan if summary is None else float(getattr(summary, field)["knn_clean"])
 
 
 def maps_figure(maps: EmbeddingMaps, noise: str, rate: float) -> Figure:
@@ -108,18 +111,19 @@ def accuracy_figures(results: Iterable[Result]) -> dict[str, Figure]:
     """Draw k-NN accuracy (clean index) over the noise rate, one figure a kind of noise.
 
     Args:
-        results: of any number of losses; each with the same rates.
+        results: of any number of losses; a rate that a loss has no run for leaves a gap.
     """
     figures = {}
-    for kind, group in groupby(summarize(results), key=lambda summary: summary.noise):
-        cells = {(s.loss, s.rate): s for s in group}
+    summaries = summarize(results)
+    for kind in dict.fromkeys(summary.noise for summary in summaries):
+        cells = {(s.loss, s.rate): s for s in summaries if s.noise == kind}
         names = list(dict.fromkeys(loss for loss, _ in cells))
         rates = sorted({rate for _, rate in cells})
         mean, spread = (
-            np.array([[getattr(cells[n, r], field)["knn_clean"] for r in rates] for n in names])
+            np.array([[_value(cells.get((n, r)), field) for r in rates] for n in names])
             for field in ("mean", "spread")
         )
-        figures[kind] = accuracy_over_rate(
-            rates, mean, np.nan_to_num(spread), names, title=f"{NOISE_NAMES[kind]} noise"
-        )
+        seeds = min(summary.seeds for summary in cells.values())
+        title = f"{NOISE_NAMES[kind]} noise; mean ± standard deviation, {seeds} seeds"
+        figures[kind] = accuracy_over_rate(rates, mean, np.nan_to_num(spread), names, title=title)
     return figures

@@ -45,7 +45,8 @@ class Config:
         temperature: T of the softmax.
         q: of RNSL and t-RNSL.
         k: of t-RNSL.
-        prune_from: epoch before which the images to keep are chosen for the first time.
+        prune_from: epoch, from 1, before which the images to keep are chosen for the first time;
+            None for half of the epochs.
         prune_every: epochs from one choice to the next.
     """
 
@@ -66,20 +67,30 @@ class Config:
     temperature: float = 0.07
     q: float = 0.7
     k: float = 0.5
-    prune_from: int = 20
+    prune_from: int | None = None
     prune_every: int = 5
 
     def __post_init__(self) -> None:
-        """Refuse a loss that does not exist and counts below 1."""
+        """Refuse values that no run could make sense of."""
         if self.loss not in LOSSES:
             raise ValueError(f"There is no loss {self.loss!r}; choose one of {', '.join(LOSSES)}.")
         for name in ("epochs", "batch_size", "hidden_dim", "embedding_dim", "prune_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+            self._require(name, "at least 1", getattr(self, name) >= 1)
+        self._require("prune_from", "at least 1", self.prune_from is None or self.prune_from >= 1)
+        self._require("rate", "in [0, 1)", 0 <= self.rate < 1)
+        self._require("learning_rate", "above 0", self.learning_rate > 0)
+        self._require("temperature", "above 0", self.temperature > 0)
+        self._require("q", "in (0, 1]", 0 < self.q <= 1)
+        self._require("k", "in [0, 1)", 0 <= self.k < 1)
+
+    def _require(self, name: str, allowed: str, holds: bool) -> None:
+        if not holds:
+            raise ValueError(f"{name} is {getattr(self, name)}; it must be {allowed}.")
 
     def prunes_before(self, epoch: int) -> bool:
         """Whether the images to keep are chosen anew before this epoch, counted from 0."""
-        return epoch >= self.prune_from and (epoch - self.prune_from) % self.prune_every == 0
+        start = max(1, self.epochs // 2) if self.prune_from is None else self.prune_from
+        return epoch >= start and (epoch - start) % self.prune_every == 0
 
 
 class EpochReport(NamedTuple):
@@ -90,21 +101,29 @@ class EpochReport(NamedTuple):
     kept: float
 
 
-def build_loss(config: Config, num_classes: int, num_samples: int) -> losses.NormalizedSoftmaxLoss:
+def build_loss(
+    config: Config,
+    num_classes: int,
+    num_samples: int,
+    generator: torch.Generator | None = None,
+) -> losses.NormalizedSoftmaxLoss:
     """Build the loss that the config names, with fresh prototypes.
 
     Args:
         config: loss, embedding_dim, temperature, q and k are read.
         num_classes: C.
         num_samples: N.
+        generator: draws the prototypes; None for torch's global one.
     """
     sizes = (num_classes, config.embedding_dim)
     if config.loss == "nsl":
-        return losses.NormalizedSoftmaxLoss(*sizes, config.temperature)
+        return losses.NormalizedSoftmaxLoss(*sizes, config.temperature, generator=generator)
     if config.loss == "rnsl":
-        return losses.RobustNormalizedSoftmaxLoss(*sizes, config.temperature, config.q)
+        return losses.RobustNormalizedSoftmaxLoss(
+            *sizes, config.temperature, config.q, generator=generator
+        )
     return losses.TruncatedRobustNormalizedSoftmaxLoss(
-        *sizes, num_samples, config.temperature, config.q, config.k
+        *sizes, num_samples, config.temperature, config.q, config.k, generator=generator
     )
 
 
@@ -123,7 +142,8 @@ def train(
         loss: from `build_loss`.
         inputs: [N, ...], features or pixels.
         labels: int64 [N], possibly wrong; true labels are never seen here.
-        config: the optimiser's and the pruning's settings and the seed are read.
+        config: the optimiser's and the pruning's settings are read, and the seed, which decides
+            the order of the batches.
         on_epoch: called after each epoch.
 
     Raises:
@@ -144,7 +164,7 @@ def train(
             prune(network, loss, inputs, labels)
         network.train()
         order_N = torch.randperm(len(labels), generator=generator)
-        total = torch.zeros(())
+        total = torch.zeros((), device=labels.device)
         for indices_B in torch.split(order_N, config.batch_size):
             value = loss(network(inputs[indices_B]), labels[indices_B], indices_B)
             optimizer.zero_grad()
@@ -173,7 +193,9 @@ def prune(
     augmented images, goes back to the last epoch's network, and leaves the prototypes at the best
     epoch's.)
     """
-    loss.update_kept(embed(network, inputs), labels, torch.arange(len(labels)))
+    loss.update_kept(
+        embed(network, inputs), labels, torch.arange(len(labels), device=labels.device)
+    )
 
 
 @torch.no_grad()

@@ -30,8 +30,14 @@ def test_robust_loss_not_solved_yet(capsys: pytest.CaptureFixture[str]) -> None:
         (lambda p, q: (1 - q**p) / p, "changed places"),
         (lambda p, q: (1 - p) ** q / q, "power of p alone"),
         (lambda p, q: None, "returns None: is the `return` missing"),
-        (lambda p, q: -math.log(p), r"it gives 0\.69.*, expected 0\.549"),
-        (lambda p, q: "a text", "it gives a text, expected"),
+        (lambda p, q: 1 - p**q / q, "in brackets"),
+        (lambda p, q: (1 - p**0.7) / 0.7, "q is not always 0.7"),
+        (lambda p, q: (1 - p**q) / 0.7, "not by 0.7"),
+        (lambda p, q: -math.log(p), r"it gives 0\.6931, expected 0\.5492\. This is NSL"),
+        (lambda p, q: p, r"it gives 0\.5, expected 0\.5492\.$"),
+        (lambda p, q: "a text", "it gives 'a text', expected"),
+        (lambda p, q: (1 - p ^ q) / q, r"Python stopped in your function: .* written \*\*"),
+        (lambda p: p, "takes p and q"),
     ],
 )
 def test_robust_loss_wrong(answer, message: str) -> None:  # type: ignore[no-untyped-def]

@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from rnsl_tutorial import experiments, features, losses, maps, noise
+from rnsl_tutorial import evaluate, experiments, features, losses, maps, noise
 from rnsl_tutorial.datasets import Split, stratified_split
 from rnsl_tutorial.experiments import Result
 from rnsl_tutorial.train import Config, embed
@@ -102,9 +102,23 @@ def test_a_run_measures_what_it_says(clouds: features.FeatureSet) -> None:
     assert found["precision"] == pytest.approx(wrong[dropped].mean())
     assert found["recall"] == pytest.approx(dropped[wrong].mean())
     given = torch.from_numpy(fitted.given.labels)
-    scores = losses.nsl(embeddings[train], loss.prototypes.detach(), given)
+    prototypes = loss.prototypes.detach()
+    scores = losses.nsl(embeddings[train], prototypes, given, temperature=loss.temperature)
     assert found["auroc"] == pytest.approx(roc_auc_score(wrong, scores))
-    assert found["knn_clean"] > 0.9
+    given_labels = fitted.given.labels
+    for name, index in (("knn_clean", clouds.labels[train]), ("knn_noisy", given_labels)):
+        expected = evaluate.knn_accuracy(
+            embeddings[train], index, embeddings[test], clouds.labels[test]
+        )
+        assert found[name] == expected
+    assert found["knn_clean"] > found["knn_noisy"]
+
+
+def test_standardized_features_have_mean_square_1_in_training(clouds: features.FeatureSet) -> None:
+    doubled = clouds._replace(features=2 * clouds.features)
+    found = experiments.standardized(doubled)
+    assert found[clouds.split.train].square().mean().item() == pytest.approx(1, rel=1e-5)
+    torch.testing.assert_close(found, experiments.standardized(clouds))
 
 
 def test_rate_0_is_the_clean_baseline(clouds: features.FeatureSet) -> None:
@@ -138,12 +152,15 @@ def test_fit_repeats_itself_and_leaves_global_state_alone(clouds: features.Featu
 def test_grid_and_jobs(clouds: features.FeatureSet) -> None:
     configs = experiments.grid(["symmetric"], [0.0, 0.3], ["nsl", "rnsl"], 2, **QUICK)
     assert len(configs) == len(set(configs)) == 8
+    assert (
+        experiments.grid(["symmetric"] * 2, [0.0, 0.3, 0.3], ["nsl", "rnsl"], 2, **QUICK) == configs
+    )
     seen: list[Result] = []
     two = experiments.run_grid(clouds, configs[:3], jobs=2, on_result=seen.append)
     alone = [experiments.run(clouds, config) for config in configs[:3]]
     assert [r.config for r in two] == configs[:3]
     for one, other in zip(two, alone, strict=True):
-        assert one.metrics == pytest.approx(other.metrics, nan_ok=True)
+        assert repr(one.metrics) == repr(other.metrics), "to the last bit"
     assert sorted(r.config.seed for r in seen) == sorted(c.seed for c in configs[:3])
     with pytest.raises(ValueError, match="seeds is 0"):
         experiments.grid(["symmetric"], [0.5], ["nsl"], 0)
@@ -154,6 +171,9 @@ def test_grid_and_jobs(clouds: features.FeatureSet) -> None:
 def test_an_error_in_a_worker_comes_out(clouds: features.FeatureSet) -> None:
     with pytest.raises(ValueError, match="no noise 'salt'"):
         experiments.run_grid(clouds, [Config(noise="salt")])
+    exploding = Config(loss="nsl", **{**QUICK, "temperature": 1e-38})
+    with pytest.raises(FloatingPointError, match="The loss is nan"):
+        experiments.run_grid(clouds, [exploding], jobs=2)
 
 
 def test_summaries_are_means_and_sample_deviations() -> None:
@@ -174,15 +194,25 @@ def test_summaries_are_means_and_sample_deviations() -> None:
 def test_results_come_back_from_disk(tmp_path: Path) -> None:
     results = [Result(Config(loss="nsl", rate=0.5), {"knn_clean": 0.5, "memorized": math.nan}, 2.0)]
     path = tmp_path / "results.json"
-    experiments.save(path, results)
+    experiments.save(path, results, {"backbone": "mine"})
     record = experiments.load(path)
     assert record.results[0].config == results[0].config
     assert record.results[0].metrics == pytest.approx(results[0].metrics, nan_ok=True)
     assert record.provenance["torch"] == torch.__version__
+    assert record.provenance["features"] == {"backbone": "mine"}
     json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
 
 
-@pytest.mark.parametrize("content", ["{}", "[]", "{", '{"results": [{"config": {"loss": "x"}}]}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{}",
+        "[]",
+        "{",
+        '{"results": [], "provenance": {}}',
+        '{"results": [{"config": {"loss": "x"}}]}',
+    ],
+)
 def test_a_file_without_results_is_named(tmp_path: Path, content: str) -> None:
     path = tmp_path / "other.json"
     path.write_text(content)

@@ -342,7 +342,7 @@ def test_the_kept_mask_is_saved_with_the_prototypes() -> None:
         (lambda x, w, y: losses.rnsl(x, w, y, q=math.nan), "q is nan"),
         (lambda x, w, y: losses.nsl(x, w, y, temperature=0), "temperature is 0"),
         (lambda x, w, y: losses.truncated_rnsl(x, w, y, k=1.0), r"k is 1.0.*\[0, 1\)"),
-        (lambda x, w, y: losses.truncated_rnsl(x, w, y, y[:2] > 0), r"kept is \[2\]"),
+        (lambda x, w, y: losses.truncated_rnsl(x, w, y, y[:2] > 0), r"kept is torch.bool \[2\]"),
         (lambda x, w, y: losses.nsl(x, w[:, :3], y), r"prototypes \[5, 3\]"),
         (lambda x, w, y: losses.nsl(x, w, y[:3]), r"labels \[3\]"),
         (lambda x, w, y: losses.nsl(x[0], w, y), r"embeddings are \[8\]"),

@@ -7,6 +7,13 @@
 # before. **Downloads** nothing.
 #
 # The question: **what do wrong labels do to an embedding, and can a loss resist?**
+#
+# We have aerial images of 30 classes: airports, beaches, forests, ... A small network learns to place
+# images of one class together. With right labels, the place of a new image tells its class in 89 of
+# 100 cases; guessing tells it in 3.
+#
+# **Predict first.** Now we make **half** of the training labels wrong, and train again. How many of
+# 100 new images will still find their class? Write your number down. Then run the next cell.
 
 # %%
 from dataclasses import replace
@@ -25,39 +32,46 @@ explorer
 
 # %% [markdown]
 # ## What you see
-# Each point is an aerial image that was never trained on: one of 2,000 from **AID**, a collection of
-# 10,000 scenes in 30 classes (Xia et al., 2017). A small network was trained to place images of one
-# class together on a sphere. The place of an image is its **embedding**; UMAP flattens the sphere to
-# this map.
+# Each point is an aerial image that was not used in training: one of 2,000 from **AID**, a collection
+# of 10,000 scenes in 30 classes (Xia et al., 2017). The network turns an image into 128 numbers, a
+# point on a sphere: its **embedding**. UMAP flattens the sphere to this map. AID's images are for
+# research use and are not shown here; point at a dot to read its file's name.
 #
-# But the network was trained on labels of which **half were wrong**: a beach that is called a car
-# park, a forest that is called a church. A pale dot is an image whose ten nearest training images
-# tell its true class. A dark cross is one that they do not: it is lost. The share of dots is the
-# **k-NN accuracy**.
+# Half of the labels in training were wrong: a beach called a car park, a forest called a church. A
+# pale dot is an image whose ten nearest training images, under their true labels, tell its class. A
+# dark cross is one that they do not. The share of dots is the **k-NN accuracy**.
 #
-# The three losses differ in one line of code:
+# The three losses differ in one thing: how hard they listen to an image that disagrees with its label.
 #
-# | loss | what it is | what it does with an image that disagrees with its label |
+# | loss | its name | what it does with an image that disagrees with its label |
 # |---|---|---|
 # | NSL | normalized softmax loss | pulls on it as hard as it can |
 # | RNSL | robust NSL | pulls less, the more it disagrees |
 # | t-RNSL | truncated RNSL | stops listening to it |
 #
-# **Predict first.** With half of the labels wrong, which share of the test images does each loss
-# get right? And with 70% wrong? Write down six numbers. Then move the sliders.
+# **Your answer**: 70 of 100 with NSL, 85 with RNSL and with t-RNSL. **Guess again**: with 70% wrong
+# labels NSL has 59 left. And the other two? Move the slider to see.
+#
+# So far the noise was **symmetric**: a wrong label is any of the other 29 classes, all with the same
+# chance. **Label-dependent** noise takes a class that looks alike, such as a bridge for a river. Will
+# NSL have more than 59 at 70%, or fewer? Guess, then change the kind of label noise.
+#
+# <details><summary>Answer</summary>
+#
+# More: 77. A label that looks alike still tells something about the image.
+# </details>
 
 # %% [markdown]
-# The explorer is an object, and the next cell can read it and set it. Run this cell, and look up.
+# The explorer is an object: this cell reads what it shows. To set it, write `explorer.rate = 0.7` into
+# a cell, or `explorer.loss = "trnsl"`.
 
 # %%
-explorer.loss, explorer.rate = "trnsl", 0.7
-explorer.loss, explorer.rate, explorer.noise
+explorer.noise, explorer.rate, explorer.loss
 
 # %% [markdown]
 # ## The idea, in symbols and in code
-# Let $x$ be the embedding of an image and $w_c$ the **prototype** of class $c$, a learned direction.
-# Both have length 1. With the temperature $T$, the prototypes believe in the image's label $y$ with
-# the probability
+# Let $x$ be the embedding of an image and $w_c$ the **prototype** of class $c$, a direction that is
+# learned too. Both have length 1. The prototypes believe in the image's label $y$ with the probability
 #
 # $$p = \frac{\exp(w_y^\top x / T)}{\sum_c \exp(w_c^\top x / T)}$$
 #
@@ -65,12 +79,13 @@ explorer.loss, explorer.rate, explorer.noise
 # |---|---|---|
 # | $x$ | `embeddings` | 128 numbers an image |
 # | $w_c$ | `prototypes` | one for each of 30 classes |
-# | $T$ | `temperature` | 0.05 |
+# | $T$ | `temperature` | 0.07 (in the paper 0.05); small: sharp decisions, large: soft ones |
 # | $L = -\log p$ | `losses.nsl` | NSL |
 # | $L_q = (1 - p^q) / q$ | `losses.rnsl` | RNSL, $q = 0.7$ |
 #
-# The gradient of $L_q$ is that of NSL, times $p^q$. An image with a wrong label ends up far from the
-# prototype of that label: its $p$ is small, and so is its pull.
+# Early in training the right labels agree with each other and the wrong ones do not: an image with a
+# wrong label has a small $p$. NSL pulls on the label's score with $1 - p$: hardest on just these
+# images, until it has learned them by heart. RNSL pulls with $p^q (1 - p)$ and lets them be.
 
 # %%
 for p in (0.9, 0.5, 0.1, 0.01):
@@ -80,8 +95,8 @@ for p in (0.9, 0.5, 0.1, 0.01):
 # %% [markdown]
 # ## Do it yourself: the real experiment, in under a minute
 # The images have been turned into 256 numbers each, by a network that learned on other photographs
-# and stays as it is. What we train is a small head on top of them. First, spoil the labels. Change
-# these three lines later, and run the rest again.
+# and stays as it is. What we train is a small **head** on top: two layers, 256 to 512 to 128 numbers.
+# First, spoil the labels. You will change this line later, and run the rest again.
 
 # %% tags=["parameters"]
 NOISE, RATE, SEED = "symmetric", 0.5, 0
@@ -91,8 +106,8 @@ config = Config(noise=NOISE, rate=RATE, seed=SEED)
 given = experiments.corrupt(aid, config)
 train, test = aid.split.train, aid.split.test
 print(f"{given.flipped.sum()} of {len(train)} training labels are wrong now. For example:")
-for i in np.flatnonzero(given.flipped)[:5]:
-    print(f"  {aid.files[train[i]]:30} is now called {aid.class_names[given.labels[i]]}")
+for i in np.flatnonzero(given.flipped)[::800][:5]:
+    print(f"  {aid.files[train[i]]:45} is now called {aid.class_names[given.labels[i]]}")
 
 # %% [markdown]
 # Now train three heads on these labels: the same data, the same start, the same order, 40 passes.
@@ -108,7 +123,7 @@ for name in ("nsl", "rnsl", "trnsl"):
 # %% [markdown]
 # ## What each loss made of it
 # The true labels come back only now, to judge: the test images look for their nearest training
-# images. (The first map takes some seconds. Maps are kept, so the same run shows them at once.)
+# images. (The first map takes some seconds. Maps are kept: the same run shows them at once.)
 
 # %%
 inputs, shown, found = experiments.standardized(aid), [], []
@@ -129,8 +144,9 @@ plots.embedding_panels(
 )
 
 # %% [markdown]
-# Why is NSL worse? Look at the training images whose label is wrong. The share of them that sit at
-# the prototype of the **wrong** class is the share that the network has **memorized**.
+# Why is NSL worse? Look at the training images whose label is wrong. Those that sit at the prototype
+# of the **wrong** class have been **memorized**. Guess: how many of 100 wrong labels has NSL learned
+# by heart? And RNSL?
 
 # %%
 for name, score in scores.items():
@@ -142,6 +158,17 @@ print(
     f"t-RNSL stopped listening to {1 - pruning['kept']:.0%} of the images. Of these "
     f"{pruning['precision']:.0%} had a wrong label; it found {pruning['recall']:.0%} of all wrong ones."
 )
+
+# %% [markdown]
+# In practice nobody has the true labels of the training images. What if the neighbours, too, have
+# only the labels that were given?
+
+# %%
+for name, score in scores.items():
+    clean, noisy = f"{score['knn_clean']:.1%}", f"{score['knn_noisy']:.1%}"
+    print(
+        f"{plots.LOSS_STYLES[name].label:7} {clean} with true labels, {noisy} with the given ones"
+    )
 
 # %% [markdown]
 # ## Exercise 1: write the robust loss
@@ -160,24 +187,44 @@ def robust_loss(p, q):
 exercises.check_robust_loss(robust_loss)
 
 # %% [markdown]
-# ## Exercise 2: where does it end?
-# Go back to the line with `NOISE, RATE, SEED`. Set the rate to 0 (the clean baseline), then to 0.7,
-# then try `"label_dependent"`: noise that confuses what people confuse, such as a river with a port.
+# Think further: at which $p$ does RNSL pull hardest, and at which $p$ does NSL?
 #
-# 1. At which rate does the order of the three losses change, and for which noise?
-# 2. t-RNSL leaves out images at rate 0, too. Which ones would you expect? Is that bad?
-# 3. With label-dependent noise at rate 0.7 all three lose. Why can no loss save a class whose images
-#    carry one wrong label more often than the right one?
+# <details><summary>Answer, and the solution of the exercise</summary>
+#
+# RNSL pulls with $p^q (1 - p)$. Its derivative is 0 at $p = q / (1 + q)$, which is 0.41 for
+# $q = 0.7$: RNSL works hardest on images that are undecided. NSL pulls hardest at $p = 0$, on the
+# images that disagree most.
+#
+# The function is one line: `return (1 - p**q) / q`
+# </details>
+
+# %% [markdown]
+# ## Exercise 2: where does it end?
+# 1. With the explorer: between which two rates does NSL lose its lead, for each kind of noise?
+# 2. Go back to the line with `NOISE, RATE, SEED`. Set the rate to 0, the clean baseline, and run the
+#    rest again (*Run Selected Cell and All Below*). t-RNSL leaves out images now, too. Is that bad?
+# 3. Now take `"label_dependent"` at rate 0.7. Look at the numbers with the **given** labels. Why do
+#    all three losses fall so low?
+#
+# <details><summary>Answers</summary>
+#
+# 1. Between 0 and 10%, for both kinds: without noise NSL leads by half a percent, then it falls behind.
+# 2. About 5% of the images: they look like their neighbours of other classes. Their labels are right
+#    but hard to believe, and t-RNSL learns nothing from them. Robustness has a price.
+# 3. Ten classes carry one wrong label more often than the right one. For a loss, the most frequent
+#    label *is* the class: nothing in the data says which of the two is meant.
+# </details>
 
 # %% [markdown]
 # ## What we have shown
-# - Wrong labels pull images of different classes together, and a loss that trusts every label
-#   memorizes them: its embedding falls apart.
-# - One factor, $p^q$, makes the network listen less to images that disagree, and most of the
-#   embedding comes back.
-# - Leaving those images out helps a little more where noise is heavy, and it names them: most of the
-#   images that t-RNSL leaves out do have a wrong label. Nobody told it which.
-# - Where no label is wrong, the plain loss is as good or better. Robustness has a price.
+# - A loss that trusts every label memorizes the wrong ones, and mixes the classes in its embedding.
+# - With symmetric noise one factor, $p^q$, brings most of the accuracy back: 70% becomes 85% where half
+#   of the labels are wrong. With label-dependent noise it brings back less: 79% becomes 84%.
+# - t-RNSL adds about 1% at 70% symmetric noise, else next to nothing. Its gift is a list: of the images
+#   that it leaves out at 50% noise, 94% have a wrong label. Nobody told it which.
+# - Where no label is wrong, the plain loss is a little better.
+#
+# These numbers are means of five runs; `data/results` of the project has them with their spread.
 #
 # ## Where to look next
 # - The mathematics is one screen: `losses.rnsl??` shows the code of the loss.
@@ -191,6 +238,7 @@ exercises.check_robust_loss(robust_loss)
 # What this notebook claims, held by the run above (for the noise that it starts with).
 if (NOISE, RATE) == ("symmetric", 0.5):
     accuracy = {name: score["knn_clean"] for name, score in scores.items()}
-    assert accuracy["rnsl"] > accuracy["nsl"] + 0.05, accuracy
-    assert accuracy["trnsl"] > accuracy["nsl"] + 0.08, accuracy
-    assert scores["nsl"]["memorized"] > 2 * scores["trnsl"]["memorized"], scores
+    assert accuracy["rnsl"] > accuracy["nsl"] + 0.1, accuracy
+    assert accuracy["trnsl"] > accuracy["nsl"] + 0.1, accuracy
+    assert scores["nsl"]["memorized"] > 0.9 > 0.1 > scores["rnsl"]["memorized"], scores
+    assert scores["trnsl"]["precision"] > 0.9, scores
