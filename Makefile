@@ -12,7 +12,7 @@ TORCH ?= $(or $(patsubst $(VENV)/.built-%,%,$(wildcard $(VENV)/.built-*)),defaul
 BUILT = $(VENV)/.built-$(TORCH)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint notebooks lock clean
+.PHONY: help lab test lint bench notebooks lock clean
 
 help: ## show this text
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,10 @@ lint: $(BUILT) ## check the style and the types
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+
+bench: $(BUILT) ## print the measured figures, which takes minutes (RNSL_AID names the AID images)
+	@for name in noise knn features experiment lab $(if $(RNSL_AID),data); do \
+		$(BIN)/python benchmarks/$$name.py && echo || exit 1; done
 
 notebooks: $(BUILT) ## write notebooks/*.ipynb anew from notebooks/source/*.py
 	@$(BIN)/python notebooks/build.py

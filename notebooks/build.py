@@ -88,6 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--instructor", type=Path, metavar="DIR", help="write the solved ones there"
     )
+    parser.add_argument("--force", action="store_true", help="also over notebooks that were run")
     options = parser.parse_args(arguments)
     folder = options.instructor or FOLDER
     built = {
@@ -95,14 +96,24 @@ def main(arguments: list[str] | None = None) -> int:
         for source in sorted((FOLDER / "source").glob("*.py"))
     }
     stale = [path for path, text in built.items() if not path.exists() or _read(path) != text]
+    kept = False
     for path in stale:
         if options.check:
             print(f"{path} differs from its source; make notebooks writes it anew")
+        elif path.exists() and not options.force and _was_run(path):
+            print(f"{path} holds results and was left alone; --force writes over it")
+            kept = True
         else:
             print(f"writing {path}")
             folder.mkdir(parents=True, exist_ok=True)
             path.write_text(built[path], encoding="utf-8", newline="\n")
-    return 1 if options.check and stale else 0
+    return 1 if kept or (options.check and stale) else 0
+
+
+def _was_run(path: Path) -> bool:
+    """Whether somebody ran the notebook: it may hold answers that nobody wants to lose."""
+    cells = nbformat.reads(_read(path), as_version=4).cells
+    return any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
 
 
 def _read(path: Path) -> str:

@@ -56,7 +56,9 @@ def test_projection_standardises_and_keeps_principal_components() -> None:
     assert np.abs(covariance - np.diag(np.diag(covariance))).max() < 0.01, "uncorrelated"
     assert (np.diff(np.diag(covariance)) < 0.01).all(), "largest first"
     assert np.trace(covariance) == pytest.approx(6, rel=0.01), "unit variance a feature"
-    with pytest.raises(ValueError, match=r"dim is 7; with features \(200, 6\) it can be 1 to 6"):
+    with pytest.raises(
+        ValueError, match=r"dim is 7; with 200 training images of 6 features it can be 1 to 6"
+    ):
         features.fit_projection(train, dim=7)
 
 
@@ -100,6 +102,35 @@ def test_rounding_to_int8_is_off_by_half_a_step_at_most(monkeypatch: pytest.Monk
     inside = np.abs(exact) <= 127 * built.step
     assert inside[built.split.train].all()
     assert (np.abs(exact - built.features)[inside] <= (0.5001 * built.step * inside)[inside]).all()
+
+
+def test_images_that_are_all_alike_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = make_archive()
+    alike = archive.images.copy()
+    alike[:, 0] = 7
+    alike[0, 0, 0, 0] = 8
+    with pytest.raises(ValueError, match="hardly varies from image to image"):
+        make_set(monkeypatch, archive._replace(images=alike))
+
+
+def test_dim_is_checked_before_any_image_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = make_archive()
+    monkeypatch.setattr(backbones, "create", tiny_backbone)
+    monkeypatch.setattr(features, "extract", None)
+    with pytest.raises(ValueError, match="dim is 7; with 42 training images of 6 features"):
+        features.build(archive, features.split_for("mine", archive), dim=7)
+
+
+def npy(tmp_path: Path) -> bytes:
+    np.save(tmp_path / "plain.npy", np.zeros(3))
+    return (tmp_path / "plain.npy").read_bytes()
+
+
+def test_a_plain_array_is_no_feature_set(tmp_path: Path) -> None:
+    path = tmp_path / "features.npz"
+    path.write_bytes(npy(tmp_path))
+    with pytest.raises(ValueError, match="is damaged or no feature set"):
+        features.load(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK not a zip", b"\x93NUMPY junk"])

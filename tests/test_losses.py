@@ -172,9 +172,9 @@ def test_curves_at_their_ends() -> None:
 
 
 def opposite(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-    """An image on a wrong prototype and opposite to its label's: p underflows."""
-    x = torch.tensor([[0.6, 0.8]], dtype=dtype, requires_grad=True)
-    return x, torch.tensor([[-0.6, -0.8], [0.6, 0.8]], dtype=dtype), torch.tensor([0])
+    """An image on a wrong prototype and far from its label's: p underflows at T = 0.01."""
+    x = torch.tensor([[1.0, 0.0]], dtype=dtype, requires_grad=True)
+    return x, torch.tensor([[-0.6, 0.8], [1.0, 0.0]], dtype=dtype), torch.tensor([0])
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
@@ -195,6 +195,9 @@ def test_finite_where_p_underflows(dtype: torch.dtype, q: float, autocast: bool)
         assert value.dtype in DTYPES
         assert value.isfinite().all()
         assert gradient.isfinite().all()
+    plain = losses.nsl(embeddings, prototypes, labels, temperature=0.01)
+    (gradient,) = torch.autograd.grad(plain.sum(), embeddings)
+    assert gradient.abs().max() > 50, "NSL pulls with all its force, about 0.8 / T"
     robust = losses.rnsl(embeddings, prototypes, labels, q=0.7, temperature=0.01)
     assert robust.item() == pytest.approx(1 / 0.7), "as wrong as can be, and no worse"
 

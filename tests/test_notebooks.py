@@ -1,5 +1,6 @@
 """The builder of the notebooks on small sources, and every notebook itself, executed."""
 
+import subprocess
 from pathlib import Path
 
 import matplotlib.font_manager  # noqa: F401  (builds the font cache, which says so on stderr)
@@ -109,8 +110,33 @@ def test_check_names_what_is_stale_and_writes_nothing(
     assert "y = x + x" not in notebook.read_text()
 
 
-def test_no_notebook_is_stale(capsys: pytest.CaptureFixture[str]) -> None:
-    assert build.main(["--check"]) == 0, capsys.readouterr().out
+def test_a_notebook_that_was_run_is_not_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(build, "FOLDER", tmp_path)
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "00_small.py").write_text(EXERCISE)
+    assert build.main([]) == 0
+    path = tmp_path / "00_small.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0].execution_count = 1
+    notebook.cells[0].source = "def double(x):\n    return 2 * x"
+    nbformat.write(notebook, path)
+    assert build.main([]) == 1
+    assert "holds results and was left alone" in capsys.readouterr().out
+    assert "return 2 * x" in path.read_text()
+    assert build.main(["--force"]) == 0
+    assert "return 2 * x" not in path.read_text()
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_no_notebook_is_stale(source: Path) -> None:
+    """In the working tree or in the last commit: a learner may have run and changed the former."""
+    notebook = build.FOLDER / f"{source.stem}.ipynb"
+    show = ["git", "show", f"HEAD:./{notebook.name}"]
+    committed = subprocess.run(show, cwd=build.FOLDER, capture_output=True, text=True, check=False)
+    found = (notebook.read_text(encoding="utf-8"), committed.stdout)
+    assert build.build(source) in found, f"{notebook.name} is stale: make notebooks"
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)

@@ -53,6 +53,34 @@ def test_the_sentence_on_half_of_the_labels() -> None:
     )
 
 
+def test_the_numbers_of_the_first_notebook() -> None:
+    text = (ROOT / "notebooks/source/00_start_here.py").read_text(encoding="utf-8")
+    text = " ".join(text.replace("# ", " ").split())
+    mean = {(s.noise, s.rate, s.loss): s.mean for s in experiments.summarize(RESULTS)}
+
+    def of_100(noise: str, rate: float, loss: str, metric: str = "knn_clean") -> str:
+        return f"{100 * mean[noise, rate, loss][metric]:.0f}"
+
+    half = {loss: of_100("symmetric", 0.5, loss) for loss in ("nsl", "rnsl", "trnsl")}
+    assert half["rnsl"] == half["trnsl"]
+    similar = [of_100("label_dependent", 0.5, loss) for loss in ("nsl", "rnsl")]
+    for said in (
+        f"tells its class in {of_100('symmetric', 0.0, 'nsl')} of 100 cases; guessing",
+        f"{half['nsl']} of 100 with NSL, {half['rnsl']} with RNSL and with t-RNSL",
+        f"labels NSL has {of_100('symmetric', 0.7, 'nsl')} left",
+        f"More: {of_100('label_dependent', 0.7, 'nsl')}. A label",
+        f"{half['nsl']}% becomes {half['rnsl']}% where half",
+        f"{similar[0]}% becomes {similar[1]}%",
+        f"at 50% noise, {of_100('symmetric', 0.5, 'trnsl', 'precision')}% have a wrong label",
+    ):
+        assert said in text
+    gain = (
+        mean["symmetric", 0.7, "trnsl"]["knn_clean"] - mean["symmetric", 0.7, "rnsl"]["knn_clean"]
+    )
+    assert 0.005 < gain < 0.015, "about 1% at 70% symmetric noise"
+    assert mean["symmetric", 0.0, "trnsl"]["kept"] == pytest.approx(0.95, abs=0.007), "about 5%"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))

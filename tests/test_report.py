@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rnsl_tutorial import report
-from rnsl_tutorial.experiments import Result
+from rnsl_tutorial.experiments import Result, summarize
 from rnsl_tutorial.maps import EmbeddingMaps
 from rnsl_tutorial.train import Config
 
@@ -80,6 +80,19 @@ def test_figures_one_a_noise_with_the_means_as_points() -> None:
     assert drawn == [[80.0, 80.0], [85.0, 55.0]]
 
 
+def test_figures_do_not_depend_on_the_order_and_leave_gaps() -> None:
+    """Results of an interrupted grid come in the order in which they ended."""
+    first, second = make_results()[0::2], make_results()[1::2]
+    mixed = [*second[::-1], *first[:2]]
+    figures = report.accuracy_figures(mixed)
+    (axes,) = figures["symmetric"].axes
+    bars = [c for c in axes.containers if isinstance(c, ErrorbarContainer)]
+    drawn = [bar.lines[0].get_ydata().round(6).tolist() for bar in bars]
+    summaries = [s for s in summarize(mixed) if s.noise == "symmetric"]
+    points = sorted(y for line in drawn for y in line if not math.isnan(y))
+    assert points == pytest.approx(sorted(100 * s.mean["knn_clean"] for s in summaries))
+
+
 def test_the_caption_names_n_spread_and_versions() -> None:
     provenance = {
         "device": "cpu",
@@ -91,6 +104,7 @@ def test_the_caption_names_n_spread_and_versions() -> None:
     }
     said = report.caption(make_results(), provenance)
     assert "standard deviation over 2 seeds" in said
+    assert "one seed; cpu" in report.caption(make_results()[:1], provenance)
     for word in ("cpu", "2 cores", "torch 2.13", "40 epochs"):
         assert word in said
 

@@ -62,6 +62,9 @@ def test_pruning_keeps_the_images_whose_p_exceeds_k_now() -> None:
 def test_the_schedule_prunes_before_the_epochs_it_names() -> None:
     config = Config(epochs=20, prune_from=8, prune_every=4)
     assert [e for e in range(config.epochs) if config.prunes_before(e)] == [8, 12, 16]
+    for epochs, first in ((40, 20), (10, 5), (2, 1)):
+        default = Config(epochs=epochs)
+        assert next(e for e in range(epochs) if default.prunes_before(e)) == first
 
 
 def test_reports_tell_loss_and_kept_share_after_each_epoch() -> None:
@@ -111,6 +114,12 @@ def test_a_loss_that_is_no_longer_finite_stops_the_run() -> None:
         ({"loss": "softmax"}, "no loss 'softmax'; choose one of nsl, rnsl, trnsl"),
         ({"epochs": 0}, "epochs is 0; it must be at least 1"),
         ({"prune_every": 0}, "prune_every is 0"),
+        ({"prune_from": 0}, "prune_from is 0; it must be at least 1"),
+        ({"rate": 1.0}, r"rate is 1.0; it must be in \[0, 1\)"),
+        ({"q": 2.0}, r"q is 2.0; it must be in \(0, 1\]"),
+        ({"k": -0.1}, "k is -0.1"),
+        ({"temperature": 0.0}, "temperature is 0.0"),
+        ({"learning_rate": -1.0}, "learning_rate is -1.0"),
     ],
 )
 def test_config_refuses_what_cannot_be(settings: dict[str, object], message: str) -> None:

@@ -1,0 +1,87 @@
+"""Measure how long the second `make lab` takes until JupyterLab answers.
+
+Usage: python benchmarks/lab.py [--repeats 5]
+
+Needs an environment that `make lab` or `make test` has built. Starts `make lab` without a browser
+on a free port, asks its address /api until it answers, stops it, and prints a Markdown table.
+"""
+
+import argparse
+import os
+import platform
+import signal
+import socket
+import statistics
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from importlib.metadata import version
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+MOST_S = 120
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def seconds_to_answer() -> float:
+    """Start `make lab`, wait for its answer, stop it."""
+    port = free_port()
+    root = " --allow-root" if hasattr(os, "geteuid") and os.geteuid() == 0 else ""
+    arguments = f"--no-browser --port {port} --ServerApp.port_retries=0{root}"
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        ["make", "lab", f"ARGS={arguments}"],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        while time.perf_counter() - start < MOST_S:
+            if answers(f"http://127.0.0.1:{port}/api"):
+                return time.perf_counter() - start
+            time.sleep(0.05)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    raise TimeoutError(f"JupyterLab did not answer within {MOST_S} s.")
+
+
+def answers(address: str) -> bool:
+    """Whether a server is there."""
+    try:
+        with urllib.request.urlopen(address, timeout=1):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--repeats", type=int, default=5, help="default 5")
+    args = parser.parse_args()
+    seconds = [seconds_to_answer() for _ in range(args.repeats)]
+    print(
+        f"{os.cpu_count()} processors ({platform.machine()}), Python {platform.python_version()}, "
+        f"jupyterlab {version('jupyterlab')}\n"
+    )
+    print("| second `make lab` until it answers | repeats | median s | min to max s |")
+    print("|---|---|---|---|")
+    print(
+        f"| | {len(seconds)} | {statistics.median(seconds):.1f} "
+        f"| {min(seconds):.1f} to {max(seconds):.1f} |"
+    )
+
+
+if __name__ == "__main__":
+    main()
