@@ -58,7 +58,7 @@ explorer
 #
 # <details><summary>Answer</summary>
 #
-# More: 77. A label that looks alike still tells something about the image.
+# More: 76. A label that looks alike still tells something about the image.
 # </details>
 
 # %% [markdown]
