@@ -81,8 +81,8 @@ def machine() -> str:
     names = ("numpy", "pillow", "rnsl-tutorial")
     versions = ", ".join(f"{name} {version(name)}" for name in names)
     return (
-        f"{os.cpu_count()} processors ({platform.machine()}), {platform.system()} "
-        f"{platform.release()}, Python {platform.python_version()}, {versions}"
+        f"{os.cpu_count()} processors ({platform.machine()}), {platform.system()}, "
+        f"Python {platform.python_version()}, {versions}"
     )
 
 

@@ -61,8 +61,8 @@ def machine() -> str:
     versions = ", ".join(f"{name} {version(name)}" for name in names)
     device = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     return (
-        f"{os.cpu_count()} processors ({platform.machine()}){device}, {platform.system()} "
-        f"{platform.release()}, Python {platform.python_version()}, {versions}"
+        f"{os.cpu_count()} processors ({platform.machine()}){device}, {platform.system()}, "
+        f"Python {platform.python_version()}, {versions}"
     )
 
 

@@ -46,8 +46,8 @@ def row(method: str, count: int, seconds: list[float], reference_per_label: list
 def machine() -> str:
     """Name processors, system and versions."""
     return (
-        f"{os.cpu_count()} processors ({platform.machine()}), {platform.system()} "
-        f"{platform.release()}, Python {platform.python_version()}, numpy {version('numpy')}, "
+        f"{os.cpu_count()} processors ({platform.machine()}), {platform.system()}, "
+        f"Python {platform.python_version()}, numpy {version('numpy')}, "
         f"rnsl-tutorial {version('rnsl-tutorial')}"
     )
 
