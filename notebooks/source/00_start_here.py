@@ -154,10 +154,9 @@ for name, score in scores.items():
         f"{plots.LOSS_STYLES[name].label:7} memorized {score['memorized']:.0%} of the wrong labels"
     )
 pruning = scores["trnsl"]
-print(
-    f"t-RNSL stopped listening to {1 - pruning['kept']:.0%} of the images. Of these "
-    f"{pruning['precision']:.0%} had a wrong label; it found {pruning['recall']:.0%} of all wrong ones."
-)
+print(f"t-RNSL stopped listening to {1 - pruning['kept']:.0%} of the images.")
+print(f"Of these {pruning['precision']:.0%} had a wrong label; ", end="")
+print(f"they are {pruning['recall']:.0%} of all that had one.")
 
 # %% [markdown]
 # In practice nobody has the true labels of the training images. What if the neighbours, too, have
