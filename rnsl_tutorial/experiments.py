@@ -275,25 +275,17 @@ def run_grid(
     for config in {(c.dataset, c.noise, c.rate): c for c in configs}.values():
         corrupt(features, config)  # a noise or rate that cannot be fails now, not after minutes
     found: dict[int, Result] = {}
-    for place, result in _as_they_end(features, configs, part, jobs):
-        found[place] = result
-        if on_result:
-            on_result(result)
-    return [found[place] for place in range(len(configs))]
-
-
-def _as_they_end(
-    features: FeatureSet, configs: Sequence[Config], part: str, jobs: int
-) -> Iterator[tuple[int, Result]]:
-    """Yield each result with its config's place. Torch computes outside of Python's lock."""
     threads = ThreadPoolExecutor(jobs, initializer=torch.set_num_threads, initargs=(1,))
-    with _one_thread():
+    with _one_thread():  # torch computes outside of Python's lock
         try:
             places = {threads.submit(run, features, c, part): i for i, c in enumerate(configs)}
             for future in as_completed(places):
-                yield places[future], future.result()
+                found[places[future]] = future.result()
+                if on_result:
+                    on_result(future.result())
         finally:
             threads.shutdown(cancel_futures=True)
+    return [found[place] for place in range(len(configs))]
 
 
 def summarize(results: Iterable[Result]) -> list[Summary]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from pathlib import Path
 
 import numpy as np
@@ -174,6 +175,27 @@ def test_an_error_in_a_worker_comes_out(clouds: features.FeatureSet) -> None:
     exploding = Config(loss="nsl", **{**QUICK, "temperature": 1e-38})
     with pytest.raises(FloatingPointError, match="The loss is nan"):
         experiments.run_grid(clouds, [exploding], jobs=2)
+
+
+def test_what_goes_wrong_with_a_result_ends_the_grid(
+    clouds: features.FeatureSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, say: the runs that wait are not run, and torch gets its threads back."""
+    started, threads = [], torch.get_num_threads()
+    run = experiments.run
+    monkeypatch.setattr(experiments, "run", lambda *a: started.append(a) or run(*a))
+
+    def full(_: Result) -> None:
+        raise OSError(28, "No space left on device")
+
+    configs = experiments.grid(["symmetric"], [0.3], ["nsl"], 30, **QUICK)
+    with pytest.raises(OSError, match="No space left"):
+        experiments.run_grid(clouds, configs, jobs=1, on_result=full)
+    ran = len(started)
+    assert ran < 30
+    time.sleep(0.2)
+    assert len(started) == ran
+    assert torch.get_num_threads() == threads
 
 
 def test_summaries_are_means_and_sample_deviations() -> None:
