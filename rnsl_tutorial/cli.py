@@ -155,7 +155,7 @@ def experiment(
     seeds: Annotated[int, typer.Option(help="Runs of each cell.")] = 3,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
     temperature: Annotated[float | None, typer.Option(help="T of the softmax.")] = None,
-    q: Annotated[float | None, typer.Option(help="Of RNSL and t-RNSL, in (0, 1].")] = None,
+    q: Annotated[list[float], typer.Option(help="Of RNSL and t-RNSL; repeatable.")] = [0.7],  # noqa: B006
     k: Annotated[
         float | None, typer.Option(help="Of t-RNSL: images with p <= k are left out.")
     ] = None,
@@ -177,9 +177,9 @@ def experiment(
     if path.exists() and not overwrite:
         raise ValueError(f"{path} exists; choose another --out, or pass --overwrite to replace it.")
     data = features.load(features_file) if features_file else features.load_shipped(dataset)
-    given = {"epochs": epochs, "temperature": temperature, "q": q, "k": k}
+    given = {"epochs": epochs, "temperature": temperature, "k": k}
     settings = {name: value for name, value in given.items() if value is not None}
-    configs = experiments.grid(noise, rate, loss, seeds, dataset=dataset, **settings)
+    configs = experiments.grid(noise, rate, loss, seeds, q, dataset=dataset, **settings)
     done: list[experiments.Result] = []
     with tqdm(total=len(configs), unit="run") as bar:
 

@@ -35,9 +35,10 @@ def table(results: Iterable[Result]) -> Table:
     drawn = Table("noise", "rate", "loss", box=box.MARKDOWN)
     for name in shown:
         drawn.add_column(COLUMNS[name], justify="right")
-    for summary, style in zip(summaries, loss_styles([s.loss for s in summaries]), strict=True):
+    for summary in summaries:
         values = [_cell(summary, name) for name in shown]
-        drawn.add_row(NOISE_NAMES[summary.noise], f"{summary.rate:g}", style.label, *values)
+        label = _label(summary, summaries)
+        drawn.add_row(NOISE_NAMES[summary.noise], f"{summary.rate:g}", label, *values)
     return drawn
 
 
@@ -57,11 +58,20 @@ def table_over_rates(results: Iterable[Result], metric: str) -> Table:
         raise ValueError(f"There is no metric {metric!r} in the results; choose one of {known}.")
     rates = sorted({summary.rate for summary in summaries})
     drawn = Table("noise", "loss", *(f"{rate:.0%} wrong" for rate in rates), box=box.MARKDOWN)
-    cells = {(s.noise, s.loss, s.rate): _cell(s, metric) for s in summaries}
-    for noise, loss in dict.fromkeys((s.noise, s.loss) for s in summaries):
-        values = [cells.get((noise, loss, rate), "") for rate in rates]
-        drawn.add_row(NOISE_NAMES[noise], loss_styles([loss])[0].label, *values)
+    rows: dict[tuple[str, str], dict[float, str]] = {}
+    for summary in summaries:
+        row = rows.setdefault((NOISE_NAMES[summary.noise], _label(summary, summaries)), {})
+        row[summary.rate] = _cell(summary, metric)
+    for names, row in rows.items():
+        drawn.add_row(*names, *(row.get(rate, "") for rate in rates))
     return drawn
+
+
+def _label(summary: Summary, others: Sequence[Summary]) -> str:
+    """Name the loss, with its q where the results hold it at several."""
+    label = loss_styles([summary.loss])[0].label
+    several = len({s.q for s in others if s.loss == summary.loss}) > 1
+    return f"{label}, q = {summary.q:g}" if several else label
 
 
 def _cell(summary: Summary, name: str) -> str:
@@ -85,6 +95,12 @@ def caption(results: Sequence[Result], provenance: Mapping[str, Any]) -> str:
 
 def _value(summary: Summary | None, field: str) -> float:
     return math.nan if summary is None else float(getattr(summary, field)["knn_clean"])
+
+
+def _key(summary: Summary, others: Sequence[Summary]) -> str:
+    """The loss's name, by which a figure knows its style; its label where q tells it apart."""
+    label = _label(summary, others)
+    return label if "q = " in label else summary.loss
 
 
 def maps_figure(maps: EmbeddingMaps, noise: str, rate: float) -> Figure:
@@ -116,7 +132,8 @@ def accuracy_figures(results: Iterable[Result]) -> dict[str, Figure]:
     figures = {}
     summaries = summarize(results)
     for kind in dict.fromkeys(summary.noise for summary in summaries):
-        cells = {(s.loss, s.rate): s for s in summaries if s.noise == kind}
+        of_kind = [s for s in summaries if s.noise == kind]
+        cells = {(_key(s, of_kind), s.rate): s for s in of_kind}
         names = list(dict.fromkeys(loss for loss, _ in cells))
         rates = sorted({rate for _, rate in cells})
         mean, spread = (

@@ -150,6 +150,41 @@ def test_fit_repeats_itself_and_leaves_global_state_alone(clouds: features.Featu
 # ------------------------------------------------------------------ grids
 
 
+@pytest.mark.parametrize("loss", ["nsl", "trnsl"])
+def test_following_a_run_changes_nothing_in_it(clouds: features.FeatureSet, loss: str) -> None:
+    config = Config(rate=0.4, loss=loss, k=0.3, **QUICK)
+    plain = experiments.fit(clouds, config)
+    seen: list[int] = []
+    fitted, history = experiments.follow(
+        clouds, config, 16, lambda report: seen.append(report.epoch)
+    )
+    assert seen == list(range(10))
+    assert torch.equal(fitted.loss.prototypes, plain.loss.prototypes)
+    assert history.log_p.shape == history.kept.shape == (11, len(clouds.split.train))
+    assert history.embeddings.shape == (11, 16, 16)
+    assert history.prototypes.shape == (11, C, 16)
+
+
+def test_what_is_seen_belongs_together(clouds: features.FeatureSet) -> None:
+    config = Config(rate=0.4, loss="trnsl", k=0.3, **QUICK)
+    fitted, history = experiments.follow(clouds, config, 16)
+    labels_N = torch.from_numpy(fitted.given.labels)
+    for moment in (0, 5, 10):
+        log_p_B = losses.label_log_probability(
+            history.embeddings[moment],
+            history.prototypes[moment],
+            labels_N[history.batch],
+            config.temperature,
+        )
+        torch.testing.assert_close(log_p_B, history.log_p[moment, history.batch])
+    assert history.kept[:5].all()
+    # Epoch 5 trains on what p > k chose after epoch 4; two epochs later it is chosen anew.
+    assert torch.equal(history.kept[5], history.log_p[4] > math.log(0.3))
+    assert torch.equal(history.kept[6], history.kept[5])
+    assert torch.equal(history.kept[7], history.log_p[6] > math.log(0.3))
+    assert not torch.equal(history.log_p[0], history.log_p[10])
+
+
 def test_grid_and_jobs(clouds: features.FeatureSet) -> None:
     configs = experiments.grid(["symmetric"], [0.0, 0.3], ["nsl", "rnsl"], 2, **QUICK)
     assert len(configs) == len(set(configs)) == 8

@@ -93,16 +93,16 @@ def test_the_table_holds_the_maps_byte_for_byte(explorer: EmbeddingExplorer) -> 
     maps, table = explorer.maps, explorer._table
     for name, dtype in [("coordinates", "<u2"), ("predicted", "u1"), ("labels", "u1")]:
         expected = getattr(maps, name)
-        found = np.frombuffer(table[name], dtype).reshape(expected.shape)
+        found = np.frombuffer(table[name]["data"], dtype).reshape(expected.shape)
         np.testing.assert_array_equal(found, expected)
-    medians = np.frombuffer(table["medians"], "<u2").reshape(2, 3, 3, len(CLASSES), 2)
+    medians = np.frombuffer(table["medians"]["data"], "<u2").reshape(2, 3, 3, len(CLASSES), 2)
     one = maps.coordinates[1, 2, 0, maps.labels == 2]
     np.testing.assert_allclose(medians[1, 2, 0, 2], np.median(one, axis=0), atol=1)
 
 
 def test_the_rest_of_the_table_is_json(explorer: EmbeddingExplorer) -> None:
     maps, table = explorer.maps, explorer._table
-    text = {name: value for name, value in table.items() if not isinstance(value, bytes)}
+    text = {name: value for name, value in table.items() if not isinstance(value, dict)}
     read = json.loads(json.dumps(text, allow_nan=False))
     np.testing.assert_allclose(read["accuracy"], 100 * maps.accuracy, rtol=1e-6)
     assert read["percents"] == [0, 30, 55]
@@ -200,9 +200,9 @@ def test_a_page_carries_each_explorer_with_its_state(explorer: EmbeddingExplorer
         ("symmetric", 0.0, "nsl"),
         ("symmetric", 0.55, "rnsl"),
     ]
-    assert set(states[0]) == {"noise", "rate", "loss", "_table"}
-    coordinates = base64.b64decode(states[0]["_table"]["coordinates"]["base64"])
-    assert coordinates == explorer._table["coordinates"]
+    assert set(states[0]) == {"noise", "rate", "loss", "_controls", "_table"}
+    coordinates = base64.b64decode(states[0]["_table"]["coordinates"]["data"]["base64"])
+    assert coordinates == explorer._table["coordinates"]["data"]
 
 
 def test_names_cannot_break_out_of_the_page() -> None:

@@ -27,10 +27,20 @@ ALLOWED = {
 COMMAND_LINE = {"__main__", "cli", "lab", "doctor"}
 
 
-def imports_of(module: Path) -> set[str]:
-    """Names of the package's modules that a module imports, anywhere in its text."""
+def files_of(module: str) -> list[Path]:
+    """The file of a module, or all files of a module that is a folder."""
+    return sorted((PACKAGE / module).glob("*.py")) or [PACKAGE / f"{module}.py"]
+
+
+def imports_of(module: str) -> set[str]:
+    """Names of the package's other modules that a module imports, anywhere in its text."""
+    texts = [path.read_text(encoding="utf-8") for path in files_of(module)]
+    return {name for text in texts for name in imported(text)} - {module}
+
+
+def imported(text: str) -> set[str]:
     found = set()
-    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ImportFrom) and node.module == "rnsl_tutorial":
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rnsl_tutorial."):
@@ -42,8 +52,9 @@ def imports_of(module: Path) -> set[str]:
     return found & MODULES
 
 
-MODULES = {path.stem for path in PACKAGE.glob("*.py")}
-GRAPH = {path.stem: imports_of(path) for path in PACKAGE.glob("*.py")}
+FOLDERS = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+MODULES = {path.stem for path in PACKAGE.glob("*.py")} | FOLDERS
+GRAPH = {module: imports_of(module) for module in MODULES}
 
 
 def test_imports_run_one_way() -> None:

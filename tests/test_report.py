@@ -59,6 +59,21 @@ def test_one_seed_has_no_spread() -> None:
     assert rendered(report.table(make_results()[:1]))[2][3] == "0.800"
 
 
+def test_several_q_of_one_loss_are_told_apart() -> None:
+    results = [
+        Result(Config(loss=loss, q=q, rate=0.5), {"knn_clean": value}, 1.0)
+        for loss, q, value in [("nsl", 0.7, 0.7), ("rnsl", 0.3, 0.8), ("rnsl", 1.0, 0.6)]
+    ]
+    _, _, *rows = rendered(report.table(results))
+    assert [row[2:4] for row in rows] == [
+        ["NSL", "0.700"], ["RNSL, q = 0.3", "0.800"], ["RNSL, q = 1", "0.600"],
+    ]  # fmt: skip
+    _, _, *rows = rendered(report.table_over_rates(results, "knn_clean"))
+    assert [row[1] for row in rows] == ["NSL", "RNSL, q = 0.3", "RNSL, q = 1"]
+    (figure,) = report.accuracy_figures(results).values()
+    assert len(figure.axes[0].containers) == 3
+
+
 def test_one_metric_over_the_rates() -> None:
     head, _, *rows = rendered(report.table_over_rates(make_results(), "knn_clean"))
     assert head == ["noise", "loss", "0% wrong", "50% wrong"]

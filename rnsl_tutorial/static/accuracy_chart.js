@@ -8,17 +8,11 @@
  * }} Curves all in percent; percents are the rates; accuracy and spread are [noise][rate][loss]
  * @typedef {{ noise: number, rate: number, loss: number }} Place positions in the curves
  */
+import { marker, stroke, words } from "./chart.js";
 import { html, onResize, svg } from "./widgets.js";
 
-const FRAME = { left: 38, right: 80, top: 14, bottom: 46 }; // px around the axes
+const AROUND = { left: 38, right: 80, top: 14, bottom: 46 }; // px around the axes
 const LABEL_HEIGHT = 18; // px
-const LINE_WIDTH = 2; // px
-const MARKERS = {
-  o: "M4,0A4,4 0 1 1 -4,0A4,4 0 1 1 4,0Z",
-  s: "M-4,-4H4V4H-4Z",
-  "^": "M0,-5L5,4H-5Z",
-  D: "M0,-5L5,0L0,5L-5,0Z",
-};
 
 /**
  * @param {Curves} curves
@@ -31,16 +25,16 @@ export function accuracyChart(curves, choose, signal) {
   const label = "k-NN accuracy over the share of wrong labels, a line for each loss";
   const drawing = svg("svg", { role: "img", "aria-label": label }, lines, ring);
   let place = null;
-  let scale = scaleOf(curves, drawing);
+  let scale = accuracyScale(curves, drawing);
   const drawLines = () => {
-    lines.replaceChildren(...axes(curves, scale), ...allLines(curves, place.noise, scale, choose));
+    lines.replaceChildren(...accuracyAxes(curves, scale), ...allLines(curves, place.noise, scale, choose));
   };
   const moveRing = () => {
     const { x, y } = pointsOf(curves, place.noise, place.loss, scale)[place.rate];
     ring.style.transform = `translate(${x}px, ${y}px)`;
   };
   const fit = () => {
-    scale = scaleOf(curves, drawing);
+    scale = accuracyScale(curves, drawing);
     drawing.setAttribute("viewBox", `0 0 ${scale.width} ${scale.height}`);
     ring.classList.remove("rnsl-gliding");
     drawLines();
@@ -62,27 +56,17 @@ export function accuracyChart(curves, choose, signal) {
   };
 }
 
-/**
- * A short piece of a loss's line with its marker, for labels.
- *
- * @param {Loss} loss
- */
-export function lineSample(loss) {
-  const size = { width: 28, height: 14, viewBox: "0 0 28 14", "aria-hidden": "true" };
-  return svg("svg", size, stroke(loss, "M1,7H27"), marker(loss, 14, 7));
-}
-
 // ---------------------------------------------------------------- where things lie
 
-function scaleOf({ percents, accuracy_range: [low, high] }, drawing) {
+function accuracyScale({ percents, accuracy_range: [low, high] }, drawing) {
   const { width, height } = drawing.getBoundingClientRect();
-  const right = Math.max(width - FRAME.right, FRAME.left);
-  const bottom = Math.max(height - FRAME.bottom, FRAME.top);
+  const right = Math.max(width - AROUND.right, AROUND.left);
+  const bottom = Math.max(height - AROUND.bottom, AROUND.top);
   const last = percents.at(-1) || 1;
   return {
     width, height, right, bottom,
-    x: (percent) => FRAME.left + (percent / last) * (right - FRAME.left),
-    y: (accuracy) => bottom - ((accuracy - low) / (high - low)) * (bottom - FRAME.top),
+    x: (percent) => AROUND.left + (percent / last) * (right - AROUND.left),
+    y: (accuracy) => bottom - ((accuracy - low) / (high - low)) * (bottom - AROUND.top),
   };
 }
 
@@ -110,14 +94,14 @@ function nameHeights(ends) {
 
 // ---------------------------------------------------------------- what is drawn
 
-function axes({ percents, accuracy_range: [low, high] }, { x, y, right, bottom }) {
+function accuracyAxes({ percents, accuracy_range: [low, high] }, { x, y, right, bottom }) {
   const tens = Array.from({ length: (high - low) / 10 + 1 }, (_, i) => low + 10 * i);
-  const grid = (value) => `M${FRAME.left},${y(value)}H${right}`;
+  const grid = (value) => `M${AROUND.left},${y(value)}H${right}`;
   return [
     ...tens.map((value) => svg("path", { class: "rnsl-grid", d: grid(value) })),
-    ...tens.map((value) => text(value, FRAME.left - 8, y(value) + 4, "end")),
-    ...percents.map((percent) => text(percent, x(percent), bottom + 20, "middle")),
-    text("wrong labels in training (%)", (FRAME.left + right) / 2, bottom + 40, "middle"),
+    ...tens.map((value) => words(value, AROUND.left - 8, y(value) + 4, "end")),
+    ...percents.map((percent) => words(percent, x(percent), bottom + 20, "middle")),
+    words("wrong labels in training (%)", (AROUND.left + right) / 2, bottom + 40, "middle"),
   ];
 }
 
@@ -126,7 +110,7 @@ function allLines(curves, noise, scale, choose) {
   const heights = nameHeights(lines.map((points) => points.at(-1).y));
   return curves.losses.flatMap((loss, i) => [
     stroke(loss, `M${lines[i].map(({ x, y }) => `${x},${y}`).join("L")}`),
-    text(loss.label, scale.right + 17, heights[i] + 4, "start"),
+    words(loss.label, scale.right + 17, heights[i] + 4, "start"),
     ...lines[i].map((point) => pointOf(loss, point, () => choose(point.rate, i))),
   ]);
 }
@@ -137,18 +121,4 @@ function pointOf(loss, { x, y, bar, reading }, choose) {
   target.append(svg("title", {}, `${loss.label}: ${reading}`));
   target.addEventListener("click", choose);
   return svg("g", {}, svg("path", { d: bars, stroke: loss.color }), marker(loss, x, y), target);
-}
-
-function stroke({ color, dash }, d) {
-  const dashes = dash.map((length) => length * LINE_WIDTH).join(" ") || "none";
-  const style = { stroke: color, "stroke-width": LINE_WIDTH, "stroke-dasharray": dashes };
-  return svg("path", { d, fill: "none", ...style });
-}
-
-function marker({ color, marker }, x, y) {
-  return svg("path", { d: MARKERS[marker], fill: color, transform: `translate(${x} ${y})` });
-}
-
-function text(content, x, y, anchor) {
-  return svg("text", { x, y, "text-anchor": anchor }, String(content));
 }

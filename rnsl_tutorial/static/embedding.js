@@ -5,74 +5,41 @@
  * noise, rate, loss.
  *
  * @typedef {import("./accuracy_chart.js").Curves & import("./embedding_map.js").Maps & {
- *   noises: { id: string, label: string }[], rates: number[], headlines: string[],
+ *   headlines: string[],
  * }} Table headlines one a map
  */
-import { accuracyChart, lineSample } from "./accuracy_chart.js";
+import { accuracyChart } from "./accuracy_chart.js";
+import { lineSample } from "./chart.js";
 import { EmbeddingMap } from "./embedding_map.js";
-import { assign, explorerRoot, html, menu, segments, slider, typed, watch } from "./widgets.js";
+import { explorer, html, menu, readout, segments, slider, unpacked } from "./widgets.js";
 
-export default { render };
-
-/** @param {{ model: import("./widgets.js").Model, el: HTMLElement }} view */
-function render({ model, el }) {
-  const end = new AbortController();
-  const table = readTable(model);
-  const map = new EmbeddingMap(table, end.signal);
-  const choose = (rate, loss) =>
-    assign(model, { rate: table.rates[rate], loss: table.losses[loss].id });
-  const chart = accuracyChart(table, choose, end.signal);
-  const readout = html("p", { class: "rnsl-readout", "aria-live": "polite" });
-  const controls = createControls(table, model, end.signal);
-  const parts = [readout, controls, map.element, chart.element];
-  const root = explorerRoot(html("div", { class: "rnsl-embedding" }, ...parts));
-  const show = () => {
-    const place = currentPlace(table, model);
-    readout.textContent = table.headlines[place.map];
-    map.show(place.map);
-    chart.show(place);
-  };
-  watch(model, ["noise", "rate", "loss"], show, end.signal);
-  el.append(root);
-  show();
-  return () => {
-    end.abort();
-    root.remove();
-  };
-}
-
-/** @returns {Table} */
-function readTable(model) {
-  const table = model.get("_table");
-  return {
-    ...table,
-    coordinates: typed(table.coordinates, Uint16Array),
-    medians: typed(table.medians, Uint16Array),
-    predicted: typed(table.predicted, Uint8Array),
-    labels: typed(table.labels, Uint8Array),
-  };
-}
-
-function currentPlace({ noises, rates, losses }, model) {
-  const noise = noises.findIndex(({ id }) => id === model.get("noise"));
-  const rate = rates.indexOf(model.get("rate"));
-  const loss = losses.findIndex(({ id }) => id === model.get("loss"));
-  return { noise, rate, loss, map: (noise * rates.length + rate) * losses.length + loss };
-}
-
-function createControls({ rates, percents, losses, noises }, model, signal) {
-  const rateChoices = rates.map((value, i) => ({ value, text: `${percents[i]} %` }));
-  const lossChoices = losses.map((loss) => ({
-    value: loss.id,
-    text: loss.label,
-    mark: lineSample(loss),
-  }));
-  const noiseChoices = noises.map(({ id, label }) => ({ value: id, text: label }));
-  return html(
+export default explorer("rnsl-embedding", ({ model, choices, signal, choose, place }) => {
+  const table = readTable(model.get("_table"));
+  const map = new EmbeddingMap(table, signal);
+  const chart = accuracyChart(table, (rate, loss) => choose({ rate, loss }), signal);
+  const told = readout();
+  const sizes = ["noise", "rate", "loss"].map((name) => choices(name).length);
+  const controls = html(
     "div",
     { class: "rnsl-controls" },
-    slider({ model, name: "rate", label: "Wrong labels", choices: rateChoices, signal }),
-    segments({ model, name: "loss", label: "Loss", choices: lossChoices, signal }),
-    menu({ model, name: "noise", label: "Kind of label noise", choices: noiseChoices, signal }),
+    slider(model, "rate", signal),
+    segments(model, "loss", signal, table.losses.map(lineSample)),
+    menu(model, "noise", signal),
   );
+  return {
+    parts: [told, controls, map.element, chart.element],
+    show() {
+      const at = { noise: place("noise"), rate: place("rate"), loss: place("loss") };
+      const number = (at.noise * sizes[1] + at.rate) * sizes[2] + at.loss;
+      told.textContent = table.headlines[number];
+      map.show(number);
+      chart.show(at);
+    },
+  };
+});
+
+/** @returns {Table} */
+function readTable(table) {
+  const arrays = ["coordinates", "medians", "predicted", "labels"];
+  return { ...table, ...Object.fromEntries(arrays.map((name) => [name, unpacked(table[name])])) };
 }

@@ -8,10 +8,7 @@
  *   on(event: string, callback: () => void): void,
  *   off(event: string, callback: () => void): void,
  * }} Model anywidget's model, or the few lines in page.js that stand in for it without a kernel
- * @typedef {{ value: string | number, text: string, mark?: Element }} Choice
- * @typedef {{
- *   model: Model, name: string, label: string, choices: Choice[], signal: AbortSignal,
- * }} Control of the model's value `name`; `signal` ends it
+ * @typedef {{ label: string, values: (string | number)[], texts: string[] }} Control
  */
 
 // ---------------------------------------------------------------- elements and tables
@@ -36,16 +33,31 @@ function filled(element, attributes, children) {
   return element;
 }
 
+const TYPES = { f4: Float32Array, u2: Uint16Array, u1: Uint8Array };
+
 /**
- * Copy a table that came as bytes, which may lie at any offset, into a typed array.
+ * The numbers of an array that Python packed; its bytes may lie at any offset.
  *
- * @template T
- * @param {DataView} view
- * @param {new (buffer: ArrayBufferLike) => T} Type
- * @returns {T}
+ * @param {{ dtype: string, data: DataView }} array
  */
-export function typed(view, Type) {
-  return new Type(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
+export function unpacked({ dtype, data }) {
+  return new TYPES[dtype](data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength));
+}
+
+/**
+ * Make a function that looks a row up in a packed array: lookup(array)(i, j) is array[i, j], a
+ * number where all places are given, else what follows, row by row.
+ *
+ * @param {{ shape: number[], dtype: string, data: DataView }} array
+ */
+export function lookup(array) {
+  const values = unpacked(array);
+  const strides = array.shape.map((_, i) => array.shape.slice(i + 1).reduce((a, b) => a * b, 1));
+  return (...places) => {
+    const start = places.reduce((sum, place, i) => sum + place * strides[i], 0);
+    if (places.length === array.shape.length) return values[start];
+    return values.subarray(start, start + (strides[places.length - 1] ?? values.length));
+  };
 }
 
 // ---------------------------------------------------------------- the model
@@ -63,13 +75,68 @@ export function assign(model, values) {
   model.save_changes();
 }
 
+/** @returns {Control} what Python says of the model's value `name` */
+function control(model, name) {
+  return model.get("_controls")[name];
+}
+
+/** The position of the model's value among its control's values. */
+function placeOf(model, name) {
+  return control(model, name).values.indexOf(model.get(name));
+}
+
+/** Set values of the model by their positions among their controls' values. */
+function assignPlaces(model, places) {
+  const chosen = ([name, place]) => [name, control(model, name).values[place]];
+  assign(model, Object.fromEntries(Object.entries(places).map(chosen)));
+}
+
+/**
+ * Make the default export of an explorer's module.
+ *
+ * @param {string} className of the element that holds the parts
+ * @param {(tools: {
+ *   model: Model, signal: AbortSignal,
+ *   place: (name: string) => number,
+ *   choices: (name: string) => (string | number)[],
+ *   choose: (places: Record<string, number>) => void,
+ * }) => { parts: Node[], show: () => void }} build makes what is seen once; `show` draws the model's
+ *   current choice; `place` is the position of a value among its `choices`, `choose` sets it
+ */
+export function explorer(className, build) {
+  const render = ({ model, el }) => {
+    const end = new AbortController();
+    const { parts, show } = build({
+      model,
+      signal: end.signal,
+      place: (name) => placeOf(model, name),
+      choices: (name) => control(model, name).values,
+      choose: (places) => assignPlaces(model, places),
+    });
+    const root = explorerRoot(html("div", { class: className }, ...parts));
+    watch(model, Object.keys(model.get("_controls")), show, end.signal);
+    el.append(root);
+    show();
+    return () => {
+      end.abort();
+      root.remove();
+    };
+  };
+  return { render };
+}
+
+/** The sentence above an explorer that says what is seen; a screen reader reads its changes. */
+export function readout() {
+  return html("p", { class: "rnsl-readout", "aria-live": "polite" });
+}
+
 // ---------------------------------------------------------------- controls
 
 /**
  * The element that holds an explorer. Keys pressed in it without Ctrl, Shift, Alt or Meta are its
  * own: JupyterLab would take the arrow keys away from a slider.
  */
-export function explorerRoot(...children) {
+function explorerRoot(...children) {
   const root = html("div", { class: "rnsl-explorer" }, ...children);
   root.addEventListener("keydown", (event) => {
     const plain = !(event.ctrlKey || event.shiftKey || event.altKey || event.metaKey);
@@ -79,21 +146,25 @@ export function explorerRoot(...children) {
 }
 
 /**
- * A slider whose steps are the choices, which need not be evenly spaced.
+ * A slider whose steps are the control's values, which need not be evenly spaced.
  *
- * @param {Control} control
+ * @param {Model} model
+ * @param {string} name
+ * @param {AbortSignal} signal ends it
  */
-export function slider({ model, name, label, choices, signal }) {
+export function slider(model, name, signal) {
+  const { label, values, texts } = control(model, name);
   const id = uniqueId();
-  const input = html("input", { id, type: "range", min: 0, max: choices.length - 1, step: 1 });
+  const range = { type: "range", min: 0, max: values.length - 1, step: 1 };
+  const input = html("input", { id, name, ...range, "data-lm-suppress-shortcuts": "true" });
   const shown = html("span", { class: "rnsl-value", "aria-hidden": "true" });
   const show = () => {
-    const index = choices.findIndex(({ value }) => value === model.get(name));
-    input.value = index;
-    input.setAttribute("aria-valuetext", choices[index].text);
-    shown.textContent = choices[index].text;
+    const place = placeOf(model, name);
+    input.value = place;
+    input.setAttribute("aria-valuetext", texts[place]);
+    shown.textContent = texts[place];
   };
-  input.addEventListener("input", () => assign(model, { [name]: choices[input.value].value }));
+  input.addEventListener("input", () => assignPlaces(model, { [name]: input.value }));
   watch(model, [name], show, signal);
   show();
   const caption = html("div", { class: "rnsl-caption" }, html("label", { for: id }, label), shown);
@@ -103,20 +174,24 @@ export function slider({ model, name, label, choices, signal }) {
 /**
  * A row of radio buttons that looks like one switch.
  *
- * @param {Control} control
+ * @param {Model} model
+ * @param {string} name
+ * @param {AbortSignal} signal ends it
+ * @param {Element[]} marks shown above the texts
  */
-export function segments({ model, name, label, choices, signal }) {
+export function segments(model, name, signal, marks = []) {
+  const { label, values, texts } = control(model, name);
   const group = uniqueId();
-  const inputs = choices.map(({ value }) => {
+  const inputs = values.map((value, i) => {
     const input = html("input", { type: "radio", name: group, value });
-    input.addEventListener("change", () => assign(model, { [name]: value }));
+    input.addEventListener("change", () => assignPlaces(model, { [name]: i }));
     return input;
   });
-  const show = () => inputs.forEach((input) => (input.checked = input.value === model.get(name)));
+  const show = () => inputs.forEach((input, i) => (input.checked = i === placeOf(model, name)));
   watch(model, [name], show, signal);
   show();
-  const labels = choices.map(({ text, mark }, i) =>
-    html("label", {}, inputs[i], mark ?? "", html("span", {}, text)),
+  const labels = texts.map((text, i) =>
+    html("label", {}, inputs[i], marks[i] ?? "", html("span", {}, text)),
   );
   const legend = html("legend", { class: "rnsl-caption" }, label);
   const row = html("div", { class: "rnsl-segments" }, ...labels);
@@ -126,18 +201,55 @@ export function segments({ model, name, label, choices, signal }) {
 /**
  * A menu to choose from.
  *
- * @param {Control} control
+ * @param {Model} model
+ * @param {string} name
+ * @param {AbortSignal} signal ends it
  */
-export function menu({ model, name, label, choices, signal }) {
+export function menu(model, name, signal) {
+  const { label, values, texts } = control(model, name);
   const id = uniqueId();
-  const options = choices.map(({ value, text }) => html("option", { value }, text));
-  const select = html("select", { id }, ...options);
-  const show = () => (select.value = model.get(name));
-  select.addEventListener("change", () => assign(model, { [name]: select.value }));
+  const options = values.map((value, i) => html("option", { value }, texts[i]));
+  const select = html("select", { id, name }, ...options);
+  const show = () => (select.selectedIndex = placeOf(model, name));
+  select.addEventListener("change", () => assignPlaces(model, { [name]: select.selectedIndex }));
   watch(model, [name], show, signal);
   show();
   const caption = html("div", { class: "rnsl-caption" }, html("label", { for: id }, label));
   return html("div", { class: "rnsl-control" }, caption, select);
+}
+
+const STEP_MS = 250; // between two steps of a play button
+
+/**
+ * A slider with a button that plays it: step after step from where it stands, from the start where
+ * it stands at the end, until the end or until the button is pressed again.
+ *
+ * @param {Model} model
+ * @param {string} name
+ * @param {AbortSignal} signal ends it
+ */
+export function player(model, name, signal) {
+  const { label, values } = control(model, name);
+  const button = html("button", { type: "button", class: "rnsl-play" });
+  let timer = 0;
+  const turn = (on) => {
+    clearInterval(timer);
+    timer = on ? setInterval(step, STEP_MS) : 0;
+    button.textContent = on ? "\u23f8" : "\u25b6";
+    button.setAttribute("aria-label", `${on ? "Pause" : "Play"}: ${label}`);
+  };
+  const step = () => {
+    const place = placeOf(model, name);
+    if (place < values.length - 1) assignPlaces(model, { [name]: place + 1 });
+    if (place >= values.length - 2) turn(false);
+  };
+  button.addEventListener("click", () => {
+    if (!timer && placeOf(model, name) === values.length - 1) assignPlaces(model, { [name]: 0 });
+    turn(!timer);
+  });
+  signal.addEventListener("abort", () => turn(false));
+  turn(false);
+  return html("div", { class: "rnsl-player" }, button, slider(model, name, signal));
 }
 
 /** Random, because each explorer on a page runs its own copy of this file. */

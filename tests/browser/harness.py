@@ -1,9 +1,13 @@
 """What a test does with JupyterLab in a browser: open, run, look, move a slider."""
 
+import re
 import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
+from numpy.typing import NDArray
 from playwright.sync_api import Locator, Page, Route
 
 ROOT = Path(__file__).parent.parent.parent
@@ -33,6 +37,28 @@ PICTURE = """explorer => [
     ...Array.from(explorer.querySelectorAll("canvas"), canvas => canvas.toDataURL()),
     ...Array.from(explorer.querySelectorAll("svg"), svg => svg.outerHTML),
 ].join()"""
+
+
+def curve(root: Locator, mark: str) -> NDArray[np.float64]:
+    """Return what a mark of a chart draws, [points, 2], in the units of its axes.
+
+    Read back from the path on the page, which is drawn to a hundredth of a px. For bars and small
+    marks the path also holds their corners.
+    """
+    drawn = root.locator(f'[data-mark="{mark}"]').evaluate(
+        """mark => ({
+            path: mark.getAttribute("d"), turn: mark.getAttribute("transform"),
+            x: mark.ownerSVGElement.dataset.x, y: mark.ownerSVGElement.dataset.y,
+        })"""
+    )
+    numbers = re.findall(r"-?[\d.]+(?:e-?\d+)?", drawn["turn"] or drawn["path"] or "")
+    places = np.array(numbers, dtype=float).reshape(-1, 2)
+    return np.stack([_unscaled(places[:, i], drawn[axis]) for i, axis in enumerate("xy")], axis=1)
+
+
+def _unscaled(places: NDArray[Any], axis: str) -> NDArray[np.float64]:
+    low, high, low_px, high_px = map(float, axis.split())
+    return low + (places - low_px) / (high_px - low_px) * (high - low)
 
 
 class Explorer:

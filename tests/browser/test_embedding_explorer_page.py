@@ -336,14 +336,18 @@ def test_an_explorer_that_is_taken_away_leaves_nothing_behind(open_page: Open) -
         """async source => {
         const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
         const { default: { render } } = await import(url);
-        const bytes = length => new DataView(new ArrayBuffer(length));
-        const state = { noise: "n", rate: 0, loss: "l", _table: {
-            noises: [{ id: "n", label: "n" }], rates: [0], percents: [0],
+        const zeros = (dtype, length) => ({
+            dtype, shape: [length], data: new DataView(new ArrayBuffer(8 * length)),
+        });
+        const control = value => ({ label: value, values: [value], texts: [value] });
+        const state = { noise: "n", rate: "r", loss: "l", _table: {
+            percents: [0],
             losses: [{ id: "l", label: "l", color: "red", dash: [], marker: "o" }],
             class_names: ["c"], class_colors: ["red"], files: ["f"], headlines: ["told"],
             accuracy: [[[50]]], spread: [[[0]]], accuracy_range: [0, 100], chart_note: "",
-            coordinates: bytes(4), medians: bytes(4), predicted: bytes(1), labels: bytes(1),
-        } };
+            coordinates: zeros("u2", 2), medians: zeros("u2", 2), predicted: zeros("u1", 1),
+            labels: zeros("u1", 1),
+        }, _controls: { noise: control("n"), rate: control("r"), loss: control("l") } };
         let listeners = 0;
         const model = {
             get: name => state[name], set() {}, save_changes() {},

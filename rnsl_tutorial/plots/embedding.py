@@ -1,20 +1,10 @@
-"""Figures: plain functions from arrays to a matplotlib figure.
-
-Every figure has an opaque white background, whatever the theme of the notebook, tells its lines and
-points apart by dash and shape as well as by colour, and is closed in pyplot, so that a notebook
-shows it once.
+"""Figures of embeddings, and of the accuracy that they reach.
 
 Shapes: P panels, M images, C classes, L losses, R noise rates.
 """
 
-import colorsys
-import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from itertools import cycle
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -22,80 +12,20 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation
 from matplotlib.transforms import BboxBase
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-__all__ = [
-    "LOSS_STYLES",
-    "NOISE_NAMES",
-    "LossStyle",
-    "accuracy_over_rate",
-    "class_colors",
-    "class_medians",
-    "embedding_beside_accuracy",
-    "embedding_panels",
-    "loss_styles",
-    "whole_tens",
-]
-
-Numbers: TypeAlias = NDArray[np.number[Any]]
-Floats: TypeAlias = NDArray[np.float64]
-
-
-class LossStyle(NamedTuple):
-    """How a loss looks in every figure."""
-
-    label: str
-    color: str  # of Okabe and Ito's colour-blind safe palette
-    dash: tuple[float, ...]  # strokes and gaps in line widths; empty: a solid line
-    marker: str  # one of matplotlib's o, s, ^, D
-
-
-LOSS_STYLES = {
-    "nsl": LossStyle("NSL", "#D55E00", (1.0, 1.2), "o"),
-    "rnsl": LossStyle("RNSL", "#0072B2", (3.5, 1.5), "s"),
-    "trnsl": LossStyle("t-RNSL", "#009E73", (), "^"),
-}
-OTHER_STYLES = (
-    LossStyle("", "#CC79A7", (3.5, 1.2, 1.0, 1.2), "D"),
-    LossStyle("", "#56B4E9", (2.0, 1.2), "D"),
-    LossStyle("", "#E69F00", (6.0, 2.0), "D"),
+from rnsl_tutorial.plots.style import (
+    INK,
+    PALE,
+    QUIET,
+    Floats,
+    LossStyle,
+    Numbers,
+    class_colors,
+    loss_styles,
+    new_figure,
+    whole_tens,
 )
-
-NOISE_NAMES = {
-    "symmetric": "symmetric",
-    "pair_flip": "pair flip",
-    "label_dependent": "label-dependent",
-    "instance_dependent": "instance-dependent",
-}
-
-INK, QUIET, PALE = "#1f2328", "#59636e", "#d1d9e0"
-PAPER = {
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
-    "axes.facecolor": "white",
-    "axes.edgecolor": QUIET,
-    "axes.labelcolor": INK,
-    "axes.titlecolor": INK,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "text.color": INK,
-    "font.size": 10.0,
-}
-
-
-def loss_styles(loss_names: Sequence[str]) -> list[LossStyle]:
-    """Return the style of each loss; one that is not in LOSS_STYLES gets a spare style."""
-    spare = cycle(OTHER_STYLES)
-    return [LOSS_STYLES.get(name) or next(spare)._replace(label=name) for name in loss_names]
-
-
-def class_colors(count: int) -> list[str]:
-    """Return that many colours as ``#rrggbb``, neighbours far apart in hue (the golden angle)."""
-    hues = [(0.618034 * i) % 1 for i in range(count)]
-    colors = [colorsys.hls_to_rgb(hue, (0.46, 0.58)[i % 2], 0.62) for i, hue in enumerate(hues)]
-    return ["#" + "".join(f"{round(255 * part):02x}" for part in color) for color in colors]
 
 
 def class_medians(coordinates: Numbers, labels: Numbers, num_classes: int) -> Floats:
@@ -113,19 +43,6 @@ def class_medians(coordinates: Numbers, labels: Numbers, num_classes: int) -> Fl
     for c in np.unique(labels):
         medians[..., c, :] = np.median(coordinates[..., labels == c, :], axis=-2)
     return medians
-
-
-def whole_tens(mean: Numbers, spread: Numbers) -> tuple[int, int]:
-    """Return the range in percent that holds all error bars, widened to multiples of ten.
-
-    Args:
-        mean: accuracies in [0, 1], any shape.
-        spread: length of the error bars, same shape; NaN counts as 0.
-    """
-    bars = np.nan_to_num(spread)
-    low = 10 * math.floor(10 * float((mean - bars).min()) - 0.01)
-    high = 10 * math.ceil(10 * float((mean + bars).max()) + 0.01)
-    return max(0, low), min(100, high)
 
 
 # ------------------------------------------------------------------ figures
@@ -153,7 +70,7 @@ def accuracy_over_rate(
     Raises:
         ValueError: shapes that disagree.
     """
-    with _figure(figsize=(6.4, 4.0)) as figure:
+    with new_figure(figsize=(6.4, 4.0)) as figure:
         axes = figure.subplots()
         _draw_accuracy(axes, *_checked_curves(rates, mean, spread, loss_names), loss_names)
         axes.set_title(title)
@@ -189,7 +106,7 @@ def embedding_panels(
     """
     _check_maps(coordinates, labels, predicted, class_names, titles, captions)
     panels = len(coordinates)
-    with _figure(figsize=(4.1 * panels, 4.9)) as figure:
+    with new_figure(figsize=(4.1 * panels, 4.9)) as figure:
         row = figure.subplots(1, panels, squeeze=False)[0]
         for axes, map_M2, found_M, title, caption in zip(
             row, coordinates, predicted, titles, captions, strict=True
@@ -237,7 +154,7 @@ def embedding_beside_accuracy(
     """
     _check_maps(coordinates[None], labels, predicted[None], class_names, [""], [""])
     curves = _checked_curves(rates, mean, spread, loss_names)
-    with _figure(figsize=(11.0, 5.4)) as figure:
+    with new_figure(figsize=(11.0, 5.4)) as figure:
         figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
         left, right = figure.subplots(1, 2, width_ratios=(1.25, 1.0))
         _draw_map(left, coordinates, labels, predicted)
@@ -248,19 +165,6 @@ def embedding_beside_accuracy(
         figure.draw_without_rendering()
         _name_classes(left, coordinates, labels, predicted, class_names)
     return figure
-
-
-@contextmanager
-def _figure(figsize: tuple[float, float]) -> Iterator[Figure]:
-    """A figure with defaults of our own, whatever the reader's are; closed in pyplot at the end."""
-    with plt.style.context(["default", PAPER]):
-        figure = plt.figure(figsize=figsize, layout="constrained")
-        try:
-            yield figure
-            for axes in figure.axes:
-                axes.tick_params(colors=QUIET, labelcolor=INK)
-        finally:
-            plt.close(figure)
 
 
 # ------------------------------------------------------------------ accuracy over the noise rate

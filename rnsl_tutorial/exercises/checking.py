@@ -1,0 +1,134 @@
+"""How an answer is checked: run it on some cases, compare, and look for the likely slips."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+Function = Callable[..., Any]
+
+
+class NotYetRightError(AssertionError):
+    """The answer is wrong; the message says where and, if it can be told, why."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Let Jupyter show the message alone, without the inside of this module."""
+        return [f"Not yet right. {self}"]
+
+
+class Slip(NamedTuple):
+    """A likely wrong answer: what it computes, and what to tell who wrote it."""
+
+    function: Function
+    advice: str
+
+
+def check(
+    function: Function,
+    right: Function,
+    cases: Sequence[Mapping[str, Any]],
+    slips: Sequence[Slip],
+    praise: str,
+) -> None:
+    """Compare a learner's function with the right one, case by case.
+
+    Args:
+        function: the learner's; while it raises NotImplementedError, that is said and nothing else.
+        right: the right answer; returns a number, or an array or tensor of any shape.
+        cases: arguments by name: numbers, arrays, tensors.
+        slips: likely wrong answers; the first that agrees on every case is named.
+        praise: what is said after "Right."
+
+    Raises:
+        NotYetRightError: it returns something else.
+    """
+    try:
+        answers = [function(**case) for case in cases]
+    except NotImplementedError:
+        say("Not solved yet: write the function in place of `raise NotImplementedError(...)`.")
+        return
+    except (ArithmeticError, LookupError, NameError, RuntimeError, TypeError, ValueError) as error:
+        names = " and ".join(cases[0])
+        advice = f"The function takes {names}; a power is written **."
+        raise NotYetRightError(f"Python stopped in your function: {error}. {advice}") from error
+    expected = [right(**case) for case in cases]
+    for case, answer, value in zip(cases, answers, expected, strict=True):
+        if not agree(answer, value):
+            raise NotYetRightError(_explain(case, answer, value, answers, cases, slips))
+    say(f"Right. {praise}")
+
+
+def agree(answer: Any, value: Any) -> bool:
+    """Whether an answer has the shape of the value and equals it, to 1e-5 relative or absolute."""
+    found, wanted = _array(answer), _array(value)
+    if found is None or wanted is None or found.shape != wanted.shape:
+        return False
+    return bool(np.allclose(found, wanted, rtol=1e-5, atol=1e-5, equal_nan=True))
+
+
+def say(text: str) -> None:
+    """Speak to the learner, under the cell."""
+    print(text)  # noqa: T201
+
+
+def _explain(
+    case: Mapping[str, Any],
+    answer: object,
+    value: Any,
+    answers: Sequence[object],
+    cases: Sequence[Mapping[str, Any]],
+    slips: Sequence[Slip],
+) -> str:
+    where = ", ".join(f"{name} = {_short(given)}" for name, given in case.items())
+    if answer is None:
+        return f"At {where} your function returns None: is the `return` missing?"
+    text = f"At {where} {_difference(answer, value)}"
+    for slip in slips:
+        if all(agree(a, _tried(slip.function, c)) for a, c in zip(answers, cases, strict=True)):
+            return f"{text} {slip.advice}"
+    return text
+
+
+def _tried(slip: Function, case: Mapping[str, Any]) -> Any:
+    """What a slip computes; None where Python stops in it, which agrees with nothing."""
+    try:
+        return slip(**case)
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError):
+        return None
+
+
+def _difference(answer: object, value: Any) -> str:
+    found, wanted = _array(answer), _array(value)
+    if found is None or wanted is None or found.ndim == wanted.ndim == 0:
+        return f"it gives {_short(answer)}, expected {_short(value)}."
+    if found.shape != wanted.shape:
+        return f"it gives the shape {list(found.shape)}, expected {list(wanted.shape)}."
+    wrong = ~np.isclose(found, wanted, rtol=1e-5, atol=1e-5, equal_nan=True)
+    place = tuple(int(i) for i in np.argwhere(wrong)[0])
+    return (
+        f"{wrong.sum()} of {wrong.size} values are off; the first, at {list(place)}, is "
+        f"{found[place]:.4g}, expected {wanted[place]:.4g}."
+    )
+
+
+def _array(answer: Any) -> NDArray[np.float64] | None:
+    """The answer as numbers; None where it holds none."""
+    if isinstance(answer, torch.Tensor):
+        answer = answer.detach().cpu().numpy()
+    if isinstance(answer, str):
+        return None
+    try:
+        return np.asarray(answer, dtype=np.float64)
+    except (TypeError, ValueError):
+        return None
+
+
+def _short(given: object) -> str:
+    array = _array(given)
+    if isinstance(given, torch.Tensor | np.ndarray) and array is not None and array.ndim:
+        return f"[{' x '.join(map(str, array.shape))}]"
+    if isinstance(given, bool | int | str) or array is None or array.ndim:
+        return repr(given)
+    return f"{float(array):.4g}"

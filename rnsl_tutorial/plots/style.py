@@ -1,0 +1,167 @@
+"""How figures look: colours, dashes, markers, axes; the same on paper and in the explorers."""
+
+import colorsys
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import cycle
+from typing import Any, NamedTuple, TypeAlias
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+Numbers: TypeAlias = NDArray[np.number[Any]]
+Floats: TypeAlias = NDArray[np.float64]
+
+
+class LossStyle(NamedTuple):
+    """How a loss looks in every figure."""
+
+    label: str
+    color: str  # of Okabe and Ito's colour-blind safe palette
+    dash: tuple[float, ...]  # strokes and gaps in line widths; empty: a solid line
+    marker: str  # one of matplotlib's o, s, ^, D
+
+
+LOSS_STYLES = {
+    "nsl": LossStyle("NSL", "#D55E00", (1.0, 1.2), "o"),
+    "rnsl": LossStyle("RNSL", "#0072B2", (3.5, 1.5), "s"),
+    "trnsl": LossStyle("t-RNSL", "#009E73", (), "^"),
+}
+OTHER_STYLES = (
+    LossStyle("", "#CC79A7", (3.5, 1.2, 1.0, 1.2), "D"),
+    LossStyle("", "#56B4E9", (2.0, 1.2), "D"),
+    LossStyle("", "#E69F00", (6.0, 2.0), "D"),
+)
+
+NOISE_NAMES = {
+    "symmetric": "symmetric",
+    "pair_flip": "pair flip",
+    "label_dependent": "label-dependent",
+    "instance_dependent": "instance-dependent",
+}
+
+INK, QUIET, PALE = "#1f2328", "#59636e", "#d1d9e0"
+PAPER = {
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "axes.facecolor": "white",
+    "axes.edgecolor": QUIET,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "text.color": INK,
+    "font.size": 10.0,
+}
+
+
+def loss_styles(loss_names: Sequence[str]) -> list[LossStyle]:
+    """Return the style of each loss; one that is not in LOSS_STYLES gets a spare style."""
+    spare = cycle(OTHER_STYLES)
+    return [LOSS_STYLES.get(name) or next(spare)._replace(label=name) for name in loss_names]
+
+
+def class_colors(count: int) -> list[str]:
+    """Return that many colours as ``#rrggbb``, neighbours far apart in hue (the golden angle)."""
+    hues = [(0.618034 * i) % 1 for i in range(count)]
+    colors = [colorsys.hls_to_rgb(hue, (0.46, 0.58)[i % 2], 0.62) for i, hue in enumerate(hues)]
+    return ["#" + "".join(f"{round(255 * part):02x}" for part in color) for color in colors]
+
+
+class LabelStyle(NamedTuple):
+    """How right and wrong labels look in every figure: by colour, by shape, by hatching."""
+
+    label: str
+    color: str
+    marker: str  # "o" or "x"
+    hatched: bool
+
+
+RIGHT = LabelStyle("right label", "#0072B2", "o", hatched=False)
+WRONG = LabelStyle("wrong label", "#D55E00", "x", hatched=True)
+
+
+class Axis(NamedTuple):
+    """An axis, as figures and explorers both draw it.
+
+    Attributes:
+        label: with the unit, if there is one.
+        range: low and high end; the first lies at the left or at the bottom.
+        ticks: places of the ticks.
+        texts: what stands at them.
+    """
+
+    label: str
+    range: tuple[float, float]
+    ticks: tuple[float, ...]
+    texts: tuple[str, ...]
+
+
+def axis(
+    label: str,
+    low: float,
+    high: float,
+    *,
+    ticks: Sequence[float] | None = None,
+    text: str = "{:g}",
+) -> Axis:
+    """Return an axis from low to high with round ticks.
+
+    Args:
+        label: with the unit, if there is one.
+        low: at the left, or at the bottom; may be the larger one.
+        high: at the other end.
+        ticks: places of the ticks; None for about five round ones.
+        text: how a tick is written, such as ``"{:.0%}"``.
+    """
+    if ticks is None:
+        found = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(min(low, high), max(low, high))
+        ticks = [float(t) for t in found if min(low, high) - 1e-9 <= t <= max(low, high) + 1e-9]
+    ticks = [0.0 if abs(t) < 1e-12 else float(t) for t in ticks]
+    return Axis(
+        label, (float(low), float(high)), tuple(ticks), tuple(text.format(t) for t in ticks)
+    )
+
+
+def set_axes(axes: Axes, x: Axis, y: Axis) -> None:
+    """Give matplotlib's axes the ranges, ticks and labels of two of ours, and a quiet grid."""
+    axes.set_xlim(x.range)
+    axes.set_ylim(y.range)
+    axes.set_xticks(x.ticks, x.texts)
+    axes.set_yticks(y.ticks, y.texts)
+    axes.set_xlabel(x.label)
+    axes.set_ylabel(y.label)
+    axes.grid(axis="y", color=PALE, linewidth=0.6)
+
+
+def whole_tens(mean: Numbers, spread: Numbers) -> tuple[int, int]:
+    """Return the range in percent that holds all error bars, widened to multiples of ten.
+
+    Args:
+        mean: accuracies in [0, 1], any shape.
+        spread: length of the error bars, same shape; NaN counts as 0.
+    """
+    bars = np.nan_to_num(spread)
+    low = 10 * math.floor(10 * float((mean - bars).min()) - 0.01)
+    high = 10 * math.ceil(10 * float((mean + bars).max()) + 0.01)
+    return max(0, low), min(100, high)
+
+
+@contextmanager
+def new_figure(figsize: tuple[float, float]) -> Iterator[Figure]:
+    """A figure with defaults of our own, whatever the reader's are; closed in pyplot at the end."""
+    with plt.style.context(["default", PAPER]):
+        figure = plt.figure(figsize=figsize, layout="constrained")
+        try:
+            yield figure
+            for axes in figure.axes:
+                axes.tick_params(colors=QUIET, labelcolor=INK)
+        finally:
+            plt.close(figure)

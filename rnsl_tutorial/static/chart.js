@@ -1,0 +1,317 @@
+/**
+ * A chart: two axes, and on them lines, points, bars, rules and pictures that Python computed.
+ *
+ * Drawn as SVG, so that the style sheet gives it the theme's colours, it is sharp at any size, and
+ * what is drawn can be read back: each mark is an element with `data-mark`, and the drawing holds
+ * the places of its axes' ends in px (`data-x`, `data-y`: low, high, px of low, px of high).
+ *
+ * @typedef {{ label: string, range: [number, number], ticks: number[], texts: string[] }} Axis of
+ *   Python's `plots.axis`; the first end of the range is at the left, or at the bottom
+ * @typedef {{
+ *   name: string, label?: string, color?: string, dash?: number[], marker?: string,
+ *   width?: number, hatched?: boolean,
+ * }} Style of a mark: its name for tests, its label in the legend (none: not in it), its colour
+ *   (none: that of text), strokes and gaps in line widths, one of the MARKERS, px, whether filled
+ *   areas are hatched
+ */
+import { fitCanvas, html, onResize, svg } from "./widgets.js";
+
+const FRAME = { left: 58, right: 14, top: 12, bottom: 44 }; // px around the axes
+const LINE_WIDTH = 2; // px
+export const MARKERS = {
+  o: "M4,0A4,4 0 1 1 -4,0A4,4 0 1 1 4,0Z",
+  s: "M-4,-4H4V4H-4Z",
+  "^": "M0,-5L5,4H-5Z",
+  D: "M0,-5L5,0L0,5L-5,0Z",
+};
+const SMALL = { o: "m-1.7,0a1.7,1.7 0 1 0 3.4,0a1.7,1.7 0 1 0 -3.4,0", x: "m-3,-3l6,6m-6,0l6,-6" };
+
+export class Chart {
+  #x;
+  #y;
+  #drawing;
+  #plot = svg("g");
+  #axes = svg("g", { class: "rnsl-axes" });
+  #back = html("canvas", { class: "rnsl-back", hidden: "" });
+  #legend = html("div", { class: "rnsl-legend" });
+  #redraws = []; // of each mark that shows something, how to draw it again
+  #scale = null;
+
+  /**
+   * @param {{ x: Axis, y: Axis, title?: string, description: string, signal: AbortSignal }} chart
+   *   the description is read by screen readers
+   */
+  constructor({ x, y, title = "", description, signal }) {
+    [this.#x, this.#y] = [x, y];
+    const named = { role: "img", "aria-label": description };
+    this.#drawing = svg("svg", named, this.#axes, this.#plot);
+    const heading = html("div", { class: "rnsl-chart-title" }, title);
+    const stage = html("div", { class: "rnsl-plot" }, this.#back, this.#drawing);
+    this.element = html("div", { class: "rnsl-chart" }, heading, this.#legend, stage);
+    onResize(stage, () => this.#fit(), signal);
+  }
+
+  /** Change the axes; what is drawn stays until it is shown anew. */
+  rescale(x, y) {
+    [this.#x, this.#y] = [x, y];
+    this.#fit();
+  }
+
+  /** A line through points; NaN leaves a gap. @param {Style} style */
+  line(style) {
+    const path = svg("path", { fill: "none", "data-mark": style.name, ...strokeOf(style) });
+    this.#explain(style, lineSample(style));
+    return this.#mark(path, (xs, ys) => path.setAttribute("d", lineThrough(this.#places(xs, ys))));
+  }
+
+  /** A filled band between two lines over the same xs. @param {Style} style */
+  band(style) {
+    const path = this.#filled(style);
+    return this.#mark(path, (xs, low, high) => {
+      const back = this.#places(xs, low).reverse();
+      path.setAttribute("d", `${lineThrough([...this.#places(xs, high), ...back])}Z`);
+    });
+  }
+
+  /** Bars from one edge to the next, from 0 (or from `bases`) up. @param {Style} style */
+  bars(style) {
+    const path = this.#filled(style);
+    return this.#mark(path, (edges, heights, bases = null) => {
+      const { x, y } = this.#scale;
+      const bar = (height, i) => {
+        const [left, right] = [x(edges[i]), x(edges[i + 1])];
+        return `M${left},${y(bases ? bases[i] : 0)}V${y(height)}H${right}V${y(bases ? bases[i] : 0)}Z`;
+      };
+      path.setAttribute("d", Array.from(heights, bar).join(""));
+    });
+  }
+
+  /** Many small marks: style.marker "o" for dots, "x" for crosses. @param {Style} style */
+  points(style) {
+    const path = this.#small(style);
+    return this.#mark(path, (xs, ys) => {
+      const seen = this.#places(xs, ys).filter(([px, py]) => !Number.isNaN(px + py));
+      path.setAttribute("d", seen.map(([px, py]) => `M${px},${py}${SMALL[style.marker]}`).join(""));
+    });
+  }
+
+  /** One large marker. @param {Style} style */
+  dot(style) {
+    const path = svg("path", { d: MARKERS[style.marker], "data-mark": style.name, ...fillOf(style) });
+    path.classList.add("rnsl-dot");
+    this.#explain(style, markerSample(style));
+    return this.#mark(path, (at, height) => {
+      const { x, y } = this.#scale;
+      const outside = Number.isNaN(x(at) + y(height));
+      path.setAttribute("transform", outside ? "scale(0)" : `translate(${x(at)} ${y(height)})`);
+    });
+  }
+
+  /** A straight line across the chart at one place of the x axis (or, as "y", of the y axis). */
+  rule(style, axis = "x") {
+    const path = svg("path", { "data-mark": style.name, fill: "none", ...strokeOf(style) });
+    this.#explain(style, lineSample(style));
+    return this.#mark(path, (at) => {
+      const { left, right, top, bottom, x, y } = this.#scale;
+      path.setAttribute("d", axis === "x" ? `M${x(at)},${bottom}V${top}` : `M${left},${y(at)}H${right}`);
+    });
+  }
+
+  /** Words at a place. */
+  text(name, anchor = "start") {
+    const words = svg("text", { "data-mark": name, "text-anchor": anchor });
+    return this.#mark(words, (at, height, text) => {
+      words.setAttribute("x", this.#scale.x(at));
+      words.setAttribute("y", this.#scale.y(height));
+      words.textContent = text;
+    });
+  }
+
+  /** Cells that fill the axes from the upper left, row by row, each a position in 256 colours. */
+  cells(name) {
+    this.#back.hidden = false;
+    this.#back.dataset.mark = name;
+    const small = new OffscreenCanvas(1, 1);
+    return this.#mark(null, (codes, rows, columns, colors) => {
+      Object.assign(small, { width: columns, height: rows });
+      const image = new ImageData(columns, rows);
+      codes.forEach((code, i) => image.data.set(colors.subarray(3 * code, 3 * code + 3), 4 * i));
+      for (let i = 3; i < image.data.length; i += 4) image.data[i] = 255;
+      small.getContext("2d").putImageData(image, 0, 0);
+      const context = this.#back.getContext("2d");
+      const { left, right, top, bottom } = this.#scale;
+      context.imageSmoothingEnabled = false;
+      context.drawImage(small, left, top, right - left, bottom - top);
+    });
+  }
+
+  /**
+   * Call back with the place on the axes, when the pointer is pressed on the chart and as it moves.
+   *
+   * @param {(x: number, y: number) => void} callback
+   */
+  onPoint(callback) {
+    const tell = (event) => {
+      if (event.buttons !== 1 && event.type === "pointermove") return;
+      const box = this.#drawing.getBoundingClientRect();
+      const { x, y } = this.#scale;
+      callback(x.back(event.clientX - box.left), y.back(event.clientY - box.top));
+    };
+    this.#drawing.classList.add("rnsl-pointed");
+    this.#drawing.addEventListener("pointerdown", tell);
+    this.#drawing.addEventListener("pointermove", tell);
+  }
+
+  // ---------------------------------------------------------------- inside
+
+  /** Put a mark on the plot; what it returns shows new numbers, and draws them again on resize. */
+  #mark(element, draw) {
+    if (element) this.#plot.append(element);
+    const place = this.#redraws.push(null) - 1;
+    return {
+      element,
+      show: (...numbers) => {
+        this.#redraws[place] = () => draw(...numbers);
+        if (this.#scale) draw(...numbers);
+      },
+    };
+  }
+
+  #filled(style) {
+    const path = svg("path", { "data-mark": style.name, class: "rnsl-area", ...fillOf(style) });
+    if (style.hatched) path.setAttribute("fill", `url(#${this.#hatching(style)})`);
+    if (style.color) path.setAttribute("stroke", style.color);
+    this.#explain(style, areaSample(style, path.getAttribute("fill")));
+    return path;
+  }
+
+  #hatching({ color = "currentColor" }) {
+    const id = `rnsl-${Math.random().toString(36).slice(2)}`;
+    const size = { width: 6, height: 6, patternUnits: "userSpaceOnUse" };
+    const lines = svg("path", { d: "M-1,7L7,-1M-1,1L1,-1M5,7L7,5", stroke: color, "stroke-width": 1.6 });
+    this.#plot.append(svg("defs", {}, svg("pattern", { id, ...size }, lines)));
+    return id;
+  }
+
+  #small(style) {
+    const isDot = style.marker === "o";
+    const paint = isDot ? fillOf(style) : { fill: "none", ...strokeOf({ ...style, width: 1.3 }) };
+    this.#explain(style, smallSample(style, paint));
+    return svg("path", { "data-mark": style.name, class: "rnsl-points", ...paint });
+  }
+
+  #explain({ label }, sample) {
+    if (label) this.#legend.append(html("span", {}, sample, label));
+  }
+
+  #places(xs, ys) {
+    const { x, y } = this.#scale;
+    return Array.from(xs, (value, i) => [x(value), y(ys[i])]);
+  }
+
+  #fit() {
+    const { width, height } = this.#drawing.getBoundingClientRect();
+    if (!width) return;
+    this.#scale = scaleOf(this.#x, this.#y, width, height);
+    const { left, right, top, bottom } = this.#scale;
+    this.#drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    this.#drawing.dataset.x = [...this.#x.range, left, right].join(" ");
+    this.#drawing.dataset.y = [...this.#y.range, bottom, top].join(" ");
+    this.#axes.replaceChildren(...axes(this.#x, this.#y, this.#scale));
+    if (!this.#back.hidden) fitCanvas(this.#back);
+    for (const redraw of this.#redraws) redraw?.();
+  }
+}
+
+// ---------------------------------------------------------------- where things lie
+
+function scaleOf(xAxis, yAxis, width, height) {
+  const [left, right] = [FRAME.left, Math.max(width - FRAME.right, FRAME.left + 1)];
+  const [top, bottom] = [FRAME.top, Math.max(height - FRAME.bottom, FRAME.top + 1)];
+  const x = between(xAxis.range, left, right);
+  const y = between(yAxis.range, bottom, top);
+  return { left, right, top, bottom, x, y };
+}
+
+/** A function from [low, high] to px, to a hundredth; its `back` leads the other way. */
+function between([low, high], from, to) {
+  const place = (value) => Math.round(100 * (from + ((value - low) / (high - low)) * (to - from))) / 100;
+  place.back = (px) => low + ((px - from) / (to - from)) * (high - low);
+  return place;
+}
+
+function lineThrough(places) {
+  let pen = "M";
+  return places
+    .map(([px, py]) => {
+      const command = Number.isNaN(px + py) ? "" : `${pen}${px},${py}`;
+      pen = command ? "L" : "M";
+      return command;
+    })
+    .join("");
+}
+
+function axes(xAxis, yAxis, { left, right, top, bottom, x, y }) {
+  const middle = (top + bottom) / 2;
+  const turned = { transform: `translate(14 ${middle}) rotate(-90)`, "text-anchor": "middle" };
+  return [
+    ...yAxis.ticks.map((tick) => svg("path", { class: "rnsl-grid", d: `M${left},${y(tick)}H${right}` })),
+    svg("path", { class: "rnsl-axis", d: `M${left},${top}V${bottom}H${right}` }),
+    ...yAxis.ticks.map((tick, i) => words(yAxis.texts[i], left - 8, y(tick) + 4, "end")),
+    ...xAxis.ticks.map((tick) => svg("path", { class: "rnsl-axis", d: `M${x(tick)},${bottom}v4` })),
+    ...xAxis.ticks.map((tick, i) => words(xAxis.texts[i], x(tick), bottom + 18, "middle")),
+    words(xAxis.label, (left + right) / 2, bottom + 37, "middle"),
+    svg("text", turned, yAxis.label),
+  ];
+}
+
+// ---------------------------------------------------------------- how marks look
+
+/** A short piece of a line with its marker, if it has one, for labels. @param {Style} style */
+export function lineSample(style) {
+  const parts = [stroke(style, "M1,7H27")];
+  if (style.marker) parts.push(marker(style, 14, 7));
+  return sample(28, ...parts);
+}
+
+function markerSample(style) {
+  return sample(14, marker(style, 7, 7));
+}
+
+function smallSample(style, paint) {
+  return sample(14, svg("path", { d: `M7,7${SMALL[style.marker]}`, ...paint }));
+}
+
+function areaSample(style, fill) {
+  const box = svg("path", { d: "M1,1H19V13H1Z", class: "rnsl-area", fill });
+  if (style.color) box.setAttribute("stroke", style.color);
+  return sample(20, box);
+}
+
+function sample(width, ...parts) {
+  const size = { width, height: 14, viewBox: `0 0 ${width} 14`, "aria-hidden": "true" };
+  return svg("svg", size, ...parts);
+}
+
+/** @param {Style} style */
+export function stroke(style, d) {
+  return svg("path", { d, fill: "none", ...strokeOf(style) });
+}
+
+/** @param {Style} style */
+export function marker(style, x, y) {
+  return svg("path", { d: MARKERS[style.marker], ...fillOf(style), transform: `translate(${x} ${y})` });
+}
+
+export function words(content, x, y, anchor) {
+  return svg("text", { x, y, "text-anchor": anchor }, String(content));
+}
+
+function strokeOf({ color = "currentColor", dash = [], width = LINE_WIDTH }) {
+  const dashes = dash.map((length) => length * width).join(" ") || "none";
+  return { stroke: color, "stroke-width": width, "stroke-dasharray": dashes };
+}
+
+function fillOf({ color = "currentColor" }) {
+  return { fill: color };
+}
