@@ -157,8 +157,8 @@ def experiment(
     temperature: Annotated[float | None, typer.Option(help="T of the softmax.")] = None,
     q: Annotated[list[float], typer.Option(help="Of RNSL and t-RNSL; repeatable.")] = [0.7],  # noqa: B006
     k: Annotated[
-        float | None, typer.Option(help="Of t-RNSL: images with p <= k are left out.")
-    ] = None,
+        list[float], typer.Option(help="Of t-RNSL: images with p <= k are left out; repeatable.")
+    ] = [0.5],  # noqa: B006
     part: Annotated[str, typer.Option(help="test, or val while choosing a recipe.")] = "test",
     jobs: Annotated[int, typer.Option(help="Runs at a time, one on a core.")] = 2,
     overwrite: Annotated[
@@ -177,9 +177,9 @@ def experiment(
     if path.exists() and not overwrite:
         raise ValueError(f"{path} exists; choose another --out, or pass --overwrite to replace it.")
     data = features.load(features_file) if features_file else features.load_shipped(dataset)
-    given = {"epochs": epochs, "temperature": temperature, "k": k}
+    given = {"epochs": epochs, "temperature": temperature}
     settings = {name: value for name, value in given.items() if value is not None}
-    configs = experiments.grid(noise, rate, loss, seeds, q, dataset=dataset, **settings)
+    configs = experiments.grid(noise, rate, loss, seeds, q, k, dataset=dataset, **settings)
     done: list[experiments.Result] = []
     with tqdm(total=len(configs), unit="run") as bar:
 

@@ -66,6 +66,7 @@ class Summary(NamedTuple):
     rate: float
     loss: str
     q: float
+    k: float
     seeds: int
     mean: dict[str, float]
     spread: dict[str, float]
@@ -314,6 +315,7 @@ def grid(
     losses: Sequence[str],
     seeds: int,
     qs: Sequence[float] = (Config.q,),
+    ks: Sequence[float] = (Config.k,),
     **settings: Any,
 ) -> list[Config]:
     """Return a config for every combination; seeds are 0, 1, ... and settings go to `Config`.
@@ -324,9 +326,13 @@ def grid(
     if seeds < 1:
         raise ValueError(f"seeds is {seeds}; at least 1 is needed, 3 for a spread worth reading.")
     return [
-        Config(noise=kind, rate=rate, loss=loss, q=q, seed=seed, **settings)
-        for kind, rate, loss, q in product(
-            dict.fromkeys(noises), dict.fromkeys(rates), dict.fromkeys(losses), dict.fromkeys(qs)
+        Config(noise=kind, rate=rate, loss=loss, q=q, k=k, seed=seed, **settings)
+        for kind, rate, loss, q, k in product(
+            dict.fromkeys(noises),
+            dict.fromkeys(rates),
+            dict.fromkeys(losses),
+            dict.fromkeys(qs),
+            dict.fromkeys(ks),
         )
         for seed in range(seeds)
     ]
@@ -375,7 +381,7 @@ def run_grid(
 
 
 def summarize(results: Iterable[Result]) -> list[Summary]:
-    """Gather the seeds of each (noise, rate, loss, q), in the order in which they first come.
+    """Gather the seeds of each (noise, rate, loss, q, k), in the order in which they first come.
 
     The spread is the sample standard deviation (n - 1); with one seed it is NaN.
     """
@@ -386,11 +392,15 @@ def summarize(results: Iterable[Result]) -> list[Summary]:
     return [_summary(cell, list(group)) for cell, group in groupby(ordered, key=_cell)]
 
 
-def _cell(result: Result) -> tuple[str, float, str, float]:
-    return result.config.noise, result.config.rate, result.config.loss, result.config.q
+Cell = tuple[str, float, str, float, float]
 
 
-def _summary(cell: tuple[str, float, str, float], results: list[Result]) -> Summary:
+def _cell(result: Result) -> Cell:
+    config = result.config
+    return config.noise, config.rate, config.loss, config.q, config.k
+
+
+def _summary(cell: Cell, results: list[Result]) -> Summary:
     values = {name: [r.metrics[name] for r in results] for name in results[0].metrics}
     return Summary(
         *cell,

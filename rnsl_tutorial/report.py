@@ -68,10 +68,14 @@ def table_over_rates(results: Iterable[Result], metric: str) -> Table:
 
 
 def _label(summary: Summary, others: Sequence[Summary]) -> str:
-    """Name the loss, with its q where the results hold it at several."""
-    label = loss_styles([summary.loss])[0].label
-    several = len({s.q for s in others if s.loss == summary.loss}) > 1
-    return f"{label}, q = {summary.q:g}" if several else label
+    """Name the loss, with its q and k where the results hold it at several."""
+    alike = [other for other in others if other.loss == summary.loss]
+    settings = [
+        f", {name} = {getattr(summary, name):g}"
+        for name in ("q", "k")
+        if len({getattr(other, name) for other in alike}) > 1
+    ]
+    return loss_styles([summary.loss])[0].label + "".join(settings)
 
 
 def _cell(summary: Summary, name: str) -> str:
@@ -98,9 +102,9 @@ def _value(summary: Summary | None, field: str) -> float:
 
 
 def _key(summary: Summary, others: Sequence[Summary]) -> str:
-    """The loss's name, by which a figure knows its style; its label where q tells it apart."""
+    """The loss's name, by which a figure knows its style; its label where q or k tell it apart."""
     label = _label(summary, others)
-    return label if "q = " in label else summary.loss
+    return label if "=" in label else summary.loss
 
 
 def maps_figure(maps: EmbeddingMaps, noise: str, rate: float) -> Figure:

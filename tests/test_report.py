@@ -74,6 +74,14 @@ def test_several_q_of_one_loss_are_told_apart() -> None:
     assert len(figure.axes[0].containers) == 3
 
 
+def test_several_k_of_one_loss_are_told_apart() -> None:
+    results = [
+        Result(Config(loss="trnsl", k=k, rate=0.5), {"knn_clean": 0.5}, 1.0) for k in (0.1, 0.9)
+    ]
+    _, _, *rows = rendered(report.table(results))
+    assert [row[2] for row in rows] == ["t-RNSL, k = 0.1", "t-RNSL, k = 0.9"]
+
+
 def test_one_metric_over_the_rates() -> None:
     head, _, *rows = rendered(report.table_over_rates(make_results(), "knn_clean"))
     assert head == ["noise", "loss", "0% wrong", "50% wrong"]

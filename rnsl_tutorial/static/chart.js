@@ -14,7 +14,7 @@
  *   (none: that of text), strokes and gaps in line widths, one of the MARKERS, px, whether filled
  *   areas are hatched
  */
-import { fitCanvas, html, onResize, svg } from "./widgets.js";
+import { fitCanvas, html, onResize, randomId, svg } from "./widgets.js";
 
 const FRAME = { left: 58, right: 14, top: 12, bottom: 44 }; // px around the axes
 const LINE_WIDTH = 2; // px
@@ -32,6 +32,8 @@ export class Chart {
   #drawing;
   #plot = svg("g");
   #axes = svg("g", { class: "rnsl-axes" });
+  #inside = svg("rect"); // what lines and areas are cut off at
+  #clip = randomId();
   #back = html("canvas", { class: "rnsl-back", hidden: "" });
   #legend = html("div", { class: "rnsl-legend" });
   #redraws = []; // of each mark that shows something, how to draw it again
@@ -44,7 +46,8 @@ export class Chart {
   constructor({ x, y, title = "", description, signal }) {
     [this.#x, this.#y] = [x, y];
     const named = { role: "img", "aria-label": description };
-    this.#drawing = svg("svg", named, this.#axes, this.#plot);
+    const clip = svg("defs", {}, svg("clipPath", { id: this.#clip }, this.#inside));
+    this.#drawing = svg("svg", named, clip, this.#axes, this.#plot);
     const heading = html("div", { class: "rnsl-chart-title" }, title);
     const stage = html("div", { class: "rnsl-plot" }, this.#back, this.#drawing);
     this.element = html("div", { class: "rnsl-chart" }, heading, this.#legend, stage);
@@ -60,6 +63,7 @@ export class Chart {
   /** A line through points; NaN leaves a gap. @param {Style} style */
   line(style) {
     const path = svg("path", { fill: "none", "data-mark": style.name, ...strokeOf(style) });
+    path.setAttribute("clip-path", `url(#${this.#clip})`);
     this.#explain(style, lineSample(style));
     return this.#mark(path, (xs, ys) => path.setAttribute("d", lineThrough(this.#places(xs, ys))));
   }
@@ -79,8 +83,8 @@ export class Chart {
     return this.#mark(path, (edges, heights, bases = null) => {
       const { x, y } = this.#scale;
       const bar = (height, i) => {
-        const [left, right] = [x(edges[i]), x(edges[i + 1])];
-        return `M${left},${y(bases ? bases[i] : 0)}V${y(height)}H${right}V${y(bases ? bases[i] : 0)}Z`;
+        const [left, right, base] = [x(edges[i]), x(edges[i + 1]), y(bases ? bases[i] : 0)];
+        return `M${left},${base}L${left},${y(height)}L${right},${y(height)}L${right},${base}Z`;
       };
       path.setAttribute("d", Array.from(heights, bar).join(""));
     });
@@ -113,7 +117,8 @@ export class Chart {
     this.#explain(style, lineSample(style));
     return this.#mark(path, (at) => {
       const { left, right, top, bottom, x, y } = this.#scale;
-      path.setAttribute("d", axis === "x" ? `M${x(at)},${bottom}V${top}` : `M${left},${y(at)}H${right}`);
+      const ends = axis === "x" ? [[x(at), bottom], [x(at), top]] : [[left, y(at)], [right, y(at)]];
+      path.setAttribute("d", lineThrough(ends));
     });
   }
 
@@ -179,6 +184,7 @@ export class Chart {
 
   #filled(style) {
     const path = svg("path", { "data-mark": style.name, class: "rnsl-area", ...fillOf(style) });
+    path.setAttribute("clip-path", `url(#${this.#clip})`);
     if (style.hatched) path.setAttribute("fill", `url(#${this.#hatching(style)})`);
     if (style.color) path.setAttribute("stroke", style.color);
     this.#explain(style, areaSample(style, path.getAttribute("fill")));
@@ -186,7 +192,7 @@ export class Chart {
   }
 
   #hatching({ color = "currentColor" }) {
-    const id = `rnsl-${Math.random().toString(36).slice(2)}`;
+    const id = randomId();
     const size = { width: 6, height: 6, patternUnits: "userSpaceOnUse" };
     const lines = svg("path", { d: "M-1,7L7,-1M-1,1L1,-1M5,7L7,5", stroke: color, "stroke-width": 1.6 });
     this.#plot.append(svg("defs", {}, svg("pattern", { id, ...size }, lines)));
@@ -217,6 +223,8 @@ export class Chart {
     this.#drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.#drawing.dataset.x = [...this.#x.range, left, right].join(" ");
     this.#drawing.dataset.y = [...this.#y.range, bottom, top].join(" ");
+    const box = { x: left, y: top, width: right - left, height: bottom - top };
+    for (const [name, value] of Object.entries(box)) this.#inside.setAttribute(name, value);
     this.#axes.replaceChildren(...axes(this.#x, this.#y, this.#scale));
     if (!this.#back.hidden) fitCanvas(this.#back);
     for (const redraw of this.#redraws) redraw?.();

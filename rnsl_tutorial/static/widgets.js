@@ -154,7 +154,7 @@ function explorerRoot(...children) {
  */
 export function slider(model, name, signal) {
   const { label, values, texts } = control(model, name);
-  const id = uniqueId();
+  const id = randomId();
   const range = { type: "range", min: 0, max: values.length - 1, step: 1 };
   const input = html("input", { id, name, ...range, "data-lm-suppress-shortcuts": "true" });
   const shown = html("span", { class: "rnsl-value", "aria-hidden": "true" });
@@ -181,7 +181,7 @@ export function slider(model, name, signal) {
  */
 export function segments(model, name, signal, marks = []) {
   const { label, values, texts } = control(model, name);
-  const group = uniqueId();
+  const group = randomId();
   const inputs = values.map((value, i) => {
     const input = html("input", { type: "radio", name: group, value });
     input.addEventListener("change", () => assignPlaces(model, { [name]: i }));
@@ -207,7 +207,7 @@ export function segments(model, name, signal, marks = []) {
  */
 export function menu(model, name, signal) {
   const { label, values, texts } = control(model, name);
-  const id = uniqueId();
+  const id = randomId();
   const options = values.map((value, i) => html("option", { value }, texts[i]));
   const select = html("select", { id, name }, ...options);
   const show = () => (select.selectedIndex = placeOf(model, name));
@@ -253,7 +253,7 @@ export function player(model, name, signal) {
 }
 
 /** Random, because each explorer on a page runs its own copy of this file. */
-function uniqueId() {
+export function randomId() {
   return `rnsl-${Math.random().toString(36).slice(2)}`;
 }
 

@@ -1,0 +1,75 @@
+/**
+ * The explorer of losses: what an image costs and how hard it pulls, under NSL, RNSL and MAE.
+ *
+ * @typedef {{
+ *   p: object, cosines: object, loss: object, pull: object, pull_at: object, cosine: object,
+ *   axes: Record<string, import("./chart.js").Axis>,
+ *   styles: { label: string, color: string, dash: number[], marker: string }[],
+ * }} Table arrays as Python packed them: loss and pull [q, p], pull_at [q, T, cosine], and
+ *   cosine [T, p], where each p is reached; styles of NSL, RNSL and MAE
+ */
+import { Chart } from "./chart.js";
+import { explorer, html, lookup, readout, slider, unpacked } from "./widgets.js";
+
+export default explorer("rnsl-panels rnsl-losses", ({ model, signal, place, choices, choose }) => {
+  const table = model.get("_table");
+  const [p, cosines] = [unpacked(table.p), unpacked(table.cosines)];
+  const [loss, pull] = [lookup(table.loss), lookup(table.pull)];
+  const [pullAt, cosine] = [lookup(table.pull_at), lookup(table.cosine)];
+  const last = choices("q").length - 1;
+  const told = readout();
+  const costs = threeCurves(table, "p", "loss", "What the image costs", signal);
+  const pulls = threeCurves(table, "p", "pull", "How hard it pulls, over p", signal);
+  const turned = threeCurves(table, "cosine", "pull", "How hard it pulls, over the cosine", signal);
+  const mark = (x) => {
+    const steps = choices("p").length;
+    choose({ p: Math.min(Math.max(Math.round(x * steps) - 1, 0), steps - 1) });
+  };
+  costs.chart.onPoint(mark);
+  pulls.chart.onPoint(mark);
+  const controls = html(
+    "div",
+    { class: "rnsl-controls" },
+    ...["q", "temperature", "p"].map((name) => slider(model, name, signal)),
+  );
+  return {
+    parts: [told, controls, costs.chart.element, pulls.chart.element, turned.chart.element],
+    show() {
+      const [q, t, marked] = [place("q"), place("temperature"), 2 * place("p") + 1];
+      const three = [0, q, last];
+      costs.show(p, three.map((i) => loss(i)), p[marked], three.map((i) => loss(i, marked)));
+      pulls.show(p, three.map((i) => pull(i)), p[marked], three.map((i) => pull(i, marked)));
+      const heights = three.map((i) => pull(i, marked));
+      turned.show(cosines, three.map((i) => pullAt(i, t)), cosine(t, marked), heights);
+      told.textContent = sentence(model, pull(0, marked), pull(q, marked));
+    },
+  };
+});
+
+/** A chart of the three losses, with a rule and three dots at the marked image. */
+function threeCurves({ axes, styles }, x, y, title, signal) {
+  const description = `${title}: curves of NSL, RNSL and MAE`;
+  const chart = new Chart({ x: axes[x], y: axes[y], title, description, signal });
+  const rule = chart.rule({ name: "marked", width: 1 });
+  const curves = styles.map(({ label, color, dash }) =>
+    chart.line({ name: label, label, color, dash }),
+  );
+  const dots = styles.map(({ label, color, marker }) =>
+    chart.dot({ name: `${label} marked`, color, marker }),
+  );
+  return {
+    chart,
+    show(xs, threeYs, at, heights) {
+      curves.forEach((curve, i) => curve.show(xs, threeYs[i]));
+      rule.show(at);
+      dots.forEach((dot, i) => dot.show(at, heights[i]));
+    },
+  };
+}
+
+function sentence(model, plain, robust) {
+  const [p, q] = [model.get("p").toFixed(2), model.get("q").toFixed(2)];
+  const pulls = `NSL pulls with ${plain.toFixed(2)}, RNSL (q = ${q}) with ${robust.toFixed(2)}`;
+  const share = plain > 0 ? `, ${(robust / plain).toFixed(2)} times as hard` : "";
+  return `An image whose label the prototypes believe with p = ${p}: ${pulls}${share}.`;
+}

@@ -1,0 +1,82 @@
+"""The explorer of losses in a plain page: each slider moves its curves, and no others."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from harness import SCREENSHOTS, curve
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from rnsl_tutorial import losses
+from rnsl_tutorial.explorers import LossExplorer, standalone_html
+
+
+@pytest.fixture
+def page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
+    file = tmp_path / "page.html"
+    file.write_text(standalone_html(LossExplorer()), encoding="utf-8")
+    page = browser.new_page(viewport={"width": 1000, "height": 700})
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: problems.append(message.text))
+    page.goto(file.as_uri())
+    expect(page.locator(".rnsl-readout")).not_to_be_empty()
+    yield page
+    page.close()
+    assert problems == []
+
+
+def chart(page: Page, title: str) -> Locator:
+    return page.locator(".rnsl-chart", has_text=title)
+
+
+def test_q_moves_the_curve_of_rnsl_to_what_the_library_computes(page: Page) -> None:
+    costs, pulls = chart(page, "What the image costs"), chart(page, "over p")
+    before = curve(costs, "NSL")
+    page.get_by_role("slider", name="q of RNSL").press("Home")
+    for _ in range(15):
+        page.keyboard.press("ArrowRight")
+    expect(page.locator(".rnsl-readout")).to_contain_text("RNSL (q = 0.30)")
+    p, loss = curve(costs, "RNSL").T
+    np.testing.assert_allclose(loss, losses.loss_of_p(p.clip(0, 1), 0.3), atol=0.03)
+    p, pull = curve(pulls, "RNSL").T
+    np.testing.assert_allclose(
+        pull, -losses.gradient_wrt_logit(p.clip(0, 1), 0.3).numpy(), atol=0.01
+    )
+    np.testing.assert_array_equal(curve(costs, "NSL"), before)
+
+
+def test_temperature_moves_only_what_is_over_the_cosine(page: Page) -> None:
+    pulls, turned = chart(page, "over p"), chart(page, "over the cosine")
+    before = curve(pulls, "RNSL")
+    page.get_by_role("slider", name="Temperature").press("End")
+    expect(page.get_by_role("slider", name="Temperature")).to_have_attribute("aria-valuetext", "1")
+    cosine, pull = curve(turned, "NSL").T
+    np.testing.assert_allclose(pull, 1 - 1 / (1 + 29 * np.exp(-cosine)), atol=0.01)
+    np.testing.assert_array_equal(curve(pulls, "RNSL"), before)
+
+
+def test_the_marked_image_is_moved_by_slider_and_by_pointer(page: Page) -> None:
+    page.get_by_role("slider", name="Marked image").press("End")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".rnsl-readout")).to_contain_text("p = 0.99: NSL pulls with 0.01")
+    pulls = chart(page, "over p")
+    box = pulls.locator(".rnsl-plot svg").bounding_box()
+    assert box
+    low, high = map(float, str(pulls.locator(".rnsl-plot svg").get_attribute("data-x")).split()[2:])
+    page.mouse.click(box["x"] + low + 0.4 * (high - low), box["y"] + 50)
+    expect(page.locator(".rnsl-readout")).to_contain_text("p = 0.40")
+    at, height = curve(pulls, "RNSL marked")[0]
+    assert (at, height) == pytest.approx((0.4, 0.4**0.7 * 0.6), abs=0.005)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [480, 700, 1400])
+def test_it_fits(page: Page, width: int, scheme: str) -> None:
+    page.set_viewport_size({"width": width, "height": 620})
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    if width >= 700:
+        assert page.evaluate("document.documentElement.scrollHeight") <= 620
+    page.screenshot(path=SCREENSHOTS / f"loss_{width}_{scheme}.png", full_page=True)
