@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from rnsl_tutorial import __version__, evaluate, losses, maps, noise
 from rnsl_tutorial.backbones import projection_head
 from rnsl_tutorial.features import FeatureSet
-from rnsl_tutorial.paths import written_whole
+from rnsl_tutorial.paths import shipped, written_whole
 from rnsl_tutorial.projection import umap_map
 from rnsl_tutorial.train import Config, EpochReport, build_loss, embed, train
 
@@ -411,6 +411,77 @@ def _summary(cell: Cell, results: list[Result]) -> Summary:
             for name, v in values.items()
         },
     )
+
+
+# ------------------------------------------------------------------ one metric over q
+
+
+class OverQ(NamedTuple):
+    """What NSL and RNSL reach at every noise, rate and q; NSL is the end q = 0.
+
+    Shapes: K noise kinds, R rates, Q values of q.
+
+    Attributes:
+        noises: K names.
+        rates: [R], ascending.
+        qs: [Q], ascending.
+        accuracy: float64 [K, R, Q], mean over seeds of `measure`'s knn_clean.
+        accuracy_spread: float64 [K, R, Q], its standard deviation over seeds.
+        memorized: float64 [K, R, Q], mean over seeds; NaN where no label is wrong.
+        memorized_spread: float64 [K, R, Q].
+        seeds: the fewest in any cell.
+    """
+
+    noises: tuple[str, ...]
+    rates: tuple[float, ...]
+    qs: tuple[float, ...]
+    accuracy: NDArray[np.float64]
+    accuracy_spread: NDArray[np.float64]
+    memorized: NDArray[np.float64]
+    memorized_spread: NDArray[np.float64]
+    seeds: int
+
+
+def over_q(results: Iterable[Result]) -> OverQ:
+    """Gather the runs of NSL and RNSL by noise, rate and q; other losses are left out.
+
+    Args:
+        results: every combination of some noises, rates and values of q.
+
+    Raises:
+        ValueError: a combination is missing.
+    """
+    cells = {
+        (s.noise, s.rate, 0.0 if s.loss == "nsl" else s.q): s
+        for s in summarize(results)
+        if s.loss in ("nsl", "rnsl")
+    }
+    noises = tuple(dict.fromkeys(noise for noise, _, _ in cells))
+    rates = tuple(sorted({rate for _, rate, _ in cells}))
+    qs = tuple(sorted({q for _, _, q in cells}))
+    missing = [cell for cell in product(noises, rates, qs) if cell not in cells]
+    if missing or not cells:
+        raise ValueError(f"There is no run of NSL or RNSL for {missing[:3] or 'anything'}.")
+    places = list(product(noises, rates, qs))
+    accuracy, accuracy_spread, memorized, memorized_spread = (
+        np.array([getattr(cells[place], field)[name] for place in places]).reshape(
+            len(noises), len(rates), len(qs)
+        )
+        for name in ("knn_clean", "memorized")
+        for field in ("mean", "spread")
+    )
+    return OverQ(
+        noises, rates, qs, accuracy, accuracy_spread, memorized, memorized_spread,
+        seeds=min(s.seeds for s in cells.values()),
+    )  # fmt: skip
+
+
+def shipped_over_q() -> OverQ:
+    """Read what was measured on AID: RNSL at six values of q (3 seeds), NSL (5 seeds) as q = 0."""
+    plain, robust = (
+        load(shipped("data", "results", name, "results.json")) for name in ("aid", "aid_q")
+    )
+    return over_q([*(r for r in plain.results if r.config.loss == "nsl"), *robust.results])
 
 
 # ------------------------------------------------------------------ maps of the embeddings

@@ -28,6 +28,7 @@ from rnsl_tutorial import paths
 
 __all__ = [
     "CorruptedLabels",
+    "concentrate",
     "corrupt_labels",
     "dominated_classes",
     "instance_dependent_flips",
@@ -142,6 +143,46 @@ def label_dependent_classes(dataset: str) -> tuple[str, ...]:
         ValueError: unknown dataset.
     """
     return tuple(_flip_shares(dataset))
+
+
+def concentrate(transition: npt.ArrayLike, row: int | None, amount: float) -> Matrix:
+    """Send the wrong labels of a class to fewer classes, or to more; as many are wrong as before.
+
+    With r = 1 - T[i, i], the noise rate of class i, and a = |amount|,
+
+        T'[i, j] = (1 - a) T[i, j] + a r [j = the most frequent wrong label]    for amount > 0
+        T'[i, j] = (1 - a) T[i, j] + a r / (C - 1)                              for amount < 0
+
+    for j != i, and T'[i, i] = T[i, i]. Of equally frequent wrong labels the first counts. A class
+    without wrong labels stays as it is.
+
+    Args:
+        transition: float [C, C], rows sum to 1. It stays as it is.
+        row: the class i, in [0, C); None for every class.
+        amount: in [-1, 1]: -1 spreads the wrong labels evenly, 0 changes nothing, 1 sends all of
+            them to one class.
+
+    Returns:
+        float64 [C, C], new.
+
+    Raises:
+        ValueError: transition is no transition matrix, or row or amount out of range.
+    """
+    edited_CC = _checked_transition(transition).copy()
+    num_classes = len(edited_CC)
+    if row is not None and not 0 <= row < num_classes:
+        raise ValueError(f"row is {row}; {num_classes} classes allow 0 to {num_classes - 1}.")
+    if not -1 <= amount <= 1:
+        raise ValueError(f"amount is {amount}; give a number from -1 (spread) to 1 (all to one).")
+    rows = slice(None) if row is None else slice(row, row + 1)
+    right_C, wrong_CC = _split_diagonal(edited_CC)
+    target_CC = np.full_like(wrong_CC, 1 / (num_classes - 1))
+    if amount > 0:
+        target_CC = np.eye(num_classes)[wrong_CC.argmax(axis=1)]
+    mixed_CC = (1 - abs(amount)) * wrong_CC + abs(amount) * wrong_CC.sum(1)[:, None] * target_CC
+    np.fill_diagonal(mixed_CC, right_C)
+    edited_CC[rows] = mixed_CC[rows]
+    return edited_CC
 
 
 def dominated_classes(transition: npt.ArrayLike) -> Labels:

@@ -180,6 +180,85 @@ def test_the_last_bit_of_the_diagonal_changes_many_labels(dataset, changed):
     assert (kept != moved).sum() == changed
 
 
+# ------------------------------------------------------------------ concentrating a row
+
+
+def edited_by_a_loop(transition, i, amount):
+    """concentrate's equation, entry by entry."""
+    row, classes = transition[i].copy(), len(transition)
+    wrong = [j for j in range(classes) if j != i]
+    rate, favourite = sum(row[j] for j in wrong), max(wrong, key=lambda j: (row[j], -j))
+    for j in wrong:
+        goal = rate / (classes - 1) if amount < 0 else rate * (j == favourite)
+        row[j] = (1 - abs(amount)) * row[j] + abs(amount) * goal
+    return row
+
+
+@pytest.mark.parametrize("amount", [-1, -0.5, 0, 0.3, 1])
+def test_concentrate_follows_its_equation_and_edits_one_row(amount):
+    for transition in matrices(0.7):
+        before = transition.copy()
+        for i in (0, len(transition) - 1):
+            edited = noise.concentrate(transition, i, amount)
+            expected = edited_by_a_loop(transition, i, amount)
+            np.testing.assert_allclose(edited[i], expected, rtol=0, atol=1e-15)
+            assert np.array_equal(np.delete(edited, i, axis=0), np.delete(before, i, axis=0))
+            assert not np.shares_memory(edited, transition)
+        assert np.array_equal(transition, before)
+
+
+@pytest.mark.parametrize("amount", [-1, -0.4, 0, 0.9, 1])
+def test_concentrate_keeps_the_rate_and_a_transition_matrix(amount):
+    for rate in (0.0, 0.1, 0.7):
+        for transition in matrices(rate):
+            edited = noise.concentrate(transition, None, amount)
+            assert edited.diagonal().tolist() == transition.diagonal().tolist()
+            noise.corrupt_labels([0, 1], edited)
+            rows = [noise.concentrate(transition, i, amount)[i] for i in range(len(transition))]
+            assert np.array_equal(edited, rows)
+
+
+def test_concentrate_reaches_the_other_noises_at_its_ends():
+    transition = noise.label_dependent_transition("aid", 0.7)
+    spread = noise.concentrate(transition, None, -1)
+    np.testing.assert_allclose(spread, noise.symmetric_transition(30, 0.7), atol=1e-15)
+    pair = noise.pair_flip_transition(30, 0.7)
+    np.testing.assert_allclose(noise.concentrate(pair, None, 1), pair, atol=1e-15)
+    assert len(noise.dominated_classes(spread)) == 0
+    assert len(noise.dominated_classes(noise.concentrate(transition, None, 1))) == 30
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_concentrate_loses_no_class_at_the_rate_of_a_half(dataset):
+    """There the best that a wrong label can reach is a tie."""
+    transition = noise.label_dependent_transition(dataset, 0.5)
+    for amount in np.linspace(-1, 1, 21):
+        assert len(noise.dominated_classes(noise.concentrate(transition, None, amount))) == 0
+
+
+def test_a_row_tips_over_as_it_is_concentrated():
+    """Bridge at 0.7: 0.28 of its labels say Pond, 0.30 say Bridge; 0.7 * (0.4 + 0.6 a) > 0.3."""
+    bridge = noise.label_dependent_classes("aid").index("Bridge")
+    transition = noise.label_dependent_transition("aid", 0.7)
+    for amount, is_lost in ((0.04, False), (0.05, True)):
+        edited = noise.concentrate(transition, bridge, amount)
+        assert (bridge in noise.dominated_classes(edited)) == is_lost
+
+
+@pytest.mark.parametrize(
+    ("row", "amount", "message"),
+    [
+        (3, 0, "row is 3; 3 classes allow 0 to 2"),
+        (-1, 0, "row is -1; 3 classes"),
+        (0, 1.1, r"amount is 1\.1; give a number from -1 .* to 1"),
+        (None, float("nan"), "amount is nan"),
+    ],
+)
+def test_concentrate_refuses_what_is_out_of_range(row, amount, message):
+    with pytest.raises(ValueError, match=message):
+        noise.concentrate(noise.symmetric_transition(3, 0.5), row, amount)
+
+
 # ------------------------------------------------------------------ every method
 
 
@@ -442,6 +521,8 @@ def test_what_is_no_transition_matrix_is_refused(transition, message):
         noise.corrupt_labels([0, 1], transition)
     with pytest.raises(ValueError, match=message):
         noise.dominated_classes(transition)
+    with pytest.raises(ValueError, match=message):
+        noise.concentrate(transition, None, 0.5)
 
 
 @pytest.mark.parametrize(
