@@ -23,6 +23,8 @@ export const MARKERS = {
   s: "M-4,-4H4V4H-4Z",
   "^": "M0,-5L5,4H-5Z",
   D: "M0,-5L5,0L0,5L-5,0Z",
+  v: "M0,5L5,-4H-5Z",
+  P: "M-1.6,-5H1.6V-1.6H5V1.6H1.6V5H-1.6V1.6H-5V-1.6H-1.6Z",
 };
 const SMALL = { o: "m-1.7,0a1.7,1.7 0 1 0 3.4,0a1.7,1.7 0 1 0 -3.4,0", x: "m-3,-3l6,6m-6,0l6,-6" };
 
@@ -158,16 +160,26 @@ export class Chart {
   onPoint(callback) {
     const tell = (event) => {
       if (event.buttons !== 1 && event.type === "pointermove") return;
-      const box = this.#drawing.getBoundingClientRect();
-      const { x, y } = this.#scale;
-      callback(x.back(event.clientX - box.left), y.back(event.clientY - box.top));
+      callback(...this.#under(event));
     };
     this.#drawing.classList.add("rnsl-pointed");
     this.#drawing.addEventListener("pointerdown", tell);
     this.#drawing.addEventListener("pointermove", tell);
   }
 
+  /** Call back with the place on the axes under the pointer; without one as the pointer leaves. */
+  onHover(callback) {
+    this.#drawing.addEventListener("pointermove", (event) => callback(...this.#under(event)));
+    this.#drawing.addEventListener("pointerleave", () => callback());
+  }
+
   // ---------------------------------------------------------------- inside
+
+  #under(event) {
+    const box = this.#drawing.getBoundingClientRect();
+    const { x, y } = this.#scale;
+    return [x.back(event.clientX - box.left), y.back(event.clientY - box.top)];
+  }
 
   /** Put a mark on the plot; what it returns shows new numbers, and draws them again on resize. */
   #mark(element, draw) {

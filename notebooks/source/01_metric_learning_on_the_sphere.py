@@ -1,0 +1,398 @@
+# %% [markdown]
+# # 1. Metric learning on the sphere
+# **You will be able to** say what the normalized softmax loss pulls and what it pushes, choose its
+# temperature, write the loss, and derive its gradient with respect to an embedding.
+#
+# **Time** 30 min. **Runs on** any laptop. **Needs** Python, vectors, and one derivative of a
+# logarithm. **Downloads** nothing.
+#
+# The question: **what does the normalized softmax loss pull and push?**
+#
+# A network turns an image into a point $x$ on a sphere, its **embedding**. Each class has a point
+# there, too: its **prototype** $w_c$. The network learns, and the points move. Where to?
+#
+# **Predict first.** The image $x$ below belongs to class A. It lies 50° from A and only 35° from B.
+# Which of the five prototypes will move it? Run the cell and look at the arrows.
+
+# %%
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from rnsl_tutorial import exercises, experiments, explorers, features, losses, plots
+from rnsl_tutorial.train import Config
+
+explorer = explorers.SphereExplorer(temperature=0.05, angle=50)
+explorer
+
+# %% [markdown]
+# ## What you see
+# The black dot is the image $x$. An arrow that begins there is a **force**: the part that one
+# prototype has in the next step of gradient descent. Its own prototype A **pulls**. Every other
+# prototype **pushes**. The wide grey arrow is all of it together.
+#
+# The thin arrows are the forces on the prototypes: A comes closer to the image, B goes away from it.
+#
+# All arrows are drawn **times T**. A force is $1/T$ times as long as its arrow: at $T = 0.05$
+# 20 times. Drawn like this, arrows can be compared from one temperature to another.
+#
+# Move the image with its slider, or drag it. Three places to visit at $T = 0.05$:
+#
+# - 20°: near its own prototype next to nothing moves it. The loss is almost 0.
+# - 42°: in the middle between A and B. From here on the loss grows.
+# - 84°: on top of B, almost. A pulls, but B does **not** push. Why? (A push along the sphere needs a direction.
+#   At B there is none.)
+
+# %% [markdown]
+# ## Who pushes hardest?
+# **Predict.** We put the image at 60°, so that B is the nearest prototype. Which prototype pushes
+# hardest at $T = 0.05$? And at $T = 1$? Write down two letters.
+
+# %%
+at_60 = explorers.SphereExplorer(angle=60)
+for temperature in (0.05, 1.0):
+    at_60.temperature = temperature
+    t, a = at_60.place("temperature"), at_60.place("angle")
+    pushes = at_60.forces.lengths[t, 1:, a]
+    shares = [
+        f"{name} {share:4.0%}" for name, share in zip("BCDE", pushes / pushes.sum(), strict=True)
+    ]
+    print(f"T = {temperature:4}: of all the pushing   {'   '.join(shares)}")
+at_60
+
+# %% [markdown]
+# At $T = 0.05$ the nearest rival B does all the pushing. At $T = 1$ it is **C**, though B is nearer:
+# now every class has a say, and a push has most effect at a right angle.
+#
+# Move the temperature from 1 down to 0.02, and watch the arrows of C and E disappear.
+#
+# The explorer is an object: `at_60.angle = 90` in a cell moves the image, too, and `at_60.temperature`
+# tells the temperature that you have chosen.
+
+# %% [markdown]
+# ## The loss in four steps
+# | step | symbols | in code |
+# |---|---|---|
+# | 1. unit length | $\lVert x \rVert = 1$, $\lVert w_c \rVert = 1$ | `F.normalize(...)` |
+# | 2. cosine: how well do they agree? | $w_c^\top x$, from $-1$ to $1$ | `prototypes @ x` |
+# | 3. softmax: how much is class $c$ believed? | $p_c = e^{w_c^\top x / T} / \sum_j e^{w_j^\top x / T}$ | `softmax(cosines / T)` |
+# | 4. loss: what does the label $y$ cost? | $L = -\log p_y$ | `losses.nsl(...)` |
+#
+# Let us do it by hand, for the image at 60°.
+
+# %%
+prototypes, own, temperature = explorer.prototypes, explorer.own, 0.1
+x = explorer.forces.images[30]  # at 60 degrees, of length 1; one every 2 degrees
+cosines = prototypes @ x
+scores = np.exp(cosines / temperature)
+p = scores / scores.sum()
+for name, cosine, belief in zip(explorer.names, cosines, p, strict=True):
+    print(f"{name}: cosine {cosine:5.2f}   p = {belief:.3f}")
+print(f"loss by hand {-np.log(p[own]):.4f}", end=", ")
+one_image = torch.tensor(x[None]), torch.tensor(prototypes), torch.tensor([own])
+print(f"by the library {losses.nsl(*one_image, temperature=temperature).item():.4f}")
+
+# %% [markdown]
+# ## Exercise 1: write the loss
+# Now for a batch: `embeddings` is a tensor [B, D], `prototypes` [C, D], `labels` [B]. None has length 1
+# yet. Return one loss per image, a tensor [B].
+
+
+# %% tags=["exercise"]
+def nsl(embeddings, prototypes, labels, temperature):
+    """Normalized softmax loss, one value per image: -log p."""
+    # solution
+    x = torch.nn.functional.normalize(embeddings, dim=1)
+    w = torch.nn.functional.normalize(prototypes, dim=1)
+    log_p = (x @ w.T / temperature).log_softmax(dim=1)
+    return -log_p[torch.arange(len(labels)), labels]
+
+
+# %% tags=["self-check"]
+exercises.check_nsl(nsl)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# `torch.nn.functional.normalize(a, dim=1)` divides each row by its length. `a.log_softmax(dim=1)` gives
+# the logarithm of the softmax over the columns. `a[torch.arange(len(labels)), labels]` takes from each
+# row the column of its label.
+# </details>
+#
+# <details><summary>Solution</summary>
+#
+# ```python
+# x = torch.nn.functional.normalize(embeddings, dim=1)
+# w = torch.nn.functional.normalize(prototypes, dim=1)
+# log_p = (x @ w.T / temperature).log_softmax(dim=1)
+# return -log_p[torch.arange(len(labels)), labels]
+# ```
+# </details>
+
+# %% [markdown]
+# ## Temperature: who is heard?
+# The softmax divides all cosines by $T$. A small $T$ makes small differences large. The table shows an
+# image at 40°: it is a little nearer to its own prototype than to B.
+
+# %%
+at_40 = explorers.SphereExplorer(angle=40)
+a = at_40.place("angle")
+for temperature in (0.02, 0.05, 0.1, 0.3, 1.0):
+    at_40.temperature = temperature
+    t = at_40.place("temperature")
+    pull, *pushes = at_40.forces.lengths[t, :, a]
+    print(
+        f"T = {temperature:4}   p = {np.exp(at_40.forces.log_p[t, a]):.2f}   "
+        f"A pulls with {pull:.2f}/T   B does {pushes[0] / sum(pushes):4.0%} of the pushing"
+    )
+
+# %% [markdown]
+# - **Small T**: the image only has to be nearer to its own prototype than to the nearest rival. The
+#   others are not heard. Once it is a little nearer, $p$ is close to 1 and the forces are small.
+# - **Large T**: all classes push, always. $p$ never comes near 1, so the pull stays strong.
+#
+# This is the knob. We will see both ends on real images, after one derivation.
+
+# %% [markdown]
+# ## Where the arrows come from
+# **Step 1: the loss and the cosines.** Write $z_c = w_c^\top x / T$. Then
+# $L = -z_y + \log \sum_c e^{z_c}$. Its derivative along one $z_c$ is
+#
+# $$\frac{\partial L}{\partial z_c} = p_c - [c = y],$$
+#
+# where $[c = y]$ is 1 for the label and 0 for all others.
+#
+# **Step 2: the cosines and the embedding.** $z_c$ changes with $x$ by $w_c / T$. So
+#
+# $$g = \frac{1}{T} \sum_c (p_c - [c = y])\, w_c .$$
+#
+# Gradient descent goes along $-g$: towards $w_y$ with weight $(1 - p_y) / T$, away from every other
+# $w_c$ with weight $p_c / T$. **Pull and push are these weights.**
+#
+# **Step 3: stay on the sphere.** The loss divides $x$ by its length. Going along $x$ changes nothing,
+# so that part of $g$ has to go:
+#
+# $$\frac{\partial L}{\partial x} = \frac{1}{\lVert x \rVert} (I - x x^\top)\, g
+# \qquad \text{with } x \text{ of length 1 inside the brackets.}$$
+#
+# The last factor makes an arrow short where $x$ is near $w_c$ (or opposite to it), and long at a right
+# angle.
+
+# %% [markdown]
+# **Check it with numbers.** We nudge the image a little in each of the three directions of space, see
+# how the loss changes, and compare with the gradient of the library.
+
+# %%
+nudge, temperature = 1e-5, 0.1
+
+
+def loss_at(x):
+    image = torch.as_tensor(x, dtype=torch.float64)[None]
+    return losses.nsl(image, one_image[1], one_image[2], temperature=temperature)[0]
+
+
+by_nudging = [(loss_at(x + d) - loss_at(x - d)).item() / (2 * nudge) for d in nudge * np.eye(3)]
+image = torch.tensor(x, requires_grad=True)
+(by_autograd,) = torch.autograd.grad(loss_at(image), image)
+print("nudging ", np.round(by_nudging, 4))
+print("autograd", np.round(by_autograd.numpy(), 4))
+print(f"along x: {by_autograd.numpy() @ x:.1e} (nothing: the gradient lies along the sphere)")
+
+# %% [markdown]
+# ## Exercise 2: write the gradient
+# For one image: `x` is a tensor [D], `prototypes` [C, D], all of length 1; `label` is a number. Return
+# $\partial L / \partial x$, a tensor [D]. Take steps 2 and 3 from above. The check compares with
+# autograd.
+
+
+# %% tags=["exercise"]
+def nsl_gradient(x, prototypes, label, temperature):
+    """dL/dx of the normalized softmax loss, for x of length 1."""
+    # solution
+    weights = (prototypes @ x / temperature).softmax(dim=0)
+    weights[label] -= 1
+    g = weights @ prototypes / temperature
+    return g - x * (x @ g)
+
+
+# %% tags=["self-check"]
+exercises.check_nsl_gradient(nsl_gradient)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# $(I - x x^\top)\, g$ is `g - x * (x @ g)`: take away the part of $g$ that lies along $x$.
+# </details>
+#
+# <details><summary>Solution</summary>
+#
+# ```python
+# weights = (prototypes @ x / temperature).softmax(dim=0)
+# weights[label] -= 1
+# g = weights @ prototypes / temperature
+# return g - x * (x @ g)
+# ```
+# </details>
+
+# %% [markdown]
+# ## Real images
+# Now 1,500 aerial images of six classes of AID, as 256 numbers each. A small head maps them to
+# **3** numbers, so that we can see the sphere. (Real embeddings have 128 or more.) All labels are right.
+#
+# We train four times: the same images, the same start, 30 passes. Only the temperature differs.
+#
+# **Predict.** At which temperature will the images end **closest** to their prototypes? At 0.05, where
+# a force is 20 times as strong as its arrow, or at 1?
+
+# %% tags=["parameters"]
+CLASSES = ("Airport", "Beach", "Forest", "Parking", "River", "Stadium")
+TEMPERATURES, EPOCHS, SEED = (0.05, 0.1, 0.3, 1.0), 30, 0
+
+# %%
+aid = features.load_shipped("aid")
+codes = [aid.class_names.index(name) for name in CLASSES]
+train = aid.split.train[np.isin(aid.labels[aid.split.train], codes)]
+none = np.empty(0, dtype=np.int64)
+six = aid._replace(
+    features=aid.features[train],
+    labels=np.array([codes.index(label) for label in aid.labels[train]]),
+    class_names=CLASSES,
+    files=tuple(aid.files[i] for i in train),
+    split=aid.split._replace(train=np.arange(len(train)), val=none, test=none),
+)
+for name, count in zip(CLASSES, np.bincount(six.labels), strict=True):
+    print(f"{count} x {name}", end="   ")
+
+# %% [markdown]
+# `experiments.follow` trains, and keeps the embeddings of 300 images and the prototypes after each
+# epoch.
+
+# %%
+histories = {}
+for temperature in TEMPERATURES:
+    config = Config(loss="nsl", temperature=temperature, embedding_dim=3, epochs=EPOCHS, seed=SEED)
+    with tqdm(total=EPOCHS, desc=f"T = {temperature}", unit="epoch") as bar:
+        _, histories[temperature] = experiments.follow(
+            six, config, batch_size=300, on_epoch=lambda _: bar.update()
+        )
+
+# %%
+runs = list(histories.values())
+labels = six.labels[runs[0].batch.numpy()]
+training = explorers.SphereTrainingExplorer(
+    np.stack([run.embeddings.numpy() for run in runs]),
+    np.stack([run.prototypes.numpy() for run in runs]),
+    labels,
+    CLASSES,
+    TEMPERATURES,
+)
+training
+
+# %% [markdown]
+# Press play, once for each temperature. Then compare where they end:
+
+# %%
+plots.images_on_spheres(
+    training.embeddings[:, -1],
+    training.prototypes[:, -1],
+    labels,
+    CLASSES,
+    titles=[f"T = {temperature:g}" for temperature in TEMPERATURES],
+    view=training.view,
+)
+
+# %%
+gathering = training.gathering
+for t, temperature in enumerate(TEMPERATURES):
+    gap = gathering.rival[t, -1] - gathering.own[t, -1]
+    print(
+        f"T = {temperature:4}: {gathering.own[t, -1]:2.0f}° to the own prototype, "
+        f"{gap:2.0f}° more to the nearest other one, p = {gathering.p[t, -1]:.2f}"
+    )
+
+# %% [markdown]
+# ## What happened
+# **At T = 0.05 the images do not gather around their prototypes.** Half of them stay more than 60° away.
+# An image only needs to be *nearer* to its own prototype than to any other, and a few degrees are
+# enough: $p$ is 0.85 on average. So the weights $1 - p$ are small. And where only one rival is heard,
+# pull and push have the same weight: the force goes along $w_y - w_{\text{rival}}$. It takes the image
+# away from the rival, not to the place of its prototype. (Set `EPOCHS` to 100 and run again: half of
+# the images still stay 60° away.)
+#
+# **At T = 1 the images sit at their prototypes**, half of them within 9°. But $p$ is only 0.35: the
+# softmax is too soft to be sure. The weight of the pull, $1 - p$, stays at 0.65, so every image is
+# pulled all the way.
+#
+# **At T = 0.3** the images gather, and $p$ is 0.74.
+#
+# Which temperature is right depends on what you need. To tell classes apart a small one will do: the
+# other notebooks train with 0.07, in 128 dimensions, and the paper with 0.05.
+#
+# Now take the prototypes that were learned at $T = 0.3$, and move one image between real classes. The
+# image below lies 10° from Beach. Up to which temperature is $p$ above 0.9?
+#
+# <details><summary>Answer</summary>
+#
+# Up to $T = 0.1$. At 0.15 it is below 0.9.
+# </details>
+
+# %%
+learned = histories[0.3].prototypes[-1].numpy()
+at_beach = explorers.SphereExplorer(learned, CLASSES, own=1, rival=2, temperature=0.3, angle=10)
+at_beach
+
+# %% [markdown]
+# ## Exercise 3: think further
+# 1. With the last explorer at $T = 1$ and angle 0: the image lies exactly on its prototype. Why is $p$
+#    so low, and what would you have to change to get $p = 0.99$ there?
+# 2. At $T = 0.05$ the images of a class form one tight group, far from their prototype. You want to
+#    search for similar images by their nearest neighbours. Does the distance to the prototype matter?
+# 3. A label is wrong: an image of a beach is called *Airport*. It lies near the prototype of Beach.
+#    What is the weight $1 - p$ of the pull to Airport, at a small $T$? And what is the weight for an
+#    image at the same place with the right label?
+#
+# <details><summary>Answers</summary>
+#
+# 1. Five other classes share the rest. With six classes, $x$ on its prototype and all others at a right
+#    angle, $p = e^{1/T} / (e^{1/T} + 5)$: 0.35 at $T = 1$. For $p = 0.99$ you need $T = 0.16$ or less.
+# 2. Not for the neighbours: images of one class lie together, and apart from the others. It does matter
+#    to whoever reads the prototype as the typical image of its class.
+# 3. The prototypes give *Airport* next to no probability, so $1 - p$ is almost 1, the largest weight
+#    there is. With the right label it is almost 0. **NSL works hardest for wrong labels.** Notebook 3 is
+#    about that.
+# </details>
+
+# %% [markdown]
+# ## What we have shown
+# - NSL is $-\log p$, with $p$ from a softmax over cosines. Only directions count.
+# - The own prototype pulls with $(1 - p_y) / T$, every other one pushes with $p_c / T$, both along the
+#   sphere. These are all forces.
+# - The temperature decides who is heard: at $T = 0.05$ only the nearest rival, at $T = 1$ every class.
+# - On real images, at $T = 0.05$ half of the images stay more than 60° from their prototype, and the
+#   classes are apart all the same. At $T = 1$ half of them come within 9°.
+#
+# ## Where to look next
+# - Notebook 2: what if the label $y$ itself is wrong?
+# - Notebook 3: the same gradient, and a factor $p^q$ that calms it.
+# - `losses.nsl??` shows the loss as the library has it, in logarithms from the start, so that nothing
+#   overflows.
+# - Zhai and Wu, "Classification is a strong baseline for deep metric learning", BMVC 2019: the
+#   normalized softmax loss; they, too, discuss the temperature.
+
+# %% tags=["hidden-assert"]
+# What this notebook claims, held by the library and by the runs above.
+weights = (one_image[1] @ torch.tensor(x) / 0.1).softmax(dim=0)
+weights[own] -= 1
+g = weights @ one_image[1] / 0.1
+torch.testing.assert_close(g - torch.tensor(x) * (torch.tensor(x) @ g), by_autograd)
+steps = at_60.controls["temperature"].values
+pushes = {T: at_60.forces.lengths[steps.index(T), 1:, 30] for T in (0.05, 1.0)}
+assert pushes[0.05][0] > 0.99 * pushes[0.05].sum(), pushes
+assert pushes[1.0].argmax() == 1, pushes
+if (TEMPERATURES, EPOCHS, SEED) == ((0.05, 0.1, 0.3, 1.0), 30, 0):
+    assert gathering.own[0, -1] > 60, gathering.own
+    assert 2 < gathering.rival[0, -1] - gathering.own[0, -1] < 12, gathering
+    assert gathering.own[3, -1] < 9, gathering.own
+    np.testing.assert_allclose(gathering.p[[0, 2, 3], -1], [0.85, 0.74, 0.35], atol=0.03)
+    p_at_beach = dict(zip(steps, np.exp(at_beach.forces.log_p[:, 5]), strict=True))
+    assert p_at_beach[0.1] > 0.9 > p_at_beach[0.15], p_at_beach
