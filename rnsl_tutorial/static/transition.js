@@ -1,0 +1,238 @@
+/**
+ * The explorer of transition matrices: a heat map, and where the wrong labels of one row go.
+ *
+ * Everything shown is looked up in a table that Python made. In the shapes, K counts kinds of noise,
+ * R rates, A amounts of concentration, C classes, B bars (and one value more: all others together).
+ *
+ * @typedef {{
+ *   order: Lookup, shares: Lookup, codes: Lookup, over: Lookup, most: Lookup, lost: Lookup,
+ *   right?: Lookup, rules?: Lookup,
+ * }} View of a data set. Nominal: order [K, C, B], shares [K, A, C, B + 1], codes [K, A, C, C] of
+ *   shares, and [K, R, A, C] for the others. Drawn: without A, codes of the drawn matrix, lost [K, R].
+ *   `over`: how many of the bars outnumber the right label; `lost`: how many classes are lost
+ * @typedef {{ names: string[], axes: { x: Axis, y: Axis }, nominal: View, drawn: View }} DataSet
+ * @typedef {{
+ *   matrix: number[], row: number, lost: number[], order: number[], shares: number[], over: number,
+ *   most: number, right: number, rule: number, count: number,
+ * }} Picture what is shown of one choice; `matrix` as positions in the colours
+ */
+import { Chart } from "./chart.js";
+import { explorer, html, lookup, menu, readout, segments, slider } from "./widgets.js";
+
+const VIEWS = ["nominal", "drawn"];
+const GAP = 0.35; // rows between the chosen row and its frame
+
+export default explorer("rnsl-transition rnsl-panels", ({ model, signal, place, choices, choose }) => {
+  const table = readMatrices(model.get("_table"));
+  const data = () => table.datasets[model.get("dataset")];
+  const chooseRow = (row) => choose({ [`${model.get("dataset")}_row`]: row });
+  const told = readout();
+  const note = html("p", { class: "rnsl-note" });
+  const heat = heatMap(table, data, chooseRow, signal);
+  const bars = rowBars(table, signal);
+  const rows = choices("dataset").map((name) => menu(model, `${name}_row`, signal));
+  const amount = slider(model, "concentration", signal);
+  const controls = html(
+    "div",
+    { class: "rnsl-controls" },
+    slider(model, "rate", signal),
+    menu(model, "noise", signal),
+    segments(model, "dataset", signal),
+    amount,
+    ...rows,
+    segments(model, "view", signal),
+  );
+  return {
+    parts: [told, note, controls, heat.element, bars.element],
+    show() {
+      const isDrawn = model.get("view") === "drawn";
+      const at = {
+        kind: place("noise"),
+        rate: place("rate"),
+        amount: place("concentration"),
+        published: choices("concentration").indexOf(0),
+        row: place(`${model.get("dataset")}_row`),
+      };
+      const picture = (isDrawn ? drawnPicture : nominalPicture)(table, data(), at);
+      told.textContent = sentence(table, data(), picture, isDrawn);
+      const notes = table.notes[model.get("dataset")][at.kind][at.rate];
+      note.textContent = isDrawn ? `${notes} ${table.drawn_note}` : notes;
+      rows.forEach((element, i) => (element.hidden = i !== place("dataset")));
+      amount.querySelector("input").disabled = isDrawn;
+      heat.show(picture);
+      bars.show(data(), picture);
+    },
+  };
+});
+
+// ---------------------------------------------------------------- what is looked up
+
+function readMatrices(table) {
+  const unpackAll = (arrays) =>
+    Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, lookup(array)]));
+  const datasets = Object.entries(table.datasets).map(([name, set]) => {
+    const views = VIEWS.map((view) => [view, unpackAll(set[view])]);
+    return [name, { ...set, ...Object.fromEntries(views) }];
+  });
+  const shared = ["codes_at_rate", "colors", "right", "rules"];
+  const looked = unpackAll(Object.fromEntries(shared.map((name) => [name, table[name]])));
+  return { ...table, ...looked, datasets: Object.fromEntries(datasets) };
+}
+
+/** The matrix as published but for the chosen row. @returns {Picture} */
+function nominalPicture(table, { names, nominal }, { kind, rate, amount, published, row }) {
+  const amountOf = (i) => (i === row ? amount : published);
+  const atRate = table.codes_at_rate(rate);
+  const codes = (_, i) => {
+    const line = Array.from(nominal.codes(kind, amountOf(i), i), (code) => atRate[code]);
+    line[i] = table.right_codes[rate];
+    return line;
+  };
+  return {
+    row,
+    matrix: names.flatMap(codes),
+    lost: [...names.keys()].filter((i) => nominal.over(kind, rate, amountOf(i), i) > 0),
+    order: nominal.order(kind, row),
+    shares: nominal.shares(kind, amount, row),
+    over: nominal.over(kind, rate, amount, row),
+    most: nominal.most(kind, rate, amount, row),
+    right: table.right(rate),
+    rule: table.rules(rate),
+    count: nominal.lost(kind, rate, amount, row),
+  };
+}
+
+/** @returns {Picture} */
+function drawnPicture(table, { names, drawn }, { kind, rate, row }) {
+  return {
+    row,
+    matrix: drawn.codes(kind, rate),
+    lost: [...names.keys()].filter((i) => drawn.over(kind, rate, i) > 0),
+    order: drawn.order(kind, rate, row),
+    shares: drawn.shares(kind, rate, row),
+    over: drawn.over(kind, rate, row),
+    most: drawn.most(kind, rate, row),
+    right: drawn.right(kind, rate, row),
+    rule: drawn.rules(kind, rate, row),
+    count: drawn.lost(kind, rate),
+  };
+}
+
+// ---------------------------------------------------------------- what is said
+
+function sentence({ sentences }, { names }, { row, order, over, most, right, count }, isDrawn) {
+  if (most === 0) return sentences.none;
+  return filledIn(over > 0 ? sentences.lost : sentences.safe, {
+    draw: isDrawn ? sentences.draw : "",
+    count,
+    classes: names.length,
+    name: names[row],
+    most: percent(most),
+    wrong: names[order[0]],
+    right: percent(right),
+  });
+}
+
+function filledIn(template, values) {
+  return template.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+}
+
+function percent(share) {
+  return `${(100 * share).toFixed(1)}%`;
+}
+
+// ---------------------------------------------------------------- what is drawn
+
+/** The matrix with the chosen row framed and the lost rows marked; a click chooses a row. */
+function heatMap(table, data, chooseRow, signal) {
+  const description = "Transition matrix: a row for each true class, a column for each given label";
+  const chart = new Chart({ ...data().axes, description, signal });
+  const cells = chart.cells("matrix");
+  const halo = chart.line({ name: "row-halo", color: "var(--rnsl-background)", width: 3.5 });
+  const frame = chart.line({ name: "row", width: 1.5 });
+  const { color, marker } = table.wrong;
+  const lost = chart.points({ name: "lost", color, marker, label: "lost class" });
+  const named = html("div", { class: "rnsl-cell-name" });
+  chart.element.classList.add("rnsl-heat");
+  chart.element.append(colorKey(table), named);
+  const classAt = (y) => Math.max(0, Math.min(data().names.length - 1, Math.floor(y)));
+  let chosen = 0;
+  const tell = (x = -1, y = -1) => {
+    const { names } = data();
+    const [i, j] = [Math.floor(y), Math.floor(x)];
+    const inside = i in names && j in names;
+    const [from, to] = inside ? [i, j] : [chosen, null];
+    const called = to === null ? "" : `, column ${to}: called ${names[to]}`;
+    named.textContent = `Row ${from}: ${names[from]}${called}`;
+  };
+  chart.onPoint((_, y) => chooseRow(classAt(y)));
+  chart.onHover(tell);
+  let shown = data();
+  return {
+    element: chart.element,
+    /** @param {Picture} picture */
+    show({ matrix, row, lost: rows }) {
+      const classes = data().names.length;
+      if (shown !== data()) chart.rescale(data().axes.x, data().axes.y);
+      shown = data();
+      chosen = row;
+      cells.show(matrix, classes, classes, table.colors());
+      const box = [[0, classes, classes, 0, 0], [row - GAP, row - GAP, row + 1 + GAP, row + 1 + GAP, row - GAP]];
+      halo.show(...box);
+      frame.show(...box);
+      lost.show(rows.map(() => classes * 1.03), rows.map((i) => i + 0.5));
+      tell();
+    },
+  };
+}
+
+function colorKey({ colors, color_ticks: ticks }) {
+  const all = colors();
+  const stops = Array.from({ length: 256 }, (_, i) => `rgb(${all.subarray(3 * i, 3 * i + 3).join(" ")})`);
+  const strip = html("div", { class: "rnsl-key-colors" });
+  strip.style.background = `linear-gradient(to right, ${stops.join()})`;
+  const texts = ticks.map(({ text, place }) => {
+    const tick = html("span", {}, text);
+    tick.style.left = `${100 * place}%`;
+    return tick;
+  });
+  const scale = html("div", { class: "rnsl-key-ticks" }, ...texts);
+  return html("div", { class: "rnsl-key" }, html("span", {}, "probability"), strip, scale);
+}
+
+/** The chosen row's wrong labels, the largest first, and the line that they must not cross. */
+function rowBars(table, signal) {
+  const description = "Shares of the chosen class's wrong labels; above the line the class is lost";
+  const chart = new Chart({ ...table.axes, description, signal });
+  const { color } = table.wrong;
+  const wrong = chart.bars({ name: "wrong", color, hatched: true });
+  const over = chart.bars({ name: "over", color, label: "outnumbers right" });
+  const rule = chart.rule({ name: "rule", dash: [4, 2.5], label: "right per wrong label" }, "y");
+  const ruleText = chart.text("rule-text", "end");
+  const rest = chart.text("rest", "end");
+  const count = table.axes.x.range[1];
+  const names = Array.from({ length: count }, (_, i) => chart.text(`name-${i}`));
+  names.forEach(({ element }) => element.classList.add("rnsl-bar-name"));
+  const edges = Array.from({ length: count + 1 }, (_, i) => i);
+  const top = table.axes.y.range[1];
+  return {
+    element: chart.element,
+    /** @param {DataSet} data @param {Picture} picture */
+    show(data, { order, shares, over: crossing, rule: height }) {
+      const heights = Array.from(shares.subarray(0, count));
+      const seen = heights.filter((share) => share > 0);
+      wrong.show(edges.slice(crossing), seen.slice(crossing));
+      over.show(edges, seen.slice(0, crossing));
+      const [inside, finite] = [height <= top, Number.isFinite(height)];
+      rule.show(inside ? height : NaN);
+      const away = finite ? `\u2191 ${height.toFixed(2)}` : "";
+      ruleText.show(count, inside ? height + 0.02 : top - 0.04, inside ? height.toFixed(2) : away);
+      names.forEach((name, i) => {
+        const text = heights[i] > 0 ? `${data.names[order[i]]} ${heights[i].toFixed(2)}` : "";
+        name.show(i + 0.5, 0.02, text);
+      });
+      const others = { count: data.names.length - 1 - count, share: shares[count].toFixed(2) };
+      rest.show(count, 0.8, shares[count] > 0 ? filledIn(table.rest, others) : "");
+    },
+  };
+}
