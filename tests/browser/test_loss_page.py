@@ -1,30 +1,17 @@
 """The explorer of losses in a plain page: each slider moves its curves, and no others."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
 import pytest
-from harness import SCREENSHOTS, curve
-from playwright.sync_api import Browser, Locator, Page, expect
+from harness import SCREENSHOTS, Open, curve
+from playwright.sync_api import Locator, Page, expect
 
 from rnsl_tutorial import losses
-from rnsl_tutorial.explorers import LossExplorer, standalone_html
+from rnsl_tutorial.explorers import LossExplorer
 
 
 @pytest.fixture
-def page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
-    file = tmp_path / "page.html"
-    file.write_text(standalone_html(LossExplorer()), encoding="utf-8")
-    page = browser.new_page(viewport={"width": 1000, "height": 700})
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda message: problems.append(message.text))
-    page.goto(file.as_uri())
-    expect(page.locator(".rnsl-readout")).not_to_be_empty()
-    yield page
-    page.close()
-    assert problems == []
+def page(open_page: Open) -> Page:
+    return open_page(LossExplorer())
 
 
 def chart(page: Page, title: str) -> Locator:
