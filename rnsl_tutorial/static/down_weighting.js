@@ -1,0 +1,124 @@
+/**
+ * The explorer of the down-weighting: a heat map over q and temperature, beside the weight that
+ * each image of a batch has in training.
+ *
+ * Everything shown is looked up in a table that Python made. Moments of a run come first, then
+ * temperatures, then values of q; `surfaces` has two maps before these, their upper row first.
+ *
+ * @typedef {import("./chart.js").Axis} Axis
+ * @typedef {{ shape: number[], dtype: string, data: DataView }} Packed
+ * @typedef {{
+ *   map_axes: { x: Axis, y: Axis }, weight_axes: { x: Axis, y: Axis },
+ *   surfaces: Packed, levels: { x: Packed, y: Packed }[][], titles: string[],
+ *   colors: Packed, color_stops: string[], color_texts: string[],
+ *   weights: Packed, line_weights: Packed, margins: Packed, line_margins: Packed, flipped: Packed,
+ *   styles: object[], headlines: string[], note: string,
+ * }} Table weights in 65535ths; styles of right and of wrong labels; headlines one a moment,
+ *   temperature and q
+ */
+import { Chart } from "./chart.js";
+import { explorer, html, lookup, readout, segments, slider, unpacked } from "./widgets.js";
+
+const WHOLE = 65535; // the weight of an image that is fully heard
+
+export default explorer("rnsl-panels rnsl-weighting", ({ model, choices, signal, choose, place }) => {
+  const table = model.get("_table");
+  const told = readout();
+  const map = heatMap(table, choices, choose, signal);
+  const weights = weightChart(table, signal);
+  const [temperatures, qs] = ["temperature", "q"].map((name) => choices(name).length);
+  const controls = html(
+    "div",
+    { class: "rnsl-controls" },
+    slider(model, "q", signal),
+    slider(model, "temperature", signal),
+    slider(model, "epoch", signal),
+  );
+  const note = html("div", { class: "rnsl-note rnsl-wide" }, table.note);
+  const choice = html("div", { class: "rnsl-wide" }, segments(model, "surface", signal));
+  return {
+    parts: [told, controls, choice, map.element, weights.element, note],
+    show() {
+      const at = [place("epoch"), place("temperature"), place("q")];
+      told.textContent = table.headlines[(at[0] * temperatures + at[1]) * qs + at[2]];
+      map.show(place("surface"), ...at);
+      weights.show(...at);
+    },
+  };
+});
+
+// ---------------------------------------------------------------- the heat map
+
+function heatMap(table, choices, choose, signal) {
+  const chart = new Chart({
+    ...table.map_axes, title: table.titles[0], signal,
+    description: "Heat map over q and temperature; the sliders choose a place on it",
+  });
+  const [temperatures, qs] = [choices("temperature").length, choices("q")];
+  const surfaces = lookup(table.surfaces);
+  const colors = unpacked(table.colors);
+  const cells = chart.cells("surface");
+  const halo = chart.line({ name: "level-halo", color: "#000000", width: 3.4 });
+  const levels = chart.line({ name: "levels", color: "#ffffff", width: 1.4 });
+  const here = chart.dot({ name: "here", marker: "o", color: "#ffffff" });
+  here.element.classList.add("rnsl-here");
+  chart.element.classList.add("rnsl-heat-map");
+  chart.onPoint((q, temperature) => {
+    choose({ q: nearest(qs, q), temperature: within(Math.round(temperature), temperatures) });
+  });
+  const heading = chart.element.querySelector(".rnsl-chart-title");
+  heading.after(colorKey(table));
+  return {
+    element: chart.element,
+    show(surface, moment, temperature, q) {
+      const { x, y } = table.levels[surface][moment];
+      heading.textContent = table.titles[surface];
+      cells.show(surfaces(surface, moment), temperatures, qs.length, colors);
+      for (const lines of [halo, levels]) lines.show(unpacked(x), unpacked(y));
+      here.show(qs[q], temperature);
+    },
+  };
+}
+
+/** Which colour stands for which share. */
+function colorKey({ color_stops: stops, color_texts: texts }) {
+  const style = `background: linear-gradient(to right, ${stops.join(", ")})`;
+  const scale = html("div", { class: "rnsl-heat-key-colors", style });
+  const numbers = html("div", { class: "rnsl-heat-key-texts" }, ...texts.map((t) => html("span", {}, t)));
+  return html("div", { class: "rnsl-heat-key" }, scale, numbers);
+}
+
+function nearest(values, wanted) {
+  const distances = values.map((value) => Math.abs(value - wanted));
+  return distances.indexOf(Math.min(...distances));
+}
+
+function within(place, count) {
+  return Math.max(0, Math.min(count - 1, place));
+}
+
+// ---------------------------------------------------------------- weights of the images
+
+function weightChart(table, signal) {
+  const chart = new Chart({
+    ...table.weight_axes, title: "How hard each image is heard", signal,
+    description: "Weight of each image over its margin, and the line of a typical image",
+  });
+  const [weights, lineWeights] = [lookup(table.weights), lookup(table.line_weights)];
+  const [margins, lineMargins] = [lookup(table.margins), lookup(table.line_margins)];
+  const flipped = unpacked(table.flipped);
+  const line = chart.line({ name: "typical", label: "typical" });
+  const groups = table.styles.map((style, wrong) => ({
+    of: (values) => values.filter((_, image) => flipped[image] === wrong),
+    points: chart.points({ ...style, name: wrong ? "wrong" : "right" }),
+  }));
+  const asShare = (values) => Float32Array.from(values, (value) => value / WHOLE);
+  return {
+    element: chart.element,
+    show(moment, temperature, q) {
+      const heights = asShare(weights(moment, temperature, q));
+      for (const { of, points } of groups) points.show(of(margins(moment)), of(heights));
+      line.show(lineMargins(moment), asShare(lineWeights(moment, temperature, q)));
+    },
+  };
+}

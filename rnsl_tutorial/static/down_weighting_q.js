@@ -1,0 +1,102 @@
+/**
+ * The explorer of measured accuracy over q: one noise rate stands out, the others are pale.
+ *
+ * Everything shown is looked up in a table that Python made; noise kinds come first, then rates,
+ * then values of q. All numbers in percent.
+ *
+ * @typedef {import("./chart.js").Axis} Axis
+ * @typedef {{ shape: number[], dtype: string, data: DataView }} Packed
+ * @typedef {{
+ *   x: Axis, accuracy_axes: Axis[], memorized_axis: Axis,
+ *   accuracy: Packed, accuracy_spread: Packed, memorized: Packed, memorized_spread: Packed,
+ *   best: number[][], headlines: string[], note: string,
+ * }} Table accuracy_axes one a noise; best the position of the best q
+ */
+import { Chart } from "./chart.js";
+import { explorer, html, lookup, menu, readout, slider } from "./widgets.js";
+
+const PALE_LINE = "var(--rnsl-line)";
+const RING = "M10,0A10,10 0 1 1 -10,0A10,10 0 1 1 10,0Z"; // px
+const ACCENT = "var(--rnsl-accent)";
+
+export default explorer("rnsl-panels", ({ model, choices, signal, place }) => {
+  const table = model.get("_table");
+  const told = readout();
+  const [qs, rates] = [choices("q"), choices("rate")];
+  const texts = model.get("_controls").rate.texts;
+  const lines = { qs, texts, signal, x: table.x };
+  const accuracy = overQ({
+    ...lines, title: "Is the class found?", y: table.accuracy_axes[0],
+    values: lookup(table.accuracy), spread: lookup(table.accuracy_spread),
+  });
+  const memorized = overQ({
+    ...lines, title: "Are wrong labels learned by heart?", y: table.memorized_axis,
+    values: lookup(table.memorized), spread: lookup(table.memorized_spread),
+  });
+  const explained = namesAndBest(accuracy.chart, qs, texts, lookup(table.accuracy));
+  const controls = html(
+    "div",
+    { class: "rnsl-controls" },
+    slider(model, "rate", signal),
+    slider(model, "q", signal),
+    menu(model, "noise", signal),
+  );
+  const note = html("div", { class: "rnsl-note rnsl-wide" }, table.note);
+  return {
+    parts: [told, controls, accuracy.chart.element, memorized.chart.element, note],
+    show() {
+      const [noise, rate, q] = [place("noise"), place("rate"), place("q")];
+      told.textContent = table.headlines[(noise * rates.length + rate) * qs.length + q];
+      accuracy.rescale(table.accuracy_axes[noise]);
+      accuracy.show(noise, rate, q);
+      explained.show(noise, rate, table.best[noise][rate]);
+      memorized.show(noise, rate, q);
+    },
+  };
+});
+
+/** A chart of one measured number over q. */
+function overQ({ qs, texts, signal, x, y, title, values, spread }) {
+  const chart = new Chart({ x, y, title, signal, description: `${y.label} over q, a line each rate` });
+  const rule = chart.rule({ name: "chosen", color: ACCENT, width: 1.5, dash: [3, 3] });
+  const pale = texts.map((_, rate) => chart.line({ name: `rate-${rate}`, color: PALE_LINE }));
+  const bars = chart.line({ name: "bars", width: 1.5 });
+  const line = chart.line({ name: "line", label: "chosen share of wrong labels", width: 2.4 });
+  const here = chart.dot({ name: "here", marker: "o", label: "chosen loss", color: ACCENT });
+  return {
+    chart,
+    rescale: (other) => chart.rescale(x, other),
+    show(noise, rate, q) {
+      const shown = values(noise, rate);
+      rule.show(qs[q]);
+      pale.forEach((mark, i) => mark.show(qs, values(noise, i)));
+      line.show(qs, shown);
+      bars.show(...errorBars(qs, shown, spread(noise, rate)));
+      here.show(qs[q], shown[q]);
+    },
+  };
+}
+
+/** Beside each line its rate, and a ring around the best point of the chosen one. */
+function namesAndBest(chart, qs, texts, values) {
+  const names = texts.map((_, rate) => chart.text(`name-${rate}`, "end"));
+  const ring = chart.dot({ name: "best", marker: "o" });
+  ring.element.setAttribute("d", RING);
+  ring.element.setAttribute("class", "rnsl-ring");
+  return {
+    show(noise, rate, best) {
+      names.forEach((mark, i) => {
+        mark.element.classList.toggle("rnsl-strong", i === rate);
+        mark.show(qs[0] - 0.02, values(noise, i, 0), texts[i]);
+      });
+      ring.show(qs[best], values(noise, rate, best));
+    },
+  };
+}
+
+/** A line with gaps that runs up and down through each point. */
+function errorBars(xs, middles, lengths) {
+  const places = xs.flatMap((x) => [x, x, NaN]);
+  const ends = xs.flatMap((_, i) => [middles[i] - lengths[i], middles[i] + lengths[i], NaN]);
+  return [places, ends];
+}
