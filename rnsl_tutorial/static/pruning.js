@@ -1,0 +1,74 @@
+/**
+ * The explorer of pruning: whom a threshold leaves out, from the first epoch to the last.
+ *
+ * @typedef {import("./label_histogram.js").Counted & { pruned: number[], told: string[][] }} Table
+ *   here measures are [threshold, measure, moment]; pruned are the moments at which the run itself
+ *   pruned; told is one sentence a moment and threshold
+ */
+import { Chart } from "./chart.js";
+import { labelHistogram, measureLines, nearestPlace } from "./label_histogram.js";
+import { explorer, html, lookup, player, readout, slider } from "./widgets.js";
+
+export default explorer("rnsl-panels rnsl-pruning", ({ model, signal, place, choices, choose }) => {
+  const table = model.get("_table");
+  const told = readout();
+  const cutAt = (p) => choose({ k: nearestPlace(choices("k"), p) });
+  const goTo = (epoch) => choose({ epoch: nearestPlace(choices("epoch"), epoch) });
+  const images = labelHistogram(table, "The images at this epoch", cutAt, signal);
+  const shares = sharesOverEpochs(table, choices("epoch"), goTo, signal);
+  const controls = html(
+    "div",
+    { class: "rnsl-controls" },
+    player(model, "epoch", signal),
+    slider(model, "k", signal),
+  );
+  return {
+    parts: [told, controls, images.element, shares.element],
+    show() {
+      const [epoch, k] = [place("epoch"), place("k")];
+      told.textContent = table.told[epoch][k];
+      images.show(epoch, choices("k")[k]);
+      shares.show(epoch, k);
+    },
+  };
+});
+
+function sharesOverEpochs(table, epochs, onPoint, signal) {
+  const measures = lookup(table.measures);
+  const chart = new Chart({
+    x: table.axes.epoch,
+    y: table.axes.share,
+    title: "“Left out” as a finder of wrong labels",
+    description: "Precision, recall and share kept over the epochs",
+    signal,
+  });
+  const pruned = table.pruned.length ? prunings(chart, table) : { show() {} };
+  const lines = measureLines(chart, table.measure_styles);
+  const now = chart.rule({ name: "now", width: 1.5 });
+  chart.onPoint((at) => onPoint(at));
+  return {
+    element: chart.element,
+    show(epoch, k) {
+      pruned.show(table.pruned);
+      now.show(epochs[epoch]);
+      lines.show(epochs, [0, 1, 2].map((i) => measures(k, i)), epoch);
+    },
+  };
+}
+
+/** Rules at the moments at which the run itself pruned, with a word beside the first. */
+function prunings(chart, { axes, labels }) {
+  const { range } = axes.share;
+  const end = axes.epoch.range[1];
+  const line = chart.line({ name: "pruned", color: labels.cut.color, dash: [3, 2], width: 1.5 });
+  const words = { start: chart.text("pruned note"), end: chart.text("pruned note", "end") };
+  return {
+    show(moments) {
+      const xs = moments.flatMap((moment) => [moment, moment, NaN]);
+      line.show(xs, moments.flatMap(() => [...range, NaN]));
+      const side = moments[0] >= end / 2 ? "end" : "start";
+      const beside = (side === "end" ? -0.015 : 0.015) * end;
+      words[side].show(moments[0] + beside, 0.04, "the run pruned");
+    },
+  };
+}

@@ -1,0 +1,90 @@
+/**
+ * The explorer of truncation: the loss with its plateau, and whom the threshold leaves out.
+ *
+ * @typedef {import("./label_histogram.js").Counted & {
+ *   p: object, ks: object, uncut: object, cut: object, levels: object, told: string[],
+ *   losses: { label: string, color: string, dash: number[], marker: string }[],
+ * }} Table arrays as Python packed them: uncut [q, p], cut [q, k, p], and levels [q, k], the height
+ *   of the plateau; told is one sentence a threshold
+ */
+import { Chart } from "./chart.js";
+import {
+  labelHistogram,
+  measureLines,
+  nearestPlace,
+  shadedCut,
+  thresholdRule,
+} from "./label_histogram.js";
+import { explorer, html, lookup, readout, slider, unpacked } from "./widgets.js";
+
+export default explorer("rnsl-panels rnsl-truncation", ({ model, signal, place, choices, choose }) => {
+  const table = model.get("_table");
+  const told = readout();
+  const cutAt = (p) => choose({ k: nearestPlace(choices("k"), p) });
+  const plateau = plateauChart(table, cutAt, signal);
+  const images = labelHistogram(table, "The images, and the threshold: drag it", cutAt, signal);
+  const shares = sharesOverK(table, cutAt, signal);
+  const sliders = ["k", "q"].map((name) => slider(model, name, signal));
+  const controls = html("div", { class: "rnsl-controls" }, ...sliders);
+  return {
+    parts: [told, controls, plateau.element, images.element, shares.element],
+    show() {
+      const [k, q] = [place("k"), place("q")];
+      told.textContent = table.told[k];
+      plateau.show(q, k);
+      images.show(0, choices("k")[k]);
+      shares.show(k);
+    },
+  };
+});
+
+function plateauChart(table, onPoint, signal) {
+  const [p, ks] = [unpacked(table.p), unpacked(table.ks)];
+  const [uncut, cut, levels] = ["uncut", "cut", "levels"].map((name) => lookup(table[name]));
+  const [whole, truncated] = table.losses;
+  const chart = new Chart({
+    x: table.axes.p,
+    y: table.axes.loss,
+    title: "The loss: flat where p ≤ k",
+    description: "The loss over p: RNSL uncut, and t-RNSL, which is flat up to the threshold k",
+    signal,
+  });
+  const shade = shadedCut(chart, table.axes.loss, { color: table.labels.cut.color });
+  const uncutLine = chart.line({ ...whole, name: "uncut", marker: undefined });
+  const cutLine = chart.line({ ...truncated, name: "cut loss", marker: undefined, width: 3 });
+  const rule = thresholdRule(chart);
+  const dot = chart.dot({ name: "k on the loss", color: truncated.color, marker: truncated.marker });
+  chart.onPoint((at) => onPoint(at));
+  return {
+    element: chart.element,
+    show(q, k) {
+      shade.show(ks[k]);
+      uncutLine.show(p, uncut(q));
+      cutLine.show(p, cut(q, k));
+      rule.show(ks[k]);
+      dot.show(ks[k], levels(q, k));
+    },
+  };
+}
+
+function sharesOverK(table, onPoint, signal) {
+  const ks = unpacked(table.ks);
+  const measures = lookup(table.measures);
+  const chart = new Chart({
+    x: table.axes.k,
+    y: table.axes.share,
+    title: "“Left out” as a finder of wrong labels, over k",
+    description: "Precision, recall and share kept over the threshold k",
+    signal,
+  });
+  const rule = thresholdRule(chart);
+  const lines = measureLines(chart, table.measure_styles);
+  chart.onPoint((at) => onPoint(at));
+  return {
+    element: chart.element,
+    show(k) {
+      rule.show(ks[k]);
+      lines.show(ks, [0, 1, 2].map((i) => measures(0, i)), k);
+    },
+  };
+}
