@@ -12,10 +12,10 @@ TORCH ?= $(or $(patsubst $(VENV)/.built-%,%,$(wildcard $(VENV)/.built-*)),defaul
 BUILT = $(VENV)/.built-$(TORCH)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint bench notebooks lock clean
+.PHONY: help lab test lint bench bench-ui notebooks instructor site lock clean
 
 help: ## show this text
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo '  ARGS="..."      handed on:  make lab ARGS="--no-browser --port 8890"   make test ARGS="-k losses"'
 	@echo '  PYTHON=...      the Python to build with (3.11 or newer; default python3)'
@@ -34,11 +34,21 @@ lint: $(BUILT) ## check the style and the types
 	@$(BIN)/mypy
 
 bench: $(BUILT) ## print the measured figures, which takes minutes (RNSL_AID names the AID images)
-	@for name in noise knn features experiment lab $(if $(RNSL_AID),data); do \
+	@for name in noise knn features experiment lab notebook_runs $(if $(RNSL_AID),data); do \
 		$(BIN)/python benchmarks/$$name.py && echo || exit 1; done
+
+bench-ui: $(BUILT) ## print how fast each slider repaints, in JupyterLab in Chromium
+	@$(BIN)/python benchmarks/ui.py $(ARGS)
 
 notebooks: $(BUILT) ## write notebooks/*.ipynb anew from notebooks/source/*.py
 	@$(BIN)/python notebooks/build.py
+
+instructor: $(BUILT) ## write the notebooks with their solutions to build/instructor
+	@$(BIN)/python notebooks/build.py --instructor build/instructor
+	@echo 'Solved notebooks: build/instructor    Lesson plan: notebooks/TEACHING.md'
+
+site: $(BUILT) ## write each notebook as a page that needs no kernel and no network to build/site
+	@$(BIN)/python notebooks/export.py $(ARGS)
 
 lock: ## compile requirements.lock from pyproject.toml; ARGS=--upgrade raises the pins
 	$(call venv-with-uv,build/lock,)

@@ -10,7 +10,8 @@ A code cell tagged ``exercise`` marks its solution so, up to the end of the cell
         return log_p > np.log(k)
         # end solution
 
-A cell tagged ``hidden-assert`` is folded away, and runs like any other.
+A cell tagged ``hidden-assert`` is folded away, and runs like any other. What stands in ``<details>``
+is folded for the learner and open for the instructor.
 """
 
 import argparse
@@ -51,6 +52,8 @@ def build(source: Path, *, solutions: bool = False) -> str:
         cell.metadata.pop("lines_to_next_cell", None)  # jupytext's note on blank lines
         if cell.cell_type == "code":
             _finish_code(cell, f"{source.name}, cell {number}", solutions=solutions)
+        elif solutions:
+            cell.source = cell.source.replace("<details>", "<details open>")
         cell.id = _unused_id(cell, ids)
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=KERNEL)
     nbformat.validate(notebook)

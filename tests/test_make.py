@@ -133,6 +133,29 @@ def test_notebooks_come_from_the_builder(clone: Clone) -> None:
     assert clone.log()[-1] == "python notebooks/build.py"
 
 
+def test_the_instructor_is_told_where_the_solutions_are(clone: Clone) -> None:
+    printed = clone.make("instructor").stdout
+    assert clone.log()[-1] == "python notebooks/build.py --instructor build/instructor"
+    assert "build/instructor" in printed
+    assert "notebooks/TEACHING.md" in printed
+
+
+@pytest.mark.parametrize(
+    ("target", "script"), [("site", "notebooks/export.py"), ("bench-ui", "benchmarks/ui.py")]
+)
+def test_a_target_hands_its_arguments_to_its_script(clone: Clone, target: str, script: str) -> None:
+    clone.make(target, "ARGS=--only x")
+    assert clone.log()[-1] == f"python {script} --only x"
+    assert (ROOT / script).exists()
+
+
+def test_bench_runs_scripts_that_exist(clone: Clone) -> None:
+    clone.make("bench")
+    scripts = [line.removeprefix("python ") for line in clone.log() if "benchmarks/" in line]
+    assert "benchmarks/notebook_runs.py" in scripts
+    assert [script for script in scripts if not (ROOT / script).exists()] == []
+
+
 def test_the_lock_is_compiled_without_addresses(clone: Clone) -> None:
     printed = clone.make("-n", "lock", "ARGS=--upgrade").stdout
     assert "-m venv --clear build/lock" in printed
@@ -173,7 +196,8 @@ def test_a_python_that_is_not_there_gets_one_line(clone: Clone) -> None:
 def test_make_alone_lists_the_commands(clone: Clone) -> None:
     text = clone.make().stdout
     assert text == clone.make("help").stdout
-    for word in ("make lab", "make test", "make notebooks", "TORCH=cpu", "CUDA"):
+    targets = ("make lab", "make test", "make notebooks", "make site", "make bench-ui")
+    for word in (*targets, "TORCH=cpu", "CUDA"):
         assert word in text
 
 

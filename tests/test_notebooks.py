@@ -1,5 +1,6 @@
 """The builder of the notebooks on small sources, and every notebook itself, executed."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -42,6 +43,14 @@ def test_the_learner_gets_a_turn_and_the_instructor_the_solution(tmp_path: Path)
     assert cell.source == start + 'raise NotImplementedError("Your turn: write this function.")'
     [cell] = built(tmp_path, EXERCISE, solutions=True).cells
     assert cell.source == start + "y = x + x\n\n    return y"
+
+
+def test_answers_are_folded_for_the_learner_and_open_for_the_instructor(tmp_path: Path) -> None:
+    text = "# %% [markdown]\n# <details><summary>Answer</summary>\n#\n# 42\n# </details>\n"
+    folded = "<details><summary>Answer</summary>\n\n42\n</details>"
+    assert built(tmp_path, text).cells[0].source == folded
+    [cell] = built(tmp_path, text, solutions=True).cells
+    assert cell.source == folded.replace("<details>", "<details open>")
 
 
 def test_what_follows_the_end_mark_stays(tmp_path: Path) -> None:
@@ -179,3 +188,35 @@ def is_stderr(output: NotebookNode) -> bool:
 def shows_a_picture(cell: NotebookNode) -> bool:
     kinds = [kind for output in cell.outputs for kind in output.get("data", {})]
     return any(kind.startswith(PICTURES) for kind in kinds)
+
+
+def exercises_of(source: Path) -> list[tuple[str, str]]:
+    """Numbers and names of the functions that a notebook asks for, in its order."""
+    text = source.read_text(encoding="utf-8")
+    found = re.findall(r"^# #+ Exercise (\d)|tags=\[\"exercise\"\]\ndef (\w+)", text, re.MULTILINE)
+    number, listed = "", []
+    for heading, name in found:
+        number = heading or number
+        if name:
+            listed.append((number, name))
+    return listed
+
+
+def test_the_lesson_plan_names_every_notebook_and_its_exercises() -> None:
+    plan = (build.FOLDER / "TEACHING.md").read_text(encoding="utf-8")
+    parts = re.split(r"^### .*`(\d\d_\w+)`.*$", plan, flags=re.MULTILINE)
+    named = {
+        name: re.findall(r"Exercise (\d), `(\w+)`", part.split("\n### ")[0])
+        for name, part in zip(parts[1::2], parts[2::2], strict=True)
+    }
+    assert sorted(named) == [source.stem for source in SOURCES if source.stem < "06"]
+    for source in SOURCES:
+        if source.stem in named:
+            assert sorted(named[source.stem]) == sorted(exercises_of(source)), source.stem
+
+
+def test_the_lesson_plan_has_no_gaps_in_its_90_minutes() -> None:
+    plan = (build.FOLDER / "TEACHING.md").read_text(encoding="utf-8")
+    spans = re.findall(r"^### (\d+) to (\d+)", plan, re.MULTILINE)
+    assert [start for start, _ in spans] == ["0", *(end for _, end in spans[:-1])]
+    assert spans[-1][1] == "90"

@@ -1,12 +1,53 @@
-"""Explorers in a plain page: no kernel, no network."""
+"""Explorers in a plain page: no kernel, no network.
+
+A page holds, for each explorer, one model (the ES module and the saved state) and one or more
+mounts, the places where it is shown. What is moved at one mount moves at the others of its model.
+"""
 
 import base64
 import html
 import json
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import anywidget
 
 from rnsl_tutorial.explorers.base import static
+
+
+class Model(NamedTuple):
+    """What a page needs of an explorer: its ES module, its style sheet, the state of its own."""
+
+    module: str
+    style: str
+    state: dict[str, Any]
+
+
+def model(state: Mapping[str, Any]) -> Model:
+    """Return the model that the whole state of an explorer makes.
+
+    Args:
+        state: of ``explorer.get_state()``, or as a notebook keeps it; arrays as bytes.
+    """
+    shared = {*anywidget.AnyWidget.class_trait_names(), "_esm", "_css", "_anywidget_id"}
+    own = {name: value for name, value in state.items() if name not in shared}
+    return Model(str(state["_esm"]), str(state["_css"]), own)
+
+
+def mount(name: str) -> str:
+    """Return the place in a page where the explorer of a model is shown."""
+    return f'<div data-explorer="{html.escape(name)}"></div>'
+
+
+def style_sheet(models: Iterable[Model]) -> str:
+    """Return the CSS that models need, each style sheet once."""
+    return "\n".join(dict.fromkeys(model.style for model in models))
+
+
+def scripts(models: Mapping[str, Model]) -> str:
+    """Return the scripts that fill the mounts of these models; they stand at a page's end."""
+    page = f'<script type="module">\n{static("page.js")}\n</script>'
+    return "\n".join([*(_data(name, model) for name, model in models.items()), page])
 
 
 def standalone_html(*explorers: anywidget.AnyWidget, title: str = "Explorer") -> str:
@@ -16,12 +57,12 @@ def standalone_html(*explorers: anywidget.AnyWidget, title: str = "Explorer") ->
         explorers: to be shown one below the other, each as it stands now.
         title: of the page.
     """
-    styles = "\n".join(dict.fromkeys(str(explorer._css) for explorer in explorers))
+    models = {str(i): model(explorer.get_state()) for i, explorer in enumerate(explorers)}
     return _PAGE.format(
         title=html.escape(title),
-        styles=styles,
-        explorers="\n".join(map(_mount, explorers)),
-        script=static("page.js"),
+        styles=style_sheet(models.values()),
+        explorers="\n".join(map(mount, models)),
+        scripts=scripts(models),
     )
 
 
@@ -40,21 +81,17 @@ body {{ margin: 0; background: light-dark(#ffffff, #0d1117); }}
 </head>
 <body>
 {explorers}
-<script type="module">
-{script}
-</script>
+{scripts}
 </body>
 </html>
 """
 
 
-def _mount(explorer: anywidget.AnyWidget) -> str:
-    """The place of one explorer in the page, with its module and the state that is its own."""
-    shared = {*anywidget.AnyWidget.class_trait_names(), "_esm", "_css", "_anywidget_id"}
-    state = {name: getattr(explorer, name) for name in explorer.keys if name not in shared}
-    module = base64.b64encode(str(explorer._esm).encode()).decode()
-    data = json.dumps({"module": module, "state": state}, default=_encoded).replace("<", r"\u003c")
-    return f'<div data-explorer><script type="application/json">{data}</script></div>'
+def _data(name: str, model: Model) -> str:
+    module = base64.b64encode(model.module.encode()).decode()
+    data = json.dumps({"module": module, "state": model.state}, default=_encoded)
+    data = data.replace("<", r"\u003c")
+    return f'<script type="application/json" data-model="{html.escape(name)}">{data}</script>'
 
 
 def _encoded(value: bytes) -> dict[str, str]:

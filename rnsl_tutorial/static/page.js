@@ -40,10 +40,20 @@ function decoded(key, value) {
   return new DataView(Uint8Array.from(atob(value.base64), (c) => c.charCodeAt(0)).buffer);
 }
 
+/** @returns {Promise<{ render: Function, model: PageModel }>} what the script of this name saved */
+async function load(name) {
+  const { textContent } = document.querySelector(`script[data-model="${name}"]`);
+  const { module, state } = JSON.parse(textContent, decoded);
+  const { default: explorer } = await import(`data:text/javascript;charset=utf-8;base64,${module}`);
+  return { render: explorer.render, model: new PageModel(state) };
+}
+
+const loaded = new Map(); // by name: all mounts of a name share one model
 for (const element of document.querySelectorAll("[data-explorer]")) {
-  const data = JSON.parse(element.querySelector("script").textContent, decoded);
-  const module = await import(`data:text/javascript;charset=utf-8;base64,${data.module}`);
+  const name = element.dataset.explorer;
+  if (!loaded.has(name)) loaded.set(name, await load(name));
+  const { render, model } = loaded.get(name);
   const el = document.createElement("div");
-  module.default.render({ model: new PageModel(data.state), el });
+  render({ model, el });
   element.replaceChildren(el);
 }

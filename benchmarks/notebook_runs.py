@@ -1,0 +1,115 @@
+"""Measure how long each notebook runs, and how much memory its kernel takes at its peak.
+
+Usage: python benchmarks/notebook_runs.py [--only 00 03]
+
+Executes every notebook without a browser, one after the other, each in a kernel of its own that
+starts with an empty cache: the learner's version, whose exercises are unsolved, and the solution.
+Prints a Markdown table. Seconds include the kernel's start. Memory is that of the kernel and its
+children (on Linux with shared pages divided among those that share them; elsewhere what each
+process holds for itself), looked at ten times a second. The goals are 60 s and 1.5 GB (1500 MB) a
+notebook.
+"""
+
+import argparse
+import os
+import platform
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+import psutil
+from nbclient import NotebookClient
+
+from benchmarks.experiment import held_mb
+from notebooks import build
+
+LOOK_S = 0.1
+
+
+class Measured(NamedTuple):
+    """What one run of a notebook took."""
+
+    seconds: float
+    peak_mb: float
+
+
+def measure(source: Path, *, solutions: bool) -> Measured:
+    """Execute the notebook of a source once and watch its kernel.
+
+    Args:
+        source: a py:percent file.
+        solutions: with the solutions, else as the learner gets it.
+
+    Raises:
+        nbclient.exceptions.CellExecutionError: a cell fails.
+    """
+    notebook = nbformat.reads(build.build(source, solutions=solutions), as_version=4)
+    with tempfile.TemporaryDirectory() as folder, memory_watched() as peak:
+        client = NotebookClient(
+            notebook,
+            kernel_name="python3",
+            timeout=600,
+            resources={"metadata": {"path": folder}},
+            extra_arguments=["--IPKernelApp.log_level=40"],  # a notebook's errors come as outputs
+        )
+        start = time.perf_counter()
+        client.execute(env=os.environ | {"RNSL_CACHE": folder})
+        seconds = time.perf_counter() - start
+    return Measured(seconds, peak[0])
+
+
+@contextmanager
+def memory_watched() -> Iterator[list[float]]:
+    """Watch this process's children; the list holds the peak of their memory in MB at the end."""
+    peak, done = [0.0], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(LOOK_S):
+            held = sum(held_mb(child.pid) for child in psutil.Process().children())
+            peak[0] = max(peak[0], held)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield peak
+    finally:
+        done.set()
+        watcher.join()
+
+
+def row(source: Path) -> str:
+    """Measure both versions of a notebook and return its row of the table."""
+    learner, solution = (measure(source, solutions=solutions) for solutions in (False, True))
+    return (
+        f"| {source.stem} | {learner.seconds:.1f} | {learner.peak_mb:.0f} "
+        f"| {solution.seconds:.1f} | {solution.peak_mb:.0f} |"
+    )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", nargs="+", default=[""], metavar="NN", help="notebooks' numbers")
+    args = parser.parse_args()
+    print(
+        f"n = 1; {os.cpu_count()} processors ({platform.machine()}), Python "
+        f"{platform.python_version()}, torch {version('torch')}, ipykernel {version('ipykernel')}; "
+        "goals 60 s and 1500 MB\n"
+    )
+    print("| notebook | learner s | learner peak MB | solution s | solution peak MB |")
+    print("|---|---|---|---|---|")
+    for source in sorted((build.FOLDER / "source").glob("[0-9][0-9]_*.py")):
+        if source.name.startswith(tuple(args.only)):
+            print(row(source), flush=True)
+
+
+if __name__ == "__main__":
+    main()
