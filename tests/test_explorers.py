@@ -194,7 +194,7 @@ def test_modules_ask_nothing_of_a_network_and_parse(path: Path, tmp_path: Path) 
 def test_a_page_carries_each_explorer_with_its_state(explorer: EmbeddingExplorer) -> None:
     other = EmbeddingExplorer(small_maps(), rate=0.55, loss="rnsl")
     page = standalone_html(explorer, other)
-    found = re.findall(r'<script type="application/json">(.*?)</script>', page)
+    found = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', page)
     states = [json.loads(text)["state"] for text in found]
     assert [(s["noise"], s["rate"], s["loss"]) for s in states] == [
         ("symmetric", 0.0, "nsl"),
@@ -211,6 +211,6 @@ def test_names_cannot_break_out_of_the_page() -> None:
     page = standalone_html(EmbeddingExplorer(maps), title=attack)
     assert attack not in page
     assert "<title>&lt;/script&gt;" in page
-    found = re.search(r'<script type="application/json">(.*?)</script>', page)
+    found = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page)
     assert found
     assert json.loads(found[1])["state"]["_table"]["class_names"][0] == attack

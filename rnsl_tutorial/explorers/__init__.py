@@ -6,7 +6,27 @@ kernel the same module runs in a plain page, see `standalone_html`.
 """
 
 from rnsl_tutorial.explorers.base import Explorer
+from rnsl_tutorial.explorers.down_weighting import DownWeightingExplorer, QExplorer
 from rnsl_tutorial.explorers.embedding import EmbeddingExplorer
+from rnsl_tutorial.explorers.gradient_share import GradientShareExplorer
+from rnsl_tutorial.explorers.loss_curves import LossExplorer
 from rnsl_tutorial.explorers.page import standalone_html
+from rnsl_tutorial.explorers.pruning import PruningExplorer
+from rnsl_tutorial.explorers.sphere import SphereExplorer, SphereTrainingExplorer
+from rnsl_tutorial.explorers.transition import TransitionExplorer
+from rnsl_tutorial.explorers.truncation import TruncationExplorer
 
-__all__ = ["EmbeddingExplorer", "Explorer", "standalone_html"]
+__all__ = [
+    "DownWeightingExplorer",
+    "EmbeddingExplorer",
+    "Explorer",
+    "GradientShareExplorer",
+    "LossExplorer",
+    "PruningExplorer",
+    "QExplorer",
+    "SphereExplorer",
+    "SphereTrainingExplorer",
+    "TransitionExplorer",
+    "TruncationExplorer",
+    "standalone_html",
+]

@@ -1,40 +1,23 @@
 """A browser, a JupyterLab of its own, and both together."""
 
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from harness import HOST, ROOT, START_S, TOKEN, JupyterLab
-from playwright.sync_api import Browser, sync_playwright
+from harness import ROOT, JupyterLab, Open, chromium, chromium_path, lab_server
+from playwright.sync_api import Browser, Page, expect
 
 from rnsl_tutorial import lab
-
-CHROMIUM_OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
+from rnsl_tutorial.explorers import Explorer, standalone_html
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
+    if chromium_path() is None:
         pytest.skip("no chromium on the PATH (Debian and Ubuntu: apt install chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_OPTIONS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -42,49 +25,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a JupyterLab on copies of the notebooks, apart from the user's own settings."""
     folder = tmp_path_factory.mktemp("jupyterlab")
     lab.copy_notebooks(ROOT / "notebooks", folder / "notebooks")
-    port = _free_port()
-    options = [
-        "--no-browser",
-        f"--port={port}",
-        "--ServerApp.port_retries=0",
-        f"--IdentityProvider.token={TOKEN}",
-        "--LabApp.expose_app_in_browser=True",
-        *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
-    ]
-    own = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
-    command = [sys.executable, "-m", "jupyterlab"]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            command + lab.jupyter_arguments(folder / "notebooks", options),
-            env=os.environ | {variable: str(folder / variable) for variable in own},
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            _wait_for(f"http://{HOST}:{port}/api?token={TOKEN}", process, folder / "log")
-            yield f"http://{HOST}:{port}"
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind((HOST, 0))
-        port: int = free.getsockname()[1]
-    return port
-
-
-def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            urllib.request.urlopen(url).close()
-        except OSError:
-            time.sleep(0.2)
-        else:
-            return
-    pytest.fail(f"JupyterLab did not answer:\n{log.read_text()}")
+    with lab_server(folder, lab.jupyter_arguments(folder / "notebooks")) as address:
+        yield address
 
 
 @pytest.fixture
@@ -92,3 +34,33 @@ def jupyterlab(browser: Browser, server: str) -> Iterator[JupyterLab]:
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
     yield JupyterLab(page, server)
     page.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, tmp_path: Path) -> Iterator[Open]:
+    """Open explorers in plain pages; none may ask for anything outside or report a problem."""
+    pages: list[Page] = []
+    problems: list[str] = []
+    requests: list[str] = []
+
+    def opened(*explorers: Explorer, width: int = 1000, height: int = 620, **options: Any) -> Page:
+        file = tmp_path / f"{len(pages)}.html"
+        file.write_text(standalone_html(*explorers), encoding="utf-8")
+        page = browser.new_page(viewport={"width": width, "height": height}, **options)
+        pages.append(page)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda message: problems.append(message.text))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(file.as_uri())
+        for number in range(len(explorers)):
+            expect(page.locator(".rnsl-readout").nth(number)).not_to_be_empty()
+        page.evaluate(
+            "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
+        return page
+
+    yield opened
+    for page in pages:
+        page.close()
+    assert problems == []
+    assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []

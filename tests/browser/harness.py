@@ -1,34 +1,51 @@
-"""What a test does with JupyterLab in a browser: open, run, look, move a slider."""
+"""What a test does with JupyterLab in a browser: start, open, run, look, move a slider."""
 
+import os
 import re
+import shutil
+import socket
+import subprocess
+import sys
 import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
-from playwright.sync_api import Locator, Page, Route
+from playwright.sync_api import Browser, Locator, Page, Route, sync_playwright
 
 ROOT = Path(__file__).parent.parent.parent
 SCREENSHOTS = ROOT / "build" / "screenshots"
 HOST = "127.0.0.1"
 TOKEN = "for-the-tests"
 START_S, RUN_S, REDRAW_S = 60, 300, 30
+CHROMIUM_OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
 
-# What the notebook in front says of itself: the kernel's state, cells not run yet, error outputs.
+# What the notebook in front says of itself: path, kernel's state, cells not run yet, errors.
 STATE = """() => {
     const panel = window.jupyterapp?.shell.currentWidget;
     const models = panel?.content?.widgets?.map(cell => cell.model) ?? [];
     const code = models.filter(model => model.type === "code");
     const outputs = code.flatMap(model => model.outputs.toJSON());
     return {
+        path: panel?.context?.path,
         idle: panel?.sessionContext?.session?.kernel?.status === "idle",
         waiting: code.filter(model => model.executionCount === null).length,
         errors: outputs.filter(o => o.output_type === "error").map(o => `${o.ename}: ${o.evalue}`),
     };
 }"""
-READY = f"() => ({STATE})().idle"
+READY = f"notebook => ({STATE})().path === notebook && ({STATE})().idle"
 FINISHED = f"""() => {{
     const state = ({STATE})();
     return state.idle && (state.waiting === 0 || state.errors.length > 0);
@@ -37,6 +54,68 @@ PICTURE = """explorer => [
     ...Array.from(explorer.querySelectorAll("canvas"), canvas => canvas.toDataURL()),
     ...Array.from(explorer.querySelectorAll("svg"), svg => svg.outerHTML),
 ].join()"""
+
+
+def chromium_path() -> str | None:
+    """Return where the system's Chromium is, if it has one."""
+    return shutil.which("chromium")
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start the system's Chromium without a window."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_OPTIONS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def lab_server(folder: Path, arguments: Sequence[str]) -> Iterator[str]:
+    """Start a JupyterLab that keeps its settings in ``folder``; yield its address."""
+    port = _free_port()
+    options = [
+        "--no-browser",
+        f"--port={port}",
+        "--ServerApp.port_retries=0",
+        f"--IdentityProvider.token={TOKEN}",
+        "--LabApp.expose_app_in_browser=True",
+        *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
+    ]
+    own = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
+    command = [sys.executable, "-m", "jupyterlab"]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [*command, *arguments, *options],
+            env=os.environ | {variable: str(folder / variable) for variable in own},
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            _wait_for(f"http://{HOST}:{port}/api?token={TOKEN}", process, folder / "log")
+            yield f"http://{HOST}:{port}"
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind((HOST, 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urllib.request.urlopen(url).close()
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    raise TimeoutError(f"JupyterLab did not answer:\n{log.read_text()}")
 
 
 def curve(root: Locator, mark: str) -> NDArray[np.float64]:
@@ -61,6 +140,25 @@ def _unscaled(places: NDArray[Any], axis: str) -> NDArray[np.float64]:
     return low + (places - low_px) / (high_px - low_px) * (high - low)
 
 
+# Runs code in the kernel of the notebook in front; answers with what it prints.
+KERNEL = """async code => {
+    const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
+    const future = kernel.requestExecute({ code, store_history: false });
+    let printed = "";
+    future.onIOPub = ({ header, content }) => {
+        if (header.msg_type === "stream") printed += content.text;
+        if (header.msg_type === "error") throw new Error(content.traceback.join("\\n"));
+    };
+    const { content } = await future.done;
+    if (content.status !== "ok") throw new Error(`${content.ename}: ${content.evalue}`);
+    return printed;
+}"""
+
+
+Open = Callable[..., Page]
+"""Opens explorers in a plain page: the fixture `open_page`."""
+
+
 class Explorer:
     """An explorer on the page: its sliders, and the picture that they change."""
 
@@ -77,14 +175,18 @@ class Explorer:
         has the attribute ``data-lm-suppress-shortcuts``.
         """
         before = self.element.evaluate(PICTURE)
-        at_end = slider.input_value() == slider.get_attribute("max")
-        slider.press("ArrowLeft" if at_end else "ArrowRight")
+        self.step(slider)
         deadline = time.monotonic() + REDRAW_S
         while self.element.evaluate(PICTURE) == before:
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.1)
         return True
+
+    def step(self, slider: Locator) -> None:
+        """Move a slider by one step with the keyboard, back where it stands at its end."""
+        at_end = slider.input_value() == slider.get_attribute("max")
+        slider.press("ArrowLeft" if at_end else "ArrowRight")
 
 
 class JupyterLab:
@@ -101,9 +203,9 @@ class JupyterLab:
         page.on("websocket", lambda socket: self._is_outside(socket.url))
 
     def open(self, notebook: str) -> None:
-        """Open a notebook and wait for its kernel."""
-        self.page.goto(f"{self.address}/lab/tree/{notebook}?token={TOKEN}")
-        self.page.wait_for_function(READY, timeout=START_S * 1000)
+        """Open a notebook, in place of those that were open before, and wait for its kernel."""
+        self.page.goto(f"{self.address}/lab/tree/{notebook}?reset&token={TOKEN}")
+        self.page.wait_for_function(READY, arg=notebook, timeout=START_S * 1000)
 
     def run_all(self) -> list[str]:
         """Choose Run > Run All Cells, wait until all is done, and return the errors."""
@@ -117,11 +219,14 @@ class JupyterLab:
         """Return what stands in the learner's way: the texts of dialogs and notifications."""
         return self.page.locator(".jp-Dialog, .Toastify__toast").all_inner_texts()
 
-    def explorer(self) -> Explorer:
-        """Return the notebook's first explorer, and bring it into view."""
-        element = self.page.locator(".rnsl-explorer").first
-        element.scroll_into_view_if_needed()
-        return Explorer(element)
+    def explorers(self) -> list[Explorer]:
+        """Return the notebook's explorers, from top to bottom."""
+        return [Explorer(element) for element in self.page.locator(".rnsl-explorer").all()]
+
+    def kernel(self, code: str) -> str:
+        """Run code in the notebook's kernel, beside its cells, and return what it prints."""
+        printed: str = self.page.evaluate(KERNEL, code)
+        return printed
 
     def screenshot(self, name: str) -> None:
         """Save what is seen now as build/screenshots/NAME.png."""

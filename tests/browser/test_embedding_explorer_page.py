@@ -1,24 +1,18 @@
 """The explorer of embeddings in a plain page: no JupyterLab, no kernel, no network."""
 
-from collections.abc import Callable, Iterator
-from itertools import count
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
-from harness import SCREENSHOTS
-from playwright.sync_api import Browser, Locator, Page, expect
+from harness import SCREENSHOTS, Open
+from playwright.sync_api import Locator, Page, expect
 from synthetic_maps import IMAGES, small_maps
 
 from rnsl_tutorial import maps
-from rnsl_tutorial.explorers import EmbeddingExplorer, standalone_html
+from rnsl_tutorial.explorers import EmbeddingExplorer
 
 MAPS = small_maps()
 MARGIN = 16  # px around the coordinates' box on the canvas, as in embedding_map.js
 PALE = 60  # an alpha, of 255, that only what is faded stays below
 Cell = tuple[int, int, int]  # positions of noise, rate and loss
-Open = Callable[..., Page]
 
 # Alpha and brightness, each 0 to 255 and the largest, of the pixels at a place of the canvas.
 INK = """(canvas, [x, y]) => {
@@ -68,32 +62,6 @@ class Shown:
             f"([canvas, place]) => {{ const ink = ({INK})(canvas, place); return {condition}; }}",
             arg=[self.canvas.element_handle(), list(self.place(image, cell).values())],
         )
-
-
-@pytest.fixture
-def open_page(browser: Browser, tmp_path: Path) -> Iterator[Open]:
-    """Open pages of explorers; none may ask for anything outside or report a problem."""
-    pages: list[Page] = []
-    problems: list[str] = []
-    requests: list[str] = []
-    number = count()
-
-    def opened(*explorers: EmbeddingExplorer, width: int = 1100, **options: Any) -> Page:
-        file = tmp_path / f"{next(number)}.html"
-        file.write_text(standalone_html(*explorers), encoding="utf-8")
-        page = browser.new_page(viewport={"width": width, "height": 760}, **options)
-        pages.append(page)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("console", lambda message: problems.append(message.text))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(file.as_uri())
-        return page
-
-    yield opened
-    for page in pages:
-        page.close()
-    assert problems == []
-    assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
 
 
 @pytest.fixture
@@ -319,7 +287,7 @@ def test_a_dense_screen_gets_more_pixels(open_page: Open) -> None:
 @pytest.mark.parametrize(("width", "columns"), [(480, 1), (720, 2), (1920, 2)])
 def test_it_fits_the_width(open_page: Open, width: int, columns: int, scheme: str) -> None:
     explorer = EmbeddingExplorer(maps.load_shipped(), rate=0.5)
-    page = open_page(explorer, width=width, color_scheme=scheme)
+    page = open_page(explorer, width=width, height=760, color_scheme=scheme)
     shown = Shown(page)
     chart, canvas = (shown.root.locator(css).bounding_box() for css in (".rnsl-chart", "canvas"))
     assert chart

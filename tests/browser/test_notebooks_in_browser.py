@@ -1,25 +1,150 @@
+"""Every notebook in JupyterLab: run from the menu, then each slider moved by keyboard."""
+
+import json
+from typing import NamedTuple
+
+import numpy as np
 import pytest
-from harness import JupyterLab
+from harness import Explorer, JupyterLab, curve
+from playwright.sync_api import expect
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "00_start_here",
+class Claim(NamedTuple):
+    """What a slider must draw, computed by the library in the kernel of the notebook itself.
+
+    Attributes:
+        explorer: the class of the explorer; the first of it on the page is `e` in the kernel.
+        trait: that the slider sets.
+        slider: its label.
+        mark: what is compared: the heights of the first curve of this name.
+        expected: an expression over the notebook's own names, for a list of numbers.
+        each: a mark of several places, such as a cross, counts once.
+        within: how far a height may be off: the drawing is rounded to a hundredth of a px.
+        inside: selects the explorer, where others have a mark of this name.
+    """
+
+    explorer: str
+    trait: str
+    slider: str
+    mark: str
+    expected: str
+    each: int = 1
+    within: float = 0.01
+    inside: str = ""
+
+
+CLAIMS = {
+    "00_start_here": [],
+    "01_metric_learning_on_the_sphere": [
+        Claim(
+            "SphereExplorer", "temperature", "Temperature T", "loss",
+            """losses.nsl(
+                torch.tensor(e.forces.images), torch.tensor(e.prototypes),
+                torch.full((len(e.forces.images),), e.own), temperature=e.temperature,
+            )""",
+            within=0.1,
+        ),
     ],
-)
+    "02_when_labels_lie": [
+        Claim(
+            "TransitionExplorer", "rate", "Noise rate", "rule", "2 * [(1 - e.rate) / e.rate]"
+        ),
+        Claim(
+            "TransitionExplorer", "rate", "Noise rate", "lost",
+            "noise.dominated_classes(noise.label_dependent_transition('aid', e.rate)) + 0.5",
+            each=5, within=0.5,
+        ),
+    ],
+    "03_nsl_and_rnsl_gradients": [
+        Claim(
+            "LossExplorer", "q", "q of RNSL", "RNSL",
+            "losses.loss_of_p(torch.arange(1, 201) / 200, e.q)", within=0.03,
+        ),
+        Claim(
+            "GradientShareExplorer", "q", "Measured with q", "share",
+            """[
+                (100 * pull[wrong].sum() / pull.sum()).item()
+                for log_p in history[e.loss].log_p[moments].double()
+                for pull in [losses.gradient_wrt_logit(log_p.exp().clamp(max=1), e.q)]
+            ]""",
+            within=0.5,
+        ),
+    ],
+    "04_box_cox_down_weighting": [
+        Claim(
+            "DownWeightingExplorer", "q", "q", "wrong",
+            """(e.q * losses.label_log_probability(
+                seen.embeddings[int(e.epoch)], seen.prototypes[int(e.epoch)],
+                torch.from_numpy(given.labels)[seen.batch], e.temperature,
+            )).exp()[wrong[seen.batch]]""",
+            each=5,
+        ),
+    ],
+    "05_truncation": [
+        Claim(
+            "TruncationExplorer", "k", "Threshold k", "cut loss",
+            "losses.loss_of_p(torch.arange(101) / 100, e.q, e.k)", within=0.03,
+        ),
+        Claim(
+            "PruningExplorer", "k", "Threshold k", "recall",
+            """[
+                100 * (log_p <= np.log(e.k)).numpy()[wrong].mean() for log_p in history.log_p
+            ]""",
+            within=1, inside=".rnsl-pruning",
+        ),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CLAIMS)
 def test_a_notebook_runs_by_run_all_and_its_sliders_move_the_picture(
     jupyterlab: JupyterLab, name: str
 ) -> None:
     jupyterlab.open(f"{name}.ipynb")
     assert jupyterlab.run_all() == []
     assert jupyterlab.interruptions() == []
-    explorer = jupyterlab.explorer()
-    assert explorer.sliders()
-    for slider in explorer.sliders():
-        assert explorer.changes_with(slider)
-    jupyterlab.screenshot(name)
+    assert jupyterlab.explorers()
+    for explorer in jupyterlab.explorers():
+        explorer.element.scroll_into_view_if_needed()
+        assert explorer.sliders()
+        for slider in explorer.sliders():
+            assert explorer.changes_with(slider), slider.get_attribute("name")
+    for claim in CLAIMS[name]:
+        assert_holds(jupyterlab, claim)
+    for number, explorer in enumerate(jupyterlab.explorers()):
+        explorer.element.scroll_into_view_if_needed()
+        jupyterlab.screenshot(f"{name}_{number}" if number else name)
     assert jupyterlab.outside == []
+
+
+def assert_holds(jupyterlab: JupyterLab, claim: Claim) -> None:
+    """Move the slider, wait until the kernel knows, and compare the curve with the library."""
+    mark = jupyterlab.page.locator(f'[data-mark="{claim.mark}"]')
+    explorer = Explorer(
+        jupyterlab.page.locator(f".rnsl-explorer {claim.inside}").filter(has=mark).first
+    )
+    chart = explorer.element.locator(".rnsl-chart").filter(has=mark).first
+    find = f"""import json
+from ipywidgets.widgets.widget import _instances
+e = next(w for w in _instances.values() if type(w).__name__ == {claim.explorer!r})
+"""
+    slider = explorer.element.get_by_role("slider", name=claim.slider, exact=True)
+    before = json.loads(jupyterlab.kernel(f"{find}print(json.dumps(e.{claim.trait}))"))
+    explorer.step(slider)
+    after = json.loads(jupyterlab.kernel(f"{find}print(json.dumps(e.{claim.trait}))"))
+    assert after != before, "the slider sets the trait"
+    listed = f"{find}print(json.dumps(np.asarray({claim.expected}).tolist()))"
+    expected = json.loads(jupyterlab.kernel(f"import numpy as np\n{listed}"))
+    drawn = curve(chart, claim.mark)[:: claim.each, 1]
+    np.testing.assert_allclose(drawn, expected, atol=claim.within)
+    jupyterlab.kernel(f"{find}e.{claim.trait} = {before!r}")
+    text = json.loads(
+        jupyterlab.kernel(
+            f"{find}c = e.controls[{claim.trait!r}]\n"
+            f"print(json.dumps(c.texts[e.place({claim.trait!r})]))"
+        )
+    )
+    expect(slider).to_have_attribute("aria-valuetext", text)
 
 
 def test_a_request_that_would_leave_the_machine_is_refused_and_noted(
