@@ -20,6 +20,18 @@ PICTURES = (
     "application/vnd.plotly.v1+json",
 )
 
+MOST_MEMORY = 1.5e9  # bytes; a Binder has 2 GB for the kernel and JupyterLab
+PEAK_MEMORY = """
+import sys
+if sys.platform == "win32":
+    import psutil
+    print(psutil.Process().memory_info().peak_wset)
+else:
+    import resource
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(peak if sys.platform == "darwin" else 1024 * peak)
+"""
+
 EXERCISE = '''\
 # %% tags=["exercise"]
 def double(x):
@@ -168,7 +180,9 @@ def test_a_notebook_runs(
     for cell in notebook.cells:
         _apply_ci_parameters(cell)
     resources = {"metadata": {"path": str(tmp_path)}}
+    notebook.cells.append(nbformat.v4.new_code_cell(PEAK_MEMORY))
     NotebookClient(notebook, kernel_name="python3", timeout=300, resources=resources).execute()
+    assert int(notebook.cells.pop().outputs[0].text) < MOST_MEMORY
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [output.text for cell in code for output in cell.outputs if is_stderr(output)] == []
     assert any(shows_a_picture(cell) for cell in code[:3])

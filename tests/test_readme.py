@@ -13,6 +13,7 @@ from rnsl_tutorial import experiments, report
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("data/**/README.md")), ROOT / "CONTRIBUTING.md"]
+SOURCES = sorted((ROOT / "notebooks/source").glob("*.py"))
 RESULTS = experiments.load(ROOT / "data/results/aid/results.json").results
 
 
@@ -79,6 +80,15 @@ def test_the_numbers_of_the_first_notebook() -> None:
     )
     assert 0.005 < gain < 0.015, "about 1% at 70% symmetric noise"
     assert mean["symmetric", 0.0, "trnsl"]["kept"] == pytest.approx(0.95, abs=0.007), "about 5%"
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_each_notebook_stands_in_readme_with_its_question_and_time(source: Path) -> None:
+    text = " ".join(source.read_text(encoding="utf-8").replace("# ", " ").split())
+    (question,) = re.findall(r"The question: \*\*(.+?)\*\*", text)
+    (minutes,) = re.findall(r"\*\*Time\*\* (\d+) min", text)
+    row = rf"\(notebooks/{source.stem}\.ipynb\) \| {re.escape(question)} \| {minutes} \|"
+    assert re.search(row, (ROOT / "README.md").read_text(encoding="utf-8"), re.IGNORECASE)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
