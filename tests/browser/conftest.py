@@ -32,7 +32,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def jupyterlab(browser: Browser, server: str) -> Iterator[JupyterLab]:
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    yield JupyterLab(page, server)
+    opened = JupyterLab(page, server)
+    yield opened
+    opened.shut_down()
     page.close()
 
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, Locator, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
 ROOT = Path(__file__).parent.parent.parent
 SCREENSHOTS = ROOT / "build" / "screenshots"
@@ -228,9 +228,21 @@ class JupyterLab:
         printed: str = self.page.evaluate(KERNEL, code)
         return printed
 
+    def show(self, explorer: Explorer) -> None:
+        """Bring an explorer into view, and wait until JupyterLab has drawn the cells there."""
+        readout = explorer.element.locator(".rnsl-readout")
+        readout.scroll_into_view_if_needed()
+        expect(readout).to_be_in_viewport()
+        for _ in range(3):
+            self.page.evaluate("new Promise(requestAnimationFrame)")
+
     def screenshot(self, name: str) -> None:
         """Save what is seen now as build/screenshots/NAME.png."""
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+    def shut_down(self) -> None:
+        """End all kernels, which hold up to a GB each."""
+        self.page.evaluate("window.jupyterapp?.serviceManager.sessions.shutdownAll()")
 
     def _refuse_what_is_outside(self, route: Route) -> None:
         if self._is_outside(route.request.url):
