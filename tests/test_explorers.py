@@ -12,8 +12,8 @@ import pytest
 import traitlets
 from synthetic_maps import CLASSES, IMAGES, small_maps
 
-from rnsl_tutorial import plots
-from rnsl_tutorial.explorers import EmbeddingExplorer, standalone_html
+from rnsl_tutorial import explorers, plots
+from rnsl_tutorial.explorers import EmbeddingExplorer, base, standalone_html
 from rnsl_tutorial.paths import PACKAGE
 
 MODULES = sorted((PACKAGE / "static").glob("*.js"))
@@ -177,6 +177,14 @@ def test_no_two_of_the_joined_files_declare_one_name() -> None:
     declaration = re.compile(r"^(?:export )?(?:const|let|function|class) (\w+)", re.MULTILINE)
     declared = declaration.findall(str(EmbeddingExplorer._esm))
     assert len(declared) == len(set(declared)) > 10
+
+
+def test_every_explorer_brings_all_styles_the_common_ones_first() -> None:
+    names = [path.name for path in (PACKAGE / "static").glob("*.css")]
+    assert sorted(base.STYLES) == sorted(names)
+    assert base.STYLES[0] == "explorers.css"
+    kinds = [getattr(explorers, name) for name in explorers.__all__ if name.endswith("Explorer")]
+    assert len({kind._css for kind in kinds}) == 1
 
 
 @pytest.mark.parametrize("path", MODULES, ids=[path.name for path in MODULES])

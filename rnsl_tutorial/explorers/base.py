@@ -14,7 +14,17 @@ from numpy.typing import ArrayLike
 from rnsl_tutorial.paths import PACKAGE
 
 Value: TypeAlias = float | str
-SHARED = ("widgets.js",)
+STYLES = (
+    "explorers.css",
+    "loss_curves.css",
+    "sphere.css",
+    "transition.css",
+    "gradient_share.css",
+    "down_weighting.css",
+    "truncation.css",
+)
+"""What is common comes first. Every explorer brings all of them: on a page of several, the common
+rules that came last would else win over another explorer's own."""
 
 
 def static(name: str) -> str:
@@ -98,7 +108,7 @@ class Explorer(anywidget.AnyWidget):
         controls: by name, what can be chosen.
     """
 
-    _css = static("explorers.css")
+    _css = "\n".join(map(static, STYLES))
     _controls = traitlets.Dict().tag(sync=True)
     _table = traitlets.Dict().tag(sync=True)
 

@@ -23,7 +23,6 @@ from rnsl_tutorial.explorers.base import (
     module,
     number_control,
     packed,
-    static,
 )
 
 QS = tuple(round(0.05 * i, 2) for i in range(21))
@@ -57,7 +56,6 @@ class DownWeightingExplorer(Explorer):
     """
 
     _esm = module("widgets.js", "chart.js", "down_weighting.js")
-    _css = static("explorers.css") + static("down_weighting.css")
 
     q = Choice().tag(sync=True)
     temperature = Choice().tag(sync=True)
@@ -301,7 +299,6 @@ class QExplorer(Explorer):
     """
 
     _esm = module("widgets.js", "chart.js", "down_weighting_q.js")
-    _css = static("explorers.css") + static("down_weighting.css")
 
     q = Choice().tag(sync=True)
     rate = Choice().tag(sync=True)

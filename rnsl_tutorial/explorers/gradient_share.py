@@ -21,7 +21,6 @@ from rnsl_tutorial.explorers.base import (
     module,
     number_control,
     packed,
-    static,
 )
 
 Floats = NDArray[np.float64]
@@ -58,7 +57,6 @@ class GradientShareExplorer(Explorer):
     """
 
     _esm = module("widgets.js", "chart.js", "gradient_share.js")
-    _css = static("explorers.css") + static("gradient_share.css")
 
     loss = Choice().tag(sync=True)
     epoch = Choice().tag(sync=True)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from rnsl_tutorial import losses, plots
-from rnsl_tutorial.explorers.base import Choice, Explorer, module, number_control, packed, static
+from rnsl_tutorial.explorers.base import Choice, Explorer, module, number_control, packed
 
 Floats = NDArray[np.float64]
 
@@ -57,7 +57,6 @@ class LossExplorer(Explorer):
     """
 
     _esm = module("widgets.js", "chart.js", "loss_curves.js")
-    _css = static("explorers.css") + static("loss_curves.css")
 
     q = Choice().tag(sync=True)
     temperature = Choice().tag(sync=True)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from rnsl_tutorial import plots
-from rnsl_tutorial.explorers.base import Choice, Explorer, module, number_control, packed, static
+from rnsl_tutorial.explorers.base import Choice, Explorer, module, number_control, packed
 from rnsl_tutorial.explorers.truncation import (
     KS,
     NAMES,
@@ -37,7 +37,6 @@ class PruningExplorer(Explorer):
     """
 
     _esm = module("widgets.js", "chart.js", "label_histogram.js", "pruning.js")
-    _css = static("explorers.css") + static("truncation.css")
 
     epoch = Choice().tag(sync=True)
     k = Choice().tag(sync=True)

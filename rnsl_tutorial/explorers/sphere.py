@@ -24,7 +24,6 @@ from rnsl_tutorial.explorers.base import (
     module,
     number_control,
     packed,
-    static,
 )
 
 Floats = NDArray[np.float64]
@@ -79,7 +78,6 @@ class SphereExplorer(Explorer):
     """
 
     _esm = module("widgets.js", "chart.js", "sphere_drawing.js", "sphere.js")
-    _css = static("explorers.css") + static("sphere.css")
 
     temperature = Choice().tag(sync=True)
     angle = Choice().tag(sync=True)
@@ -318,7 +316,6 @@ class SphereTrainingExplorer(Explorer):
     """
 
     _esm = module("widgets.js", "chart.js", "sphere_drawing.js", "sphere_training.js")
-    _css = static("explorers.css") + static("sphere.css")
 
     temperature = Choice().tag(sync=True)
     epoch = Choice().tag(sync=True)

@@ -19,7 +19,6 @@ from rnsl_tutorial.explorers.base import (
     module,
     number_control,
     packed,
-    static,
 )
 
 DATASETS = {"aid": "AID", "nwpu45": "NWPU45"}
@@ -92,7 +91,6 @@ class TransitionExplorer(Explorer):
     """
 
     _esm = module("widgets.js", "chart.js", "transition.js")
-    _css = static("explorers.css") + static("transition.css")
 
     dataset = Choice().tag(sync=True)
     noise = Choice().tag(sync=True)

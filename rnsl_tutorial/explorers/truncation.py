@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from rnsl_tutorial import losses, plots
-from rnsl_tutorial.explorers.base import Choice, Explorer, module, number_control, packed, static
+from rnsl_tutorial.explorers.base import Choice, Explorer, module, number_control, packed
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -53,7 +53,6 @@ class TruncationExplorer(Explorer):
     """
 
     _esm = module("widgets.js", "chart.js", "label_histogram.js", "truncation.js")
-    _css = static("explorers.css") + static("truncation.css")
 
     k = Choice().tag(sync=True)
     q = Choice().tag(sync=True)
