@@ -2,9 +2,12 @@
 
 import math
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from rnsl_tutorial import exercises
+from rnsl_tutorial.exercises.checking import check
 
 
 def test_robust_loss_right(capsys: pytest.CaptureFixture[str]) -> None:
@@ -38,11 +41,23 @@ def test_robust_loss_not_solved_yet(capsys: pytest.CaptureFixture[str]) -> None:
         (lambda p, q: "a text", "it gives 'a text', expected"),
         (lambda p, q: (1 - p ^ q) / q, r"Python stopped in your function: .* written \*\*"),
         (lambda p: p, "takes p and q"),
+        (lambda p, q: p.pow(q), "AttributeError: 'float' object has no attribute 'pow'.* p and q"),
     ],
 )
 def test_robust_loss_wrong(answer, message: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(exercises.NotYetRightError, match=message):
         exercises.check_robust_loss(answer)
+
+
+def test_a_function_that_writes_into_its_arguments_is_judged_by_what_it_returns() -> None:
+    def spoiled(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        x *= 0
+        return x
+
+    given = np.array([1.0, 2.0])
+    with pytest.raises(exercises.NotYetRightError, match="2 of 2 values are off"):
+        check(spoiled, lambda x: 2 * x, [{"x": given}], [], "")
+    assert given.tolist() == [1, 2]
 
 
 def test_a_slip_is_named_only_if_it_explains_every_case() -> None:

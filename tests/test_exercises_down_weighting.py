@@ -41,6 +41,7 @@ def test_weight_right(capsys: pytest.CaptureFixture[str]) -> None:
         (lambda p, q: (1 - p**q) / q, "This is the loss"),
         (lambda p, q: 1 - p**q, "asked is what is kept"),
         (lambda p, q: (1 - p) ** q, "power of p, not of 1 - p"),
+        (lambda p, q: 100 * p**q, "A share is at most 1"),
         (lambda p, q: p * q, r"a power is written \*\*"),
         (lambda p, q: p**0.7, "q is not always 0.7"),
         (lambda p, q: None, "is the `return` missing"),
@@ -72,6 +73,7 @@ def test_half_heard_right(capsys: pytest.CaptureFixture[str]) -> None:
         (lambda q: 0.5**q, "q = 0.7 .* to the power 1/q"),
         (lambda q: 2 ** (1 / q), "the base is 0.5, not 2"),
         (lambda q: 0.5 / q, "take the root"),
+        (lambda q: 0.5**1 / q, "0.5\\*\\*1/q is 0.5/q, too"),
         (lambda q: 0.5, "half only if q is 1"),
         (lambda q: q / (1 + q), "pulls hardest"),
         (lambda q: 1 - 0.5 ** (1 / q), "asked is p"),
@@ -132,6 +134,7 @@ def test_the_range_of_rates_decides(capsys: pytest.CaptureFixture[str]) -> None:
         ("0.7", r"q is '0\.7'\. RNSL takes a number"),
         (True, "q is True"),
         (lambda: None, "q is None"),
+        (lambda q: q, "Python stopped in your function: TypeError.* takes nothing"),
     ],
 )
 def test_a_bad_choice_is_told_where_it_loses(q: object, message: str) -> None:

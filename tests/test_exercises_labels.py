@@ -87,6 +87,8 @@ def twice(labels: Array, transition: Array, seed: int) -> Array:
         (lambda y, T, seed: T[y].argmax(axis=1), "most frequent label of its row"),
         (lambda y, T, seed: draw(y, np.full((4, 4), 0.25), seed), r"where does p=transition\[i\]"),
         (lambda y, T, seed: draw(y, np.roll(T, 1, axis=0), seed), r"T\[\d, \d\] says"),
+        (lambda y, T, seed: draw(y, T[[0, 0, 0, 0]], seed), "one and the same row"),
+        (lambda y, T, seed: draw(np.arange(4), T, seed)[y], "made before the loop"),
         (lambda y, T, seed: None, "returns None"),
         (lambda y, T, seed: draw(y, T, seed)[:-1], r"shape \[7999\]"),
         (lambda y, T, seed: draw(y, T, seed) / 1, "float64"),
@@ -118,6 +120,11 @@ def most_wrong(T: Array) -> Array:
     return np.where(np.eye(len(T), dtype=bool), -1, T).max(axis=1)
 
 
+def zeroed(T: Array) -> Array:
+    np.fill_diagonal(T, 0)
+    return T
+
+
 def lost(T: Array) -> list[int]:
     return [i for i in range(len(T)) if max(np.delete(T[i], i)) > T[i, i]]
 
@@ -127,6 +134,20 @@ def test_lost_classes_right(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Ten classes of AID and ten of NWPU45" in capsys.readouterr().out
     for dataset in ("aid", "nwpu45"):
         assert len(lost(noise.label_dependent_transition(dataset, 0.7))) == 10
+
+
+def test_a_matrix_that_is_written_into_spoils_no_later_check(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def in_the_matrix(transition: Array) -> Array:
+        right = transition.diagonal().copy()
+        np.fill_diagonal(transition, 0)
+        return np.flatnonzero(transition.max(axis=1) > right)
+
+    exercises.check_lost_classes(in_the_matrix)
+    exercises.check_lost_classes(lambda transition: lost(transition))
+    exercises.check_draw_labels(draw)
+    assert capsys.readouterr().out.count("Right.") == 3
 
 
 def test_lost_classes_not_solved_yet(capsys: pytest.CaptureFixture[str]) -> None:
@@ -145,14 +166,25 @@ def test_lost_classes_not_solved_yet(capsys: pytest.CaptureFixture[str]) -> None
             ],
             "all kinds of wrong together",
         ),
-        (lambda transition: lost(transition.T), r"shape \[2\], expected \[1\].* down the columns"),
+        (
+            lambda transition: lost(transition.T),
+            r"gives \[.*\], expected \[.*\]\. .* down the columns",
+        ),
         (lambda transition: most_wrong(transition) > transition.diagonal(), "flatnonzero"),
         (
             lambda transition: np.flatnonzero(transition.max(axis=1) >= transition.diagonal()),
             "all classes",
         ),
+        (lambda transition: np.flatnonzero(zeroed(transition).max(axis=1) > 0), r"\.copy\(\)"),
+        (
+            lambda transition: np.flatnonzero(most_wrong(transition) < transition.diagonal()),
+            "where the right label leads",
+        ),
+        (lambda transition: len(lost(transition)), "how many are lost"),
+        (lambda transition: (np.array(lost(transition), dtype=int),), "np.where returns a tuple"),
+        (lambda transition: np.array(lost(transition), dtype=int)[:, None], "np.argwhere makes"),
         (lambda transition: None, "returns None"),
-        (lambda transition: [], r"shape \[0\], expected \[1\]"),
+        (lambda transition: [], r"gives \[\], expected \[\d\]"),
     ],
 )
 def test_lost_classes_wrong(answer: Any, message: str) -> None:
@@ -183,6 +215,10 @@ def test_breaking_rate_not_solved_yet(capsys: pytest.CaptureFixture[str]) -> Non
         (lambda shares: 1 / (1 + min(shares)), "not the smallest"),
         (lambda shares: 1 / (1 + shares), "one rate for each"),
         (lambda shares: 1 / max(shares) - 1, r"rate \* \(share \+ 1\) = 1"),
+        (lambda shares: max(shares), "the largest share itself"),
+        (lambda shares: 1 / max(shares), r"rate \* \(share \+ 1\) = 1"),
+        (lambda shares: 1 / 1 + max(shares), "divides before it adds"),
+        (lambda shares: 1 / (1 + shares[0]), "need not be the first"),
         (lambda shares: max(shares) / (1 + max(shares)), "share of wrong labels of that one kind"),
         (lambda shares: None, "returns None"),
     ],

@@ -58,8 +58,22 @@ def plain(given: torch.Tensor) -> torch.Tensor:
         (changed_nsl(end=lambda loss: 1 - torch.exp(-loss)), "mean absolute error"),
         (changed_nsl(end=torch.mean), "one value per image"),
         (changed_nsl(end=torch.sum), "sum over the batch"),
+        (
+            lambda labels, **batch: F.cross_entropy(
+                (-all_classes(labels=labels, **batch)).exp(), labels, reduction="none"
+            ),
+            "softmax is taken twice",
+        ),
         (all_classes, r"shape \[6, 5\], expected \[6\].* each image's label"),
         (lambda **batch: all_classes(**batch).min(dim=1).values, "nearest prototype"),
+        (changed_nsl(x=lambda a: a / a.norm(), w=lambda a: a / a.norm()), "length of the whole"),
+        (changed_nsl(end=lambda loss: -torch.exp(-loss)), "This is -p: the logarithm is missing"),
+        (
+            lambda **batch: all_classes(**batch)[:, batch["labels"]],
+            r"needs column labels\[i\] alone",
+        ),
+        (lambda **batch: all_classes(**batch)[batch["labels"]], "takes whole rows"),
+        (lambda **batch: right_nsl(**batch)[:, None], r"squeeze\(1\)"),
         (lambda embeddings, prototypes, labels, temperature: None, "`return` missing"),
         (lambda embeddings, prototypes, labels, temperature: embeddings @ prototypes, "stopped in"),
         (lambda embeddings, prototypes, labels, temperature: 2 * labels, r"expected [\d.]+\.$"),
@@ -98,6 +112,17 @@ def test_gradient_right(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.count("Right.") == 2
 
 
+def as_written(own=lambda p: p - 1, project=lambda g, x: g - x * (x @ g), scale=None):  # type: ignore[no-untyped-def]
+    """The gradient, written as a learner writes it, with one part exchanged."""
+
+    def gradient(x, prototypes, label, temperature):  # type: ignore[no-untyped-def]
+        weights = (prototypes @ x / (scale or temperature)).softmax(dim=0)
+        weights[label] = own(weights[label])
+        return project(weights @ prototypes / temperature, x)
+
+    return gradient
+
+
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
@@ -111,6 +136,11 @@ def test_gradient_right(capsys: pytest.CaptureFixture[str]) -> None:
         (changed_gradient(own=0), r"pull of the own prototype is missing: subtract"),
         (changed_gradient(own=0, projected=False), "own prototype is missing .* so is"),
         (changed_gradient(own=2), "counts twice"),
+        (as_written(own=lambda p: 1 - p), "pushes here"),
+        (as_written(project=lambda g, x: g - x @ x * g), r"Set brackets: x \* \(x @ g\)"),
+        (as_written(project=lambda g, x: g - x @ g), "x @ g is a number"),
+        (as_written(project=lambda g, x: g + x * (x @ g)), "is added; take it away"),
+        (as_written(scale=1.0), "The softmax needs the temperature, too"),
         (lambda x, prototypes, label, temperature: math.nan, r"shape \[\], expected \[3\]"),
     ],
 )

@@ -43,7 +43,7 @@ def test_keep_mask_not_solved_yet(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (lambda log_p, k: log_p > k, "compared with k: take the log of k"),
+        (lambda log_p, k: log_p > k, "Nobody is kept: .* np.log"),
         (lambda log_p, k: log_p >= np.log(k), "p = k exactly is left out"),
         (lambda log_p, k: log_p <= np.log(k), "keeps the images that should go"),
         (lambda log_p, k: log_p < np.log(k), "keeps the images that should go"),
@@ -55,6 +55,7 @@ def test_keep_mask_not_solved_yet(capsys: pytest.CaptureFixture[str]) -> None:
         (lambda log_p, k: None, "is the `return` missing"),
         (lambda log_p, k: log_p > np.log(0.5), r"values are off"),
         (lambda log_p: log_p, "takes log_p and k"),
+        (lambda log_p, k: log_p.exp() > k, "AttributeError: 'numpy.ndarray' .* no attribute 'exp'"),
     ],
 )
 def test_keep_mask_wrong(answer: Callable[..., Any], message: str) -> None:
@@ -90,6 +91,17 @@ def test_precision_recall_not_solved_yet(capsys: pytest.CaptureFixture[str]) -> 
         (
             lambda kept, wrong: (shares(kept, wrong)[0], (~kept & wrong).mean()),
             "Precision is right",
+        ),
+        (
+            lambda kept, wrong: (shares(kept, wrong)[0], (~kept & wrong).sum() / (~wrong).sum()),
+            "not by the right ones",
+        ),
+        (
+            lambda kept, wrong: (
+                (~kept | wrong).sum() / (~kept).sum(),
+                (~kept | wrong).sum() / wrong.sum(),
+            ),
+            "Found are those that are both",
         ),
         (lambda kept, wrong: shares(kept, wrong)[0], "return precision, recall"),
         (lambda kept, wrong: (~kept).sum() / wrong.sum(), "compares two numbers of images"),
@@ -150,6 +162,7 @@ def test_a_rule_not_solved_yet(capsys: pytest.CaptureFixture[str]) -> None:
         (lambda log_p: None, "is the `return` missing"),
         (lambda log_p: log_p, "one number is needed"),
         (lambda log_p: np.median(log_p), "is it a log"),
+        (lambda log_p: 1 / 0, "ZeroDivisionError: division by zero.* takes log_p"),
         (lambda log_p: 50, "gives 50; a threshold on p lies between 0 and 1"),
         (lambda log_p: 0, "gives 0; a threshold"),
         (lambda log_p: float("nan"), "gives nan; a threshold"),

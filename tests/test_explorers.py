@@ -13,10 +13,15 @@ import traitlets
 from synthetic_maps import CLASSES, IMAGES, small_maps
 
 from rnsl_tutorial import explorers, plots
-from rnsl_tutorial.explorers import EmbeddingExplorer, base, standalone_html
+from rnsl_tutorial.explorers import EmbeddingExplorer, Explorer, base, standalone_html
 from rnsl_tutorial.paths import PACKAGE
 
 MODULES = sorted((PACKAGE / "static").glob("*.js"))
+EXPLORERS = [
+    member
+    for member in vars(explorers).values()
+    if isinstance(member, type) and issubclass(member, Explorer) and member is not Explorer
+]
 
 
 @pytest.fixture
@@ -37,6 +42,7 @@ def test_it_begins_with_the_first_choices_or_the_given_ones(explorer: EmbeddingE
     ("name", "value", "allowed"),
     [
         ("rate", 0.2, "0.0, 0.3, 0.55"),
+        ("rate", [0.3], "0.0, 0.3, 0.55"),
         ("loss", "NSL", "'nsl', 'rnsl', 'trnsl'"),
         ("noise", "white", "'symmetric', 'label_dependent'"),
     ],
@@ -54,8 +60,10 @@ def test_what_the_table_lacks_is_refused_and_the_choices_are_named(
 
 
 def test_a_computed_rate_is_taken_for_the_one_it_means(explorer: EmbeddingExplorer) -> None:
-    explorer.rate = 0.1 + 0.2
-    assert explorer.rate == 0.3
+    for rate in (0.1 + 0.2, np.float32(0.3)):
+        explorer.rate = 0.0
+        explorer.rate = rate
+        assert explorer.rate == 0.3
 
 
 def test_two_explorers_can_be_linked(explorer: EmbeddingExplorer) -> None:
@@ -84,6 +92,25 @@ def test_a_class_without_a_name_is_refused(name: str) -> None:
                 class_names=CLASSES[:3],
             )
         )
+
+
+def test_a_number_between_two_steps_of_a_range_means_the_nearest() -> None:
+    losses = explorers.LossExplorer()
+    losses.q = 0.331
+    assert losses.q == 0.34
+    slider = ipywidgets.FloatSlider(0.7, min=0, max=1, step=0.01)
+    ipywidgets.link((slider, "value"), (losses, "q"))
+    slider.value = 0.309
+    assert losses.q == 0.3
+    losses.q = 0.9
+    assert slider.value == 0.9
+
+
+def test_a_name_that_no_control_has_is_refused(explorer: EmbeddingExplorer) -> None:
+    with pytest.raises(AttributeError, match="no 'T' to set; it has rate, loss, noise"):
+        explorer.T = 0.1
+    explorer.observe(lambda change: None, "rate")
+    explorer.layout.width = "50%"
 
 
 # ------------------------------------------------------------------ what is handed over
@@ -167,16 +194,29 @@ def test_the_figure_shows_what_is_chosen(explorer: EmbeddingExplorer) -> None:
 # ------------------------------------------------------------------ modules and the page
 
 
-def test_the_joined_module_imports_nothing_and_exports_one_default() -> None:
-    source = str(EmbeddingExplorer._esm)
+@pytest.mark.parametrize("kind", EXPLORERS)
+def test_the_joined_module_imports_nothing_and_exports_one_default(kind: type[Explorer]) -> None:
+    source = str(kind._esm)
     assert not re.search(r"^import ", source, re.MULTILINE)
     assert len(re.findall(r"^export default ", source, re.MULTILINE)) == 1
 
 
-def test_no_two_of_the_joined_files_declare_one_name() -> None:
+@pytest.mark.parametrize("kind", EXPLORERS)
+def test_no_two_of_the_joined_files_declare_one_name(kind: type[Explorer]) -> None:
     declaration = re.compile(r"^(?:export )?(?:const|let|function|class) (\w+)", re.MULTILINE)
-    declared = declaration.findall(str(EmbeddingExplorer._esm))
+    declared = declaration.findall(str(kind._esm))
     assert len(declared) == len(set(declared)) > 10
+
+
+def test_modules_hold_no_power_no_root_no_exponential_and_no_logarithm() -> None:
+    """The mathematics stands in Python; only motion slows down exponentially."""
+    found = {}
+    for path in MODULES:
+        code = re.sub(r"/\*.*?\*/", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        found[path.name] = set(re.findall(r"Math\.(?:exp|expm1|log\w*|pow|sqrt)|\*\*", code))
+    assert {name: formulas for name, formulas in found.items() if formulas} == {
+        "widgets.js": {"Math.exp"}
+    }
 
 
 def test_every_explorer_brings_all_styles_the_common_ones_first() -> None:

@@ -120,7 +120,7 @@ def test_it_begins_as_asked() -> None:
     assert (other.loss, other.epoch, other.q) == ("rnsl", 4, 0)
 
 
-@pytest.mark.parametrize(("name", "value"), [("q", 0.72), ("epoch", 2), ("loss", "trnsl")])
+@pytest.mark.parametrize(("name", "value"), [("q", 1.2), ("epoch", 2), ("loss", "trnsl")])
 def test_what_the_table_lacks_is_refused(
     explorer: explorers.GradientShareExplorer, name: str, value: Any
 ) -> None:

@@ -51,8 +51,8 @@ def test_the_controls_are_traits(explorer: LossExplorer) -> None:
     assert (other.q, other.temperature, other.p) == (0.3, 0.1, 0.5)
     other.q = 1
     assert other.q == 1.0
-    with pytest.raises(traitlets.TraitError, match=r"q is 0\.33; this explorer has 0\.0, 0\.02"):
-        other.q = 0.33
+    with pytest.raises(traitlets.TraitError, match=r"q is 1\.33; this explorer has 0\.0, 0\.02"):
+        other.q = 1.33
     with pytest.raises(traitlets.TraitError, match=r"temperature is 7; this explorer has 0\.02, "):
         LossExplorer(temperature=7)
 

@@ -131,7 +131,7 @@ def test_both_tables_are_small_and_the_rest_is_json(
     ("name", "value", "message"),
     [
         ("temperature", 0.06, "temperature is 0.06; this explorer has 0.02, 0.03, 0.04, 0.05"),
-        ("angle", 41, "angle is 41; this explorer has 0.0, 2.0, 4.0, ... to 180.0"),
+        ("angle", 181, "angle is 181; this explorer has 0, 2, 4, ... to 180"),
     ],
 )
 def test_what_the_table_lacks_is_refused(
@@ -163,15 +163,6 @@ def test_arguments_that_disagree_are_named(arguments: dict[str, Any], message: s
         SphereExplorer(**arguments)
 
 
-@pytest.mark.parametrize("kind", [SphereExplorer, SphereTrainingExplorer])
-def test_no_two_of_the_joined_files_declare_one_name(kind: type[SphereExplorer]) -> None:
-    source = str(kind._esm)
-    declaration = re.compile(r"^(?:export )?(?:const|let|function|class) (\w+)", re.MULTILINE)
-    declared = declaration.findall(source)
-    assert len(declared) == len(set(declared)) > 10
-    assert not re.search(r"^import ", source, re.MULTILINE)
-
-
 # ------------------------------------------------------------------ training
 
 
@@ -179,7 +170,7 @@ def test_training_begins_where_it_is_told(training: SphereTrainingExplorer) -> N
     assert (training.temperature, training.epoch) == (0.05, 0)
     other = SphereTrainingExplorer(*small_runs(), temperature=1.0, epoch=3)
     assert (other.temperature, other.epoch) == (1.0, 3)
-    with pytest.raises(traitlets.TraitError, match=re.escape("epoch is 4; this explorer has 0.0")):
+    with pytest.raises(traitlets.TraitError, match=re.escape("epoch is 4; this explorer has 0, 1")):
         training.epoch = 4
 
 

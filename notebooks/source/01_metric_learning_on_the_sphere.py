@@ -36,24 +36,27 @@ explorer
 # All arrows are drawn **times T**. A force is $1/T$ times as long as its arrow: at $T = 0.05$
 # 20 times. Drawn like this, arrows can be compared from one temperature to another.
 #
+# **Your answer**: two, A and B. The other three push, too, but at this temperature so little that you
+# see no arrow.
+#
 # Move the image with its slider, or drag it. Three places to visit at $T = 0.05$:
 #
 # - 20°: near its own prototype next to nothing moves it. The loss is almost 0.
-# - 42°: in the middle between A and B. From here on the loss grows.
-# - 84°: on top of B, almost. A pulls, but B does **not** push. Why? (A push along the sphere needs a direction.
-#   At B there is none.)
+# - 42°: in the middle between A and B. Further away the loss grows steeply.
+# - 84°: almost at B. A pulls, but B hardly pushes. Why? (A push along the sphere needs a direction
+#   away from B. At B itself there is none.)
 
 # %% [markdown]
 # ## Who pushes hardest?
-# **Predict.** We put the image at 60°, so that B is the nearest prototype. Which prototype pushes
-# hardest at $T = 0.05$? And at $T = 1$? Write down two letters.
+# **Predict.** We put the image at 60°: B is still the nearest prototype. At $T = 0.05$ you have seen who
+# pushes: B. And at $T = 1$, which prototype pushes hardest? Write down its letter before you run the cell.
 
 # %%
 at_60 = explorers.SphereExplorer(angle=60)
 for temperature in (0.05, 1.0):
     at_60.temperature = temperature
     t, a = at_60.place("temperature"), at_60.place("angle")
-    pushes = at_60.forces.lengths[t, 1:, a]
+    pushes = at_60.forces.lengths[t, 1:, a]  # of B to E; A, which pulls, is number 0
     shares = [
         f"{name} {share:4.0%}" for name, share in zip("BCDE", pushes / pushes.sum(), strict=True)
     ]
@@ -175,8 +178,8 @@ for temperature in (0.02, 0.05, 0.1, 0.3, 1.0):
 # $$\frac{\partial L}{\partial x} = \frac{1}{\lVert x \rVert} (I - x x^\top)\, g
 # \qquad \text{with } x \text{ of length 1 inside the brackets.}$$
 #
-# The last factor makes an arrow short where $x$ is near $w_c$ (or opposite to it), and long at a right
-# angle.
+# The factor $I - x x^\top$ makes an arrow short where $x$ is near $w_c$ (or opposite to it), and long at
+# a right angle.
 
 # %% [markdown]
 # **Check it with numbers.** We nudge the image a little in each of the three directions of space, see
@@ -306,12 +309,14 @@ gathering = training.gathering
 for t, temperature in enumerate(TEMPERATURES):
     gap = gathering.rival[t, -1] - gathering.own[t, -1]
     print(
-        f"T = {temperature:4}: {gathering.own[t, -1]:2.0f}° to the own prototype, "
-        f"{gap:2.0f}° more to the nearest other one, p = {gathering.p[t, -1]:.2f}"
+        f"T = {temperature:4}: median {gathering.own[t, -1]:2.0f}° to the own prototype, "
+        f"{gap:2.0f}° more to the nearest other one; mean p = {gathering.p[t, -1]:.2f}"
     )
 
 # %% [markdown]
 # ## What happened
+# **Your answer**: closest at 1, farthest at 0.05, where the forces are strongest.
+#
 # **At T = 0.05 the images do not gather around their prototypes.** Half of them stay more than 60° away.
 # An image only needs to be *nearer* to its own prototype than to any other, and a few degrees are
 # enough: $p$ is 0.85 on average. So the weights $1 - p$ are small. And where only one rival is heard,
@@ -353,8 +358,9 @@ at_beach
 #
 # <details><summary>Answers</summary>
 #
-# 1. Five other classes share the rest. With six classes, $x$ on its prototype and all others at a right
-#    angle, $p = e^{1/T} / (e^{1/T} + 5)$: 0.35 at $T = 1$. For $p = 0.99$ you need $T = 0.16$ or less.
+# 1. Five other classes share the rest. If all of them lay at a right angle,
+#    $p = e^{1/T} / (e^{1/T} + 5)$: 0.35 at $T = 1$, and 0.99 at $T = 0.16$. Here Forest lies nearer,
+#    56° from Beach. So you need an even smaller $T$: 0.07 gives 0.998.
 # 2. Not for the neighbours: images of one class lie together, and apart from the others. It does matter
 #    to whoever reads the prototype as the typical image of its class.
 # 3. The prototypes give *Airport* next to no probability, so $1 - p$ is almost 1, the largest weight
@@ -396,3 +402,6 @@ if (TEMPERATURES, EPOCHS, SEED) == ((0.05, 0.1, 0.3, 1.0), 30, 0):
     np.testing.assert_allclose(gathering.p[[0, 2, 3], -1], [0.85, 0.74, 0.35], atol=0.03)
     p_at_beach = dict(zip(steps, np.exp(at_beach.forces.log_p[:, 5]), strict=True))
     assert p_at_beach[0.1] > 0.9 > p_at_beach[0.15], p_at_beach
+    p_on_top = dict(zip(steps, np.exp(at_beach.forces.log_p[:, 0]), strict=True))
+    assert abs(p_on_top[1.0] - 0.35) < 0.02, p_on_top
+    assert p_on_top[0.07] > 0.99 > p_on_top[0.1], p_on_top

@@ -62,6 +62,8 @@ explorer
 # | $r = 1 - T_{ii}$ | `rate` | the **noise rate**: share of wrong labels |
 # | $T_{ij} / r$ | `shares` | of the wrong labels: how many are called $j$ |
 #
+# (In the other notebooks $T$ is the temperature. Here it is always the matrix.)
+#
 # Row first, column second. The row asks: what happens to the images of this class? The column asks
 # something else: whose images carry this label?
 
@@ -115,11 +117,17 @@ agreement = {}
 for name, (labels, flipped) in drawn.items():
     both = same_class & flipped & flipped[neighbour]
     agreement[name] = (labels == labels[neighbour])[both].mean()
-    print(f"{name:18} {flipped.mean():.1%} wrong; the same wrong label: {agreement[name]:.1%}")
+    print(
+        f"{name:18} {flipped.mean():.1%} wrong; the same wrong label: {agreement[name]:.1%}", end=""
+    )
+    print(f" of {both.sum()} pairs")
 
 # %% [markdown]
+# **Your answer**: about three of ten, with instance-dependent noise. With symmetric noise it is 3%, up
+# to chance.
+#
 # One can still *count* a matrix after the fact: how many images of class $i$ got the label $j$. But
-# this matrix is only a mean. It does not say which beach is called a river and which one a desert.
+# this matrix is only a mean. It does not say which beach is called a pond and which one a playground.
 
 # %%
 counts = np.zeros((30, 30))
@@ -155,14 +163,16 @@ exact = noise.corrupt_labels(true, symmetric, method="exact").flipped.sum()
 print(
     f"predicted: {NOMINAL} ± {spread:.4f}; measured: {realised.mean():.4f} ± {realised.std():.4f}"
 )
-print(f"{np.mean(np.abs(realised - NOMINAL) < 2 * spread):.0%} lie within two deviations")
+low, high = NOMINAL - 2 * spread, NOMINAL + 2 * spread
+inside = np.mean((low < realised) & (realised < high))
+print(f"{inside:.0%} lie within two deviations, from {low:.3f} to {high:.3f}")
 print(f'method="exact" makes {exact} labels wrong, in every draw: {NOMINAL} x {len(true)}, rounded')
 
 # %%
 with plots.new_figure(figsize=(7, 2.8)) as figure:
     axes = figure.subplots()
     axes.hist(realised, bins=20, color=plots.WRONG.color, hatch="//", edgecolor="white", alpha=0.7)
-    for place in (NOMINAL - 2 * spread, NOMINAL, NOMINAL + 2 * spread):
+    for place in (low, NOMINAL, high):
         axes.axvline(place, color="black", linestyle="-" if place == NOMINAL else "--")
     axes.set_xlabel("realised share of wrong labels (solid: nominal; dashed: ± 2 deviations)")
     axes.set_ylabel("draws")
@@ -185,8 +195,8 @@ print(
 )
 
 # %% [markdown]
-# Many rows have 0.30 right labels and twice 0.28 of one wrong kind. That is close to the edge, and
-# chance pushes some of them over.
+# Many rows have 0.30 right labels, and 0.28 of one wrong kind. Often there are two such kinds. That is
+# close to the edge, and chance pushes some rows over.
 
 # %% [markdown]
 # ## Exercise 1: corrupt labels
@@ -200,8 +210,7 @@ def draw_labels(labels, transition, seed):
     """A label for each image, drawn from the row of its class: integers, as many as labels."""
     # solution
     rng = np.random.default_rng(seed)
-    classes = len(transition)
-    return np.array([rng.choice(classes, p=transition[label]) for label in labels])
+    return np.array([rng.choice(len(transition), p=transition[label]) for label in labels])
 
 
 # %% tags=["self-check"]
@@ -308,7 +317,8 @@ for amount in (0.0, 0.04, 0.1, 0.3):
 # For *BareLand* it is 0.6: above 0.625. Pair flip: the share is 1, above 0.5. Symmetric noise with 30
 # classes: the share is 1/29, above 29/30 = 0.967.
 #
-# At 70% *Bridge* tips over where $0.7 (0.4 + 0.6 a) > 0.3$, at $a$ = 0.05: a very small edit.
+# At 70% *Bridge* tips over where $0.7 (0.4 + 0.6 a) > 0.3$, so above $a$ = 0.048. The first step of the
+# slider is enough.
 # </details>
 #
 # ## What it means on real data
@@ -338,15 +348,19 @@ def named(index_labels, k, called):
 # %%
 by_k = {}
 print("test images under their own name, and under the most frequent wrong one")
-for k in (10, 50, 100):
+for k in (10, 50, 100):  # neighbours
     own, other = (named(fitted.given.labels, k, who) for who in (np.arange(30), rival))
     by_k[k] = (own, other)
     for kind, classes in (("lost", is_lost), ("others", ~is_lost)):
         print(
-            f"k = {k:3} {kind:7} own {own[classes].mean():.0%}, wrong {other[classes].mean():.0%}"
+            f"{k:3} neighbours, {kind:6} own {own[classes].mean():.0%}, "
+            f"wrong {other[classes].mean():.0%}"
         )
 
 # %% [markdown]
+# **Your answer**: no. The test images of a lost class get the wrong name more than twice as often as
+# their own.
+#
 # Asking more neighbours helps where the right name leads. In a lost class it makes the wrong name win
 # more often.
 #
@@ -372,7 +386,7 @@ with plots.new_figure(figsize=(5.6, 4.6)) as figure:
 figure
 
 # %% [markdown]
-# With 0.30 right labels against twice 0.28, the others are not safe either. Count both kinds.
+# The others are not safe either, with 0.30 right labels against 0.28 of one wrong kind. Count both.
 
 # %%
 wins = other > own
@@ -449,7 +463,7 @@ for dataset in ("aid", "nwpu45"):
     assert len(dominated) == 10, dataset
 assert abs(realised.mean() - NOMINAL) < 4 * spread / np.sqrt(DRAWS), realised.mean()
 assert 0.8 * spread < realised.std() < 1.2 * spread, realised.std()
-assert agreement["instance-dependent"] > 0.2 > 0.06 > agreement["symmetric"], agreement
+assert 0.35 > agreement["instance-dependent"] > 0.25 > 0.06 > agreement["symmetric"], agreement
 bare = aid.class_names.index("BareLand")
 for amount, is_still_lost in ((-0.3, True), (-0.4, False)):
     edited = noise.concentrate(T, bare, amount)
@@ -457,6 +471,6 @@ for amount, is_still_lost in ((-0.3, True), (-0.4, False)):
 own, other = by_k[100]
 assert own[is_lost].mean() < own[~is_lost].mean() - 0.05, own
 assert wins[is_lost].mean() > wins[~is_lost].mean() + 0.2, wins
-assert other[is_lost].mean() > own[is_lost].mean() + 0.2, (own, other)
+assert other[is_lost].mean() > 2 * own[is_lost].mean(), (own, other)
 assert clean[is_lost].mean() > own[is_lost].mean() + 0.3, clean
 assert (int(0.7 * 700), len(train)) == (489, 6993)

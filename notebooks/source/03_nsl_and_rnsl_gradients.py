@@ -12,9 +12,10 @@
 # images pull harder than others. The loss decides how hard. Here we look at this one number: **the
 # pull of an image**.
 #
-# **Predict first.** Take an image whose label the prototypes hardly believe: p = 0.01. Its label may be
-# wrong, or the image may be hard. How much harder does it pull under NSL than under RNSL: twice, five
-# times, or twenty times? Write your number down. Then run the cell, and move the marker to p = 0.01.
+# **Predict first.** Take an image whose label the prototypes hardly believe: $p = 0.01$. Its label may be
+# wrong, or the image may be hard. How much harder does it pull under NSL than under RNSL (with its usual
+# $q = 0.7$): twice, five times, or more than twenty times? Write your number down. Then run the cell,
+# and move the marker to $p = 0.01$.
 
 # %%
 import numpy as np
@@ -303,7 +304,7 @@ explorer
 # <details><summary>Answers</summary>
 #
 # 1. The run with NSL learns the wrong labels by heart. After 20 epochs half of them have a $p$ above
-#    0.69: they look like right labels, and no $q$ can tell them apart any more. A robust loss has to be
+#    0.68: they look like right labels, and no $q$ can tell them apart any more. A robust loss has to be
 #    robust from the beginning.
 # 2. 14%. NSL would give the wrong labels 80% of the pull, because most right labels are learned and
 #    hardly pull any more. The run with RNSL never learns most wrong labels: from then on half of them
@@ -368,7 +369,8 @@ for name, epoch, q in (("nsl", 5, 0.0), ("nsl", 5, 0.7), ("rnsl", 8, 0.0), ("rns
 
 # %% [markdown]
 # The first two agree. Embedding and prototypes tell the same story, within a few percentage points:
-# there the angles between the image and the prototypes count, too.
+# there the angles between the image and the prototypes count, too. (All shares are a little higher than
+# in the explorer's curve, because this batch happens to hold more wrong labels.)
 #
 # ## Exercise 3: who steers?
 # Write the share of the pull that comes from wrong labels, on the label's logit. `p` and `wrong` are

@@ -4,7 +4,7 @@ A function that still raises NotImplementedError gets a friendly line and no err
 "Run All Cells" reaches the end of a notebook before anything is solved.
 """
 
-from rnsl_tutorial.exercises.checking import NotYetRightError, Slip
+from rnsl_tutorial.exercises.checking import NotYetRightError
 from rnsl_tutorial.exercises.down_weighting import (
     check_half_heard,
     check_q_choice,
@@ -30,7 +30,6 @@ from rnsl_tutorial.exercises.truncation import (
 
 __all__ = [
     "NotYetRightError",
-    "Slip",
     "check_breaking_rate",
     "check_choose_k",
     "check_draw_labels",

@@ -1,13 +1,18 @@
 """How an answer is checked: run it on some cases, compare, and look for the likely slips."""
 
-from collections.abc import Callable, Mapping, Sequence
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+FEW = 6  # values that a message lists one by one
 Function = Callable[..., Any]
+
+UNSOLVED = "Not solved yet: write the function in place of `raise NotImplementedError(...)`."
 
 
 class NotYetRightError(AssertionError):
@@ -34,6 +39,8 @@ def check(
 ) -> None:
     """Compare a learner's function with the right one, case by case.
 
+    The learner's function gets copies: one that writes into its arguments spoils no later check.
+
     Args:
         function: the learner's; while it raises NotImplementedError, that is said and nothing else.
         right: the right answer; returns a number, or an array or tensor of any shape.
@@ -42,22 +49,42 @@ def check(
         praise: what is said after "Right."
 
     Raises:
-        NotYetRightError: it returns something else.
+        NotYetRightError: it returns something else, or Python stops in it.
     """
     try:
-        answers = [function(**case) for case in cases]
+        with telling_what_stops(" and ".join(", ".join(cases[0]).rsplit(", ", 1))):
+            answers = [function(**copy.deepcopy(dict(case))) for case in cases]
     except NotImplementedError:
-        say("Not solved yet: write the function in place of `raise NotImplementedError(...)`.")
+        say(UNSOLVED)
         return
-    except (ArithmeticError, LookupError, NameError, RuntimeError, TypeError, ValueError) as error:
-        names = " and ".join(cases[0])
-        advice = f"The function takes {names}; a power is written **."
-        raise NotYetRightError(f"Python stopped in your function: {error}. {advice}") from error
     expected = [right(**case) for case in cases]
     for case, answer, value in zip(cases, answers, expected, strict=True):
         if not agree(answer, value):
             raise NotYetRightError(_explain(case, answer, value, answers, cases, slips))
     say(f"Right. {praise}")
+
+
+@contextmanager
+def telling_what_stops(takes: str) -> Iterator[None]:
+    """Turn what stops Python in a learner's function into a message.
+
+    Args:
+        takes: the arguments of the function, as they are called.
+
+    Raises:
+        NotImplementedError: the function is not solved yet.
+        NotYetRightError: Python stops in it, for any other reason.
+    """
+    try:
+        yield
+    except NotImplementedError:
+        raise
+    except Exception as error:
+        power = " A power is written **." if "for ^" in str(error) else ""
+        raise NotYetRightError(
+            f"Python stopped in your function: {type(error).__name__}: {error}. "
+            f"The function takes {takes}.{power}"
+        ) from error
 
 
 def agree(answer: Any, value: Any) -> bool:
@@ -104,6 +131,8 @@ def _difference(answer: object, value: Any) -> str:
     if found is None or wanted is None or found.ndim == wanted.ndim == 0:
         return f"it gives {_short(answer)}, expected {_short(value)}."
     if found.shape != wanted.shape:
+        if found.ndim == wanted.ndim == 1 and max(found.size, wanted.size) <= FEW:
+            return f"it gives {_listed(found)}, expected {_listed(wanted)}."
         return f"it gives the shape {list(found.shape)}, expected {list(wanted.shape)}."
     wrong = ~np.isclose(found, wanted, rtol=1e-5, atol=1e-5, equal_nan=True)
     place = tuple(int(i) for i in np.argwhere(wrong)[0])
@@ -111,6 +140,10 @@ def _difference(answer: object, value: Any) -> str:
         f"{wrong.sum()} of {wrong.size} values are off; the first, at {list(place)}, is "
         f"{found[place]:.4g}, expected {wanted[place]:.4g}."
     )
+
+
+def _listed(values: NDArray[np.float64]) -> str:
+    return f"[{', '.join(f'{value:.4g}' for value in values)}]"
 
 
 def _array(answer: Any) -> NDArray[np.float64] | None:

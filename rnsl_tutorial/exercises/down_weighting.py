@@ -2,12 +2,19 @@
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from rnsl_tutorial import experiments, losses, plots
-from rnsl_tutorial.exercises.checking import Function, NotYetRightError, Slip, check, say
+from rnsl_tutorial.exercises.checking import (
+    Function,
+    NotYetRightError,
+    Slip,
+    check,
+    say,
+    telling_what_stops,
+)
 
 MOST_LOST = 0.01
 """How much accuracy a good choice may lose: about as much as two seeds differ by."""
@@ -33,6 +40,7 @@ def check_weight(function: Function) -> None:
             Slip(lambda p, q: 1 - p**q, "This is what is lost of the pull; asked is what is kept."),
             Slip(lambda p, q: (1 - p) ** q, "Take the power of p, not of 1 - p."),
             Slip(lambda p, q: p * q, "q is the exponent of p: a power is written **."),
+            Slip(lambda p, q: 100 * p**q, "A share is at most 1: leave the factor 100 out."),
             Slip(lambda p, q: p**0.7, "q is not always 0.7: write q."),
         ],
         praise=f"At q = 0.7 an image with p = 0.01 keeps {kept:.0%} of the pull that NSL gives it.",
@@ -56,7 +64,10 @@ def check_half_heard(function: Function) -> None:
         slips=[
             Slip(lambda q: 0.5**q, "Turned round: p**q = 0.5 gives p = 0.5 to the power 1/q."),
             Slip(lambda q: 2 ** (1 / q), "p is at most 1: the base is 0.5, not 2."),
-            Slip(lambda q: 0.5 / q, "p**q is a power, not p * q: take the root."),
+            Slip(
+                lambda q: 0.5 / q,
+                "This solves p * q = 0.5: take the root. (0.5**1/q is 0.5/q, too.)",
+            ),
             Slip(lambda q: 0.5, "At p = 0.5 the weight is 0.5**q: half only if q is 1."),
             Slip(lambda q: q / (1 + q), "There RNSL pulls hardest; asked is where p**q is 0.5."),
             Slip(lambda q: 1 - 0.5 ** (1 / q), "This is 1 - p; asked is p."),
@@ -103,7 +114,7 @@ def check_q_choice(
         ValueError: no rate was measured from the lowest to the highest.
     """
     try:
-        chosen = _checked_q(q() if callable(q) else q)
+        chosen = _checked_q(_called(q) if callable(q) else q)
     except NotImplementedError:
         say("Not solved yet: write your q in place of `raise NotImplementedError(...)`.")
         return
@@ -116,6 +127,11 @@ def check_q_choice(
         f"A good choice: it loses at most {100 * max(worst.lost, 0):.1f} points of accuracy. Now "
         "say what it would cost if there were no wrong labels at all, and if there were 70%."
     )
+
+
+def _called(function: Function) -> Any:
+    with telling_what_stops("nothing"):
+        return function()
 
 
 def _checked_q(q: object) -> float:

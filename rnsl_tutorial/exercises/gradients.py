@@ -24,6 +24,23 @@ def check_pull(function: Function) -> None:
             Slip(lambda p, q: p ** (q - 1), "This is the slope over p; times dp/dz = p (1 - p)."),
             Slip(lambda p, q: -(p ** (q - 1)), "This is dL/dp; times dp/dz = p (1 - p)."),
             Slip(lambda p, q: p**q, "The factor 1 - p is missing: dp/dz = p (1 - p)."),
+            Slip(
+                lambda p, q: p**q - p,
+                "The brackets are missing: Python reads p**q * 1 - p. Write p**q * (1 - p).",
+            ),
+            Slip(
+                lambda p, q: p ** (q + 1) * (1 - p),
+                "One p too many: p**(q - 1) times p is p**q.",
+            ),
+            Slip(
+                lambda p, q: q * p ** (q - 1),
+                "This is the slope of p**q alone. Divided by q it is p**(q - 1); then times dp/dz.",
+            ),
+            Slip(
+                lambda p, q: -q * p**q * (1 - p),
+                "Drop the minus. And it is q times too small: the q of the power cancels.",
+            ),
+            Slip(lambda p, q: 1 - p**q, "This is q times the loss, not its slope."),
             Slip(lambda p, q: 1 - p, "This is NSL's pull: multiply by p**q."),
             Slip(lambda p, q: p * (1 - p), "This is dp/dz; times the slope over p, p**(q - 1)."),
             Slip(
@@ -38,6 +55,8 @@ def check_pull(function: Function) -> None:
                 lambda p, q: p ** (q - 1) * (1 - p),
                 "The p of dp/dz = p (1 - p) is missing: it makes p**q of p**(q - 1).",
             ),
+            Slip(lambda p, q: p * q * (1 - p), "q is the exponent of p: a power is written **."),
+            Slip(lambda p, q: p**0.7 * (1 - p), "q is not always 0.7: write q."),
             Slip(lambda p, q: (1 - p) ** q * p, "p and 1 - p have changed places."),
             Slip(lambda p, q: (1 - p**q) / q if q else 0.0, "This is the loss, not its slope."),
         ],
@@ -70,6 +89,18 @@ def check_stable_rnsl(function: Function) -> None:
             ),
             Slip(lambda log_p, q: torch.expm1(q * log_p) / q, "The minus in front is missing."),
             Slip(lambda log_p, q: -torch.expm1(q * log_p), "Divide by q."),
+            Slip(
+                lambda log_p, q: -torch.expm1(log_p),
+                "Here q cancels: set brackets. It is expm1(q * log_p), and then / q.",
+            ),
+            Slip(
+                lambda log_p, q: torch.expm1(-q * log_p) / q,
+                "The minus stands in front of expm1, and not inside.",
+            ),
+            Slip(
+                lambda log_p, q: (1 - log_p**q) / q,
+                "You are given log p, and not p: p**q = exp(q * log_p).",
+            ),
             Slip(lambda log_p, q: -torch.expm1(log_p) / q, "The power: it is q * log_p."),
             Slip(
                 lambda log_p, q: (1 - torch.expm1(q * log_p)) / q,
@@ -77,7 +108,7 @@ def check_stable_rnsl(function: Function) -> None:
             ),
             Slip(lambda log_p, q: -log_p, "This is NSL, the limit q -> 0."),
         ],
-        praise=f"At q = 1e-06 and log p = {FAR:g} it costs 200, as NSL does.",
+        praise=f"At q = 1e-06 and log p = {FAR:g} it costs 200, as NSL does. And its slope?",
     )
     try:
         _check_slope(function)
@@ -86,7 +117,7 @@ def check_stable_rnsl(function: Function) -> None:
 
 
 def _check_slope(function: Function) -> None:
-    for q, log_p in ((0.7, -1.0), (0.7, FAR), (0.2, 3 * FAR)):
+    for q, log_p in ((0.7, -1.0), (0.7, FAR), (0.2, 4 * FAR)):
         found = _slope(function, log_p, q)
         expected = _slope(losses.negative_box_cox, log_p, q) + 0.0  # no -0
         if not torch.isclose(found, expected, rtol=1e-5, atol=1e-5):
@@ -160,6 +191,31 @@ def check_gradient_share(function: Function) -> None:
                     losses.loss_of_p(p[wrong], q).sum() / losses.loss_of_p(p, q).sum()
                 ),
                 "This is the share of the loss; what moves the prototypes is its slope.",
+            ),
+            Slip(
+                lambda p, wrong, q: ((1 - p**q) / q)[wrong].sum() / ((1 - p**q) / q).sum(),
+                "This is the share of the loss; what moves the prototypes is its slope.",
+            ),
+            Slip(
+                lambda p, wrong, q: (p**q)[wrong].sum() / (p**q).sum(),
+                "This adds up p**q: the factor 1 - p of the pull is missing.",
+            ),
+            Slip(
+                lambda p, wrong, q: _pull(p, q)[wrong].sum(),
+                "This is the pull of the wrong labels; divide it by the pull of all images.",
+            ),
+            Slip(
+                lambda p, wrong, q: _pull(p, q)[wrong].mean(),
+                "This is the mean pull of a wrong label. A share is a sum divided by the sum over "
+                "all images.",
+            ),
+            Slip(
+                lambda p, wrong, q: _pull(p, q)[wrong] / _pull(p, q).sum(),
+                "This is one share for each wrong label. Add them up.",
+            ),
+            Slip(
+                lambda p, wrong, q: 100 * _share(p, wrong, q),
+                "These are percent. A share lies between 0 and 1.",
             ),
         ],
         praise="The number of wrong labels does not say who steers: their pull does.",

@@ -6,7 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnsl_tutorial import noise
-from rnsl_tutorial.exercises.checking import Function, NotYetRightError, Slip, check, say
+from rnsl_tutorial.exercises.checking import (
+    UNSOLVED,
+    Function,
+    NotYetRightError,
+    Slip,
+    check,
+    say,
+    telling_what_stops,
+)
 
 # Row 0 is lost; row 1 has a tie; in row 2 the right label leads with less than a half. The columns
 # sum to 1 as well, so that who takes them for rows is told so, and not stopped by numpy.
@@ -37,7 +45,7 @@ def check_draw_labels(function: Function) -> None:
     try:
         drawn = _drawn(function, given, 1)
     except NotImplementedError:
-        say("Not solved yet: write the function in place of `raise NotImplementedError(...)`.")
+        say(UNSOLVED)
         return
     if not np.array_equal(given, labels):
         raise NotYetRightError(
@@ -70,6 +78,28 @@ def check_lost_classes(function: Function) -> None:
                 lambda transition: np.flatnonzero(_right(transition) < 0.5),
                 "These are the classes with more wrong labels than right ones, all kinds of wrong "
                 "together. Compare with the largest single one: T[i, i] may lead with 0.4.",
+            ),
+            Slip(
+                lambda transition: np.flatnonzero(_most_wrong(transition) > 0),
+                "These are all classes with a wrong label. Is the diagonal 0 when you compare? "
+                "np.fill_diagonal writes into the matrix, and transition.diagonal() sees it: use "
+                "transition.diagonal().copy().",
+            ),
+            Slip(
+                lambda transition: np.flatnonzero(_most_wrong(transition) < _right(transition)),
+                "These are the classes where the right label leads. The others are lost.",
+            ),
+            Slip(
+                lambda transition: len(noise.dominated_classes(transition)),
+                "This is how many are lost. Return their numbers.",
+            ),
+            Slip(
+                lambda transition: noise.dominated_classes(transition)[None, :],
+                "np.where returns a tuple: take its first entry, or use np.flatnonzero.",
+            ),
+            Slip(
+                lambda transition: noise.dominated_classes(transition)[:, None],
+                "np.argwhere makes a column of them: use np.flatnonzero.",
             ),
             Slip(
                 lambda transition: np.arange(len(transition)),
@@ -118,6 +148,22 @@ def check_breaking_rate(function: Function) -> None:
                 "must outnumber them: take the largest share, not the sum.",
             ),
             Slip(
+                lambda shares: np.max(shares),
+                "This is the largest share itself. Solve rate * share = 1 - rate for the rate.",
+            ),
+            Slip(
+                lambda shares: 1 / np.max(shares),
+                "From rate * share = 1 - rate follows rate * (share + 1) = 1.",
+            ),
+            Slip(
+                lambda shares: 1 + np.max(shares),
+                "A rate lies between 0 and 1. Python divides before it adds: 1 / (1 + ...).",
+            ),
+            Slip(
+                lambda shares: 1 / (1 + shares[0]),
+                "The largest share need not be the first: np.max(shares).",
+            ),
+            Slip(
                 lambda shares: 1 / (1 + np.mean(shares)),
                 "Take the largest share, not the mean of the shares.",
             ),
@@ -150,13 +196,8 @@ def check_breaking_rate(function: Function) -> None:
 def _drawn(function: Function, labels: NDArray[Any], seed: int) -> NDArray[np.int64]:
     """Call the learner's function, and refuse what holds no label for each image."""
     transition = MATRIX.copy()
-    try:
+    with telling_what_stops("labels, transition and seed, in this order"):
         drawn = np.asarray(function(labels, transition, seed))
-    except (ArithmeticError, LookupError, NameError, RuntimeError, TypeError, ValueError) as error:
-        if isinstance(error, NotImplementedError):
-            raise
-        advice = "The function takes labels, transition and seed, in this order."
-        raise NotYetRightError(f"Python stopped in your function: {error}. {advice}") from error
     if drawn.ndim == 0 and drawn.dtype == object:
         raise NotYetRightError("Your function returns None: is the `return` missing?")
     if drawn.shape != labels.shape or drawn.dtype.kind not in "iu":
@@ -208,6 +249,15 @@ def _likely_reason(found: NDArray[np.float64]) -> str:
     for shares, reason in reasons:
         if _close(found, shares):
             return reason
+    if (found.max(axis=1) == 1).all():
+        return (
+            "All images of a class got the same label. Draw once for each image, with one "
+            "generator that is made before the loop: in the loop the seed would begin anew."
+        )
+    if _close(found, np.broadcast_to(found[0], found.shape)):
+        return (
+            "Every class was drawn from one and the same row: take the row of each image's class."
+        )
     if (found.diagonal() > right + TOLERANCE).any():
         return "Too many labels stay right: is a wrong label drawn that may be the right one again?"
     return ""

@@ -92,14 +92,15 @@ def _like_nsl(
     image: Function = F.normalize,
     prototype: Function = F.normalize,
     scale: Function = lambda cosines, temperature: cosines / temperature,
-    axis: int = 1,
+    believe: Function = lambda logits: logits.log_softmax(dim=1),
+    pick: Function = lambda losses, labels: losses.gather(1, labels[:, None])[:, 0],
 ) -> Function:
     """A function like NSL in which a part is exchanged."""
 
     def loss(embeddings: Tensor, prototypes: Tensor, labels: Tensor, temperature: float) -> Tensor:
         cosines = image(embeddings) @ prototype(prototypes).T
-        log_p: Tensor = scale(cosines, temperature).log_softmax(axis)
-        return -log_p.gather(1, labels[:, None])[:, 0]
+        costs: Tensor = pick(-believe(scale(cosines, temperature)), labels)
+        return costs
 
     return loss
 
@@ -110,6 +111,11 @@ def _as_it_is(given: Tensor) -> Tensor:
 
 def _by_column(given: Tensor) -> Tensor:
     return F.normalize(given, dim=0)
+
+
+def _by_all(given: Tensor) -> Tensor:
+    length: Tensor = given.norm()
+    return given / length
 
 
 def _p(**batch: Any) -> Tensor:
@@ -140,6 +146,11 @@ NSL_SLIPS = (
         "The lengths are taken along the wrong axis: a row is an embedding, so use dim=1.",
     ),
     Slip(
+        _like_nsl(image=_by_all, prototype=_by_all),
+        "All rows are divided by one number, the length of the whole table. Each row has a length "
+        "of its own: dim=1.",
+    ),
+    Slip(
         _like_nsl(scale=lambda cosines, temperature: cosines),
         "The temperature is missing: divide the cosines by it.",
     ),
@@ -148,8 +159,16 @@ NSL_SLIPS = (
         "The cosines are multiplied by the temperature; divide by it.",
     ),
     Slip(
-        _like_nsl(axis=0),
+        _like_nsl(believe=lambda logits: logits.log_softmax(dim=0)),
         "The softmax runs over the images (dim=0); the classes of one image compete: dim=1.",
+    ),
+    Slip(
+        _like_nsl(believe=lambda logits: logits.softmax(dim=1)),
+        "This is -p: the logarithm is missing. Use log_softmax.",
+    ),
+    Slip(
+        _like_nsl(believe=_as_it_is),
+        "These are the scores -cosine / T: the softmax over the classes is missing.",
     ),
     Slip(lambda **batch: -_right_nsl(**batch), "The sign is turned: the loss is -log p."),
     Slip(_p, "This is p; the loss is -log p."),
@@ -167,8 +186,26 @@ NSL_SLIPS = (
         "These are the losses of every class; take the one of each image's label.",
     ),
     Slip(
+        _like_nsl(believe=lambda logits: logits.softmax(dim=1).log_softmax(dim=1)),
+        "The softmax is taken twice: cross_entropy takes cosines / T and does the softmax itself.",
+    ),
+    Slip(
         lambda **batch: _of_all_classes(**batch).min(dim=1).values,
         "This is the loss of the nearest prototype; take that of the label.",
+    ),
+    Slip(
+        _like_nsl(pick=lambda losses, labels: losses[:, labels]),
+        "losses[:, labels] takes these columns from every row. Row i needs column labels[i] alone: "
+        "losses[torch.arange(len(labels)), labels].",
+    ),
+    Slip(
+        _like_nsl(pick=lambda losses, labels: losses[labels]),
+        "losses[labels] takes whole rows. Row i needs column labels[i]: "
+        "losses[torch.arange(len(labels)), labels].",
+    ),
+    Slip(
+        _like_nsl(pick=lambda losses, labels: losses.gather(1, labels[:, None])),
+        "The numbers are right. Take away the axis of length 1: squeeze(1).",
     ),
 )
 
@@ -176,15 +213,18 @@ NSL_SLIPS = (
 def _like_gradient(
     *,
     is_own: float = 1.0,
+    logits: Function = lambda cosines, temperature: cosines / temperature,
+    weigh: Function = lambda p, own: p - own,
     scale: Function = lambda temperature: 1 / temperature,
     project: Function = lambda gradient, x: gradient - x * (x @ gradient),
 ) -> Function:
     """A function like the gradient of NSL in which a part is exchanged."""
 
     def gradient(x: Tensor, prototypes: Tensor, label: int, temperature: float) -> Tensor:
-        weights = (prototypes @ x / temperature).softmax(dim=0)
-        weights[label] -= is_own
-        return project(scale(temperature) * weights @ prototypes, x)  # type: ignore[no-any-return]
+        p = logits(prototypes @ x, temperature).softmax(dim=0)
+        weights = weigh(p, is_own * F.one_hot(torch.tensor(label), len(p)))
+        step: Tensor = project(scale(temperature) * weights @ prototypes, x)
+        return step
 
     return gradient
 
@@ -229,5 +269,37 @@ GRADIENT_SLIPS = (
     Slip(
         _like_gradient(is_own=2.0),
         "The own prototype counts twice: its weight is p - 1.",
+    ),
+    Slip(
+        _like_gradient(weigh=lambda p, own: (p - own) * (1 - 2 * own)),
+        "The own prototype pushes here: its weight is p - 1, and not 1 - p.",
+    ),
+    Slip(
+        _like_gradient(weigh=lambda p, own: p - 1),
+        "1 is subtracted from every weight. Subtract it at the label alone: weights[label] -= 1.",
+    ),
+    Slip(
+        _like_gradient(logits=lambda cosines, temperature: cosines),
+        "The softmax needs the temperature, too: softmax(prototypes @ x / temperature).",
+    ),
+    Slip(
+        _like_gradient(project=lambda gradient, x: gradient - x @ x * gradient),
+        "Python reads x @ x * g as (x @ x) * g, which is g. Set brackets: x * (x @ g).",
+    ),
+    Slip(
+        _like_gradient(project=lambda gradient, x: gradient - x @ gradient),
+        "x @ g is a number. The part of g along x is that number times x.",
+    ),
+    Slip(
+        _like_gradient(project=lambda gradient, x: gradient + x * (x @ gradient)),
+        "The part along x is added; take it away.",
+    ),
+    Slip(
+        _like_gradient(project=lambda gradient, x: (1 - x * x) * gradient),
+        "x x^T is a matrix, and not x * x: (I - x x^T) g is g - x * (x @ g).",
+    ),
+    Slip(
+        lambda **case: -_like_gradient(scale=lambda temperature: 1.0)(**case),
+        "The sign is turned, and the factor 1/T is missing.",
     ),
 )

@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnsl_tutorial import evaluate
-from rnsl_tutorial.exercises.checking import Function, NotYetRightError, Slip, check, say
+from rnsl_tutorial.exercises.checking import (
+    UNSOLVED,
+    Function,
+    NotYetRightError,
+    Slip,
+    check,
+    say,
+    telling_what_stops,
+)
 
 LOG_P = np.log(np.array([0.9, 0.5, 0.2, 0.001, 0.7, 1.0, 0.3, 0.95]))
 KEPT = np.array([True, True, False, False, False, True, True, False, True, True])
@@ -32,7 +40,10 @@ def check_keep_mask(function: Function) -> None:
         right=lambda log_p, k: log_p > np.log(k),
         cases=[{"log_p": LOG_P, "k": k} for k in (0.5, 0.2, 0.9)],
         slips=[
-            Slip(lambda log_p, k: log_p > k, "log p is compared with k: take the log of k, too."),
+            Slip(
+                lambda log_p, k: log_p > k,
+                "Nobody is kept: log p is at most 0. It is compared with np.log(k), not with k.",
+            ),
             Slip(
                 lambda log_p, k: log_p >= np.log(k),
                 "An image with p = k exactly is left out: write > in place of >=.",
@@ -102,6 +113,20 @@ def check_precision_recall(function: Function) -> None:
                 "Precision is right. Recall divides by the number of wrong labels, not by all.",
             ),
             Slip(
+                lambda kept, wrong: (
+                    _precision_recall(kept, wrong)[0],
+                    (~kept & wrong).sum() / (~wrong).sum(),
+                ),
+                "Precision is right. Recall divides by the wrong labels, not by the right ones.",
+            ),
+            Slip(
+                lambda kept, wrong: (
+                    (~kept | wrong).sum() / (~kept).sum(),
+                    (~kept | wrong).sum() / wrong.sum(),
+                ),
+                "~kept | wrong: left out, or wrong. Found are those that are both, ~kept & wrong.",
+            ),
+            Slip(
                 lambda kept, wrong: (~kept).sum() / wrong.sum(),
                 "This compares two numbers of images; count those that are left out and wrong, "
                 "~kept & wrong, and return two shares.",
@@ -139,7 +164,7 @@ def check_choose_k(
     try:
         k, again = _chosen(function, log_p), _chosen(function, log_p[::-1])
     except NotImplementedError:
-        say("Not solved yet: write the function in place of `raise NotImplementedError(...)`.")
+        say(UNSOLVED)
         return
     if not np.isclose(k, again):
         raise NotYetRightError(
@@ -160,7 +185,8 @@ def _precision_recall(
 
 
 def _chosen(function: Function, log_p: NDArray[Any]) -> float:
-    answer = function(log_p.copy())
+    with telling_what_stops("log_p"):
+        answer = function(log_p.copy())
     if answer is None:
         raise NotYetRightError("Your rule returns None: is the `return` missing?")
     try:

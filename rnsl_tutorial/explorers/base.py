@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any, NamedTuple, TypeAlias
 
 import anywidget
@@ -55,40 +56,61 @@ def packed(array: ArrayLike, dtype: str = "<f4") -> dict[str, Any]:
 
 
 class Control(NamedTuple):
-    """What a learner may set: its name on the screen, its values, and how each is written."""
+    """What a learner may set: its name on the screen, its values, and how each is written.
+
+    Attributes:
+        label: its name on the screen.
+        values: what it can be.
+        texts: how each is written.
+        snaps: whether the values are a grid over a range, so that a number between two of them
+            means the nearest.
+    """
 
     label: str
     values: tuple[Value, ...]
     texts: tuple[str, ...]
+    snaps: bool = False
 
 
-def number_control(label: str, values: Iterable[float], text: str = "{:.2f}") -> Control:
-    """Return a control over numbers, each written by a format such as ``"{:.0%}"``."""
+def number_control(
+    label: str, values: Iterable[float], text: str = "{:.2f}", *, snaps: bool = False
+) -> Control:
+    """Return a control over numbers, each written by a format such as ``"{:.0%}"``.
+
+    Where all are whole they become integers, so that an epoch can index an array.
+    """
     numbers = tuple(float(value) for value in values)
-    return Control(label, numbers, tuple(text.format(number) for number in numbers))
+    if all(number.is_integer() for number in numbers):
+        numbers = tuple(map(int, numbers))
+    return Control(label, numbers, tuple(text.format(number) for number in numbers), snaps)
 
 
 class Choice(traitlets.TraitType[Any, Any]):
-    """One of the values of the control of this name; 0.1 + 0.2 counts as 0.3."""
+    """One of the values of the control of this name; 0.1 + 0.2 and float32 0.3 count as 0.3."""
 
     def validate(self, obj: "Explorer", value: Any) -> Value:
-        """Return the control's own value.
+        """Return the control's own value: the same, or the nearest where the control snaps.
 
         Raises:
             traitlets.TraitError: the control has no such value.
         """
-        choices = obj.controls[str(self.name)].values
-        for choice in choices:
-            if choice == value or _same_number(choice, value):
+        control = obj.controls[str(self.name)]
+        for choice in control.values:
+            if _is_same(choice, value):
                 return choice
+        if control.snaps and isinstance(value, Real):
+            grid = np.array(control.values, dtype=float)
+            if grid.min() <= float(value) <= grid.max():
+                return control.values[int(np.abs(grid - float(value)).argmin())]
         raise traitlets.TraitError(
-            f"{self.name} is {value!r}; this explorer has {_listed(choices)}."
+            f"{self.name} is {value!r}; this explorer has {_listed(control.values)}."
         )
 
 
-def _same_number(choice: Value, value: object) -> bool:
-    numbers = isinstance(choice, float) and isinstance(value, (int, float))
-    return numbers and math.isclose(float(choice), float(value), abs_tol=1e-9)  # type: ignore[arg-type]
+def _is_same(choice: Value, value: object) -> bool:
+    if isinstance(choice, str):
+        return isinstance(value, str) and choice == value
+    return isinstance(value, Real) and math.isclose(choice, value, rel_tol=1e-6, abs_tol=1e-9)
 
 
 def _listed(choices: tuple[Value, ...]) -> str:
@@ -102,7 +124,8 @@ class Explorer(anywidget.AnyWidget):
 
     A subclass names its ES module in ``_esm`` and declares one `Choice` a control. Its controls are
     traitlets: setting one moves the control on the screen, moving the control sets it, and
-    ``ipywidgets.link`` ties them to those of another widget.
+    ``ipywidgets.link`` ties them to those of another widget. Any other name is refused, so that
+    ``explorer.T = 0.1`` does not go by unseen.
 
     Attributes:
         controls: by name, what can be chosen.
@@ -135,6 +158,14 @@ class Explorer(anywidget.AnyWidget):
         }
         handed = {name: control._asdict() for name, control in controls.items()}
         super().__init__(_controls=handed, _table=dict(table), **start)
+        self._is_ready = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name[0] != "_" and getattr(self, "_is_ready", False) and not hasattr(self, name):
+            raise AttributeError(
+                f"This explorer has no {name!r} to set; it has {', '.join(self.controls)}."
+            )
+        super().__setattr__(name, value)
 
     def place(self, name: str) -> int:
         """Return the position of a control's current value among its values."""

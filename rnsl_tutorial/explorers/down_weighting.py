@@ -246,7 +246,7 @@ def _line(w_CD: Tensor) -> tuple[Tensor, int]:
 
 def _batch_controls(epochs: Sequence[int]) -> dict[str, Control]:
     return {
-        "q": number_control("q", QS),
+        "q": number_control("q", QS, snaps=True),
         "temperature": number_control("Temperature T", TEMPERATURES, "{:g}"),
         "epoch": number_control("After epoch", epochs, "{:g}"),
         "surface": Control("The map shows", tuple(SURFACES), tuple(SURFACES.values())),

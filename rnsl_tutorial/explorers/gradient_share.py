@@ -212,7 +212,7 @@ def _controls(run: _Run) -> dict[str, Control]:
     trained = tuple(style.label for style in plots.loss_styles(run.losses))
     return {
         "epoch": number_control("Epoch", run.epochs, "{:g}"),
-        "q": number_control("Measured with q", QS),
+        "q": number_control("Measured with q", QS, snaps=True),
         "loss": Control("Trained with", run.losses, trained),
     }
 

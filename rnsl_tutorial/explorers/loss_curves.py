@@ -75,9 +75,9 @@ class LossExplorer(Explorer):
         """
         self._tables = _tables()
         controls = {
-            "q": number_control("q of RNSL", QS),
+            "q": number_control("q of RNSL", QS, snaps=True),
             "temperature": number_control("Temperature T", TEMPERATURES, "{:g}"),
-            "p": number_control("Marked image: p", MARKED),
+            "p": number_control("Marked image: p", MARKED, snaps=True),
         }
         chosen = {"q": q, "temperature": temperature, "p": p}
         super().__init__(controls, _handed(self._tables), chosen)

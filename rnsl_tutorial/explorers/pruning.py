@@ -69,7 +69,7 @@ class PruningExplorer(Explorer):
         self.pruned = _pruned(kept, log_p_EN.shape)
         controls = {
             "epoch": number_control("Epochs of training", range(len(log_p_EN)), "{:.0f}"),
-            "k": number_control("Threshold k", KS),
+            "k": number_control("Threshold k", KS, snaps=True),
         }
         super().__init__(controls, self._handed(flipped_N), {"epoch": epoch, "k": k})
 

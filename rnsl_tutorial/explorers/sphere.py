@@ -19,7 +19,6 @@ from torch import Tensor
 from rnsl_tutorial import losses, plots
 from rnsl_tutorial.explorers.base import (
     Choice,
-    Control,
     Explorer,
     module,
     number_control,
@@ -114,7 +113,7 @@ class SphereExplorer(Explorer):
         label = f"Angle from its own prototype {names[own]}"
         controls = {
             "temperature": number_control("Temperature T", TEMPERATURES, "{:g}"),
-            "angle": number_control(label, ANGLES, "{:.0f}°"),
+            "angle": number_control(label, ANGLES, "{:.0f}°", snaps=True),
         }
         super().__init__(controls, self._handed(), {"temperature": temperature, "angle": angle})
 
@@ -360,7 +359,7 @@ class SphereTrainingExplorer(Explorer):
         )
         controls = {
             "temperature": number_control("Temperature T", temperatures, "{:g}"),
-            "epoch": Control("Epoch", tuple(map(float, epochs)), tuple(map(str, epochs))),
+            "epoch": number_control("Epoch", epochs, "{:g}"),
         }
         super().__init__(controls, self._handed(), {"temperature": temperature, "epoch": epoch})
 

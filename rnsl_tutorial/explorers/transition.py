@@ -281,7 +281,7 @@ def _sentence(
 
 
 def _controls() -> dict[str, Control]:
-    amounts = number_control("Concentration", AMOUNTS, "{:+.1f}")
+    amounts = number_control("Concentration", AMOUNTS, "{:+.1f}", snaps=True)
     texts = ("evenly spread", *amounts.texts[1:-1], "all to one class")
     texts = tuple("as published" if a == 0 else t for a, t in zip(AMOUNTS, texts, strict=True))
     rows = {
@@ -293,7 +293,7 @@ def _controls() -> dict[str, Control]:
     return {
         "dataset": Control("Data set", tuple(DATASETS), tuple(DATASETS.values())),
         "noise": Control("Kind of label noise", NOISES, kinds),
-        "rate": number_control("Noise rate", RATES, "{:.0%}"),
+        "rate": number_control("Noise rate", RATES, "{:.0%}", snaps=True),
         **rows,
         "view": Control("Show", tuple(VIEWS), tuple(VIEWS.values())),
         "concentration": amounts._replace(texts=texts),

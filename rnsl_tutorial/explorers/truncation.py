@@ -78,8 +78,8 @@ class TruncationExplorer(Explorer):
         self._uncut = np.stack([_loss(P, q) for q in QS])
         self._cut = np.stack([[_loss(P, q, k) for k in KS] for q in QS])
         controls = {
-            "k": number_control("Threshold k", KS),
-            "q": number_control("q of the loss", QS, "{:.1f}"),
+            "k": number_control("Threshold k", KS, snaps=True),
+            "q": number_control("q of the loss", QS, "{:.1f}", snaps=True),
         }
         super().__init__(controls, self._handed(flipped_N), {"q": q, "k": k})
 
