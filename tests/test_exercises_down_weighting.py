@@ -24,6 +24,8 @@ def test_not_solved_yet(check, capsys: pytest.CaptureFixture[str]) -> None:  # t
 
 
 def test_weight_right(capsys: pytest.CaptureFixture[str]) -> None:
+    exercises.check_weight(lambda p, q: p**q * (1 - p) / (1 - p))
+    assert capsys.readouterr().out.startswith("Right.")
     exercises.check_weight(lambda p, q: p**q)
     said = capsys.readouterr().out
     assert said.startswith("Right.")
@@ -44,6 +46,9 @@ def test_weight_right(capsys: pytest.CaptureFixture[str]) -> None:
         (lambda p, q: 100 * p**q, "A share is at most 1"),
         (lambda p, q: p * q, r"a power is written \*\*"),
         (lambda p, q: p**0.7, "q is not always 0.7"),
+        (lambda p, q: losses.loss_of_p(p, q) / losses.loss_of_p(p, 0), "divide the pulls"),
+        (lambda p, q: p**-q, "Turned round"),
+        (lambda p, q: -(p**q), "the share is positive"),
         (lambda p, q: None, "is the `return` missing"),
     ],
 )
@@ -133,7 +138,7 @@ def test_the_range_of_rates_decides(capsys: pytest.CaptureFixture[str]) -> None:
         (math.nan, "q is nan"),
         ("0.7", r"q is '0\.7'\. RNSL takes a number"),
         (True, "q is True"),
-        (lambda: None, "q is None"),
+        (lambda: None, "is the `return` missing"),
         (lambda q: q, "Python stopped in your function: TypeError.* takes nothing"),
     ],
 )

@@ -46,6 +46,15 @@ def test_the_marker_lies_where_p_is_reached(explorer: LossExplorer) -> None:
     assert np.isnan(hottest[40:]).all(), "at T = 1 no image reaches p = 0.2"
 
 
+def test_how_many_times_as_hard_nsl_pulls(explorer: LossExplorer) -> None:
+    p = array(explorer, "p")[:-1].astype(float)
+    harder = array(explorer, "harder")
+    np.testing.assert_allclose(harder[35, :-1], p**-0.7, rtol=1e-4)
+    assert np.isnan(harder[:, -1]).all(), "at p = 1 none pulls"
+    marked = array(explorer, "p")[explorer._table["marked"]]
+    np.testing.assert_allclose(marked, explorer.controls["p"].values, rtol=1e-6)
+
+
 def test_the_controls_are_traits(explorer: LossExplorer) -> None:
     other = LossExplorer(q=0.3, temperature=0.1, p=0.5)
     assert (other.q, other.temperature, other.p) == (0.3, 0.1, 0.5)

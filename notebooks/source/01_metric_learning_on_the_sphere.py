@@ -15,12 +15,7 @@
 # Which of the five prototypes will move it? Run the cell and look at the arrows.
 
 # %%
-import numpy as np
-import torch
-from tqdm.auto import tqdm
-
-from rnsl_tutorial import exercises, experiments, explorers, features, losses, plots
-from rnsl_tutorial.train import Config
+from rnsl_tutorial import explorers
 
 explorer = explorers.SphereExplorer(temperature=0.05, angle=50)
 explorer
@@ -45,6 +40,17 @@ explorer
 # - 42°: in the middle between A and B. Further away the loss grows steeply.
 # - 84°: almost at B. A pulls, but B hardly pushes. Why? (A push along the sphere needs a direction
 #   away from B. At B itself there is none.)
+
+# %% [markdown]
+# The rest of the notebook needs this:
+
+# %%
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from rnsl_tutorial import exercises, experiments, features, losses, plots
+from rnsl_tutorial.train import Config
 
 # %% [markdown]
 # ## Who pushes hardest?

@@ -16,12 +16,7 @@
 # Write down yes or no, and why. Then run the next cell and move the rate to 70%.
 
 # %%
-import numpy as np
-from tqdm.auto import tqdm
-
-from rnsl_tutorial import exercises, experiments, explorers, features, noise, plots
-from rnsl_tutorial.evaluate import knn_predict, nearest_neighbors
-from rnsl_tutorial.train import Config, embed
+from rnsl_tutorial import explorers, features
 
 aid = features.load_shipped("aid")
 train, test = aid.split.train, aid.split.test
@@ -50,6 +45,17 @@ explorer
 # 2. At −0.3 *BareLand* is still lost, by a hair; at −0.4 it is not.
 # 3. Pair flip loses every class above 50%. Symmetric noise loses none, up to 90% and further.
 # </details>
+
+# %% [markdown]
+# The rest of the notebook needs this:
+
+# %%
+import numpy as np
+from tqdm.auto import tqdm
+
+from rnsl_tutorial import exercises, experiments, noise, plots
+from rnsl_tutorial.evaluate import knn_predict, nearest_neighbors
+from rnsl_tutorial.train import Config, embed
 
 # %% [markdown]
 # ## Reading T

@@ -18,14 +18,7 @@
 # and move the marker to $p = 0.01$.
 
 # %%
-import numpy as np
-import torch
-from torch.autograd import grad
-from torch.nn.functional import normalize
-from tqdm.auto import tqdm
-
-from rnsl_tutorial import exercises, experiments, explorers, features, losses, plots
-from rnsl_tutorial.train import Config
+from rnsl_tutorial import explorers
 
 explorers.LossExplorer()
 
@@ -41,6 +34,19 @@ explorers.LossExplorer()
 #
 # **Your answer**: at $p = 0.01$ and $q = 0.7$ NSL pulls 25 times as hard. Move $q$ down to 0: RNSL
 # becomes NSL.
+
+# %% [markdown]
+# The rest of the notebook needs this:
+
+# %%
+import numpy as np
+import torch
+from torch.autograd import grad
+from torch.nn.functional import normalize
+from tqdm.auto import tqdm
+
+from rnsl_tutorial import exercises, experiments, features, losses, plots
+from rnsl_tutorial.train import Config
 
 # %% [markdown]
 # ## The pull, by hand

@@ -30,13 +30,19 @@ def check_weight(function: Function) -> None:
     check(
         function,
         right=_weight,
-        cases=[{"p": p, "q": q} for q in (0.7, 0.2, 1.0) for p in (0.5, 0.9, 0.01, 1.0)],
+        cases=[{"p": p, "q": q} for q in (0.7, 0.2, 1.0) for p in (0.5, 0.9, 0.01)],
         slips=[
             Slip(lambda p, q: q**p, "p and q have changed places."),
             Slip(lambda p, q: p**q * (1 - p), "This is RNSL's pull; divide it by NSL's, 1 - p."),
             Slip(lambda p, q: 1 - p, "This is NSL's pull; how much of it does RNSL keep?"),
             Slip(lambda p, q: p ** (q - 1), "This is the slope over p; divide it by NSL's, 1/p."),
             Slip(lambda p, q: (1 - p**q) / q, "This is the loss; asked is the share of the pull."),
+            Slip(
+                lambda p, q: (1 - p**q) / (-q * math.log(p)),
+                "You divide RNSL's loss by NSL's; divide the pulls, p**q * (1 - p) by 1 - p.",
+            ),
+            Slip(lambda p, q: p**-q, "Turned round: divide RNSL's pull by NSL's."),
+            Slip(lambda p, q: -(p**q), "Both pulls have the same sign: the share is positive."),
             Slip(lambda p, q: 1 - p**q, "This is what is lost of the pull; asked is what is kept."),
             Slip(lambda p, q: (1 - p) ** q, "Take the power of p, not of 1 - p."),
             Slip(lambda p, q: p * q, "q is the exponent of p: a power is written **."),
@@ -135,6 +141,8 @@ def _called(function: Function) -> Any:
 
 
 def _checked_q(q: object) -> float:
+    if q is None:
+        raise NotYetRightError("Your function returns None: is the `return` missing?")
     if isinstance(q, int | float | np.number) and not isinstance(q, bool) and 0 <= q <= 1:
         return float(q)
     raise NotYetRightError(

@@ -63,6 +63,11 @@ def check_keep_mask(function: Function) -> None:
                 lambda log_p, k: np.flatnonzero(log_p > np.log(k)),
                 "These are the places of the images; return one True or False for each image.",
             ),
+            Slip(
+                lambda log_p, k: log_p[log_p > np.log(k)],
+                "These are the values that stay; return one True or False for each image.",
+            ),
+            Slip(lambda log_p, k: log_p > np.log(0.5), "k is not always 0.5: write k."),
         ],
         praise="It is all of pruning: no q, no true label, one comparison for each image.",
     )
@@ -127,6 +132,18 @@ def check_precision_recall(function: Function) -> None:
                 "~kept | wrong: left out, or wrong. Found are those that are both, ~kept & wrong.",
             ),
             Slip(
+                lambda kept, wrong: (
+                    _precision_recall(kept, wrong)[0],
+                    (kept & wrong).sum() / wrong.sum(),
+                ),
+                "Precision is right. This recall counts the wrong labels that are kept, those that "
+                "are missed; count those that are left out.",
+            ),
+            Slip(
+                lambda kept, wrong: 100 * _precision_recall(kept, wrong),
+                "These are percent; return shares between 0 and 1.",
+            ),
+            Slip(
                 lambda kept, wrong: (~kept).sum() / wrong.sum(),
                 "This compares two numbers of images; count those that are left out and wrong, "
                 "~kept & wrong, and return two shares.",
@@ -189,6 +206,10 @@ def _chosen(function: Function, log_p: NDArray[Any]) -> float:
         answer = function(log_p.copy())
     if answer is None:
         raise NotYetRightError("Your rule returns None: is the `return` missing?")
+    if np.size(answer) > 1:
+        raise NotYetRightError(
+            f"Your rule gives {np.size(answer)} values; return one number, k, and no mask."
+        )
     try:
         k = float(answer)
     except (TypeError, ValueError) as error:

@@ -34,9 +34,10 @@ SURFACES = {
 LEVELS = (0.25, 0.5, 0.75)
 LINE_POINTS = 61
 NOTE = (
-    "Each dot or cross is an image of one real batch. The line: an embedding on its way from the "
-    "prototype of another class to that of its label. Moving q or T scores the same embeddings "
-    "anew; nothing is trained again."
+    f"Lines on the map: {', '.join(f'{level:.0%}' for level in LEVELS)}. Each dot or cross is an "
+    "image of one real batch. The curve: an embedding on its way from the prototype of another "
+    "class to that of its label. Moving q or T scores the same embeddings anew; nothing is trained "
+    "again."
 )
 
 

@@ -16,8 +16,9 @@ from rnsl_tutorial.explorers.base import Choice, Explorer, module, number_contro
 Floats = NDArray[np.float64]
 
 P = np.arange(1, 201) / 200
-MARKED = np.arange(1, 101) / 100
+MARKED = P[1::2]  # where the marker can stand
 COSINES = np.linspace(-0.5, 1.0, 301)
+PLACES = np.searchsorted(P, MARKED)  # and its places among P
 QS = np.arange(51) / 50
 TEMPERATURES = (0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
 NUM_CLASSES = 30
@@ -34,12 +35,14 @@ class Tables(NamedTuple):
     Attributes:
         loss: [Q, P], L_q(p).
         pull: [Q, P], |dL/dz| of the label's logit z.
+        harder: [Q, P], how many times as hard NSL pulls; NaN at p = 1, where none pulls.
         pull_at: [Q, T, G], the same over the cosine to the label's prototype.
         cosine: [T, P], the cosine at which p is reached; NaN where none is high or low enough.
     """
 
     loss: Floats
     pull: Floats
+    harder: Floats
     pull_at: Floats
     cosine: Floats
 
@@ -84,7 +87,8 @@ class LossExplorer(Explorer):
 
     def figure(self) -> Figure:
         """Return the picture that is shown now as a static figure."""
-        q, t, marked = self.place("q"), self.place("temperature"), 2 * self.place("p") + 1
+        q, t = self.place("q"), self.place("temperature")
+        marked = PLACES[self.place("p")]
         tables, three = self._tables, [0, q, -1]
         return plots.loss_and_pull(
             [
@@ -103,9 +107,11 @@ class LossExplorer(Explorer):
 def _tables() -> Tables:
     p_at_TG = np.stack([_p_at(temperature) for temperature in TEMPERATURES])
     p, p_at = torch.from_numpy(P), torch.from_numpy(p_at_TG)
+    pull = np.abs(_over_q(losses.gradient_wrt_logit, p))
     return Tables(
         loss=_over_q(losses.loss_of_p, p),
-        pull=np.abs(_over_q(losses.gradient_wrt_logit, p)),
+        pull=pull,
+        harder=np.divide(pull[0], pull, out=np.full_like(pull, np.nan), where=pull > 0),
         pull_at=np.abs(_over_q(losses.gradient_wrt_logit, p_at)),
         cosine=np.stack([np.interp(P, p_G, COSINES, np.nan, np.nan) for p_G in p_at_TG]),
     )
@@ -133,6 +139,7 @@ def _handed(tables: Tables) -> dict[str, Any]:
     return {
         "p": packed(P),
         "cosines": packed(COSINES),
+        "marked": PLACES.tolist(),
         "axes": {
             "p": P_AXIS._asdict(),
             "cosine": COSINE_AXIS._asdict(),

@@ -20,7 +20,6 @@ from rnsl_tutorial.plots.style import (
     INK,
     LOSS_STYLES,
     OTHER_STYLES,
-    PALE,
     QUIET,
     RIGHT,
     WRONG,
@@ -132,7 +131,9 @@ def down_weighting(
         left, right = figure.subplots(1, 2)
         image = _draw_surface(left, surface, qs, temperatures, levels)
         left.plot(qs[current[1]], current[0], "o", color="white", markeredgecolor=INK, markersize=9)
-        figure.colorbar(image, ax=left, format=PercentFormatter(1.0), label=surface_label)
+        ticks = [0, *levels, 1]
+        form = PercentFormatter(1.0)
+        figure.colorbar(image, ax=left, ticks=ticks, format=form, label=surface_label)
         _draw_weights(right, weights)
     return figure
 
@@ -221,7 +222,7 @@ def accuracy_over_q(
             f"and {len(qs)} values of q need {(len(rates), len(qs))} each."
         )
     with new_figure(figsize=(11.0, 4.4)) as figure:
-        figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
+        figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
         left, right = figure.subplots(1, 2)
         y_left, y_right = over_q_axes(accuracy, accuracy_spread)
         _draw_over_q(left, qs, 100 * accuracy, 100 * accuracy_spread, current)
@@ -239,7 +240,7 @@ def _draw_over_q(
     spread: Numbers,
     current: tuple[int, int],
 ) -> None:
-    axes.plot(qs, mean.T, color=PALE, linewidth=1.5)
+    axes.plot(qs, mean.T, color=QUIET, linewidth=0.8)
     axes.errorbar(qs, mean[current[0]], spread[current[0]], color=INK, capsize=3, linewidth=2)
     axes.plot(qs[current[1]], mean[current], "o", color=INK, markersize=9)
 

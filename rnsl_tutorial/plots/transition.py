@@ -114,6 +114,7 @@ def _draw_matrix(axes: Axes, matrix: Floats, row: int, lost: NDArray[np.int64]) 
         norm=PowerNorm(HEAT_POWER, 0, 1),
         extent=(0, classes, classes, 0),
         interpolation="nearest",
+        aspect="auto",  # else the layout cuts the label off
     )
     set_axes(axes, *class_axes(classes))
     axes.grid(visible=False)

@@ -18,6 +18,7 @@ import { fitCanvas, html, onResize, randomId, svg } from "./widgets.js";
 
 const FRAME = { left: 58, right: 14, top: 12, bottom: 44 }; // px around the axes
 const LINE_WIDTH = 2; // px
+const CHARACTER = 8; // px, of a tick's text
 export const MARKERS = {
   o: "M4,0A4,4 0 1 1 -4,0A4,4 0 1 1 4,0Z",
   s: "M-4,-4H4V4H-4Z",
@@ -153,18 +154,27 @@ export class Chart {
   }
 
   /**
-   * Call back with the place on the axes, when the pointer is pressed on the chart and as it moves.
+   * Call back with the place on the axes, when the pointer is pressed on the chart and as it moves,
+   * also beyond the chart. A finger counts when it taps or moves sideways: else it scrolls the page.
    *
    * @param {(x: number, y: number) => void} callback
    */
   onPoint(callback) {
+    let from = null; // where the pointer was pressed
     const tell = (event) => {
-      if (event.buttons !== 1 && event.type === "pointermove") return;
+      const [right, down] = [event.clientX - from?.clientX, event.clientY - from?.clientY];
+      const scrolls = event.pointerType === "touch" && Math.abs(right) < Math.abs(down);
+      if (event.type === "pointermove" && (scrolls || event.buttons !== 1)) return;
       callback(...this.#under(event));
     };
     this.#drawing.classList.add("rnsl-pointed");
-    this.#drawing.addEventListener("pointerdown", tell);
+    this.#drawing.addEventListener("pointerdown", (event) => {
+      from = event;
+      this.#drawing.setPointerCapture(event.pointerId);
+      if (event.pointerType !== "touch") tell(event);
+    });
     this.#drawing.addEventListener("pointermove", tell);
+    this.#drawing.addEventListener("click", tell);
   }
 
   /** Call back with the place on the axes under the pointer; without one as the pointer leaves. */
@@ -279,10 +289,22 @@ function axes(xAxis, yAxis, { left, right, top, bottom, x, y }) {
     svg("path", { class: "rnsl-axis", d: `M${left},${top}V${bottom}H${right}` }),
     ...yAxis.ticks.map((tick, i) => words(yAxis.texts[i], left - 8, y(tick) + 4, "end")),
     ...xAxis.ticks.map((tick) => svg("path", { class: "rnsl-axis", d: `M${x(tick)},${bottom}v4` })),
-    ...xAxis.ticks.map((tick, i) => words(xAxis.texts[i], x(tick), bottom + 18, "middle")),
+    ...roomy(xAxis, x).map((i) => words(xAxis.texts[i], x(xAxis.ticks[i]), bottom + 18, "middle")),
     words(xAxis.label, (left + right) / 2, bottom + 37, "middle"),
     svg("text", turned, yAxis.label),
   ];
+}
+
+/** The positions of the ticks whose texts stand clear of those before them. */
+function roomy({ ticks, texts }, x) {
+  const room = (i) => (CHARACTER * String(texts[i]).length) / 2;
+  const kept = [];
+  ticks.forEach((tick, i) => {
+    const last = kept.at(-1);
+    const gap = kept.length ? Math.abs(x(tick) - x(ticks[last])) - room(i) - room(last) : Infinity;
+    if (gap > 2) kept.push(i);
+  });
+  return kept;
 }
 
 // ---------------------------------------------------------------- how marks look

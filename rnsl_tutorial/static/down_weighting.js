@@ -17,7 +17,9 @@
  *   temperature and q
  */
 import { Chart } from "./chart.js";
-import { explorer, html, lookup, readout, segments, slider, unpacked } from "./widgets.js";
+import {
+  explorer, html, lookup, nearestPlace, readout, segments, slider, unpacked,
+} from "./widgets.js";
 
 const WHOLE = 65535; // the weight of an image that is fully heard
 
@@ -64,7 +66,7 @@ function heatMap(table, choices, choose, signal) {
   here.element.classList.add("rnsl-here");
   chart.element.classList.add("rnsl-heat-map");
   chart.onPoint((q, temperature) => {
-    choose({ q: nearest(qs, q), temperature: within(Math.round(temperature), temperatures) });
+    choose({ q: nearestPlace(qs, q), temperature: within(Math.round(temperature), temperatures) });
   });
   const heading = chart.element.querySelector(".rnsl-chart-title");
   heading.after(colorKey(table));
@@ -86,11 +88,6 @@ function colorKey({ color_stops: stops, color_texts: texts }) {
   const scale = html("div", { class: "rnsl-heat-key-colors", style });
   const numbers = html("div", { class: "rnsl-heat-key-texts" }, ...texts.map((t) => html("span", {}, t)));
   return html("div", { class: "rnsl-heat-key" }, scale, numbers);
-}
-
-function nearest(values, wanted) {
-  const distances = values.map((value) => Math.abs(value - wanted));
-  return distances.indexOf(Math.min(...distances));
 }
 
 function within(place, count) {

@@ -15,7 +15,7 @@
 import { Chart } from "./chart.js";
 import { explorer, html, lookup, menu, readout, slider } from "./widgets.js";
 
-const PALE_LINE = "var(--rnsl-line)";
+const PALE = { color: "var(--rnsl-quiet)", width: 1 };
 const RING = "M10,0A10,10 0 1 1 -10,0A10,10 0 1 1 10,0Z"; // px
 const ACCENT = "var(--rnsl-accent)";
 
@@ -59,7 +59,7 @@ export default explorer("rnsl-panels", ({ model, choices, signal, place }) => {
 function overQ({ qs, texts, signal, x, y, title, values, spread }) {
   const chart = new Chart({ x, y, title, signal, description: `${y.label} over q, a line each rate` });
   const rule = chart.rule({ name: "chosen", color: ACCENT, width: 1.5, dash: [3, 3] });
-  const pale = texts.map((_, rate) => chart.line({ name: `rate-${rate}`, color: PALE_LINE }));
+  const pale = texts.map((_, rate) => chart.line({ ...PALE, name: `rate-${rate}` }));
   const bars = chart.line({ name: "bars", width: 1.5 });
   const line = chart.line({ name: "line", label: "chosen share of wrong labels", width: 2.4 });
   const here = chart.dot({ name: "here", marker: "o", label: "chosen loss", color: ACCENT });

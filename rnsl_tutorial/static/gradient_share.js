@@ -11,7 +11,9 @@
  *   first; curves by q
  */
 import { Chart } from "./chart.js";
-import { explorer, html, lookup, player, readout, segments, slider, unpacked } from "./widgets.js";
+import {
+  explorer, html, lookup, nearestPlace, player, readout, segments, slider, unpacked,
+} from "./widgets.js";
 
 export default explorer("rnsl-panels rnsl-gradient-share", ({ model, choices, signal, choose, place }) => {
   const table = model.get("_table");
@@ -106,9 +108,4 @@ function shareChart(table, epochs, chooseEpoch, signal) {
       now.show(epochs[epoch], share(run, q, epoch));
     },
   };
-}
-
-function nearestPlace(values, value) {
-  const distances = values.map((other) => Math.abs(other - value));
-  return distances.indexOf(Math.min(...distances));
 }

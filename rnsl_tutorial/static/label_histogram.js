@@ -14,7 +14,7 @@ import { Chart } from "./chart.js";
 import { lookup, unpacked } from "./widgets.js";
 
 const THRESHOLD = { name: "threshold", width: 1.5 };
-export const PRUNING_MEASURES = ["precision", "recall", "kept"];
+const PRUNING_MEASURES = ["precision", "recall", "kept"];
 
 /**
  * @param {Counted} table
@@ -33,8 +33,8 @@ export function labelHistogram(table, title, onPoint, signal) {
   const right = chart.bars({ ...labels.right, name: "right" });
   const wrong = chart.bars({ ...labels.wrong, name: "wrong" });
   const middle = chart.rule({ name: "zero", width: 1 }, "y");
-  const threshold = chart.rule(THRESHOLD);
-  chart.onPoint((p) => onPoint(p));
+  const threshold = thresholdRule(chart);
+  chart.onPoint(onPoint);
   return {
     element: chart.element,
     show(moment, k) {
@@ -80,10 +80,4 @@ export function measureLines(chart, styles) {
 /** Without a colour a mark has that of text. */
 function colored(color) {
   return color ? { color } : {};
-}
-
-/** The place of the value that lies nearest to x. @param {ArrayLike<number>} values */
-export function nearestPlace(values, x) {
-  const distances = Array.from(values, (value) => Math.abs(value - x));
-  return distances.indexOf(Math.min(...distances));
 }

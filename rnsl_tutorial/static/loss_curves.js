@@ -2,29 +2,28 @@
  * The explorer of losses: what an image costs and how hard it pulls, under NSL, RNSL and MAE.
  *
  * @typedef {{
- *   p: object, cosines: object, loss: object, pull: object, pull_at: object, cosine: object,
+ *   p: object, cosines: object, marked: number[],
+ *   loss: object, pull: object, harder: object, pull_at: object, cosine: object,
  *   axes: Record<string, import("./chart.js").Axis>,
  *   styles: { label: string, color: string, dash: number[], marker: string }[],
- * }} Table arrays as Python packed them: loss and pull [q, p], pull_at [q, T, cosine], and
- *   cosine [T, p], where each p is reached; styles of NSL, RNSL and MAE
+ * }} Table arrays as Python packed them: loss, pull, and how many times as hard NSL pulls [q, p],
+ *   pull_at [q, T, cosine], and cosine [T, p], where each p is reached; marked are the places among
+ *   p of the values that the marker can have; styles of NSL, RNSL and MAE
  */
 import { Chart } from "./chart.js";
-import { explorer, html, lookup, readout, slider, unpacked } from "./widgets.js";
+import { explorer, html, lookup, nearestPlace, readout, slider, unpacked } from "./widgets.js";
 
 export default explorer("rnsl-panels rnsl-losses", ({ model, signal, place, choices, choose }) => {
   const table = model.get("_table");
   const [p, cosines] = [unpacked(table.p), unpacked(table.cosines)];
-  const [loss, pull] = [lookup(table.loss), lookup(table.pull)];
+  const [loss, pull, harder] = [table.loss, table.pull, table.harder].map(lookup);
   const [pullAt, cosine] = [lookup(table.pull_at), lookup(table.cosine)];
   const last = choices("q").length - 1;
   const told = readout();
   const costs = threeCurves(table, "p", "loss", "What the image costs", signal);
   const pulls = threeCurves(table, "p", "pull", "How hard it pulls, over p", signal);
   const turned = threeCurves(table, "cosine", "pull", "How hard it pulls, over the cosine", signal);
-  const mark = (x) => {
-    const steps = choices("p").length;
-    choose({ p: Math.min(Math.max(Math.round(x * steps) - 1, 0), steps - 1) });
-  };
+  const mark = (x) => choose({ p: nearestPlace(choices("p"), x) });
   costs.chart.onPoint(mark);
   pulls.chart.onPoint(mark);
   const controls = html(
@@ -35,13 +34,13 @@ export default explorer("rnsl-panels rnsl-losses", ({ model, signal, place, choi
   return {
     parts: [told, controls, costs.chart.element, pulls.chart.element, turned.chart.element],
     show() {
-      const [q, t, marked] = [place("q"), place("temperature"), 2 * place("p") + 1];
+      const [q, t, marked] = [place("q"), place("temperature"), table.marked[place("p")]];
       const three = [0, q, last];
       costs.show(p, three.map((i) => loss(i)), p[marked], three.map((i) => loss(i, marked)));
       pulls.show(p, three.map((i) => pull(i)), p[marked], three.map((i) => pull(i, marked)));
       const heights = three.map((i) => pull(i, marked));
       turned.show(cosines, three.map((i) => pullAt(i, t)), cosine(t, marked), heights);
-      told.textContent = sentence(model, pull(0, marked), pull(q, marked));
+      told.textContent = sentence(model, pull(0, marked), pull(q, marked), harder(q, marked));
     },
   };
 });
@@ -67,9 +66,9 @@ function threeCurves({ axes, styles }, x, y, title, signal) {
   };
 }
 
-function sentence(model, plain, robust) {
+function sentence(model, plain, robust, harder) {
   const [p, q] = [model.get("p").toFixed(2), model.get("q").toFixed(2)];
   const pulls = `NSL pulls with ${plain.toFixed(2)}, RNSL (q = ${q}) with ${robust.toFixed(2)}`;
-  const share = plain > 0 ? `, ${(robust / plain).toFixed(2)} times as hard` : "";
-  return `An image whose label the prototypes believe with p = ${p}: ${pulls}${share}.`;
+  const times = Number.isNaN(harder) ? "" : `. NSL pulls ${harder.toPrecision(2)} times as hard`;
+  return `p = ${p}: ${pulls}${times}.`;
 }

@@ -6,8 +6,8 @@
  *   pruned; told is one sentence a moment and threshold
  */
 import { Chart } from "./chart.js";
-import { labelHistogram, measureLines, nearestPlace } from "./label_histogram.js";
-import { explorer, html, lookup, player, readout, slider } from "./widgets.js";
+import { labelHistogram, measureLines } from "./label_histogram.js";
+import { explorer, html, lookup, nearestPlace, player, readout, slider } from "./widgets.js";
 
 export default explorer("rnsl-panels rnsl-pruning", ({ model, signal, place, choices, choose }) => {
   const table = model.get("_table");
@@ -45,7 +45,7 @@ function sharesOverEpochs(table, epochs, onPoint, signal) {
   const pruned = table.pruned.length ? prunings(chart, table) : { show() {} };
   const lines = measureLines(chart, table.measure_styles);
   const now = chart.rule({ name: "now", width: 1.5 });
-  chart.onPoint((at) => onPoint(at));
+  chart.onPoint(onPoint);
   return {
     element: chart.element,
     show(epoch, k) {
@@ -56,19 +56,14 @@ function sharesOverEpochs(table, epochs, onPoint, signal) {
   };
 }
 
-/** Rules at the moments at which the run itself pruned, with a word beside the first. */
+/** Rules at the moments at which the run itself pruned. */
 function prunings(chart, { axes, labels }) {
-  const { range } = axes.share;
-  const end = axes.epoch.range[1];
-  const line = chart.line({ name: "pruned", color: labels.cut.color, dash: [3, 2], width: 1.5 });
-  const words = { start: chart.text("pruned note"), end: chart.text("pruned note", "end") };
+  const look = { color: labels.cut.color, dash: [3, 2], width: 1.5 };
+  const line = chart.line({ ...look, name: "pruned", label: "the run pruned" });
   return {
     show(moments) {
       const xs = moments.flatMap((moment) => [moment, moment, NaN]);
-      line.show(xs, moments.flatMap(() => [...range, NaN]));
-      const side = moments[0] >= end / 2 ? "end" : "start";
-      const beside = (side === "end" ? -0.015 : 0.015) * end;
-      words[side].show(moments[0] + beside, 0.04, "the run pruned");
+      line.show(xs, moments.flatMap(() => [...axes.share.range, NaN]));
     },
   };
 }

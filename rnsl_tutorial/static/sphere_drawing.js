@@ -44,10 +44,8 @@ export class Sphere {
     this.#home = view;
     [this.#azimuth, this.#elevation] = view;
     const label = `${description} Arrow keys turn it, Home turns it back.`;
-    const reached = { tabindex: 0, "data-lm-suppress-shortcuts": "true" };
-    const named = { role: "application", "aria-label": label, class: "rnsl-globe" };
-    const shade = svg("circle", { class: "rnsl-veil" });
-    this.#drawing = svg("svg", { ...named, ...reached }, this.#ball, this.#behind, shade, this.#ahead);
+    const named = { role: "application", "aria-label": label, class: "rnsl-globe", tabindex: 0 };
+    this.#drawing = svg("svg", named, this.#ball, this.#behind, this.#ahead);
     this.element = html(
       "div",
       { class: "rnsl-sphere-view" },
@@ -56,7 +54,7 @@ export class Sphere {
     );
     for (const line of gridLines()) this.curve({ name: "grid" }).show(line);
     this.#listen();
-    onResize(this.#drawing, () => this.#fit(shade), signal);
+    onResize(this.#drawing, () => this.#fit(), signal);
   }
 
   /** A curve through points; the part behind is dashed. @param {Look} look */
@@ -172,17 +170,15 @@ export class Sphere {
     this.#draw();
   }
 
-  #fit(shade) {
+  #fit() {
     const { width, height } = this.#drawing.getBoundingClientRect();
     const side = Math.min(width, height);
     if (!side) return;
     this.#middle = side / 2;
     this.#radius = Math.max(side / 2 - SPHERE_MARGIN, 10);
     this.#drawing.setAttribute("viewBox", `0 0 ${side} ${side}`);
-    for (const circle of [this.#ball, shade]) {
-      const round = { cx: this.#middle, cy: this.#middle, r: this.#radius };
-      for (const [name, value] of Object.entries(round)) circle.setAttribute(name, value);
-    }
+    const round = { cx: this.#middle, cy: this.#middle, r: this.#radius };
+    for (const [name, value] of Object.entries(round)) this.#ball.setAttribute(name, value);
     this.#draw();
   }
 
@@ -198,7 +194,7 @@ export class Sphere {
 
   #listen() {
     const drawing = this.#drawing;
-    let drag = null; // what the next move does
+    let [drag, isHeld] = [null, false]; // what the next move does, and whether with a point
     const inside = (event) => {
       const box = drawing.getBoundingClientRect();
       const scale = (2 * this.#middle) / Math.min(box.width, box.height);
@@ -211,8 +207,11 @@ export class Sphere {
     };
     drawing.addEventListener("pointerdown", (event) => {
       drawing.setPointerCapture(event.pointerId);
-      drag = this.#grabbed(...inside(event)) ?? this.#turning(inside(event));
+      const held = this.#grabbed(...inside(event));
+      [drag, isHeld] = [held ?? this.#turning(inside(event)), held !== null];
     });
+    const keepPage = (event) => isHeld && event.preventDefault(); // a finger else scrolls up or down
+    drawing.addEventListener("touchstart", keepPage, { passive: false });
     drawing.addEventListener("pointermove", (event) => drag?.(...inside(event)));
     for (const end of ["pointerup", "pointercancel"]) {
       drawing.addEventListener(end, () => (drag = null));

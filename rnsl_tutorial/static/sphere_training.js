@@ -83,9 +83,8 @@ function angleChart({ axes: [x, y], curve_names: labels, own, rival }, signal) {
   const chart = new Chart({ x, y, title, description, signal });
   const rule = chart.rule({ name: "current", width: 1 });
   const curves = [lookup(own), lookup(rival)].map((values, i) => {
-    const look = { dash: [[], [3.5, 1.5]][i], color: ["#0072B2", "#D55E00"][i] };
-    const line = chart.line({ ...look, name: labels[i], label: labels[i] });
-    const dot = chart.dot({ name: `${labels[i]} now`, marker: "os"[i], color: look.color });
+    const line = chart.line({ name: labels[i], label: labels[i], dash: [[], [3.5, 1.5]][i] });
+    const dot = chart.dot({ name: `${labels[i]} now`, marker: "os"[i] });
     return { values, line, dot };
   });
   return {

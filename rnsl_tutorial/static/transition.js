@@ -208,10 +208,10 @@ function rowBars(table, signal) {
   const wrong = chart.bars({ name: "wrong", color, hatched: true });
   const over = chart.bars({ name: "over", color, label: "outnumbers right" });
   const rule = chart.rule({ name: "rule", dash: [4, 2.5], label: "right per wrong label" }, "y");
-  const ruleText = chart.text("rule-text", "end");
   const rest = chart.text("rest", "end");
   const count = table.axes.x.range[1];
   const names = Array.from({ length: count }, (_, i) => chart.text(`name-${i}`));
+  const ruleText = chart.text("rule-text", "end");
   names.forEach(({ element }) => element.classList.add("rnsl-bar-name"));
   const edges = Array.from({ length: count + 1 }, (_, i) => i);
   const top = table.axes.y.range[1];

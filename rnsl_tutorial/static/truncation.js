@@ -8,14 +8,8 @@
  *   of the plateau; told is one sentence a threshold
  */
 import { Chart } from "./chart.js";
-import {
-  labelHistogram,
-  measureLines,
-  nearestPlace,
-  shadedCut,
-  thresholdRule,
-} from "./label_histogram.js";
-import { explorer, html, lookup, readout, slider, unpacked } from "./widgets.js";
+import { labelHistogram, measureLines, shadedCut, thresholdRule } from "./label_histogram.js";
+import { explorer, html, lookup, nearestPlace, readout, slider, unpacked } from "./widgets.js";
 
 export default explorer("rnsl-panels rnsl-truncation", ({ model, signal, place, choices, choose }) => {
   const table = model.get("_table");
@@ -54,7 +48,7 @@ function plateauChart(table, onPoint, signal) {
   const cutLine = chart.line({ ...truncated, name: "cut loss", marker: undefined, width: 3 });
   const rule = thresholdRule(chart);
   const dot = chart.dot({ name: "k on the loss", color: truncated.color, marker: truncated.marker });
-  chart.onPoint((at) => onPoint(at));
+  chart.onPoint(onPoint);
   return {
     element: chart.element,
     show(q, k) {
@@ -79,7 +73,7 @@ function sharesOverK(table, onPoint, signal) {
   });
   const rule = thresholdRule(chart);
   const lines = measureLines(chart, table.measure_styles);
-  chart.onPoint((at) => onPoint(at));
+  chart.onPoint(onPoint);
   return {
     element: chart.element,
     show(k) {

@@ -134,10 +134,13 @@ export function readout() {
 
 /**
  * The element that holds an explorer. Keys pressed in it without Ctrl, Shift, Alt or Meta are its
- * own: JupyterLab would take the arrow keys away from a slider.
+ * own: JupyterLab would take them for its shortcuts, unless what has the focus itself declines.
  */
 function explorerRoot(...children) {
   const root = html("div", { class: "rnsl-explorer" }, ...children);
+  for (const element of root.querySelectorAll("input, select, button, [tabindex]")) {
+    element.setAttribute("data-lm-suppress-shortcuts", "true");
+  }
   root.addEventListener("keydown", (event) => {
     const plain = !(event.ctrlKey || event.shiftKey || event.altKey || event.metaKey);
     if (plain) event.stopPropagation();
@@ -155,8 +158,7 @@ function explorerRoot(...children) {
 export function slider(model, name, signal) {
   const { label, values, texts } = control(model, name);
   const id = randomId();
-  const range = { type: "range", min: 0, max: values.length - 1, step: 1 };
-  const input = html("input", { id, name, ...range, "data-lm-suppress-shortcuts": "true" });
+  const input = html("input", { id, name, type: "range", min: 0, max: values.length - 1, step: 1 });
   const shown = html("span", { class: "rnsl-value", "aria-hidden": "true" });
   const show = () => {
     const place = placeOf(model, name);
@@ -222,7 +224,8 @@ const STEP_MS = 250; // between two steps of a play button
 
 /**
  * A slider with a button that plays it: step after step from where it stands, from the start where
- * it stands at the end, until the end or until the button is pressed again.
+ * it stands at the end, until the end or until the button is pressed again. A screen reader hears
+ * the readout of the last step alone.
  *
  * @param {Model} model
  * @param {string} name
@@ -237,11 +240,13 @@ export function player(model, name, signal) {
     timer = on ? setInterval(step, STEP_MS) : 0;
     button.textContent = on ? "\u23f8" : "\u25b6";
     button.setAttribute("aria-label", `${on ? "Pause" : "Play"}: ${label}`);
+    const told = button.closest(".rnsl-explorer")?.querySelector(".rnsl-readout");
+    told?.setAttribute("aria-live", on ? "off" : "polite");
   };
   const step = () => {
     const place = placeOf(model, name);
-    if (place < values.length - 1) assignPlaces(model, { [name]: place + 1 });
     if (place >= values.length - 2) turn(false);
+    if (place < values.length - 1) assignPlaces(model, { [name]: place + 1 });
   };
   button.addEventListener("click", () => {
     if (!timer && placeOf(model, name) === values.length - 1) assignPlaces(model, { [name]: 0 });
@@ -250,6 +255,12 @@ export function player(model, name, signal) {
   signal.addEventListener("abort", () => turn(false));
   turn(false);
   return html("div", { class: "rnsl-player" }, button, slider(model, name, signal));
+}
+
+/** The place of the value that lies nearest to x. @param {ArrayLike<number>} values */
+export function nearestPlace(values, x) {
+  const distances = Array.from(values, (value) => Math.abs(value - x));
+  return distances.indexOf(Math.min(...distances));
 }
 
 /** Random, because each explorer on a page runs its own copy of this file. */

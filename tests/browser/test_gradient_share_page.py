@@ -121,3 +121,19 @@ def test_it_fits_the_screen(
     assert size[0] <= width
     assert size[1] <= height
     page.screenshot(path=SCREENSHOTS / f"gradient_share_{width}_{scheme}.png")
+
+
+def test_a_screen_reader_is_not_told_each_step_of_what_plays(open_page: Open) -> None:
+    root = open_page(GradientShareExplorer(**RUNS)).locator(".rnsl-explorer")
+    expect(root.locator(".rnsl-readout")).to_have_attribute("aria-live", "polite")
+    root.get_by_role("button", name="Play").press("Enter")
+    expect(root.locator(".rnsl-readout")).to_have_attribute("aria-live", "off")
+    root.get_by_role("button", name="Pause").press("Enter")
+    expect(root.locator(".rnsl-readout")).to_have_attribute("aria-live", "polite")
+
+
+def test_whatever_has_the_focus_keeps_its_keys_from_jupyterlab(open_page: Open) -> None:
+    root = open_page(explorer()).locator(".rnsl-explorer")
+    reached = root.locator("input, select, button, [tabindex]")
+    assert reached.count() == 5
+    expect(root.locator("[data-lm-suppress-shortcuts]")).to_have_count(5)

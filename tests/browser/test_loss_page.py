@@ -47,7 +47,9 @@ def test_temperature_moves_only_what_is_over_the_cosine(page: Page) -> None:
 def test_the_marked_image_is_moved_by_slider_and_by_pointer(page: Page) -> None:
     page.get_by_role("slider", name="Marked image").press("End")
     page.keyboard.press("ArrowLeft")
-    expect(page.locator(".rnsl-readout")).to_contain_text("p = 0.99: NSL pulls with 0.01")
+    expect(page.locator(".rnsl-readout")).to_contain_text(
+        "p = 0.99: NSL pulls with 0.01, RNSL (q = 0.70) with 0.01. NSL pulls 1.0 times"
+    )
     pulls = chart(page, "over p")
     box = pulls.locator(".rnsl-plot svg").bounding_box()
     assert box
@@ -56,6 +58,34 @@ def test_the_marked_image_is_moved_by_slider_and_by_pointer(page: Page) -> None:
     expect(page.locator(".rnsl-readout")).to_contain_text("p = 0.40")
     at, height = curve(pulls, "RNSL marked")[0]
     assert (at, height) == pytest.approx((0.4, 0.4**0.7 * 0.6), abs=0.005)
+
+
+def test_a_finger_taps_and_draws_sideways_and_else_scrolls(open_page: Open) -> None:
+    page = open_page(LossExplorer(), width=480, has_touch=True)
+    slider = page.get_by_role("slider", name="Marked image")
+    drawing = chart(page, "What the image costs").locator(".rnsl-plot svg")
+    drawing.scroll_into_view_if_needed()
+    drawing.tap(position={"x": 100, "y": 60})
+    expect(page.locator(".rnsl-readout")).to_contain_text("p = 0.11")
+    tapped = slider.input_value()
+    swipe(page, drawing, 80, 0)
+    expect(slider).not_to_have_value(tapped)
+    sideways = slider.input_value()
+    swipe(page, drawing, 0, -80)
+    page.wait_for_function("scrollY > 20")
+    expect(slider).to_have_value(sideways)
+
+
+def swipe(page: Page, element: Locator, right: float, down: float) -> None:
+    """Move a finger from the middle of an element."""
+    box = element.bounding_box()
+    assert box
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    session = page.context.new_cdp_session(page)
+    for kind, part in [("touchStart", 0.0), *(("touchMove", i / 8) for i in range(1, 9))]:
+        points = [{"x": x + part * right, "y": y + part * down}]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -21,6 +21,7 @@ class Claim(NamedTuple):
         each: a mark of several places, such as a cross, counts once.
         within: how far a height may be off: the drawing is rounded to a hundredth of a px.
         inside: selects the explorer, where others have a mark of this name.
+        chart: words of the chart's title, where several have a mark of this name.
     """
 
     explorer: str
@@ -31,16 +32,25 @@ class Claim(NamedTuple):
     each: int = 1
     within: float = 0.01
     inside: str = ""
+    chart: str = ""
 
 
 CLAIMS = {
-    "00_start_here": [],
+    "00_start_here": [],  # its map is drawn on a canvas: see the test of its page
     "01_metric_learning_on_the_sphere": [
         Claim(
             "SphereExplorer", "temperature", "Temperature T", "loss",
             """losses.nsl(
                 torch.tensor(e.forces.images), torch.tensor(e.prototypes),
                 torch.full((len(e.forces.images),), e.own), temperature=e.temperature,
+            )""",
+            within=0.1,
+        ),
+        Claim(
+            "SphereExplorer", "angle", "Angle from its own prototype A", "loss now",
+            """losses.nsl(
+                torch.tensor(e.forces.images[[e.place("angle")]]), torch.tensor(e.prototypes),
+                torch.tensor([e.own]), temperature=e.temperature,
             )""",
             within=0.1,
         ),
@@ -61,6 +71,24 @@ CLAIMS = {
             "losses.loss_of_p(torch.arange(1, 201) / 200, e.q)", within=0.03,
         ),
         Claim(
+            "LossExplorer", "p", "Marked image: p", "RNSL marked",
+            "[losses.loss_of_p(e.p, e.q)]", within=0.03,
+        ),
+        Claim(
+            "LossExplorer", "temperature", "Temperature T", "NSL",
+            "1 / (1 + np.exp(np.linspace(-0.5, 1, 301) / e.temperature) / 29)",
+            chart="over the cosine",
+        ),
+        Claim(
+            "GradientShareExplorer", "epoch", "Epoch", "now",
+            """[
+                (100 * pull[wrong].sum() / pull.sum()).item()
+                for log_p in [history[e.loss].log_p[e.epoch].double()]
+                for pull in [losses.gradient_wrt_logit(log_p.exp().clamp(max=1), e.q)]
+            ]""",
+            within=0.5,
+        ),
+        Claim(
             "GradientShareExplorer", "q", "Measured with q", "share",
             """[
                 (100 * pull[wrong].sum() / pull.sum()).item()
@@ -72,7 +100,19 @@ CLAIMS = {
     ],
     "04_box_cox_down_weighting": [
         Claim(
+            "QExplorer", "rate", "Wrong labels", "line",
+            "100 * table.accuracy[e.place('noise'), e.place('rate')]", within=0.1,
+        ),
+        Claim(
             "DownWeightingExplorer", "q", "q", "wrong",
+            """(e.q * losses.label_log_probability(
+                seen.embeddings[int(e.epoch)], seen.prototypes[int(e.epoch)],
+                torch.from_numpy(given.labels)[seen.batch], e.temperature,
+            )).exp()[wrong[seen.batch]]""",
+            each=5,
+        ),
+        Claim(
+            "DownWeightingExplorer", "temperature", "Temperature T", "wrong",
             """(e.q * losses.label_log_probability(
                 seen.embeddings[int(e.epoch)], seen.prototypes[int(e.epoch)],
                 torch.from_numpy(given.labels)[seen.batch], e.temperature,
@@ -91,6 +131,15 @@ CLAIMS = {
                 (log_p <= np.log(e.k)).numpy()[wrong].mean() for log_p in history.log_p
             ]""",
             inside=".rnsl-pruning",
+        ),
+        Claim(
+            "PruningExplorer", "epoch", "Epochs of training", "recall now",
+            "[(history.log_p[e.epoch] <= np.log(e.k)).numpy()[wrong].mean()]",
+            inside=".rnsl-pruning",
+        ),
+        Claim(
+            "TruncationExplorer", "q", "q of the loss", "cut loss",
+            "losses.loss_of_p(torch.arange(101) / 100, e.q, e.k)", within=0.03,
         ),
     ],
 }  # fmt: skip
@@ -123,7 +172,7 @@ def assert_holds(jupyterlab: JupyterLab, claim: Claim) -> None:
     explorer = Explorer(
         jupyterlab.page.locator(f".rnsl-explorer {claim.inside}").filter(has=mark).first
     )
-    chart = explorer.element.locator(".rnsl-chart").filter(has=mark).first
+    chart = explorer.element.locator(".rnsl-chart", has_text=claim.chart).filter(has=mark).first
     find = f"""import json
 from ipywidgets.widgets.widget import _instances
 e = next(w for w in _instances.values() if type(w).__name__ == {claim.explorer!r})
