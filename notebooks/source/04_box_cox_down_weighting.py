@@ -33,8 +33,8 @@ measured
 
 # %% [markdown]
 # ## What you see: two failures, one knob
-# Each point was measured: a small network was trained on the features of 6,993 aerial images, and
-# 2,000 other images had to find their class among their neighbours.
+# Each point was measured, with three seeds or more: a small network was trained on the features of
+# 6,993 aerial images, and 2,000 other images had to find their class among their neighbours.
 #
 # - **Left end: memorizing.** Right picture, $q = 0$: NSL has learned 99% of the wrong labels by heart.
 #   Left picture: 70% of the test images find their class.
@@ -171,8 +171,8 @@ explorer = explorers.DownWeightingExplorer(
 explorer
 
 # %% [markdown]
-# - **Right picture.** Each mark is an image. To the right of 0 its own prototype is the nearest one. The
-#   crosses lie left: their labels are wrong, and the network places them with their true class. A small
+# - **Right picture.** Each mark is an image. To the right of 0 the prototype of its label is the nearest
+#   one. Most crosses lie left: their labels are wrong, and other prototypes are nearer. A small
 #   $T$ makes the curve a step, a large $T$ makes it flat. A small $q$ lifts all of it.
 # - **Left picture.** A dark place is a place where wrong labels are hardly heard. It needs both: a large
 #   $q$ **and** a small enough $T$. With a large $T$ all images get nearly the same $p$, and then $q$
@@ -198,7 +198,7 @@ for q, temperature, epoch in places:
 # %% [markdown]
 # ## From epoch to epoch
 # Now each run with its **own** $q$, and all 6,993 training images. The share of the pull that comes from
-# wrong labels starts at 50% for all: the network knows nothing yet. **Predict:** for which runs does it
+# wrong labels starts close to 50% for all: the network knows nothing yet. **Predict:** for which runs does it
 # rise, for which does it fall, and does it stay low?
 
 # %%
@@ -210,8 +210,9 @@ for name, run in history.items():
 plots.shares_over_epochs(shares, wrong.double().mean().item(), title="Who steers, epoch by epoch")
 
 # %% [markdown]
-# A share is not an amount. After epoch 5 the share of the run with $q = 0.7$ rises again. Has it begun
-# to memorize? Look at the pull itself, per image:
+# With NSL the share rises and stays high. With $q = 0.7$ and $q = 1$ it falls, and stays below one half.
+# But after epoch 5 the share of the run with $q = 0.7$ rises again. Has it begun to memorize? A share is
+# not an amount. Look at the pull itself, per image:
 
 # %%
 print("mean pull of an image with a     right label     wrong label")
@@ -221,9 +222,9 @@ for name, pull in pulls.items():
         print(f"{name:8} after epoch {epoch:2} {right_mean:21.3f} {wrong_mean:15.3f}")
 
 # %% [markdown]
-# With $q = 0.7$ the pull of the wrong labels stays small and hardly changes. It is the pull of the right labels that
-# falls: they are learned. NSL is different: its wrong labels pull hard for many epochs, and in the end
-# they are learned, too. What comes of it:
+# With $q = 0.7$ the pull of the wrong labels stays small and hardly changes. It is the pull of the right
+# labels that falls: they are learned. NSL is different: its wrong labels pull hard for many epochs, and
+# in the end they are learned, too. What comes of it:
 
 # %%
 scores = {name: experiments.measure(run, aid) for name, run in fitted.items()}
@@ -272,18 +273,22 @@ few = np.sort(lost)[-3:].sum() / lost[lost > 0].sum()
 print(f"\nThree of {len(lost)} classes make {few:.0%} of all losses.")
 
 # %% [markdown]
-# A few classes pay nearly all. Look at the median $p$ of the first one. No label is wrong, but $q = 1$
-# weighs an image by $p$. A class that starts late has a small $p$, so it is hardly heard, so its $p$ stays
-# small: a **whole class** is treated like a wrong label. The loss cannot know the difference. For a loss,
-# "hard but right" and "easy but wrong" look alike: $p$ is small.
+# A few classes pay most of the price. Look at the median $p$ of the first one. No label is wrong, but
+# $q = 1$ weighs an image by $p$. A class that starts late has a small $p$, so it is hardly heard, so its
+# $p$ stays small: a **whole class** is treated like a wrong label. Which class it is depends on the start:
+# with `SEED` 1 it is Meadow, with 2 there are three. The loss cannot know the difference: a hard image
+# with a right label and an image with a wrong label look alike, $p$ is small.
+#
+# (The reference implementation of the paper cannot show this price: at noise rate 0 it stops with an
+# error. It has no clean baseline.)
 #
 # That is the trade. **The Box-Cox transform buys deafness to wrong labels, and pays with deafness to
 # right labels that are not yet learned.** $q$ sets the price.
 
 # %% [markdown]
 # ## Where the best $q$ lies
-# The table behind the first explorer, in numbers: the best $q$ at each rate, and what its two neighbours
-# at the ends reach.
+# The table behind the first explorer, in numbers: the best $q$ at each rate, and what the two ends
+# reach.
 
 # %%
 for k, noise in enumerate(table.noises):
@@ -299,8 +304,8 @@ for k, noise in enumerate(table.noises):
 # %% [markdown]
 # The curve over $q$ is flat near its top: between $q = 0.5$ and $0.7$ little changes at low rates. And the
 # best $q$ depends on more than the rate. At 70% label-dependent noise it is smaller than at 70% symmetric
-# noise: ten classes have more wrong labels of one kind than right ones there, and no weight by $p$ can
-# find out which of the two is meant.
+# noise, by less than a point of accuracy: ten classes have more wrong labels of one kind than right ones
+# there, and no weight by $p$ can find out which of the two is meant.
 #
 # An honest note: this table was measured on the test images. Whoever picks the best $q$ from it and then
 # quotes its accuracy has looked at the answers. For your own archive, choose on other images.
@@ -330,10 +335,11 @@ exercises.check_q_choice(my_q, lowest_rate=0.1, highest_rate=0.5)
 # <details><summary>One possible answer</summary>
 #
 # $q = 0.7$. On a clean archive it costs about half a point. At 70% wrong labels it is still the best
-# choice for symmetric noise, and about one point below the best for label-dependent noise. A $q$ that is
-# too small is the more expensive error: at 50% symmetric noise $q = 0.3$ loses about five points, $q = 1$
-# about three. But the table speaks of AID, of frozen features and of 40 epochs. With longer training
-# late classes may be heard in the end, and wrong labels may be memorized: measure again.
+# choice for symmetric noise, and about one point below the best for label-dependent noise. Which error is
+# cheaper depends on the noise. At 10% wrong labels $q = 0.3$ loses less than half a point, $q = 1$ more
+# than three. At 50% symmetric noise $q = 0.3$ loses about five points, $q = 1$ between three and four.
+# But the table speaks of AID, of frozen features and of 40 epochs. With longer training late classes may
+# be heard in the end, and wrong labels may be memorized: measure again.
 # </details>
 
 # %% [markdown]
@@ -357,13 +363,17 @@ exercises.check_q_choice(my_q, lowest_rate=0.1, highest_rate=0.5)
 #   Labels. NeurIPS 2018.
 
 # %% tags=["hidden-assert"]
-# The measured table: a hill over q wherever labels are wrong, both ends lower than by chance.
+# The measured table: a hill over q wherever labels are wrong, both ends lower by more than the spreads.
 for k, r in np.ndindex(table.accuracy.shape[:2]):
     mean, spread = table.accuracy[k, r], table.accuracy_spread[k, r]
     best = int(mean.argmax())
     assert (table.qs[best] in (0.5, 0.7)) == (table.rates[r] > 0), (k, r, best)
     for end in {0, len(mean) - 1} - {best}:
         assert mean[best] - mean[end] > spread[best] + spread[end], (k, r, end)
+lost_at = table.accuracy.max(2, keepdims=True) - table.accuracy  # [K, R, Q]
+(few_10, few_50), (many_10, many_50) = (lost_at[0, (1, 3), table.qs.index(q)] for q in (0.3, 1.0))
+assert few_10 < 0.005 < 0.03 < many_10, lost_at
+assert 0.03 < many_50 < 0.04 < 0.045 < few_50 < 0.055, lost_at
 # The runs above: the same order, for the two reasons that are given.
 if (NOISE, RATE, EPOCHS) == ("symmetric", 0.5, 40):
     reached = {name: score["knn_clean"] for name, score in scores.items()}

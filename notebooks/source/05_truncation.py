@@ -28,7 +28,7 @@ from rnsl_tutorial import exercises, experiments, explorers, features, losses, n
 from rnsl_tutorial.backbones import projection_head
 from rnsl_tutorial.evaluate import flip_detection, knn_accuracy
 from rnsl_tutorial.paths import shipped
-from rnsl_tutorial.train import Config, build_loss, embed, train
+from rnsl_tutorial.train import Config, build_loss, embed, prune, train
 
 aid = features.load_shipped("aid")
 
@@ -71,9 +71,9 @@ explorer
 #
 # <details><summary>Answer</summary>
 #
-# From $k = 0.1$ to $0.7$ both change by a few percent only: almost all images lie at the two ends, and
-# the line moves through a nearly empty valley. Close to 1 the line reaches the many right labels
-# there, and precision falls.
+# From $k = 0.1$ to $0.7$ precision falls by 5 points and recall rises by 4: most images lie at the two
+# ends, and the line moves through a nearly empty valley. Close to 1 the line reaches the many right
+# labels there, and precision falls fast.
 #
 # $q$ changes the height of the plateau. It does not change who is left out: $L_q(p) \ge L_q(k)$ means
 # $p \le k$ for every $q$.
@@ -184,9 +184,9 @@ over_epochs = explorers.PruningExplorer(history.log_p, wrong, history.kept, epoc
 over_epochs
 
 # %% [markdown]
-# Before training the prototypes believe in nothing, and $k = 0.5$ would leave out everybody. Then the
-# right labels cross the threshold, from left to right. Almost no wrong label follows. Recall is high
-# from the beginning. What needs time is **precision**.
+# Before training the prototypes believe in nothing, and $k = 0.5$ would leave out nearly everybody. Then
+# the right labels cross the threshold, from left to right. Few wrong labels follow. Recall is high from
+# the beginning. What needs time is **precision**: it passes 80% after 5 epochs.
 #
 # ## Why the score must come from a robust loss
 # Now the same for NSL: same images, same wrong labels, same start. **Predict**: what do the orange bars
@@ -198,9 +198,9 @@ over_epochs_nsl = explorers.PruningExplorer(nsl_history.log_p, wrong, epoch=3, k
 over_epochs_nsl
 
 # %% [markdown]
-# NSL learns the wrong labels by heart. After that their $p$ is as high as that of the right ones, and
-# no threshold can tell them apart. The **AUROC** says so without any threshold: it is the chance that
-# a wrong label has a smaller $p$ than a right one. 1 is perfect, 0.5 is guessing.
+# NSL learns the wrong labels by heart. After that their $p$ is nearly as high as that of the right ones,
+# and no threshold separates them well. The **AUROC** says so without any threshold: it is the chance
+# that a wrong label has a smaller $p$ than a right one. 1 is perfect, 0.5 is guessing.
 
 
 # %%
@@ -216,8 +216,9 @@ for epoch in (1, 2, 3, 5, 10, 20, 40):
 
 # %% [markdown]
 # Read the NSL columns with care. After two epochs NSL tells wrong from right **better** than t-RNSL:
-# it learns faster. But the moment passes, and nobody tells you when. The robust loss needs some epochs
-# more. Then its order is good, and it stays good until the end. That is what makes pruning safe.
+# it learns faster. But the moment passes, and $p$ alone does not tell you when. The robust loss needs
+# some epochs more. Then its order is good, and it stays good until the end. That is what makes pruning
+# safe.
 #
 # ## Too early, too late, too often
 # The schedule has two numbers: `prune_from`, the epochs of training before the first choice, and
@@ -241,7 +242,8 @@ for name, m in runs.items():
 # - **Too early** (after one epoch, once): the prototypes know little yet. Most images are left out, right
 #   ones too, and nobody asks them again.
 # - **Early, and often**: the choice is made anew each epoch. Some images come back, most do not: the
-#   network was shaped by those few that were kept, and believes in them. The accuracy stays low.
+#   network was shaped by those few that were kept, and believes in them. The accuracy is lowest here,
+#   by about a point.
 # - **Late**: nothing is lost. The list is as good as before, and so is the accuracy. But then the
 #   truncation did not help the training either: RNSL alone was robust enough here.
 #
@@ -276,12 +278,15 @@ for (kind, rate, k), m in cells.items():
         print(f"k = {k:.1f}: {1 - m['kept']:.1%} left out, accuracy {m['knn_clean']:.1%}")
 
 # %% [markdown]
-# These are hard images: right label, but they look like another class. A rule that leaves out what is
-# hard to believe cannot tell *hard* from *wrong*. So look at the list before you throw images away.
+# These are hard images: their label is right, but the prototypes do not believe it. A rule that leaves
+# out what is hard to believe cannot tell *hard* from *wrong*. So look at the list before you throw images
+# away.
 #
 # ## When wrong labels look right
 # Symmetric noise is easy: a wrong label is any other class. **Label-dependent** noise takes a class
-# that looks alike. **Predict**: will precision fall, or recall, or both?
+# that looks alike. The table above says what that does: at $k = 0.5$ precision falls from 94% to 88%, and
+# recall much more, from 97% to 78%. **Predict**: of which class, called what, are most wrong labels
+# missed? Classes of AID are Beach, Bridge, Church, Center, Desert, BareLand, Playground, Stadium, ...
 
 # %%
 alike_fitted, alike = watched(replace(config, noise="label_dependent"))
@@ -305,12 +310,12 @@ for i in np.argsort(-counts)[:6]:
     lost = left_out[(true == a) & (given == a)].mean()
     print(f"{aid.class_names[a]:17} called {aid.class_names[b]:17} ", end="")
     print(f"{counts[i]:2} of {flipped_ab.sum():3} missed; ", end="")
-    print(f"{lost:.0%} of the right labels of {aid.class_names[a]} left out")
+    print(f"right labels left out: {lost:.0%}")
 
 # %% [markdown]
 # A stadium has a playground inside. Where many playgrounds are called Stadium, they lie close to the
-# prototype of Stadium, and $p$ of the wrong label is high. For some classes the wrong label has
-# nearly won: the *right* labels begin to look wrong, and are left out. No threshold repairs that: $p$
+# prototype of Stadium, and $p$ of the wrong label is high. For some classes the *right* labels begin to
+# look wrong, too: of the churches with a right label 43% are left out. No threshold repairs that: $p$
 # says what the prototypes believe, and they believe what they were told.
 #
 # ## Three faults to know
@@ -318,34 +323,39 @@ for i in np.argsort(-counts)[:6]:
 # worth here. It may be little: then that is the result.
 #
 # ### Fault 1: choosing with clean validation labels
-# The reference stops at the best epoch on validation images with **true** labels, whose neighbours are
-# training images with **true** labels. Who has such labels should train on them. In practice the
-# validation labels are as wrong as the others.
+# The reference looks for the best epoch on validation images with **true** labels, whose neighbours are
+# training images with **true** labels. It keeps the network of that epoch, and chooses with it which
+# images to leave out. Who has such labels should train on them. In practice the validation labels are as
+# wrong as the others.
 #
-# We train NSL, where the choice matters most, and keep the network after each epoch.
-
+# We train NSL, where the choice of the epoch matters most, and keep the network after each epoch.
 
 # %%
-def trained_with_copies(config):
-    """As `experiments.fit`, and keep a copy of the network after each epoch."""
-    labels = experiments.corrupt(aid, config).labels
+inputs = experiments.standardized(aid)
+training_inputs = inputs[torch.from_numpy(aid.split.train)]
+
+
+def trained(config, after_epoch):
+    """As `experiments.fit`, and call after_epoch(network, loss, epoch) after each epoch."""
+    given = experiments.corrupt(aid, config)
+    labels = torch.from_numpy(given.labels)
     generator = torch.Generator().manual_seed(config.seed)
     network = projection_head(
-        aid.features.shape[1], config.hidden_dim, config.embedding_dim,
+        inputs.shape[1], config.hidden_dim, config.embedding_dim,
         input_dropout=config.input_dropout, dropout=config.dropout, generator=generator,
     )  # fmt: skip
     loss = build_loss(config, len(aid.class_names), len(labels), generator)
-    inputs = experiments.standardized(aid)[torch.from_numpy(aid.split.train)]
-    copies = []
     with tqdm(total=config.epochs, desc=config.loss, unit="epoch") as bar:
         train(
-            network, loss, inputs, torch.from_numpy(labels), config,
-            lambda _: (copies.append(deepcopy(network)), bar.update()),
+            network, loss, training_inputs, labels, config,
+            lambda seen: (after_epoch(network, loss, seen.epoch + 1), bar.update()),
         )  # fmt: skip
-    return labels, copies
+    return experiments.Fitted(network, loss, given, bar.format_dict["elapsed"])
 
 
-given_labels, copies = trained_with_copies(replace(config, loss="nsl"))
+copies = []
+trained(replace(config, loss="nsl"), lambda network, *_: copies.append(deepcopy(network)))
+given_labels = nsl_fitted.given.labels  # the same
 
 # %% [markdown]
 # Two scores for each epoch. *Clean*: true labels everywhere, as in the reference. *Given*: labels with
@@ -355,7 +365,6 @@ given_labels, copies = trained_with_copies(replace(config, loss="nsl"))
 index, val, test = aid.split.train, aid.split.val, aid.split.test
 flips = noise.symmetric_transition(len(aid.class_names), RATE)
 val_given = noise.corrupt_labels(aid.labels[val], flips, seed=1000 + SEED).labels
-inputs = experiments.standardized(aid)
 clean_score, given_score = {}, {}
 for epoch in tqdm(TRIED, desc="epochs to choose from", unit="epoch"):
     points = embed(copies[epoch - 1], inputs).numpy()
@@ -382,21 +391,22 @@ print(f"\nThe clean labels bought {100 * bought:.1f} points.")
 
 # %% [markdown]
 # Two lessons. To stop early is worth a lot for NSL, and noisy validation labels are good enough to
-# find the moment: the noise lowers all scores alike. The clean labels bought little. Set `SEED` to 1 or
-# 2 and run again: sometimes they buy nothing.
+# find the epoch: they lower the score of every epoch by about the same factor. The clean labels bought little.
+# Set `SEED` to 1 and run again: they buy nothing. With 2 they buy 1.4 points.
 #
 # The fault stays a fault. A comparison that stops one loss by labels that nobody has shows what the
 # labels can do, not what the loss can do. A loss that is robust needs no such moment: replace `"nsl"`
-# by `"trnsl"` three cells above, and look at how little the epoch matters.
+# by `"trnsl"` three cells above. Then both scores are best at the last epoch.
 #
 # ### Fault 2: scoring under random augmentation
-# The reference scores the images for pruning while they are randomly cropped and flipped. Here the
-# random part of training is dropout: some inputs are silenced. We score all images twice with dropout
-# on, and once with it off. **Predict**: how many of 6,993 images change sides between two draws?
+# The reference scores the images for pruning with the network in evaluation mode, but under the
+# augmentation of training: colours change, images turn grey or are mirrored, by chance. Our images are
+# features. Let dropout stand for the augmentation: some inputs are silenced by chance. We score all
+# images twice with dropout on, and once with it off. **Predict**: how many of 6,993 images change sides
+# between two draws?
 
 # %%
 labels_given = torch.from_numpy(fitted.given.labels)
-training_inputs = inputs[torch.from_numpy(index)]
 
 
 def score(embeddings, prototypes, labels=labels_given):
@@ -418,13 +428,14 @@ moved = ((draws[0] <= level) != (draws[1] <= level)).sum().item()
 print(f"{moved} images ({moved / len(wrong):.1%}) change sides from one draw to the next.")
 
 # %% [markdown]
-# Noise in the score makes right labels look doubtful, and a part of the choice is a coin flip. Score
-# with `network.eval()` and without augmentation.
+# Noise in the score makes right labels look doubtful, and a small part of the choice is left to chance.
+# Score with `network.eval()` and without augmentation.
 #
 # ### Fault 3: network and prototypes of different epochs
-# After pruning, the reference goes back to the network of the last epoch, but the prototypes stay at
-# those of the best epoch. $p$ compares an embedding with prototypes. What if the two have never met?
-# The embeddings of epoch 10, with the prototypes of other epochs, on 2,000 images:
+# The reference chooses the images with network and prototypes of the best epoch (fault 1). Then it goes
+# back to the network of the last epoch, but the prototypes stay at those of the best epoch. Training goes
+# on with this pair. $p$ compares an embedding with prototypes. What if the two are of different epochs?
+# First the scores: the embeddings of epoch 10, with the prototypes of other epochs, on 2,000 images.
 
 # %%
 batch = history.batch
@@ -437,9 +448,39 @@ for epoch in (1, 3, 5, 10, 20, 40):
     print(f"recall {found.recall:.1%}; {differ:.1%} of the decisions differ")
 
 # %% [markdown]
-# Here the damage is small: prototypes move little after the first epochs, and *later* prototypes even
-# help a little. Older ones cost precision. The bug is quiet, and that is the trouble: nothing crashes,
-# and the numbers look almost right. `train.prune` takes both as they stand.
+# For the scores the damage is small: prototypes move little after the first epochs, and *later* ones even
+# help a little. Older ones cost precision. Now the training. We do as the reference does, and let epoch 10
+# be the best one. **Predict**: what suffers most, the embedding, the prototypes or the list?
+
+# %%
+BEST, pair = 10, []
+
+
+def as_the_reference(network, loss, epoch):
+    """Choose by the pair of the best epoch; go on with its prototypes, and the last network."""
+    if epoch == BEST:
+        pair[:] = deepcopy(network), loss.prototypes.detach().clone()
+    if epoch < config.epochs and config.prunes_before(epoch):
+        with torch.no_grad():
+            loss.prototypes.copy_(pair[1])
+        prune(pair[0], loss, training_inputs, labels_given)
+
+
+not_by_itself = replace(config, prune_from=config.epochs + 1)  # the function above chooses
+mixed_run = experiments.measure(trained(not_by_itself, as_the_reference), aid)
+for name, m in (("both of one moment", runs["20, every 5"]), ("as the reference", mixed_run)):
+    print(f"{name:19} k-NN {m['knn_clean']:.1%}, prototype {m['prototype']:.1%}; ", end="")
+    print(f"kept {m['kept']:.1%}, precision {m['precision']:.1%}, recall {m['recall']:.1%}")
+
+# %% [markdown]
+# The list suffers: it is as old as the best epoch, and leaves out more right labels. The prototypes lose
+# a little, the embedding hardly anything. With `BEST = 3` precision is about 71%, and the prototypes lose
+# three points or more. The later the best epoch, the smaller the damage. The bug is quiet, and that is
+# the trouble: nothing crashes, and the numbers look almost right. Our `prune` is called with both as
+# they stand.
+#
+# Two more need no measurement: the reference stops with an error at noise rate 0, so that it has no clean
+# baseline, and it never uses its test images.
 #
 # ## Exercise 3: choose k without clean labels
 # You have $\log p$ of one moment of a run, and no true label. Write a rule that returns $k$. Ideas: the
@@ -503,7 +544,7 @@ exercises.check_choose_k(choose_k, history.log_p[20].numpy(), wrong, measured)
 # %% tags=["hidden-assert"]
 # What this notebook claims, held by the runs above (for symmetric noise at the rate it starts with).
 if RATE == 0.5:
-    robust = {e: at_threshold(history.log_p[e], wrong) for e in (3, 20, 40)}
+    robust = {e: at_threshold(history.log_p[e], wrong) for e in (3, 5, 20, 40)}
     plain = {e: at_threshold(nsl_history.log_p[e], wrong) for e in (2, 20, 40)}
     assert min(robust[20].precision, robust[20].recall) > 0.92 > robust[3].precision + 0.1, robust
     assert min(robust[20].auroc, robust[40].auroc) > 0.98, robust
@@ -517,12 +558,22 @@ if RATE == 0.5:
     assert max(spread_over_k) - min(spread_over_k) < 0.01, spread_over_k
     by_prototype = [cells["label_dependent", 0.5, k]["prototype"] for k in (0.1, 0.9)]
     assert 0.035 < by_prototype[1] - by_prototype[0] < 0.055, by_prototype
-    late, early = runs["39, once"], runs["1, once"]
+    late, early, early_often = runs["39, once"], runs["1, once"], runs["1, every 1"]
     assert abs(late["knn_clean"] - runs["20, every 5"]["knn_clean"]) < 0.02, runs
     assert early["knn_clean"] < late["knn_clean"] - 0.04, runs
     assert early["kept"] < 0.25, runs
     assert 0.7 < at_threshold(alike.log_p[20], alike_wrong).recall < 0.82
+
+# %% tags=["hidden-assert"]
+# The three faults, held by their runs.
+if RATE == 0.5:
     assert reached["given labels"] > reached["nobody (last epoch)"] + 0.06, reached
     assert abs(bought) < 0.04, reached
     assert at_threshold(draws[0], wrong).precision < at_threshold(quiet, wrong).precision
     assert 0.005 < moved / len(wrong) < 0.06, moved
+    ours = runs["20, every 5"]
+    assert 0.02 < ours["precision"] - mixed_run["precision"] < 0.08, mixed_run
+    assert abs(ours["knn_clean"] - mixed_run["knn_clean"]) < 0.01, mixed_run
+    assert 0 < ours["prototype"] - mixed_run["prototype"] < 0.02, mixed_run
+    assert early_often["knn_clean"] < early["knn_clean"], runs
+    assert robust[5].precision > 0.77, robust
