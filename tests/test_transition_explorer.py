@@ -272,3 +272,4 @@ def test_heat_colours_rise_in_brightness() -> None:
     brightness = plots.heat_colors() @ np.array([0.2126, 0.7152, 0.0722])
     assert (np.diff(brightness) > -0.5).all()
     assert plots.heat_codes([0, 0.25, 1]).tolist() == [0, 128, 255]
+    assert plots.heat_codes(plots.heat_values()).tolist() == list(range(256))

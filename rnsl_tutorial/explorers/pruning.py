@@ -20,6 +20,7 @@ from rnsl_tutorial.explorers.truncation import (
     histogram_axes,
     histogram_table,
     largest_count,
+    precision_and_recall,
     split,
 )
 
@@ -124,7 +125,4 @@ def _sentence(epoch: int, k: float, left_out: float, found: float, flipped_N: Bo
     start = f"{start}, k = {k:.2f} leaves out {left_out / images:.0%} of the images"
     if not wrong:
         return f"{start}; no label is wrong"
-    return (
-        f"{start}: {found / left_out:.0%} of them have a wrong label, "
-        f"and they are {found / wrong:.0%} of all that have one"
-    )
+    return f"{start}: {precision_and_recall(found, left_out, wrong)}"

@@ -305,7 +305,7 @@ def _table(
 ) -> dict[str, Any]:
     """What the ES module looks up: see the type ``Table`` in ``static/transition.js``."""
     rates = np.array(RATES)
-    codes_R256 = [plots.heat_codes(rate * (np.arange(256) / 255) ** 2) for rate in RATES]
+    codes_R256 = [plots.heat_codes(rate * plots.heat_values()) for rate in RATES]
     with np.errstate(divide="ignore"):
         rules_R = (1 - rates) / rates
     bars_x, bars_y = plots.share_axes()

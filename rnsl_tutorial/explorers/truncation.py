@@ -206,6 +206,14 @@ def histogram_axes(shown: Split) -> dict[str, Any]:
     }
 
 
+def precision_and_recall(found: float, left_out: float, wrong: int) -> str:
+    """Say both in words, from counts: of those left out, with a wrong label; left out; wrong."""
+    return (
+        f"{found / left_out:.0%} of them have a wrong label, "
+        f"and they are {found / wrong:.0%} of all that have one"
+    )
+
+
 def largest_count(shown: Split) -> float:
     """Count of the fullest bin of all moments."""
     return float(max(shown.right.max(), shown.wrong.max()))
@@ -226,7 +234,4 @@ def _sentence(k: float, left_out: int, found: int, flipped_N: Bools) -> str:
     start = f"k = {k:.2f} leaves out {left_out:,} of {images:,} images"
     if not wrong:
         return f"{start}; no label is wrong, so all of them are a loss"
-    return (
-        f"{start}: {found / left_out:.0%} of them have a wrong label, "
-        f"and they are {found / wrong:.0%} of all that have one"
-    )
+    return f"{start}: {precision_and_recall(found, left_out, wrong)}"

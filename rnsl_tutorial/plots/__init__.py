@@ -57,6 +57,7 @@ from rnsl_tutorial.plots.transition import (
     class_axes,
     heat_codes,
     heat_colors,
+    heat_values,
     share_axes,
     transition_beside_row,
 )
@@ -108,6 +109,7 @@ __all__ = [
     "gathering_on_sphere",
     "heat_codes",
     "heat_colors",
+    "heat_values",
     "images_on_spheres",
     "level_line",
     "loss_and_pull",

@@ -37,6 +37,12 @@ def heat_codes(probabilities: ArrayLike) -> NDArray[np.uint8]:
     return np.rint(255 * roots).astype(np.uint8)
 
 
+def heat_values() -> Floats:
+    """Return the probability that each of the 256 positions stands for, float64 [256]."""
+    values: Floats = (np.arange(256) / 255) ** (1 / HEAT_POWER)
+    return values
+
+
 def heat_colors() -> NDArray[np.uint8]:
     """Return the colours of a heat map, uint8 [256, 3], the smallest probability first."""
     colors = mpl.colormaps[HEAT_COLORS](np.arange(256), bytes=True)[:, :3]

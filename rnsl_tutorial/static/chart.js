@@ -349,11 +349,13 @@ export function words(content, x, y, anchor) {
   return svg("text", { x, y, "text-anchor": anchor }, String(content));
 }
 
-function strokeOf({ color = "currentColor", dash = [], width = LINE_WIDTH }) {
+/** How a line is painted. @param {Style} style */
+export function strokeOf({ color = "currentColor", dash = [], width = LINE_WIDTH }) {
   const dashes = dash.map((length) => length * width).join(" ") || "none";
   return { stroke: color, "stroke-width": width, "stroke-dasharray": dashes };
 }
 
-function fillOf({ color = "currentColor" }) {
+/** How an area is painted. @param {Style} style */
+export function fillOf({ color = "currentColor" }) {
   return { fill: color };
 }

@@ -9,7 +9,7 @@
  * @typedef {{ name: string, color?: string, dash?: number[], marker?: string, width?: number }} Look
  *   as a Style of chart.js
  */
-import { MARKERS } from "./chart.js";
+import { fillOf, MARKERS, strokeOf } from "./chart.js";
 import { html, onResize, svg } from "./widgets.js";
 
 const SPHERE_MARGIN = 26; // px around the sphere, for names
@@ -60,7 +60,7 @@ export class Sphere {
   /** A curve through points; the part behind is dashed. @param {Look} look */
   curve(look) {
     const paths = [this.#behind, this.#ahead].map((layer) => {
-      const path = svg("path", { fill: "none", class: "rnsl-curve", ...painted(look) });
+      const path = svg("path", { fill: "none", class: "rnsl-curve", ...strokeOf(look) });
       path.setAttribute("data-mark", look.name);
       layer.append(path);
       return path;
@@ -73,7 +73,7 @@ export class Sphere {
 
   /** A named point. @param {Look & { label?: string, size?: number }} look */
   point(look) {
-    const shape = svg("path", { d: MARKERS[look.marker], class: "rnsl-dot", ...colored(look) });
+    const shape = svg("path", { d: MARKERS[look.marker], class: "rnsl-dot", ...fillOf(look) });
     if (look.size) shape.setAttribute("transform", `scale(${look.size})`);
     const name = svg("text", { y: -8 }, look.label ?? "");
     const group = svg("g", { "data-mark": look.name }, shape, name);
@@ -90,7 +90,7 @@ export class Sphere {
   /** Many small points. @param {Look} look */
   points(look) {
     const paths = [this.#behind, this.#ahead].map((layer) => {
-      const path = svg("path", { class: "rnsl-points", "data-mark": look.name, ...colored(look) });
+      const path = svg("path", { class: "rnsl-points", "data-mark": look.name, ...fillOf(look) });
       layer.append(path);
       return path;
     });
@@ -108,8 +108,8 @@ export class Sphere {
   /** An arrow from a point of the sphere; none for a step too short to be seen. @param {Look} look */
   arrow(look) {
     const { width = 2 } = look;
-    const shaft = svg("path", { fill: "none", "data-mark": look.name, ...painted(look) });
-    const head = svg("path", colored(look));
+    const shaft = svg("path", { fill: "none", "data-mark": look.name, ...strokeOf(look) });
+    const head = svg("path", fillOf(look));
     const group = svg("g", { class: look.className ?? "rnsl-arrow" }, shaft, head);
     return this.#mark((start, step) => {
       const [from, to] = [start, start.map((value, i) => value + step[i])].map((p) => this.#place(p));
@@ -286,13 +286,4 @@ function pieces(places, ahead) {
 /** The rows of a table of points. @param {Float32Array} values @returns {number[][]} */
 export function pointsOf(values) {
   return Array.from({ length: values.length / 3 }, (_, i) => [...values.subarray(3 * i, 3 * i + 3)]);
-}
-
-function painted({ color = "currentColor", dash = [], width = 2 }) {
-  const dashes = dash.map((length) => length * width).join(" ") || "none";
-  return { stroke: color, "stroke-width": width, "stroke-dasharray": dashes };
-}
-
-function colored({ color = "currentColor" }) {
-  return { fill: color };
 }

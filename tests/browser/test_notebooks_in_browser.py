@@ -1,7 +1,7 @@
 """Every notebook in JupyterLab: run from the menu, then each slider moved by keyboard."""
 
 import json
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -34,6 +34,12 @@ class Claim(NamedTuple):
     inside: str = ""
     chart: str = ""
 
+
+WEIGHTS = """(e.q * losses.label_log_probability(
+    seen.embeddings[e.epoch], seen.prototypes[e.epoch],
+    torch.from_numpy(given.labels)[seen.batch], e.temperature,
+)).exp()[wrong[seen.batch]]"""
+PLATEAU = "losses.loss_of_p(torch.arange(101) / 100, e.q, e.k)"
 
 CLAIMS = {
     "00_start_here": [],  # its map is drawn on a canvas: see the test of its page
@@ -105,25 +111,19 @@ CLAIMS = {
         ),
         Claim(
             "DownWeightingExplorer", "q", "q", "wrong",
-            """(e.q * losses.label_log_probability(
-                seen.embeddings[int(e.epoch)], seen.prototypes[int(e.epoch)],
-                torch.from_numpy(given.labels)[seen.batch], e.temperature,
-            )).exp()[wrong[seen.batch]]""",
+            WEIGHTS,
             each=5,
         ),
         Claim(
             "DownWeightingExplorer", "temperature", "Temperature T", "wrong",
-            """(e.q * losses.label_log_probability(
-                seen.embeddings[int(e.epoch)], seen.prototypes[int(e.epoch)],
-                torch.from_numpy(given.labels)[seen.batch], e.temperature,
-            )).exp()[wrong[seen.batch]]""",
+            WEIGHTS,
             each=5,
         ),
     ],
     "05_truncation": [
         Claim(
             "TruncationExplorer", "k", "Threshold k", "cut loss",
-            "losses.loss_of_p(torch.arange(101) / 100, e.q, e.k)", within=0.03,
+            PLATEAU, within=0.03,
         ),
         Claim(
             "PruningExplorer", "k", "Threshold k", "recall",
@@ -139,10 +139,20 @@ CLAIMS = {
         ),
         Claim(
             "TruncationExplorer", "q", "q of the loss", "cut loss",
-            "losses.loss_of_p(torch.arange(101) / 100, e.q, e.k)", within=0.03,
+            PLATEAU, within=0.03,
         ),
     ],
 }  # fmt: skip
+
+
+# The first explorer of a class, and a value of the notebook's, as the kernel answers with it.
+ASK = """
+import json
+import numpy as np
+from ipywidgets.widgets.widget import _instances
+e = next(w for w in _instances.values() if type(w).__name__ == {name!r})
+print(json.dumps(np.asarray({value}).tolist()))
+"""
 
 
 @pytest.mark.parametrize("name", CLAIMS)
@@ -173,26 +183,19 @@ def assert_holds(jupyterlab: JupyterLab, claim: Claim) -> None:
         jupyterlab.page.locator(f".rnsl-explorer {claim.inside}").filter(has=mark).first
     )
     chart = explorer.element.locator(".rnsl-chart", has_text=claim.chart).filter(has=mark).first
-    find = f"""import json
-from ipywidgets.widgets.widget import _instances
-e = next(w for w in _instances.values() if type(w).__name__ == {claim.explorer!r})
-"""
     slider = explorer.element.get_by_role("slider", name=claim.slider, exact=True)
-    before = json.loads(jupyterlab.kernel(f"{find}print(json.dumps(e.{claim.trait}))"))
+
+    def ask(expression: str) -> Any:
+        return json.loads(jupyterlab.kernel(ASK.format(name=claim.explorer, value=expression)))
+
+    trait = f"e.{claim.trait}"
+    before = ask(trait)
     explorer.step(slider)
-    after = json.loads(jupyterlab.kernel(f"{find}print(json.dumps(e.{claim.trait}))"))
-    assert after != before, "the slider sets the trait"
-    listed = f"{find}print(json.dumps(np.asarray({claim.expected}).tolist()))"
-    expected = json.loads(jupyterlab.kernel(f"import numpy as np\n{listed}"))
+    assert ask(trait) != before, "the slider sets the trait"
     drawn = curve(chart, claim.mark)[:: claim.each, 1]
-    np.testing.assert_allclose(drawn, expected, atol=claim.within)
-    jupyterlab.kernel(f"{find}e.{claim.trait} = {before!r}")
-    text = json.loads(
-        jupyterlab.kernel(
-            f"{find}c = e.controls[{claim.trait!r}]\n"
-            f"print(json.dumps(c.texts[e.place({claim.trait!r})]))"
-        )
-    )
+    np.testing.assert_allclose(drawn, ask(claim.expected), atol=claim.within)
+    ask(f"setattr(e, {claim.trait!r}, {before!r})")
+    text = ask(f"e.controls[{claim.trait!r}].texts[e.place({claim.trait!r})]")
     expect(slider).to_have_attribute("aria-valuetext", text)
 
 
