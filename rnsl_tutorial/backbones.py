@@ -6,6 +6,7 @@ Shapes: B images, S pixels a side, F features.
 import math
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
@@ -85,6 +86,79 @@ def check(name: str, device: str = "cpu") -> None:
         raise ValueError(f"torch cannot use the device {device!r} here: {reason}") from error
 
 
+def embedding_network(
+    name: str, embedding_dim: int = 128, *, pretrained: bool = False
+) -> nn.Sequential:
+    """Build a network that maps pixels to embeddings: a backbone and one linear layer.
+
+    Args:
+        name: of the backbone, one of `names()`.
+        embedding_dim: D; the losses bring the embeddings [B, D] to unit length.
+        pretrained: whether the backbone starts from ImageNet weights.
+
+    Raises:
+        ValueError: unknown name, or no weights for it.
+        ConnectionError: the weights have to be downloaded and cannot be.
+    """
+    backbone = create(name, pretrained=pretrained)
+    return nn.Sequential(backbone, nn.Linear(backbone.feature_dim, embedding_dim))
+
+
+def with_synchronized_batch_norm(network: nn.Module) -> nn.Module:
+    """Let batch normalisation take its statistics over all processes, as over one larger batch.
+
+    On CUDA these are torch's own layers, by timm's conversion; torch's refuse the CPU, where ours
+    stand in for plain BatchNorm2d. (EfficientNet-Lite0 has another kind, which on the CPU keeps to
+    the statistics of its process.)
+
+    Args:
+        network: on its device; plain layers are replaced in place.
+    """
+    if next(network.parameters()).is_cuda:
+        import timm.layers
+
+        convert = timm.layers.convert_sync_batchnorm  # type: ignore[attr-defined]
+        return cast(nn.Module, convert(network))
+    for name, module in list(network.named_modules()):
+        if type(module) is nn.BatchNorm2d:
+            network.set_submodule(name, _SynchronizedBatchNorm.like(module))
+    return network
+
+
+class _SynchronizedBatchNorm(nn.BatchNorm2d):
+    """Batch normalisation [B, F, S, S] over the images of all processes, on any device."""
+
+    @classmethod
+    def like(cls, other: nn.BatchNorm2d) -> "_SynchronizedBatchNorm":
+        made = cls(other.num_features, other.eps, other.momentum)
+        made.load_state_dict(other.state_dict())
+        return made
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(inputs)
+        count = self._total(inputs.new_tensor([inputs.numel() / inputs.shape[1]]))
+        mean_F = self._total(inputs.sum(dim=(0, 2, 3))) / count
+        centred = inputs - mean_F[:, None, None]
+        variance_F = self._total(centred.square().sum(dim=(0, 2, 3))) / count
+        self._track(mean_F.detach(), (variance_F * count / (count - 1)).detach())
+        scale_F = self.weight * (variance_F + self.eps).rsqrt()
+        return centred * scale_F[:, None, None] + self.bias[:, None, None]
+
+    def _total(self, values: Tensor) -> Tensor:
+        """Sum over processes, which gradients can pass."""
+        from torch.distributed.nn.functional import all_reduce
+
+        return cast(Tensor, all_reduce(values))  # type: ignore[no-untyped-call]
+
+    def _track(self, mean_F: Tensor, variance_F: Tensor) -> None:
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.momentum is not None
+        self.running_mean.lerp_(mean_F, self.momentum)
+        self.running_var.lerp_(variance_F, self.momentum)
+
+
 def projection_head(
     in_dim: int,
     hidden_dim: int = 512,
@@ -140,8 +214,10 @@ class _Dropout(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         if not self.training or self.share == 0:
             return inputs
-        kept = torch.empty_like(inputs).bernoulli_(1 - self.share, generator=self.generator)
-        return inputs * kept / (1 - self.share)
+        device = self.generator.device if self.generator else inputs.device
+        kept = torch.empty(inputs.shape, dtype=inputs.dtype, device=device)
+        kept.bernoulli_(1 - self.share, generator=self.generator)
+        return inputs * kept.to(inputs.device) / (1 - self.share)
 
 
 def names() -> list[str]:
@@ -189,6 +265,26 @@ def _load_in_order(network: nn.Module, tensors: dict[str, Tensor]) -> None:
     network.load_state_dict(dict(zip(own, tensors.values(), strict=True)))
 
 
+def _small(pretrained: bool) -> Backbone:
+    """Four convolutions, for training from scratch on a CPU: 0.4 million weights.
+
+    Only the first one has a stride: halving the image before anything is learned makes the network
+    several times as fast, and pooling keeps what later strides would throw away.
+    """
+    if pretrained:
+        raise ValueError(
+            "There are no ImageNet weights for the backbone 'small', which is trained from "
+            "scratch: leave pretrained out, or choose another backbone."
+        )
+    channels = (3, 32, 64, 128, 256)
+    layers: list[nn.Module] = []
+    for i, (before, after) in enumerate(pairwise(channels)):
+        convolution = nn.Conv2d(before, after, 3, stride=2 if i == 0 else 1, padding=1, bias=False)
+        layers += [convolution, nn.BatchNorm2d(after), nn.ReLU(inplace=True), nn.MaxPool2d(2)]
+    network = nn.Sequential(*layers[:-1], nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return Backbone(network, channels[-1], mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+
+
 def _resnet(name: str, feature_dim: int, pretrained: bool) -> Backbone:
     from torchvision import models
 
@@ -209,6 +305,7 @@ def _resnet(name: str, feature_dim: int, pretrained: bool) -> Backbone:
 
 _BUILDERS: dict[str, Callable[[bool], Backbone]] = {
     "efficientnet_lite0": _efficientnet_lite0,
+    "small": _small,
     "resnet18": partial(_resnet, "resnet18", 512),
     "resnet50": partial(_resnet, "resnet50", 2048),
 }

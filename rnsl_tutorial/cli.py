@@ -161,6 +161,14 @@ def experiment(
     ] = [0.5],  # noqa: B006
     part: Annotated[str, typer.Option(help="test, or val while choosing a recipe.")] = "test",
     jobs: Annotated[int, typer.Option(help="Runs at a time, one on a core.")] = 2,
+    batched: Annotated[
+        bool,
+        typer.Option(
+            "--batched",
+            help="In place of --jobs: train the runs as one model, on the GPU if there is one. "
+            "Without a GPU this takes about as long as --jobs 1.",
+        ),
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace results that OUT holds already.")
     ] = False,
@@ -171,7 +179,8 @@ def experiment(
     """
     from tqdm.auto import tqdm
 
-    from rnsl_tutorial import experiments, features
+    from rnsl_tutorial import devices, experiments, features
+    from rnsl_tutorial.batched import run_grid as run_batched
 
     path = out / "results.json"
     if path.exists() and not overwrite:
@@ -180,17 +189,164 @@ def experiment(
     given = {"epochs": epochs, "temperature": temperature}
     settings = {name: value for name, value in given.items() if value is not None}
     configs = experiments.grid(noise, rate, loss, seeds, q, k, dataset=dataset, **settings)
+    device = devices.find_device().type if batched else "cpu"
+    name = "cpu" if device == "cpu" else devices.report(device).name
     done: list[experiments.Result] = []
     with tqdm(total=len(configs), unit="run") as bar:
 
         def keep(result: experiments.Result) -> None:
             done.append(result)
-            experiments.save(path, done, data.made_with)
+            experiments.save(path, done, data.made_with, device=name)
             bar.update()
 
-        results = experiments.run_grid(data, configs, part, jobs=jobs, on_result=keep)
-    experiments.save(path, results, data.made_with)
+        if batched:
+            results = run_batched(data, configs, part, device=device, on_result=keep)
+        else:
+            results = experiments.run_grid(data, configs, part, jobs=jobs, on_result=keep)
+    experiments.save(path, results, data.made_with, device=name)
     _show(path, out)
+
+
+@app.command()
+def train(
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder for checkpoints, the model, history and results.", show_default=False
+        ),
+    ],
+    dataset: Annotated[
+        str, typer.Option(help="aid, nwpu45, eurosat, scenes, or a name for your own.")
+    ] = "aid",
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of class folders, or a tar or zip of one [default: what `rnsl data get` "
+            "fetched]. scenes needs none."
+        ),
+    ] = None,
+    preset: Annotated[str, typer.Option(help="laptop or paper.")] = "laptop",
+    noise: Annotated[
+        str,
+        typer.Option(help="symmetric, pair_flip, label_dependent or instance_dependent."),
+    ] = "symmetric",
+    rate: Annotated[float, typer.Option(help="Share of wrong labels.")] = 0.0,
+    loss: Annotated[str, typer.Option(help="nsl, rnsl or trnsl.")] = "rnsl",
+    seed: Annotated[int, typer.Option(help="Of noise, weights, batches, augmentation.")] = 0,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Any other setting of rnsl_tutorial.config.Config, such as epochs=10; repeatable.",
+        ),
+    ] = None,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    devices: Annotated[int, typer.Option(help="Processes on each machine, one a device.")] = 1,
+    num_nodes: Annotated[int, typer.Option(help="Machines.")] = 1,
+    strategy: Annotated[str, typer.Option(help="Of Lightning Fabric: auto, ddp.")] = "auto",
+    precision: Annotated[str, typer.Option(help="32, bf16 or fp16.")] = "32",
+    compile_: Annotated[
+        bool, typer.Option("--compile", help="Let torch.compile work on the network.")
+    ] = False,
+    memory_share: Annotated[
+        float, typer.Option(help="Share of the device's free memory that images may take.")
+    ] = 0.5,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest checkpoint in OUT.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Begin anew in a folder that holds a run.")
+    ] = False,
+) -> None:
+    """Train a network on images with wrong labels; print what it reached on val and test.
+
+    The preset "laptop" trains a small network from scratch in minutes on two cores; "paper" is the
+    paper's protocol, for a GPU. A run that was stopped goes on with --resume, bit for bit on a CPU.
+    """
+    from rnsl_tutorial import config, download, pixels, progress
+    from rnsl_tutorial.devices import Hardware
+
+    settings = config.parse_settings(set_ or [])
+    given = {"dataset": dataset, "noise": noise, "rate": rate, "loss": loss, "seed": seed}
+    chosen = config.from_preset(preset, **{**given, **settings})
+    hardware = Hardware(
+        accelerator=accelerator, devices=devices, num_nodes=num_nodes, strategy=strategy,
+        precision=precision, compile=compile_, memory_share=memory_share,
+    )  # fmt: skip
+    pixels.check_folder(out, resume=resume, overwrite=overwrite)
+    fetched = download.find(dataset) if dataset in download.PINS else None
+    made = pixels.Run(pixels.load(chosen, root or fetched), chosen, hardware)
+    first = made.fabric.is_global_zero
+    if first:
+        typer.echo(made.describe())
+    try:
+        with progress.shown(chosen.epochs, out / "logs", disable=not first) as on_epoch:
+            made.run(out, resume=resume, on_epoch=on_epoch)
+    except KeyboardInterrupt as stop:
+        typer.echo(f"rnsl: {stop or 'Stopped.'} The same command with --resume goes on.", err=True)
+        raise typer.Exit(130) from stop
+    if first:
+        _show(out / pixels.RESULTS, None)
+
+
+@app.command()
+def sweep(
+    grid: Annotated[Path, typer.Argument(help="TOML file.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder of the sweep.", show_default=False)],
+    jobs: Annotated[int, typer.Option(help="Cells at a time.")] = 2,
+    root: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=PATH", help="Images of a data set, instead of the grid's; repeatable."
+        ),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(help="Run on a Ray cluster: local starts one; auto; ray://HOST:10001."),
+    ] = None,
+    list_only: Annotated[
+        bool, typer.Option("--list", help="Print the cells and which are done; run nothing.")
+    ] = False,
+) -> None:
+    """Run every combination of a grid that is not done yet; write one table of all.
+
+    The TOML file holds a preset, a section "settings" of what all cells share, a section "grid" of
+    lists, and paths by data set in the sections "roots" (images) and "features". A sweep that was
+    stopped goes on with the same command, and a grid that grew runs only what is new.
+    """
+    from tqdm.auto import tqdm
+
+    from rnsl_tutorial import sweep as sweeps
+
+    cells = sweeps.make_cells(sweeps.read_grid(grid, root or []))
+    done = [outcome is not None and not outcome.error for outcome in sweeps.read(cells, out)]
+    if list_only:
+        for cell, is_done in zip(cells, done, strict=True):
+            typer.echo(f"{'done' if is_done else 'open'}  {cell.name}")
+    typer.echo(f"{len(cells)} cells, {sum(done)} of them done; {jobs} at a time.")
+    if list_only:
+        return
+    failed: list[str] = []
+    with tqdm(total=len(cells), initial=sum(done), unit="cell") as bar:
+
+        def show(cell: sweeps.Cell, outcome: sweeps.Outcome) -> None:
+            failed.extend([f"{cell.name}: {outcome.error}"] * bool(outcome.error))
+            bar.set_postfix(failed=len(failed), refresh=False)
+            bar.update(not outcome.error)
+
+        try:
+            sweeps.run(cells, out, jobs=jobs, ray=ray, on_outcome=show)
+        except KeyboardInterrupt:
+            bar.close()
+            typer.echo("rnsl: Stopped. The same command goes on from here.", err=True)
+            raise typer.Exit(130) from None
+    typer.echo(f"Written: {out / 'results.md'}, and beside it results.csv, results.json, figures.")
+    for line in failed:
+        typer.echo(f"rnsl: {line}", err=True)
+    if failed:
+        typer.echo(f"The tracebacks are in {out / 'cells'}; run it again to retry.", err=True)
+        raise typer.Exit(1)
 
 
 @app.command("report")
@@ -254,3 +410,40 @@ def build_maps(
     maps.save(out, built)
     typer.echo(f"Written: {out} ({out.stat().st_size / 1e6:.1f} MB)")
     _save_figure(report.maps_figure(built, built.noises[0], rate), out.with_suffix(".png"))
+
+
+data_app = typer.Typer(no_args_is_help=True, help="Image archives from their public repositories.")
+app.add_typer(data_app, name="data")
+
+
+@data_app.command("get")
+def get_data(
+    name: Annotated[str, typer.Argument(help="aid, nwpu45 or eurosat.", show_default=False)],
+    to: Annotated[
+        Path | None, typer.Option(help="New folder [default: in the cache].", show_default=False)
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Fetch a data set of images, check it and unpack it.
+
+    Source, size and licence are shown first. On a terminal you are asked whether to go on; in a
+    script or notebook nobody could answer, so it goes on. A download that was stopped goes on where
+    it stopped.
+    """
+    import shlex
+    import sys
+
+    from rnsl_tutorial import download
+
+    folder = download.find(name, to)
+    if folder is None:
+        typer.echo(download.describe(name))
+        if sys.stdin.isatty() and not yes:
+            typer.confirm("Download it?", abort=True)
+        try:
+            folder = download.get(name, to)
+        except KeyboardInterrupt:
+            typer.echo("rnsl: stopped. Run this again to go on from here.", err=True)
+            raise typer.Exit(130) from None
+    typer.echo(f"{name} is in {folder}")
+    typer.echo(f"Train on it: rnsl train --dataset {name} --root {shlex.quote(str(folder))}")

@@ -25,10 +25,11 @@ from torch import Tensor, nn
 
 from rnsl_tutorial import __version__, evaluate, losses, maps, noise
 from rnsl_tutorial.backbones import projection_head
+from rnsl_tutorial.config import Config
 from rnsl_tutorial.features import FeatureSet
 from rnsl_tutorial.paths import shipped, written_whole
 from rnsl_tutorial.projection import umap_map
-from rnsl_tutorial.train import Config, EpochReport, build_loss, embed, train
+from rnsl_tutorial.train import EpochReport, build_loss, embed, train
 
 NOISES = ("symmetric", "pair_flip", "label_dependent", "instance_dependent")
 REFERENCE_SEED = 42
@@ -81,27 +82,49 @@ def corrupt(features: FeatureSet, config: Config) -> noise.CorruptedLabels:
     Raises:
         ValueError: unknown noise, a rate out of range, or classes that the noise has no table for.
     """
-    labels_N = features.labels[features.split.train]
-    num_classes = len(features.class_names)
-    seed = REFERENCE_SEED + config.seed
+    train_N = features.split.train
+    return corrupt_labels(
+        features.labels[train_N], features.class_names, config, features.features[train_N]
+    )
+
+
+def corrupt_labels(
+    labels: NDArray[np.int64],
+    class_names: tuple[str, ...],
+    config: Config,
+    inputs: NDArray[np.float32],
+    seed: int | None = None,
+) -> noise.CorruptedLabels:
+    """Corrupt labels as the config says.
+
+    Args:
+        labels: int64 [N], the true ones.
+        class_names: C names, sorted.
+        config: dataset, noise, rate and seed are read.
+        inputs: float [N, D], what instance-dependent noise depends on.
+        seed: of the noise; None for 42 + config.seed.
+
+    Raises:
+        ValueError: unknown noise, a rate out of range, or classes that the noise has no table for.
+    """
+    seed = REFERENCE_SEED + config.seed if seed is None else seed
     if config.noise == "instance_dependent":
-        inputs_ND = features.features[features.split.train]
-        return noise.instance_dependent_flips(inputs_ND, labels_N, num_classes, config.rate, seed)
-    return noise.corrupt_labels(labels_N, _transition(features, config), seed)
+        return noise.instance_dependent_flips(inputs, labels, len(class_names), config.rate, seed)
+    return noise.corrupt_labels(labels, _transition(class_names, config), seed)
 
 
-def _transition(features: FeatureSet, config: Config) -> noise.Matrix:
+def _transition(class_names: tuple[str, ...], config: Config) -> noise.Matrix:
     if config.noise == "symmetric":
-        return noise.symmetric_transition(len(features.class_names), config.rate)
+        return noise.symmetric_transition(len(class_names), config.rate)
     if config.noise == "pair_flip":
-        return noise.pair_flip_transition(len(features.class_names), config.rate)
+        return noise.pair_flip_transition(len(class_names), config.rate)
     if config.noise != "label_dependent":
         raise ValueError(f"There is no noise {config.noise!r}; choose from {', '.join(NOISES)}.")
-    if noise.label_dependent_classes(config.dataset) != features.class_names:
+    if noise.label_dependent_classes(config.dataset) != class_names:
         raise ValueError(
             f"The label-dependent noise of {config.dataset!r} is for its own "
             f"{len(noise.label_dependent_classes(config.dataset))} classes, not for these "
-            f"{len(features.class_names)}: {', '.join(features.class_names[:3])} ... "
+            f"{len(class_names)}: {', '.join(class_names[:3])} ... "
             "Choose another noise, or pass the data set's name that fits."
         )
     return noise.label_dependent_transition(config.dataset, config.rate)
@@ -258,25 +281,42 @@ def measure(fitted: Fitted, features: FeatureSet, part: str = "test") -> dict[st
         a score for them.
     """
     _check_part(part)
-    embeddings = embed(fitted.network, standardized(features))
-    true = torch.from_numpy(features.labels)
-    index, query = (torch.from_numpy(getattr(features.split, name)) for name in ("train", part))
-    prototypes = nn.functional.normalize(fitted.loss.prototypes.detach(), dim=1)
-    wrong = torch.from_numpy(fitted.given.flipped)
-    given = torch.from_numpy(fitted.given.labels)
-    nearest = (embeddings[index] @ prototypes.T).argmax(dim=1)
+    embeddings_ND = embed(fitted.network, standardized(features))
+    train_N, part_M = features.split.train, getattr(features.split, part)
+    return judge(
+        fitted, embeddings_ND[train_N], features.labels[train_N],
+        embeddings_ND[part_M], features.labels[part_M],
+    )  # fmt: skip
+
+
+def judge(
+    fitted: Fitted,
+    index: Tensor,
+    index_labels: NDArray[np.int64],
+    queries: Tensor,
+    query_labels: NDArray[np.int64],
+) -> dict[str, float]:
+    """Judge embeddings on true labels, as `measure` tells.
+
+    Args:
+        fitted: from `fit`, for its prototypes, its given labels and what it keeps.
+        index: float32 [N, D], embeddings of the training images, of unit length.
+        index_labels: int64 [N], their true labels.
+        queries: float32 [M, D], those of the images to judge by.
+        query_labels: int64 [M], their true labels.
+    """
+    prototypes_CD = nn.functional.normalize(fitted.loss.prototypes.detach(), dim=1)
+    wrong_N = torch.from_numpy(fitted.given.flipped).to(index.device)
+    given_N = torch.from_numpy(fitted.given.labels).to(index.device)
+    nearest_N = (index @ prototypes_CD.T).argmax(dim=1)
     metrics = {
-        "knn_clean": evaluate.knn_accuracy(
-            embeddings[index], true[index], embeddings[query], true[query]
-        ),
-        "knn_noisy": evaluate.knn_accuracy(
-            embeddings[index], given, embeddings[query], true[query]
-        ),
-        "prototype": evaluate.prototype_accuracy(embeddings[query], prototypes, true[query]),
-        "memorized": (nearest == given)[wrong].float().mean().item(),
-        "realized_rate": wrong.float().mean().item(),
+        "knn_clean": evaluate.knn_accuracy(index, index_labels, queries, query_labels),
+        "knn_noisy": evaluate.knn_accuracy(index, given_N, queries, query_labels),
+        "prototype": evaluate.prototype_accuracy(queries, prototypes_CD, query_labels),
+        "memorized": (nearest_N == given_N)[wrong_N].float().mean().item(),
+        "realized_rate": wrong_N.float().mean().item(),
     }
-    return metrics | _pruning(fitted, embeddings[index], given, wrong)
+    return metrics | _pruning(fitted, index, given_N, wrong_N)
 
 
 def _check_part(part: str) -> None:
@@ -567,8 +607,13 @@ def _table(
 # ------------------------------------------------------------------ results on disk
 
 
-def provenance() -> dict[str, Any]:
-    """Return what a figure needs beside it: versions, machine and time."""
+def provenance(device: str = "cpu", threads: int = 1) -> dict[str, Any]:
+    """Return what a figure needs beside it: versions, machine and time.
+
+    Args:
+        device: what the runs ran on.
+        threads: of the processor, for each run.
+    """
     return {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "rnsl_tutorial": __version__,
@@ -579,18 +624,27 @@ def provenance() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "cores": psutil.cpu_count(logical=True),
         "processor": platform.processor() or platform.machine(),
-        "threads_a_run": 1,
-        "device": "cpu",
+        "threads_a_run": threads,
+        "device": device,
     }
 
 
-def save(path: Path, results: Iterable[Result], features: Mapping[str, Any]) -> None:
+def save(
+    path: Path,
+    results: Iterable[Result],
+    features: Mapping[str, Any],
+    *,
+    device: str = "cpu",
+    threads: int = 1,
+) -> None:
     """Write results as JSON with their provenance, whole or not at all.
 
     Args:
         path: the file.
         results: of `run` or `run_grid`.
-        features: how the features were made, `FeatureSet.made_with`.
+        features: how the inputs were made, such as `FeatureSet.made_with`.
+        device: what the runs ran on.
+        threads: of the processor, for each run.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -598,7 +652,10 @@ def save(path: Path, results: Iterable[Result], features: Mapping[str, Any]) -> 
     rows = [asdict(result) for result in results]
     for row in rows:  # JSON has no NaN
         row["metrics"] = {k: None if math.isnan(v) else v for k, v in row["metrics"].items()}
-    document = {"provenance": {**provenance(), "features": dict(features)}, "results": rows}
+    document = {
+        "provenance": {**provenance(device, threads), "features": dict(features)},
+        "results": rows,
+    }
     with written_whole(path) as file:
         file.write(json.dumps(document, indent=1, allow_nan=False).encode())
 

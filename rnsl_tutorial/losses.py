@@ -16,6 +16,9 @@ made of is the probability that the prototypes give to the image's label y, at t
 Everything is computed from log p, never from p: p underflows in float32 once the label's cosine
 falls about 100 T below the best one, and p**q then gives NaN gradients where expm1 gives zero.
 
+The functions also take M models side by side, each with its own images, prototypes and labels: an
+axis M in front of [B, D], [C, D] and [B] is kept.
+
 Shapes: B images in a batch, C classes, D embedding dimensions, N images in the training set.
 """
 
@@ -207,13 +210,13 @@ def label_log_probability(
     up to 0.4 in the logit.
 
     Args:
-        embeddings: float [B, D], normalized here.
-        prototypes: float [C, D], normalized here.
-        labels: int64 [B] in [0, C).
+        embeddings: float [B, D] or [M, B, D], normalized here.
+        prototypes: float [C, D] or [M, C, D], normalized here.
+        labels: int64 [B] or [M, B] in [0, C).
         temperature: > 0.
 
     Returns:
-        float [B], each <= 0.
+        float, of the shape of labels, each <= 0.
 
     Raises:
         ValueError: temperature out of range, or shapes that disagree.
@@ -221,24 +224,27 @@ def label_log_probability(
     _check_batch(embeddings, prototypes, labels, temperature)
     dtype = torch.promote_types(embeddings.dtype, torch.float32)
     with torch.autocast(embeddings.device.type, enabled=False):
-        x_BD = F.normalize(embeddings.to(dtype), dim=1)
-        w_CD = F.normalize(prototypes.to(dtype), dim=1)
-        logits_BC = x_BD @ w_CD.T / temperature
-        return logits_BC.log_softmax(dim=1).gather(1, labels[:, None]).squeeze(1)
+        x_BD = F.normalize(embeddings.to(dtype), dim=-1)
+        w_CD = F.normalize(prototypes.to(dtype), dim=-1)
+        logits_BC = x_BD @ w_CD.mT / temperature
+        return logits_BC.log_softmax(dim=-1).gather(-1, labels[..., None]).squeeze(-1)
 
 
-def negative_box_cox(log_p: Tensor, q: float) -> Tensor:
+def negative_box_cox(log_p: Tensor, q: float | Tensor) -> Tensor:
     """The negative Box-Cox transform of p, from log p: (1 - p**q) / q = -expm1(q log p) / q.
 
     Box and Cox, 1964; as a loss: Zhang and Sabuncu, NeurIPS 2018.
 
     Args:
         log_p: float, any shape, each at most 0; -inf stands for p = 0.
-        q: in [0, 1]; 0 gives the limit, -log p.
+        q: in [0, 1]; 0 gives the limit, -log p. A tensor is broadcast against log_p.
 
     Returns:
         float, of the shape of log_p, each in [0, 1/q].
     """
+    if isinstance(q, Tensor):
+        exponent = torch.where(q == 0, 1.0, q)  # 0 / 0 would turn the gradient into NaN
+        return torch.where(q == 0, -log_p, -(exponent * log_p).expm1() / exponent)
     return -log_p if q == 0 else -(q * log_p).expm1() / q
 
 
@@ -481,16 +487,18 @@ def _check_batch(
 ) -> None:
     _check_temperature(temperature)
     if (
-        embeddings.ndim != 2
-        or prototypes.ndim != 2
-        or embeddings.shape[1] != prototypes.shape[1]
-        or labels.shape != embeddings.shape[:1]
+        embeddings.ndim not in (2, 3)
+        or prototypes.ndim != embeddings.ndim
+        or embeddings.shape[:-2] != prototypes.shape[:-2]
+        or embeddings.shape[-1] != prototypes.shape[-1]
+        or labels.shape != embeddings.shape[:-1]
     ):
         raise ValueError(
             f"embeddings are {list(embeddings.shape)}, prototypes {list(prototypes.shape)}, labels "
-            f"{list(labels.shape)}; they must be [B, D], [C, D] and [B]."
+            f"{list(labels.shape)}; they must be [B, D], [C, D] and [B], or, for M models side by "
+            "side, [M, B, D], [M, C, D] and [M, B]."
         )
-    _check_range("labels", labels, prototypes.shape[0], "the number of prototypes")
+    _check_range("labels", labels, prototypes.shape[-2], "the number of prototypes")
 
 
 def _check_range(name: str, values: Tensor, end: int, meaning: str) -> None:

@@ -1,104 +1,83 @@
 """One plain training loop, for a head on features and for a network on pixels.
 
 It alternates the two steps of the paper: train on the images that are kept, and, for t-RNSL, decide
-every few epochs which images to keep.
+every few epochs which images to keep. Devices, precision and processes are Lightning Fabric's work.
 
 Shapes: N training images, B images in a batch, C classes, D embedding dimensions.
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple, TypeGuard
+import signal
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeGuard, cast
 
 import torch
 from torch import Tensor, nn
 
-from rnsl_tutorial import losses
+from rnsl_tutorial import augmentation, checkpoints, losses
+from rnsl_tutorial.config import LOSSES, Config
+from rnsl_tutorial.devices import Hardware, Stopwatch, launch
+from rnsl_tutorial.pruning import update_kept
 
-LOSSES = ("nsl", "rnsl", "trnsl")
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+__all__ = [
+    "LOSSES",
+    "Config",
+    "EpochReport",
+    "Source",
+    "Training",
+    "build_loss",
+    "embed",
+    "kept_share",
+    "prune",
+    "train",
+]
+
+CHECK_EVERY = 50
+"""Batches from one look at whether the loss is finite to the next: a look stalls an accelerator."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Config:
-    """Everything that decides the outcome of a run.
+class Source(Protocol):
+    """Inputs that come batch by batch on the device, such as `placement.Resident`."""
 
-    The defaults suit a head on frozen features and are the same for every loss. They were chosen on
-    the validation split of AID, see `benchmarks/recipe.py`; the paper fine-tunes a whole network,
-    at temperature 0.05.
+    device: torch.device
 
-    Attributes:
-        dataset: name of the data, for the record.
-        noise: kind of label noise, see `experiments.NOISES`.
-        rate: share of labels that the noise flips, in [0, 1).
-        loss: "nsl", "rnsl" or "trnsl".
-        seed: of the noise, the initial weights and the order of the batches.
-        epochs: passes over the training set.
-        batch_size: images a step.
-        hidden_dim: width of the head's hidden layer.
-        embedding_dim: D.
-        input_dropout: share of the features silenced at random in training.
-        dropout: share of the head's hidden units silenced at random in training.
-        learning_rate: of SGD with Nesterov momentum at the start; falls to 0 along a cosine.
-        momentum: of SGD.
-        weight_decay: of network and prototypes alike, as in the paper.
-        temperature: T of the softmax.
-        q: of RNSL and t-RNSL.
-        k: of t-RNSL.
-        prune_from: epoch, from 1, before which the images to keep are chosen for the first time;
-            None for half of the epochs.
-        prune_every: epochs from one choice to the next.
-    """
+    def __len__(self) -> int:
+        """N."""
 
-    dataset: str = "aid"
-    noise: str = "symmetric"
-    rate: float = 0.0
-    loss: str = "rnsl"
-    seed: int = 0
-    epochs: int = 40
-    batch_size: int = 256
-    hidden_dim: int = 512
-    embedding_dim: int = 128
-    input_dropout: float = 0.1
-    dropout: float = 0.0
-    learning_rate: float = 0.007
-    momentum: float = 0.9
-    weight_decay: float = 1e-4
-    temperature: float = 0.07
-    q: float = 0.7
-    k: float = 0.5
-    prune_from: int | None = None
-    prune_every: int = 5
+    def batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
+        """Yield the inputs [B, ...] of each batch, int64 [B] of places on the CPU."""
 
-    def __post_init__(self) -> None:
-        """Refuse values that no run could make sense of."""
-        if self.loss not in LOSSES:
-            raise ValueError(f"There is no loss {self.loss!r}; choose one of {', '.join(LOSSES)}.")
-        for name in ("epochs", "batch_size", "hidden_dim", "embedding_dim", "prune_every"):
-            self._require(name, "at least 1", getattr(self, name) >= 1)
-        self._require("prune_from", "at least 1", self.prune_from is None or self.prune_from >= 1)
-        self._require("rate", "in [0, 1)", 0 <= self.rate < 1)
-        self._require("learning_rate", "above 0", self.learning_rate > 0)
-        self._require("temperature", "above 0", self.temperature > 0)
-        self._require("q", "in (0, 1]", 0 < self.q <= 1)
-        self._require("k", "in [0, 1)", 0 <= self.k < 1)
 
-    def _require(self, name: str, allowed: str, holds: bool) -> None:
-        if not holds:
-            raise ValueError(f"{name} is {getattr(self, name)}; it must be {allowed}.")
-
-    def prunes_before(self, epoch: int) -> bool:
-        """Whether the images to keep are chosen anew before this epoch, counted from 0."""
-        start = max(1, self.epochs // 2) if self.prune_from is None else self.prune_from
-        return epoch >= start and (epoch - start) % self.prune_every == 0
+Inputs: TypeAlias = Tensor | Source
 
 
 class EpochReport(NamedTuple):
-    """What `train` tells after each epoch: its number from 0, the mean loss, the share kept."""
+    """What the loop tells after each epoch.
+
+    Attributes:
+        epoch: its number, from 0.
+        loss: mean over the training images, each as it was when its batch came.
+        kept: share of the training images that the loss listens to; 1 for all but t-RNSL.
+        learning_rate: at the end of the epoch.
+        seconds: that it took, pruning and validation included; where it was stopped and resumed,
+            of the last part.
+        validation: what `validate` returned, None where it was not asked.
+    """
 
     epoch: int
     loss: float
     kept: float
+    learning_rate: float = math.nan
+    seconds: float = math.nan
+    validation: float | None = None
 
 
 def build_loss(
@@ -130,80 +109,499 @@ def build_loss(
 def train(
     network: nn.Module,
     loss: losses.NormalizedSoftmaxLoss,
-    inputs: Tensor,
+    inputs: Inputs,
     labels: Tensor,
     config: Config,
     on_epoch: Callable[[EpochReport], None] | None = None,
-) -> None:
+    *,
+    fabric: "Fabric | None" = None,
+    validate: "Callable[[Training], float] | None" = None,
+    folder: Path | None = None,
+    resume: bool = False,
+) -> "Training":
     """Train a network and the prototypes of its loss, in place.
 
     Args:
         network: inputs [B, ...] -> embeddings [B, D].
         loss: from `build_loss`.
-        inputs: [N, ...], features or pixels.
+        inputs: [N, ...], features or pixels; what does not fit into memory comes as a `Source`.
         labels: int64 [N], possibly wrong; true labels are never seen here.
-        config: the optimiser's and the pruning's settings are read, and the seed, which decides
-            the order of the batches.
+        config: the settings of optimiser, pruning, augmentation and selection are read, and the
+            seed, which decides the order of the batches and their augmentation.
         on_epoch: called after each epoch.
+        fabric: from `devices.launch`; by default the device of the inputs, in float32.
+        validate: judges the weights as they are, higher is better; asked after every epoch unless
+            config.selection is "last".
+        folder: where a checkpoint is written after every epoch, and where Ctrl-C or a request to
+            terminate stops the run at the end of a batch.
+        resume: go on from the newest usable checkpoint in the folder, if there is one.
+
+    Returns:
+        The finished training, with its history.
 
     Raises:
-        FloatingPointError: the loss is no longer finite.
+        FloatingPointError: the loss or a weight is no longer finite.
+        KeyboardInterrupt: stopped, after a checkpoint was written.
+        ValueError: checkpoints are there, but none can be used; or config.selection needs validate.
     """
-    generator = torch.Generator().manual_seed(config.seed)
-    optimizer = torch.optim.SGD(
+    training = Training(network, loss, inputs, labels, config, fabric=fabric, validate=validate)
+    training.run(on_epoch, folder=folder, resume=resume)
+    return training
+
+
+class Training:
+    """A training that can be watched, stopped, saved and resumed.
+
+    With config.pruning "reference", pruning repeats what the reference implementation does: it
+    scores randomly augmented images, by network and prototypes of the epoch that did best on clean
+    validation labels; then the network goes back to the last epoch, while the prototypes stay at
+    the best epoch's. So clean labels steer the training, an image's fate hangs on a draw of its
+    colours, and network and prototypes come from different epochs.
+
+    Args:
+        network, loss, inputs, labels, config, fabric, validate: as for `train`.
+
+    Attributes:
+        epoch: epochs that are done.
+        step: batches that are done in the epoch at hand.
+        history: the reports so far.
+        stop: set it, from any thread, to end `epochs` after the batch at hand; once cleared,
+            `epochs` goes on from there, bit for bit.
+        embeddings: those of the training images as they are now, see `embed_training`.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: losses.NormalizedSoftmaxLoss,
+        inputs: Inputs,
+        labels: Tensor,
+        config: Config,
+        *,
+        fabric: "Fabric | None" = None,
+        validate: "Callable[[Training], float] | None" = None,
+    ) -> None:
+        if config.selection != "last" and validate is None:
+            raise ValueError(
+                f"selection is {config.selection!r}, which needs a validate function to choose an "
+                "epoch by; pass one, or selection 'last'."
+            )
+        self.network, self.loss, self.inputs = network, loss, inputs
+        self.config, self.validate = config, validate
+        self.fabric = fabric or launch(Hardware(accelerator=inputs.device.type))
+        self.labels = labels.to(self.fabric.device)
+        self.epoch = self.step = 0
+        self.history: list[EpochReport] = []
+        self.stop = threading.Event()
+        self._optimizer = _optimizer(network, loss, config)
+        self._scheduler = _scheduler(self._optimizer, config, self._steps)
+        self._objective, self._fabric_optimizer = self.fabric.setup(
+            _Objective(network, loss), self._optimizer
+        )
+        self._order_generator = torch.Generator().manual_seed(config.seed)
+        self._augmentation_generator = torch.Generator().manual_seed(config.seed)
+        self._order_N = torch.empty(0, dtype=torch.int64)
+        self._losses_S = torch.zeros(self._steps, device=self.fabric.device)
+        self._selected: dict[str, Any] | None = None
+        self._embeddings_ND: Tensor | None = None
+        self._last_checkpoint: Path | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether every epoch is done."""
+        return self.epoch == self.config.epochs
+
+    @property
+    def _steps(self) -> int:
+        return math.ceil(len(self.labels) / self.config.batch_size)
+
+    @property
+    def seconds(self) -> float:
+        """Time spent on the epochs that are done, pruning and validation included."""
+        return sum(report.seconds for report in self.history)
+
+    # -------------------------------------------------------------- the algorithm
+
+    def run(
+        self,
+        on_epoch: Callable[[EpochReport], None] | None = None,
+        *,
+        folder: Path | None = None,
+        resume: bool = False,
+    ) -> None:
+        """Train to the end and take the selected weights; arguments and errors as for `train`."""
+        if folder and resume:
+            self.restore(folder)
+        with _stopped_by_signals(self.stop) if folder else nullcontext():
+            for report in self.epochs(folder):
+                if on_epoch:
+                    on_epoch(report)
+        if not self.finished:
+            raise KeyboardInterrupt(f"Stopped in epoch {self.epoch} after {self.step} batches.")
+        self.take_selected()
+
+    def epochs(self, folder: Path | None = None) -> Iterator[EpochReport]:
+        """Train from where it stands to the end, or until `stop` is set; yield after each epoch.
+
+        Args:
+            folder: where a checkpoint is written after every epoch, and when it is stopped.
+
+        Raises:
+            FloatingPointError: the loss or a weight is no longer finite.
+        """
+        while not self.finished:
+            with Stopwatch(self.fabric.device) as watch:
+                if self.step == 0:
+                    self._begin_epoch()
+                if not self._train_on_the_rest():
+                    self._save(folder)
+                    return
+                report = self._end_epoch()
+            self.history.append(report._replace(seconds=watch.seconds))
+            self._save(folder)
+            yield self.history[-1]
+
+    def _begin_epoch(self) -> None:
+        if _truncated(self.loss) and self.config.prunes_before(self.epoch):
+            self._prune(self.loss)
+        self._order_N = torch.randperm(len(self.labels), generator=self._order_generator)
+        self._losses_S.zero_()
+
+    def _train_on_the_rest(self) -> bool:
+        """Train on the batches that are left of the epoch; False where it was stopped."""
+        self.network.train()
+        self._embeddings_ND = None
+        batches = torch.split(self._order_N, self.config.batch_size)[self.step :]
+        shards = [self._shard(batch_B) for batch_B in batches]
+        for batch_B, shard_B, inputs_B in zip(
+            batches, shards, _batches(self.inputs, shards), strict=True
+        ):
+            self._train_on(self._augmented(inputs_B, len(batch_B)), shard_B, len(batch_B))
+            if self._is_stopped():
+                return False
+        return True
+
+    def _train_on(self, inputs_B: Tensor, indices_B: Tensor, batch_size: int) -> None:
+        """One step of SGD on this process's share of a batch.
+
+        The strategy averages gradients over processes, so that each counts by its share of images.
+        """
+        share = len(range(self.fabric.global_rank, batch_size, self.fabric.world_size)) / batch_size
+        indices_B = indices_B.to(self.fabric.device, non_blocking=True)
+        value = self._objective(inputs_B, self.labels[indices_B], indices_B)
+        self._fabric_optimizer.zero_grad()
+        self.fabric.backward(value * (share * self.fabric.world_size))
+        self._fabric_optimizer.step()
+        self._scheduler.step()
+        self._losses_S[self.step] = value.detach() * (share * batch_size)
+        self.step += 1
+        if self.step % CHECK_EVERY == 0:
+            self._check_losses()
+
+    def _augmented(self, inputs_B: Tensor, batch_size: int) -> Tensor:
+        """Augment this process's share of a batch, by draws for the whole batch."""
+        if self.config.augmentation == "none":
+            return inputs_B
+        drawn = augmentation.draw(
+            self.config.augmentation, batch_size, self._augmentation_generator
+        )
+        return augmentation.apply(inputs_B, drawn.take(self._shard(torch.arange(batch_size))))
+
+    def _end_epoch(self) -> EpochReport:
+        losses_S = self._check_losses()
+        if not all(weight.isfinite().all() for weight in self._objective.parameters()):
+            raise self._diverged("A weight", "after its last batch")
+        epoch = self.epoch
+        self.epoch, self.step = self.epoch + 1, 0
+        return EpochReport(
+            epoch,
+            losses_S.sum().item() / len(self.labels),
+            kept_share(self.loss),
+            float(self._scheduler.get_last_lr()[0]),
+            validation=self._select() if self.config.selection != "last" else None,
+        )
+
+    def _select(self) -> float:
+        assert self.validate is not None
+        score: float = self.fabric.broadcast(self.validate(self))
+        if self._selected is None or score > self._selected["score"]:
+            self._selected = {"score": score, "epoch": self.epoch, **_weights(self)}
+        return score
+
+    def take_selected(self) -> None:
+        """Go back to the weights of the epoch that was selected; none was for "last"."""
+        if self._selected is not None:
+            _load_weights(self, self._selected)
+
+    # -------------------------------------------------------------- pruning and embeddings
+
+    def _prune(self, loss: losses.TruncatedRobustNormalizedSoftmaxLoss) -> None:
+        if self.config.pruning == "reference" and self._selected is not None:
+            self._prune_as_the_reference_does(loss, self._selected)
+        else:
+            update_kept(loss, self.embed_training(), self.labels, self.config.prune_rule)
+
+    def _prune_as_the_reference_does(
+        self, loss: losses.TruncatedRobustNormalizedSoftmaxLoss, selected: dict[str, Any]
+    ) -> None:
+        last = _weights(self)
+        _load_weights(self, selected)
+        embeddings_ND = self._embed(self.inputs, augmented=self.config.augmentation != "none")
+        update_kept(loss, embeddings_ND, self.labels, self.config.prune_rule)
+        self.network.load_state_dict(last["network"])  # but not the prototypes
+
+    def embed_training(self) -> Tensor:
+        """Return the embeddings [N, D] of the training images, without augmentation.
+
+        They are computed once for a state of the weights, however often they are asked for.
+        """
+        if self._embeddings_ND is None:
+            self._embeddings_ND = self._embed(self.inputs)
+        return self._embeddings_ND
+
+    def embed(self, inputs: Inputs) -> Tensor:
+        """Return the embeddings of other inputs, see `embed`, the work shared by all processes."""
+        return self._embed(inputs)
+
+    def _embed(self, inputs: Inputs, *, augmented: bool = False) -> Tensor:
+        network = self.network
+        if augmented:
+            network = _Augmenting(network, self.config.augmentation, self._augmentation_generator)
+        size = self.config.batch_size if self.config.on_pixels else 4096
+        return embed(network, inputs, batch_size=size, fabric=self.fabric)
+
+    # -------------------------------------------------------------- several processes
+
+    def _shard(self, batch_B: Tensor) -> Tensor:
+        """This process's share of a batch, at least one image."""
+        mine = batch_B[self.fabric.global_rank :: self.fabric.world_size]
+        return mine if len(mine) else batch_B[:1]
+
+    def _is_stopped(self) -> bool:
+        if self.fabric.world_size == 1:
+            return self.stop.is_set()
+        flag = torch.tensor(float(self.stop.is_set()), device=self.fabric.device)
+        return bool(self._sum(flag) > 0)
+
+    def _sum(self, values: Tensor) -> Tensor:
+        return cast(Tensor, self.fabric.all_reduce(values, reduce_op="sum"))
+
+    def _check_losses(self) -> Tensor:
+        """Return the summed losses of each batch so far; raise where one is not finite."""
+        losses_S = self._sum(self._losses_S[: self.step].clone())
+        finite_S = losses_S.isfinite()
+        if not finite_S.all():
+            raise self._diverged("The loss", f"batch {int(finite_S.int().argmin())}")
+        return losses_S
+
+    def _diverged(self, what: str, where: str) -> FloatingPointError:
+        saved = f" The last good checkpoint is {self._last_checkpoint}."
+        return FloatingPointError(
+            f"{what} is no longer finite in epoch {self.epoch}, {where} (counted from 0). "
+            f"Lower learning_rate ({self.config.learning_rate}) or raise temperature "
+            f"({self.config.temperature}).{saved if self._last_checkpoint else ''}"
+        )
+
+    # -------------------------------------------------------------- checkpoints
+
+    def restore(self, folder: Path) -> None:
+        """Go on from the newest usable checkpoint in a folder; warn of those that are not.
+
+        Raises:
+            ValueError: there are checkpoints, but none can be used.
+        """
+        found = checkpoints.latest(folder, asdict(self.config))
+        if found is None:
+            return
+        for problem in found.problems:
+            warnings.warn(problem, stacklevel=2)
+        self.load_state(found.state)
+        self._last_checkpoint = found.path
+
+    def _save(self, folder: Path | None) -> None:
+        if folder is None:
+            return
+        if self.fabric.is_global_zero:
+            self._last_checkpoint = checkpoints.save(folder, self.state())
+        self.fabric.barrier()
+
+    def state(self) -> dict[str, Any]:
+        """Everything that `load_state` needs to go on bit for bit, in plain tensors and numbers."""
+        return {
+            "config": asdict(self.config),
+            "epoch": self.epoch,
+            "step": self.step,
+            "order": self._order_N,
+            "losses": self._losses_S,
+            "history": [list(report) for report in self.history],
+            **_weights(self),
+            "optimizer": self._optimizer.state_dict(),
+            "scheduler": self._scheduler.state_dict(),
+            "scaler": self.fabric.strategy.precision.state_dict(),
+            "selected": self._selected,
+            "rng": checkpoints.rng_state(),
+            "generators": [generator.get_state() for generator in self._generators()],
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over what `state` gave."""
+        self.epoch, self.step = state["epoch"], state["step"]
+        self._order_N = state["order"]
+        self._losses_S.copy_(state["losses"])
+        self.history = [EpochReport(*report) for report in state["history"]]
+        _load_weights(self, state, kept=True)
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._scheduler.load_state_dict(state["scheduler"])
+        self.fabric.strategy.precision.load_state_dict(state["scaler"])
+        self._selected = state["selected"]
+        checkpoints.set_rng_state(state["rng"])
+        for generator, saved in zip(self._generators(), state["generators"], strict=True):
+            generator.set_state(saved)
+        self._embeddings_ND = None
+
+    def _generators(self) -> list[torch.Generator]:
+        """The loop's generators, and those that the network's layers draw from, each once."""
+        own = [getattr(module, "generator", None) for module in self.network.modules()]
+        used = [self._order_generator, self._augmentation_generator, *own]
+        return list(dict.fromkeys(g for g in used if isinstance(g, torch.Generator)))
+
+
+class _Objective(nn.Module):
+    """Network and loss as one module, as a strategy for several processes wants it."""
+
+    def __init__(self, network: nn.Module, loss: losses.NormalizedSoftmaxLoss) -> None:
+        super().__init__()
+        self.network, self.loss = network, loss
+
+    def forward(self, inputs_B: Tensor, labels_B: Tensor, indices_B: Tensor) -> Tensor:
+        value: Tensor = self.loss(self.network(inputs_B), labels_B, indices_B)
+        return value
+
+
+class _Augmenting(nn.Module):
+    """A network that sees its inputs augmented."""
+
+    def __init__(self, network: nn.Module, name: str, generator: torch.Generator) -> None:
+        super().__init__()
+        self.network, self.name, self.generator = network, name, generator
+
+    def forward(self, inputs_B: Tensor) -> Tensor:
+        drawn = augmentation.draw(self.name, len(inputs_B), self.generator)
+        embeddings: Tensor = self.network(augmentation.apply(inputs_B, drawn))
+        return embeddings
+
+
+def _optimizer(
+    network: nn.Module, loss: losses.NormalizedSoftmaxLoss, config: Config
+) -> torch.optim.Optimizer:
+    return torch.optim.SGD(
         [*network.parameters(), *loss.parameters()],
         lr=config.learning_rate,
         momentum=config.momentum,
-        nesterov=True,
+        nesterov=config.momentum > 0,
         weight_decay=config.weight_decay,
     )
-    steps = config.epochs * math.ceil(len(labels) / config.batch_size)
-    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    for epoch in range(config.epochs):
-        if _truncated(loss) and config.prunes_before(epoch):
-            prune(network, loss, inputs, labels)
-        network.train()
-        order_N = torch.randperm(len(labels), generator=generator)
-        total = torch.zeros((), device=labels.device)
-        for indices_B in torch.split(order_N, config.batch_size):
-            value = loss(network(inputs[indices_B]), labels[indices_B], indices_B)
-            optimizer.zero_grad()
-            value.backward()
-            optimizer.step()
-            scheduler.step()
-            total += value.detach() * len(indices_B)
-        if not total.isfinite():
-            raise FloatingPointError(
-                f"The loss is {total.item()} in epoch {epoch}. Lower learning_rate "
-                f"({config.learning_rate}) or raise temperature ({config.temperature})."
-            )
-        if on_epoch:
-            on_epoch(EpochReport(epoch, total.item() / len(labels), kept_share(loss)))
+
+
+def _scheduler(
+    optimizer: torch.optim.Optimizer, config: Config, steps: int
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """The learning rate's schedule, one step a batch."""
+    if config.schedule == "step":
+        return torch.optim.lr_scheduler.StepLR(
+            optimizer, steps * config.step_epochs, config.step_factor
+        )
+    return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps * config.epochs)
+
+
+def _batches(inputs: Inputs, places: Sequence[Tensor]) -> Iterator[Tensor]:
+    if isinstance(inputs, Tensor):
+        return (inputs[places_B] for places_B in places)
+    return inputs.batches(places)
+
+
+def _weights(training: Training) -> dict[str, dict[str, Tensor]]:
+    """Copies of the weights of network and loss."""
+    modules = {"network": training.network, "loss": training.loss}
+    return {
+        name: {key: value.detach().clone() for key, value in module.state_dict().items()}
+        for name, module in modules.items()
+    }
+
+
+def _load_weights(training: Training, saved: dict[str, Any], *, kept: bool = False) -> None:
+    """Take over weights and prototypes, and which images are kept only where that is asked."""
+    training.network.load_state_dict(saved["network"])
+    loss = dict(saved["loss"])
+    if not kept and "kept" in loss:
+        loss["kept"] = training.loss.state_dict()["kept"]
+    training.loss.load_state_dict(loss)
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """Let Ctrl-C and requests to terminate set the event; a second one interrupts at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def request(*_: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def prune(
     network: nn.Module,
     loss: losses.TruncatedRobustNormalizedSoftmaxLoss,
-    inputs: Tensor,
+    inputs: Inputs,
     labels: Tensor,
+    rule: str = "paper",
 ) -> None:
-    """Choose anew which training images to keep: those with p > k, seen without augmentation.
+    """Choose anew which training images to keep, see `pruning`, seen without augmentation.
 
-    Network and prototypes are both taken as they stand now. (The reference implementation scores
-    augmented images, goes back to the last epoch's network, and leaves the prototypes at the best
-    epoch's.)
+    Network and prototypes are both taken as they stand now. (For what the reference implementation
+    does instead, see `Training`.)
     """
-    loss.update_kept(
-        embed(network, inputs), labels, torch.arange(len(labels), device=labels.device)
-    )
+    update_kept(loss, embed(network, inputs), labels, rule)
 
 
-@torch.no_grad()
-def embed(network: nn.Module, inputs: Tensor, *, batch_size: int = 4096) -> Tensor:
-    """Return the unit-length embeddings [N, D] of all inputs, the network in evaluation mode."""
+def embed(
+    network: nn.Module,
+    inputs: Inputs,
+    *,
+    batch_size: int = 4096,
+    fabric: "Fabric | None" = None,
+) -> Tensor:
+    """Return the unit-length embeddings [N, D] of all inputs, the network in evaluation mode.
+
+    Args:
+        network: inputs [B, ...] -> embeddings [B, D].
+        inputs: [N, ...].
+        batch_size: B.
+        fabric: gives the precision; several processes share the work, and each gets the whole.
+    """
     network.eval()
-    embeddings = [network(batch) for batch in torch.split(inputs, batch_size)]
-    return nn.functional.normalize(torch.cat(embeddings), dim=1)
+    rank, world = (fabric.global_rank, fabric.world_size) if fabric else (0, 1)
+    share = math.ceil(len(inputs) / world)
+    places_M = torch.arange(rank * share, (rank + 1) * share).clamp(max=len(inputs) - 1)
+    with torch.inference_mode(), fabric.autocast() if fabric else nullcontext():
+        blocks = [network(batch) for batch in _batches(inputs, torch.split(places_M, batch_size))]
+    embeddings_MD = torch.cat(blocks)
+    dtype = torch.promote_types(embeddings_MD.dtype, torch.float32)
+    embeddings_MD = nn.functional.normalize(embeddings_MD.to(dtype), dim=1)
+    if fabric and world > 1:
+        gathered = fabric.all_gather(embeddings_MD)
+        assert isinstance(gathered, Tensor)
+        embeddings_MD = gathered.flatten(end_dim=1)
+    return embeddings_MD[: len(inputs)]
 
 
 def kept_share(loss: losses.NormalizedSoftmaxLoss) -> float:

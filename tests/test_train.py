@@ -5,7 +5,16 @@ import torch
 from torch import nn
 
 from rnsl_tutorial import losses
-from rnsl_tutorial.train import Config, EpochReport, build_loss, embed, kept_share, prune, train
+from rnsl_tutorial.train import (
+    Config,
+    EpochReport,
+    Training,
+    build_loss,
+    embed,
+    kept_share,
+    prune,
+    train,
+)
 
 N, D_IN, C = 240, 10, 3
 
@@ -97,21 +106,21 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not() -> None:
 def test_dropout_is_off_while_embedding() -> None:
     network = nn.Sequential(nn.Dropout(0.5), nn.Linear(D_IN, 4))
     inputs, *_ = make_data()
-    assert torch.equal(embed(network, inputs), embed(network, inputs, batch_size=7))
+    torch.testing.assert_close(embed(network, inputs), embed(network, inputs, batch_size=7))
 
 
 def test_a_loss_that_is_no_longer_finite_stops_the_run() -> None:
     inputs, given, _ = make_data()
     inputs[3] = float("nan")
     config = Config(loss="rnsl", **SMALL)
-    with pytest.raises(FloatingPointError, match="The loss is nan in epoch 0"):
+    with pytest.raises(FloatingPointError, match="The loss is no longer finite in epoch 0, batch"):
         train(nn.Linear(D_IN, 16), build_loss(config, C, N), inputs, given, config)
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"loss": "softmax"}, "no loss 'softmax'; choose one of nsl, rnsl, trnsl"),
+        ({"loss": "softmax"}, "loss is 'softmax'; it must be one of nsl, rnsl, trnsl"),
         ({"epochs": 0}, "epochs is 0; it must be at least 1"),
         ({"prune_every": 0}, "prune_every is 0"),
         ({"prune_from": 0}, "prune_from is 0; it must be at least 1"),
@@ -125,3 +134,47 @@ def test_a_loss_that_is_no_longer_finite_stops_the_run() -> None:
 def test_config_refuses_what_cannot_be(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Config(**settings)  # type: ignore[arg-type]
+
+
+def test_the_step_schedule_halves_the_rate_every_so_many_epochs() -> None:
+    reports: list[EpochReport] = []
+    settings = {**SMALL, "schedule": "step", "step_epochs": 3, "step_factor": 0.5}
+    fit(Config(loss="nsl", **settings), on_epoch=reports.append)
+    rates = [0.2 * 0.5 ** ((epoch + 1) // 3) for epoch in range(12)]
+    assert [report.learning_rate for report in reports] == pytest.approx(rates)
+
+
+def test_the_cosine_schedule_ends_at_zero() -> None:
+    reports: list[EpochReport] = []
+    fit(Config(loss="nsl", **SMALL), on_epoch=reports.append)
+    assert reports[5].learning_rate == pytest.approx(0.1)
+    assert reports[-1].learning_rate == pytest.approx(0, abs=1e-9)
+
+
+def test_a_selection_needs_something_to_select_by() -> None:
+    with pytest.raises(ValueError, match="selection is 'noisy_val', which needs a validate"):
+        fit(Config(selection="noisy_val", **SMALL))
+
+
+def test_the_reference_prunes_by_the_best_epoch_and_leaves_its_prototypes_in_place() -> None:
+    """Epoch 1 validates best; pruning before epoch 3 leaves network 3 with the prototypes of 1."""
+    inputs, given, _ = make_data(wrong=0.3)
+    scores = iter([0.1, 0.9, 0.2, 0.3])
+    config = Config(
+        loss="trnsl", prune_from=3, prune_every=9, pruning="reference", selection="clean_val",
+        **{**SMALL, "epochs": 4},
+    )  # fmt: skip
+    network, loss = nn.Linear(D_IN, 16), build_loss(config, C, N)
+    training = Training(network, loss, inputs, given, config, validate=lambda _: next(scores))
+    states = []
+    for report in training.epochs():
+        states.append((network.weight.detach().clone(), loss.prototypes.detach().clone()))
+        if report.epoch == 2:
+            break
+    training._prune(loss)  # type: ignore[arg-type]
+    assert torch.equal(network.weight, states[2][0])
+    assert torch.equal(loss.prototypes, states[1][1])
+    best = nn.Linear(D_IN, 16)
+    best.load_state_dict({"weight": states[1][0], "bias": training._selected["network"]["bias"]})  # type: ignore[index]
+    p = (-losses.nsl(best(inputs), states[1][1], given, temperature=config.temperature)).exp()
+    assert torch.equal(loss.kept, p > config.k)

@@ -1,0 +1,189 @@
+"""A run that is stopped or killed and goes on ends with the same bits as one that is not."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import tiny_training
+import torch
+from tiny_training import SETTINGS, fingerprint, make
+from torch import Tensor
+
+from rnsl_tutorial.config import Config
+from rnsl_tutorial.train import EpochReport, Training
+
+SCRIPT = Path(tiny_training.__file__)
+
+
+class StoppingAfter:
+    """Inputs that ask the training to stop while they hand out a batch."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, inputs: Tensor, batches: int) -> None:
+        self.inputs, self.left = inputs, batches
+        self.training: Training | None = None
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
+        for places_B in batches:
+            self.left -= 1
+            if self.left == 0 and self.training is not None:
+                self.training.stop.set()
+            yield self.inputs[places_B]
+
+
+def config(**settings: object) -> Config:
+    return Config(**{**SETTINGS, **settings})  # type: ignore[arg-type]
+
+
+def uninterrupted(chosen: Config) -> str:
+    training = make(chosen)
+    training.run()
+    return fingerprint(training)
+
+
+@pytest.mark.parametrize("loss", ["nsl", "trnsl"])
+@pytest.mark.parametrize("batches", [1, 6, 7, 15, 33])
+def test_stopped_after_any_batch_and_resumed_it_ends_with_the_same_bits(
+    loss: str, batches: int, tmp_path: Path
+) -> None:
+    chosen = config(loss=loss, selection="noisy_val")
+    training = make(chosen)
+    stopping = StoppingAfter(training.inputs, batches)  # type: ignore[arg-type]
+    stopping.training = training
+    training.inputs = stopping
+    with pytest.raises(KeyboardInterrupt, match=r"Stopped in epoch \d after \d batches"):
+        training.run(folder=tmp_path)
+    again = make(chosen)
+    again.run(folder=tmp_path, resume=True)
+    assert fingerprint(again) == uninterrupted(chosen)
+    assert [report.epoch for report in again.history] == list(range(chosen.epochs))
+
+
+def test_paused_in_memory_it_goes_on_with_the_same_bits() -> None:
+    chosen = config()
+    training = make(chosen)
+    stopping = StoppingAfter(training.inputs, 9)  # type: ignore[arg-type]
+    stopping.training = training
+    training.inputs = stopping
+    first = list(training.epochs())
+    assert not training.finished
+    assert training.stop.is_set()
+    training.stop.clear()
+    rest = list(training.epochs())
+    assert [report.epoch for report in first + rest] == list(range(chosen.epochs))
+    training.take_selected()
+    assert fingerprint(training) == uninterrupted(chosen)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_after_a_checkpoint_and_gives_the_handlers_back(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    def press(report: EpochReport) -> None:
+        if report.epoch == 2:
+            os.kill(os.getpid(), number)
+
+    before = signal.getsignal(number)
+    training = make(config())
+    with pytest.raises(KeyboardInterrupt):
+        training.run(press, folder=tmp_path)
+    assert signal.getsignal(number) is before
+    assert (training.epoch, training.step) == (3, 1)
+    again = make(config())
+    again.run(folder=tmp_path, resume=True)
+    assert fingerprint(again) == uninterrupted(config())
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path: Path) -> None:
+    command = [sys.executable, str(SCRIPT), str(tmp_path), "--slow", "0.1"]
+    moments = random.Random(3)
+    kills = 0
+    while not (tmp_path / "fingerprint").exists():
+        process = subprocess.Popen(command)
+        if kills < 3:
+            wait_for_a_checkpoint(tmp_path / "checkpoints", process)
+            time.sleep(moments.uniform(0, 0.15))
+            process.kill()
+            kills += 1
+        process.wait()
+    assert kills == 3
+    assert (tmp_path / "fingerprint").read_text() == single_threaded(config())
+
+
+def wait_for_a_checkpoint(folder: Path, process: subprocess.Popen[bytes]) -> None:
+    """Wait until the process has written a new checkpoint, or has ended."""
+
+    def newest() -> int:
+        return max((path.stat().st_mtime_ns for path in folder.glob("*.pt")), default=0)
+
+    before = newest()
+    while process.poll() is None and newest() == before:
+        time.sleep(0.01)
+
+
+def single_threaded(chosen: Config) -> str:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return uninterrupted(chosen)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(tmp_path: Path) -> None:
+    chosen = config()
+    training = make(chosen)
+    for report in training.epochs(tmp_path):
+        if report.epoch == 3:
+            break
+    newest = max(tmp_path.glob("*.pt"))
+    newest.write_bytes(newest.read_bytes()[:-100])
+    again = make(chosen)
+    with pytest.warns(UserWarning, match=f"{newest.name} is damaged"):
+        again.restore(tmp_path)
+    assert again.epoch == 3
+    again.run()
+    assert fingerprint(again) == uninterrupted(chosen)
+
+
+def test_checkpoints_of_another_config_are_refused_by_name(tmp_path: Path) -> None:
+    list(make(config(epochs=1)).epochs(tmp_path))
+    with pytest.raises(ValueError, match=r"q is 0\.5 here and 0\.7 there"):
+        make(config(epochs=1, q=0.5)).run(folder=tmp_path, resume=True)
+
+
+def test_without_resume_a_run_begins_anew(tmp_path: Path) -> None:
+    list(make(config(epochs=1)).epochs(tmp_path))
+    reports: list[EpochReport] = []
+    make(config(epochs=1)).run(reports.append, folder=tmp_path)
+    assert [report.epoch for report in reports] == [0]
+
+
+def test_a_loss_that_diverges_names_epoch_batch_and_the_last_good_checkpoint(
+    tmp_path: Path,
+) -> None:
+    training = make(config(loss="nsl"))
+
+    def poison(report: EpochReport) -> None:
+        if report.epoch == 1:
+            training.loss.prototypes.data.fill_(float("nan"))
+
+    with pytest.raises(FloatingPointError) as raised:
+        training.run(poison, folder=tmp_path)
+    message = str(raised.value)
+    assert "no longer finite in epoch 2, batch 0" in message
+    assert str(max(tmp_path.glob("*.pt"))) in message
+    again = make(config(loss="nsl"))
+    again.restore(tmp_path)
+    assert again.epoch == 2
+    assert again.loss.prototypes.isfinite().all()

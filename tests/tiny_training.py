@@ -1,0 +1,114 @@
+"""A training small enough for tests: 90 images of 8 px, 3 classes, a network of two convolutions.
+
+Run as a script it trains with checkpoints, goes on where it was stopped, and writes what it
+reached: `python tiny_training.py FOLDER [--devices 2] [--slow SECONDS] [--set NAME=VALUE]...`
+"""
+
+import argparse
+import hashlib
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from rnsl_tutorial import losses
+from rnsl_tutorial.backbones import with_synchronized_batch_norm
+from rnsl_tutorial.config import Config, parse_settings
+from rnsl_tutorial.devices import Hardware, launch
+from rnsl_tutorial.train import Training, build_loss
+
+N, C, D = 90, 3, 8
+SETTINGS = {
+    "loss": "trnsl",
+    "epochs": 6,
+    "batch_size": 16,
+    "embedding_dim": D,
+    "learning_rate": 0.1,
+    "temperature": 0.2,
+    "augmentation": "reference",
+    "network": "small",
+    "prune_from": 2,
+    "prune_every": 2,
+}
+
+
+def make_images() -> tuple[Tensor, Tensor, Tensor]:
+    """Images uint8 [N, 3, 8, 8] of three colours with noise, given labels, true labels."""
+    generator = torch.Generator().manual_seed(0)
+    true = torch.arange(N) % C
+    colours = 100 + 100 * torch.eye(C)
+    images = colours[true][:, :, None, None] + 40 * torch.randn(N, 3, 8, 8, generator=generator)
+    flipped = torch.rand(N, generator=generator) < 0.3
+    return images.clamp(0, 255).to(torch.uint8), torch.where(flipped, (true + 1) % C, true), true
+
+
+class Scaled(nn.Module):
+    """uint8 images as they come from evaluation, float ones as they come from augmentation."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images / 255 if images.dtype == torch.uint8 else images
+
+
+def build(config: Config) -> tuple[nn.Module, losses.NormalizedSoftmaxLoss]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        network = nn.Sequential(
+            Scaled(), nn.Conv2d(3, 8, 3, stride=2), nn.BatchNorm2d(8), nn.ReLU(),
+            nn.Conv2d(8, 8, 3), nn.Flatten(), nn.Linear(8, config.embedding_dim),
+        )  # fmt: skip
+        return network, build_loss(config, C, N)
+
+
+def make(config: Config, devices: int = 1) -> Training:
+    """A training of the images; a validation that counts prototypes of given labels."""
+    images, given, _ = make_images()
+    fabric = launch(Hardware(accelerator="cpu", devices=devices))
+    network, loss = build(config)
+    if fabric.world_size > 1:
+        network = with_synchronized_batch_norm(network)
+
+    def validate(training: Training) -> float:
+        nearest = training.embed(images[:30]) @ nn.functional.normalize(loss.prototypes).T
+        return float((nearest.argmax(dim=1) == given[:30]).float().mean())
+
+    return Training(network, loss, images, given, config, fabric=fabric, validate=validate)
+
+
+def outcome(training: Training) -> dict[str, Tensor]:
+    """Everything that a run reached."""
+    return {
+        **training.network.state_dict(),
+        **training.loss.state_dict(),
+        "losses": torch.tensor([report.loss for report in training.history]),
+        "embeddings": training.embed_training(),
+    }
+
+
+def fingerprint(training: Training) -> str:
+    """A hash of every bit of the outcome."""
+    digest = hashlib.sha256()
+    for name, value in outcome(training).items():
+        digest.update(name.encode() + value.detach().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--devices", type=int, default=1)
+    parser.add_argument("--slow", type=float, default=0.0)
+    parser.add_argument("--set", action="append", default=[])
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    training = make(Config(**{**SETTINGS, **parse_settings(args.set)}), args.devices)
+
+    training.run(lambda _: time.sleep(args.slow), folder=args.folder / "checkpoints", resume=True)
+    reached = outcome(training)
+    if training.fabric.is_global_zero:
+        (args.folder / "fingerprint").write_text(fingerprint(training))
+        torch.save(reached, args.folder / "outcome.pt")
+
+
+if __name__ == "__main__":
+    main()
