@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -117,7 +117,7 @@ def with_synchronized_batch_norm(network: nn.Module) -> nn.Module:
     if next(network.parameters()).is_cuda:
         import timm.layers
 
-        convert = timm.layers.convert_sync_batchnorm  # type: ignore[attr-defined]
+        convert: Any = timm.layers.convert_sync_batchnorm  # type: ignore[attr-defined]
         return cast(nn.Module, convert(network))
     for name, module in list(network.named_modules()):
         if type(module) is nn.BatchNorm2d:

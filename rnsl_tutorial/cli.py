@@ -336,12 +336,13 @@ def sweep(
             bar.update(not outcome.error)
 
         try:
-            sweeps.run(cells, out, jobs=jobs, ray=ray, on_outcome=show)
+            outcomes = sweeps.run(cells, out, jobs=jobs, ray=ray, on_outcome=show)
         except KeyboardInterrupt:
             bar.close()
             typer.echo("rnsl: Stopped. The same command goes on from here.", err=True)
             raise typer.Exit(130) from None
-    typer.echo(f"Written: {out / 'results.md'}, and beside it results.csv, results.json, figures.")
+    if any(outcome.result for outcome in outcomes):
+        typer.echo(f"Written: {out / 'results.md'}; beside it results.csv, results.json, figures.")
     for line in failed:
         typer.echo(f"rnsl: {line}", err=True)
     if failed:

@@ -40,7 +40,7 @@ class Config:
         q: of RNSL and t-RNSL.
         k: of t-RNSL.
         prune_from: epoch, from 1, before which the images to keep are chosen for the first time;
-            None for half of the epochs.
+            below 1 as a share of the epochs; None for half of them.
         prune_every: epochs from one choice to the next.
         prune_rule: "paper" leaves out images with p <= k; "ratio" those with p <= k times the
             largest probability of any class, which suits a network that is not sure yet, see
@@ -82,7 +82,7 @@ class Config:
     temperature: float = 0.07
     q: float = 0.7
     k: float = 0.5
-    prune_from: int | None = None
+    prune_from: float | None = None
     prune_every: int = 5
     prune_rule: str = "paper"
     network: str = "head"
@@ -103,7 +103,7 @@ class Config:
             self._require(name, f"one of {', '.join(allowed)}", getattr(self, name) in allowed)
         for name in _COUNTS:
             self._require(name, "at least 1", getattr(self, name) >= 1)
-        self._require("prune_from", "at least 1", self.prune_from is None or self.prune_from >= 1)
+        self._require("prune_from", "above 0", self.prune_from is None or self.prune_from > 0)
         self._require("rate", "in [0, 1)", 0 <= self.rate < 1)
         self._require("learning_rate", "above 0", self.learning_rate > 0)
         self._require("temperature", "above 0", self.temperature > 0)
@@ -129,8 +129,9 @@ class Config:
 
     def prunes_before(self, epoch: int) -> bool:
         """Whether the images to keep are chosen anew before this epoch, counted from 0."""
-        start = max(1, self.epochs // 2) if self.prune_from is None else self.prune_from
-        return epoch >= start and (epoch - start) % self.prune_every == 0
+        start = 0.5 if self.prune_from is None else self.prune_from
+        first = max(1, int(start * self.epochs)) if start < 1 else int(start)
+        return epoch >= first and (epoch - first) % self.prune_every == 0
 
 
 _CHOICES = {
@@ -177,6 +178,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "batch_size": 256,
             "learning_rate": 0.1,
             "temperature": 0.1,
+            "prune_from": 0.75,
+            "prune_every": 2,
             "prune_rule": "ratio",
         },
     }
@@ -244,5 +247,5 @@ _READERS: Mapping[Any, Callable[[str], Any]] = {
     int: int,
     float: float,
     bool: lambda text: {"true": True, "false": False}[text.lower()],
-    int | None: lambda text: None if text.lower() == "none" else int(text),
+    float | None: lambda text: None if text.lower() == "none" else float(text),
 }

@@ -229,7 +229,7 @@ def _folder_made_whole(target: Path) -> Iterator[Path]:
         with _full_disk_explained(target.parent):
             yield temporary
         if target.exists():
-            target.rmdir()
+            target.rmdir()  # it is empty; Windows does not replace it
         temporary.replace(target)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)

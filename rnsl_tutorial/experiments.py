@@ -156,21 +156,26 @@ def _fit(features: FeatureSet, config: Config, watcher: Watcher) -> Fitted:
     given = corrupt(features, config)
     inputs_ND = standardized(features)[torch.from_numpy(features.split.train)]
     labels_N = torch.from_numpy(given.labels)
-    with _one_thread():
+    with one_thread():
         generator = torch.Generator().manual_seed(config.seed)
-        network = projection_head(
-            inputs_ND.shape[1],
-            config.hidden_dim,
-            config.embedding_dim,
-            input_dropout=config.input_dropout,
-            dropout=config.dropout,
-            generator=generator,
-        )
+        network = build_head(config, inputs_ND.shape[1], generator)
         loss = build_loss(config, len(features.class_names), len(inputs_ND), generator)
         on_epoch = watcher(network, loss, inputs_ND, labels_N)
         start = time.perf_counter()
         train(network, loss, inputs_ND, labels_N, config, on_epoch)
     return Fitted(network, loss, given, time.perf_counter() - start)
+
+
+def build_head(config: Config, num_features: int, generator: torch.Generator) -> nn.Sequential:
+    """Build the projection head that a config names, its weights drawn from the generator."""
+    return projection_head(
+        num_features,
+        config.hidden_dim,
+        config.embedding_dim,
+        input_dropout=config.input_dropout,
+        dropout=config.dropout,
+        generator=generator,
+    )
 
 
 class History(NamedTuple):
@@ -243,8 +248,11 @@ def follow(
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """A small head gains little from threads, and sums come out alike on any number of cores."""
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread.
+
+    A small head gains little from more, and sums come out alike on any number of cores.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -280,7 +288,7 @@ def measure(fitted: Fitted, features: FeatureSet, part: str = "test") -> dict[st
         finder of wrong labels, both as it was last decided, and auroc of -log p after training as
         a score for them.
     """
-    _check_part(part)
+    check_part(part)
     embeddings_ND = embed(fitted.network, standardized(features))
     train_N, part_M = features.split.train, getattr(features.split, part)
     return judge(
@@ -319,7 +327,12 @@ def judge(
     return metrics | _pruning(fitted, index, given_N, wrong_N)
 
 
-def _check_part(part: str) -> None:
+def check_part(part: str) -> None:
+    """Refuse a part of the split that nothing is measured on.
+
+    Raises:
+        ValueError: it is neither "test" nor "val".
+    """
     if part not in ("val", "test"):
         raise ValueError(f"part is {part!r}; it must be 'test', or 'val' while choosing a recipe.")
 
@@ -341,7 +354,7 @@ def run(
     on_epoch: Callable[[EpochReport], None] | None = None,
 ) -> Result:
     """Fit and measure; arguments as in `fit` and `measure`."""
-    with _one_thread():
+    with one_thread():
         fitted = fit(features, config, on_epoch)
         return Result(config, measure(fitted, features, part), fitted.seconds)
 
@@ -403,12 +416,12 @@ def run_grid(
     """
     if jobs < 1:
         raise ValueError(f"jobs is {jobs}; at least 1 is needed.")
-    _check_part(part)
+    check_part(part)
     for config in {(c.dataset, c.noise, c.rate): c for c in configs}.values():
         corrupt(features, config)  # a noise or rate that cannot be fails now, not after minutes
     found: dict[int, Result] = {}
     threads = ThreadPoolExecutor(jobs, initializer=torch.set_num_threads, initargs=(1,))
-    with _one_thread():  # torch computes outside of Python's lock
+    with one_thread():  # torch computes outside of Python's lock
         try:
             places = {threads.submit(run, features, c, part): i for i, c in enumerate(configs)}
             for future in as_completed(places):

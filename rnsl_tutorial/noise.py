@@ -100,8 +100,8 @@ def pair_flip_transition(num_classes: int, rate: float) -> Matrix:
 def label_dependent_transition(dataset: str, rate: float) -> Matrix:
     """Wrong labels go to classes that look alike: T[i, j] = rate * share[i, j].
 
-    The shares are tables V (AID) and VI (NWPU-RESISC45) of Kang et al., TGRS 2020; they lie in
-    data/noise/label_dependent.json.
+    The shares are tables V (AID) and VI (NWPU-RESISC45) of Kang et al., TGRS 2020, and one of ours
+    for the procedural scenes; they lie in data/noise/label_dependent.json.
 
     The two data sets differ in the last bit of the diagonal. The reference tables hold AID's
     diagonal as decimal literals (0.3 at rate 0.7) and NWPU45's as the floating-point result of
@@ -110,7 +110,7 @@ def label_dependent_transition(dataset: str, rate: float) -> Matrix:
     labels at rate 0.7 would differ from the reference's. So it is kept.
 
     Args:
-        dataset: "aid" or "nwpu45".
+        dataset: "aid", "nwpu45" or "scenes".
         rate: share of wrong labels, in [0, 1).
 
     Returns:
@@ -137,7 +137,7 @@ def label_dependent_classes(dataset: str) -> tuple[str, ...]:
     Labels must be numbered in this order; compare it with your archive's class names.
 
     Args:
-        dataset: "aid" (30 classes) or "nwpu45" (45 classes).
+        dataset: "aid" (30 classes), "nwpu45" (45) or "scenes" (16).
 
     Raises:
         ValueError: unknown dataset.
@@ -379,7 +379,7 @@ def _flip_shares(dataset: str) -> dict[str, dict[str, float]]:
     """Return class name -> {wrong class name: its share of the wrong labels}, in class order."""
     table = json.loads(paths.shipped("data", "noise", "label_dependent.json").read_text("utf-8"))
     if dataset not in table:
-        raise ValueError(f"dataset is {dataset!r}; there are tables for {' and '.join(table)}.")
+        raise ValueError(f"dataset is {dataset!r}; there are tables for {', '.join(table)}.")
     shares: dict[str, dict[str, float]] = table[dataset]["flip_shares"]
     return shares
 

@@ -248,10 +248,10 @@ def make_cells(grid: Grid) -> list[Cell]:
     sources: dict[tuple[Any, ...], Source] = {}
     cells = []
     for config in grid.configs:
-        wanted = (config.dataset, *((config.image_size, config.scenes) * config.on_pixels))
-        if wanted not in sources:
-            sources[wanted] = _source(config, grid)
-        cells.append(Cell(config, sources[wanted]))
+        size = (config.image_size, config.scenes) if config.on_pixels else None
+        if (config.dataset, size) not in sources:
+            sources[config.dataset, size] = _source(config, grid)
+        cells.append(Cell(config, sources[config.dataset, size]))
     return cells
 
 
@@ -379,7 +379,7 @@ def run(
     Args:
         cells: from `make_cells`.
         out: folder of the sweep.
-        jobs: cells at a time; they share the processor's threads.
+        jobs: cells at a time. They share the processor's threads, and without Ray the first GPU.
         ray: address of a Ray cluster, see `workers.RayTasks`; None for processes on this machine.
         on_outcome: called as each cell ends, in no fixed order.
 
@@ -387,7 +387,7 @@ def run(
         What became of each cell, in the order of the cells.
 
     Raises:
-        ValueError: jobs below 1, no cells, or Ray is not installed.
+        ValueError: jobs below 1, or Ray is not installed.
         BlockingIOError: another sweep is at work in this folder.
         OSError: the folder cannot be written to, or no cluster answers.
         KeyboardInterrupt: stopped; the workers have ended and what is finished is kept.
@@ -396,13 +396,23 @@ def run(
         raise ValueError(f"jobs is {jobs}; at least 1 is needed.")
     workers = RayTasks(ray, jobs) if ray else Processes(local_threads(jobs))
     with _locked(out):
-        todo = [cell for cell, outcome in zip(cells, read(cells, out), strict=True)
-                if outcome is None or outcome.error]  # fmt: skip
+        todo = _unfinished(cells, out)
         try:
             _run(todo, out, jobs, workers, on_outcome or (lambda *_: None))
         finally:
             write_tables(cells, out)
     return [outcome for outcome in read(cells, out) if outcome]
+
+
+def _unfinished(cells: Sequence[Cell], out: Path) -> list[Cell]:
+    """Cells to run; of the others, checkpoints that a crash may have left behind are removed."""
+    todo = []
+    for cell, outcome in zip(cells, read(cells, out), strict=True):
+        if outcome is None or outcome.error:
+            todo.append(cell)
+        else:
+            shutil.rmtree(_folder(cell, out), ignore_errors=True)
+    return todo
 
 
 def _run(

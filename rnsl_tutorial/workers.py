@@ -157,8 +157,16 @@ class RayTasks:
 
     def __enter__(self) -> Self:
         """Start or join the cluster."""
-        started = {"include_dashboard": False} if self._address == "local" else {}
-        self._ray.init(self._address, log_to_driver=False, logging_level=logging.ERROR, **started)
+        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        if self._address == "local":
+            quiet["include_dashboard"] = False
+        try:
+            self._ray.init(self._address, **quiet)
+        except Exception as error:  # Ray raises a plain Exception too
+            raise ConnectionError(
+                f"Ray cannot be started or reached at {self._address!r}: {error} "
+                "Give 'local', 'auto' or the address of a cluster."
+            ) from error
         self._share = _share(self._ray.nodes(), self._jobs)
         return self
 
@@ -195,7 +203,7 @@ def _share(nodes: list[dict[str, Any]], jobs: int) -> dict[str, float]:
     processors = [int(found["CPU"]) for found in resources if found.get("CPU")]
     gpus = sum(found.get("GPU", 0) for found in resources)
     return {
-        "num_cpus": max(1, min(sum(processors) // jobs, *processors)),
+        "num_cpus": max(1, min([sum(processors) // jobs, *processors])),
         "num_gpus": min(1, gpus / jobs),
     }
 

@@ -243,13 +243,20 @@ def test_all_problems_are_listed_when_none_can_be_used(tmp_path: Path) -> None:
     assert f"{second.name} is unfinished" in str(caught.value)
 
 
-class Intruder:
-    """Something that only an unpickler that runs code would bring back."""
+def test_loading_runs_no_code(tmp_path: Path) -> None:
+    class Intruder:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.mkdir, (str(tmp_path / "ran"),)
+
+    path = tmp_path / "epoch-0001-step-00000000.pt"
+    torch.save(state_at(1, intruder=Intruder()), path)
+    checkpoints._write(path, memoryview(path.read_bytes()))
+    with pytest.raises(ValueError, match="is no checkpoint of this package"):
+        checkpoints.latest(tmp_path, CONFIG)
+    assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize(
-    "saved", [Intruder(), [1, 2], {"epoch": 1}, {"config": {}, "epoch": "1", "step": 0}]
-)
+@pytest.mark.parametrize("saved", [[1, 2], {"epoch": 1}, {"config": {}, "epoch": "1", "step": 0}])
 def test_a_right_checksum_does_not_make_it_a_checkpoint(tmp_path: Path, saved: object) -> None:
     save_epochs(tmp_path, 1)
     path = tmp_path / "epoch-0002-step-00000000.pt"
@@ -399,6 +406,7 @@ def test_stopping_at_every_step_of_a_save_leaves_a_usable_one(
                 survived = False
         result = found(folder)
         assert result.problems == []
+        assert all(checkpoints._sidecar(kept).exists() for kept in checkpoints._listed(folder))
         assert result.state["epoch"] in ((3,) if survived else (2, 3))
         if survived:
             assert stop >= 5  # two files opened, two put in place, one removed at the least

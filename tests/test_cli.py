@@ -155,7 +155,7 @@ def test_features_build_then_experiment_then_report(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["experiment", "--out", "o", "--loss", "softmax"], "no loss 'softmax'"),
+        (["experiment", "--out", "o", "--loss", "softmax"], "loss is 'softmax'"),
         (["experiment", "--out", "o", "--rate", "1.5"], "rate is 1.5"),
         (["experiment", "--out", "o", "--noise", "salt"], "no noise 'salt'"),
         (["experiment", "--out", "o", "--dataset", "eurosat"], "No features of 'eurosat'"),

@@ -535,6 +535,12 @@ def test_a_name_that_is_cut_at_a_zero_byte_is_refused(tmp_path: Path) -> None:
         download.unpack(archive, tmp_path / "target")
 
 
+def test_an_empty_name_is_refused() -> None:
+    info = zipfile.ZipInfo("placeholder")
+    info.orig_filename = ""
+    assert download._fault(info) == "an empty name"
+
+
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFBLK])
 def test_links_and_devices_are_refused(tmp_path: Path, kind: int) -> None:
     archive = evil_zip(tmp_path / "evil.zip", member("Beach/link", b"/etc/passwd", kind | 0o777))

@@ -499,9 +499,9 @@ def test_too_few_classes_are_refused(num_classes):
 
 
 def test_an_unknown_data_set_is_refused():
-    with pytest.raises(ValueError, match=r"'cifar'.*aid and nwpu45"):
+    with pytest.raises(ValueError, match=r"'cifar'.*aid, nwpu45"):
         noise.label_dependent_transition("cifar", 0.3)
-    with pytest.raises(ValueError, match=r"'AID'.*aid and nwpu45"):
+    with pytest.raises(ValueError, match=r"'AID'.*aid, nwpu45"):
         noise.label_dependent_classes("AID")
 
 

@@ -97,6 +97,7 @@ def test_no_positions_mean_all_images(share: float) -> None:
 @pytest.mark.parametrize("share", SHARES.values(), ids=SHARES)
 def test_an_empty_choice_is_a_source_without_images(share: float) -> None:
     source = place(IMAGES, "cpu", positions=POSITIONS[:0], share=share)
+    assert type(source) is (Resident if share else Streamed)
     assert len(source) == 0
     assert list(source.batches([])) == []
 
@@ -240,7 +241,7 @@ def test_arguments_out_of_range_are_refused(arguments: dict[str, object], messag
     ("indices", "error", "message"),
     [
         (torch.tensor([0, N]), IndexError, "run from 0 to 40; int64.*in 0..39 is needed"),
-        (torch.tensor([-1]), IndexError, "run from -1 to -1"),
+        (torch.tensor([-1, 3]), IndexError, "run from -1 to 3"),
         (torch.tensor([1.0]), ValueError, r"Indices are torch.float32 \[1\] on cpu"),
         (torch.tensor([[1]]), ValueError, r"Indices are torch.int64 \[1, 1\]"),
         (torch.arange(N) == 3, ValueError, "Indices are torch.bool"),

@@ -76,6 +76,12 @@ def test_the_schedule_prunes_before_the_epochs_it_names() -> None:
         assert next(e for e in range(epochs) if default.prunes_before(e)) == first
 
 
+def test_pruning_can_start_at_a_share_of_the_epochs() -> None:
+    for epochs, first in ((24, 18), (10, 7), (1000, 750)):
+        config = Config(epochs=epochs, prune_from=0.75)
+        assert next(e for e in range(epochs) if config.prunes_before(e)) == first
+
+
 def test_reports_tell_loss_and_kept_share_after_each_epoch() -> None:
     reports: list[EpochReport] = []
     config = Config(loss="trnsl", prune_from=6, prune_every=2, **SMALL)
@@ -123,7 +129,7 @@ def test_a_loss_that_is_no_longer_finite_stops_the_run() -> None:
         ({"loss": "softmax"}, "loss is 'softmax'; it must be one of nsl, rnsl, trnsl"),
         ({"epochs": 0}, "epochs is 0; it must be at least 1"),
         ({"prune_every": 0}, "prune_every is 0"),
-        ({"prune_from": 0}, "prune_from is 0; it must be at least 1"),
+        ({"prune_from": 0}, "prune_from is 0; it must be above 0"),
         ({"rate": 1.0}, r"rate is 1.0; it must be in \[0, 1\)"),
         ({"q": 2.0}, r"q is 2.0; it must be in \(0, 1\]"),
         ({"k": -0.1}, "k is -0.1"),

@@ -110,6 +110,7 @@ def test_a_cluster_is_shared() -> None:
 
     share = workers._share
     assert share([node(8)], 2) == {"num_cpus": 4, "num_gpus": 0}
+    assert share([node(0)], 2) == {"num_cpus": 1, "num_gpus": 0}, "workers may join later"
     assert share([node(8)], 100) == {"num_cpus": 1, "num_gpus": 0}
     assert share([node(8, 2), node(4)], 1) == {"num_cpus": 4, "num_gpus": 1}, "what each node has"
     assert share([node(8, 2), node(8, 2), node(64, 8, alive=False)], 8) == {

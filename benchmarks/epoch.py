@@ -1,0 +1,486 @@
+"""Measure an epoch on pixels against a plain loop over JPEG files, on the CPU.
+
+Usage: python benchmarks/epoch.py [--images 300] [--size 128] [--batch 64] [--repeats 3]
+
+Prints a Markdown table. An epoch is all that t-RNSL does where it prunes and evaluates every epoch:
+
+- training, the images changed at random by the reference's recipe;
+- scoring the training images to choose which of them to keep;
+- embedding the training and validation images, and k-NN accuracy of the latter.
+
+Both loops do it with the same ResNet-18 (random weights), loss, optimiser, images, split and wrong
+labels. Ours is `pixels.Run`: images decoded beforehand, uint8 in memory, augmented by the batch,
+embedded once after an epoch for evaluation and pruning alike. The plain one is written as training
+scripts usually are: a DataLoader over the files, PIL, torchvision's transforms image by image,
+float32 NCHW, a pass over the training images to prune and another for scikit-learn's k-NN.
+
+Each loop has a process of its own. After an epoch of warm-up, in which its memory is looked at, the
+loops take turns in every repeat. Images/s count the training images, once, over the time of a whole
+epoch. Ratios are those of one repeat, to the plain loop with the number of DataLoader workers that
+serves it best; in the last ones the plain loop is spared the time of its pruning pass.
+
+The images are the first of each class of AID where RNSL_AID names its folder or tar, else scenes,
+saved as JPEG in the size of training, so that the plain loop has no larger ones to decode.
+"""
+
+import argparse
+import os
+import platform
+import shutil
+import statistics
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from functools import partial
+from importlib.metadata import version
+from itertools import groupby
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, Self
+
+import torch
+from PIL import Image
+from sklearn.neighbors import KNeighborsClassifier
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, RandomSampler
+from torchvision import transforms
+
+from benchmarks.experiment import held_mb
+from rnsl_tutorial import augmentation, config, datasets, devices, features, pixels, scenes
+from rnsl_tutorial.config import Config
+from rnsl_tutorial.devices import Hardware, Stopwatch
+
+LOOK_S = 0.1
+
+
+class Epoch(NamedTuple):
+    """What one epoch of a loop took.
+
+    Attributes:
+        images: that it trained on.
+        seconds: of the whole epoch.
+        pruning_seconds: of it for a pass over the images that serves pruning alone.
+        device_bytes: peak on the GPU so far; 0 on a CPU.
+    """
+
+    images: int
+    seconds: float
+    pruning_seconds: float
+    device_bytes: int
+
+
+class Task(NamedTuple):
+    """What a loop works on.
+
+    Attributes:
+        files: folder of class folders of JPEG files, or a folder around it.
+        cache: folder for the decoded images.
+        config: of the run.
+        device: "cpu" or "cuda".
+    """
+
+    files: Path
+    cache: Path
+    config: Config
+    device: str = "cpu"
+
+
+class Loop(Protocol):
+    """Something that can do an epoch."""
+
+    def epoch(self) -> Epoch:
+        """Do the next one."""
+
+
+# ------------------------------------------------------------------ the images
+
+
+def write_files(root: Path | None, count: int, size: int, folder: Path) -> None:
+    """Put JPEG files into class folders: the first of each class of an archive, or scenes.
+
+    Args:
+        root: folder or tar of an archive; None for scenes.
+        count: of the images, at most; an archive gives as many of each class.
+        size: of the scenes in pixels.
+        folder: where they go.
+    """
+    if root is None:
+        _write_scenes(count, size, folder)
+    elif root.is_dir():
+        names = [str(path.relative_to(root)) for path in root.rglob("*.jpg")]
+        for name in first_of_each_class(names, count):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(root / name, folder / name)
+    else:
+        with tarfile.open(root) as archive:
+            names = [name for name in archive.getnames() if name.endswith(".jpg")]
+            for name in first_of_each_class(names, count):
+                archive.extract(name, folder, filter="data")
+
+
+def _write_scenes(count: int, size: int, folder: Path) -> None:
+    made = scenes.make_scenes(count, size, seed=0)
+    for pixels_3SS, name in zip(made.images, made.files, strict=True):
+        path = (folder / name).with_suffix(".jpg")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels_3SS.transpose(1, 2, 0)).save(path, quality=90)
+
+
+def first_of_each_class(names: Iterable[str], count: int) -> list[str]:
+    """Choose as many files of each class, count together at most; a class is a folder."""
+    groups = groupby(sorted(names), key=lambda name: Path(name).parent)
+    classes = [list(group) for _, group in groups]
+    return [name for group in classes for name in group[: count // len(classes)]]
+
+
+def load(task: Task) -> pixels.Data:
+    """Load the images as `rnsl train` does: the first who asks decodes them."""
+    archive = datasets.load_archive(
+        task.files, task.config.image_size, cache=task.cache, progress=False
+    )
+    return pixels.Data(archive, features.split_for(task.config.dataset, archive))
+
+
+def settings(**others: Any) -> Config:
+    """The paper's settings but for random weights, with evaluation and pruning every epoch."""
+    every_epoch = {"selection": "clean_val", "prune_from": 1, "prune_every": 1}
+    chosen = {"loss": "trnsl", "rate": 0.3, "pretrained": False, **every_epoch}
+    return config.from_preset("paper", **{**chosen, **others})
+
+
+# ------------------------------------------------------------------ our loop
+
+
+class Ours:
+    """Our loop, as `rnsl train` runs it."""
+
+    def __init__(self, task: Task, precision: str = "32") -> None:
+        hardware = Hardware(accelerator=task.device, precision=precision)
+        self.run = pixels.Run(load(task), task.config, hardware)
+        self._epochs = self.run.training.epochs()
+
+    def epoch(self) -> Epoch:
+        """Do the next epoch."""
+        seconds = next(self._epochs).seconds
+        return Epoch(len(self.run.inputs), seconds, 0.0, _device_bytes(self.run.fabric.device))
+
+
+# ------------------------------------------------------------------ the plain loop
+
+RECIPES: Mapping[str, tuple[nn.Module, ...]] = {
+    "none": (),
+    "reference": (
+        transforms.RandomGrayscale(augmentation.GREY_SHARE),
+        transforms.ColorJitter(*[augmentation.JITTER] * 4),
+        transforms.RandomHorizontalFlip(augmentation.FLIP_SHARE),
+    ),
+}
+
+
+class Files(Dataset[tuple[Tensor, int, int]]):
+    """Images that are read from their files when asked for, with label and place."""
+
+    def __init__(
+        self, paths: Sequence[Path], labels: Sequence[int], transform: Callable[[Any], Tensor]
+    ) -> None:
+        self.paths, self.labels, self.transform = paths, labels, transform
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, place: int) -> tuple[Tensor, int, int]:
+        with Image.open(self.paths[place]) as image:
+            return self.transform(image.convert("RGB")), self.labels[place], place
+
+
+class Plain:
+    """The plain loop.
+
+    Args:
+        task: what it works on; of the decoded images it takes names, labels and split alone.
+        workers: processes of each DataLoader.
+    """
+
+    def __init__(self, task: Task, workers: int = 0) -> None:
+        self.config, self.workers = task.config, workers
+        self.device = torch.device(task.device)
+        data = load(task)
+        self.given_N = torch.from_numpy(pixels.corrupt(data, self.config).labels)
+        (backbone, last), loss = pixels.build(self.config, data.num_classes, len(self.given_N))
+        self.network = nn.Sequential(backbone.network, last).to(self.device)
+        self.loss = loss.to(self.device)
+        self._make_loaders(task, data, transforms.Normalize(backbone.mean, backbone.std))
+        self.optimizer = torch.optim.SGD(
+            [*self.network.parameters(), *self.loss.parameters()],
+            lr=self.config.learning_rate,
+            momentum=self.config.momentum,
+            nesterov=True,
+            weight_decay=self.config.weight_decay,
+        )
+        self.scheduler = torch.optim.lr_scheduler.StepLR(
+            self.optimizer, self.config.step_epochs, self.config.step_factor
+        )
+        self.epochs = 0
+
+    def _make_loaders(
+        self, task: Task, data: pixels.Data, normalize: transforms.Normalize
+    ) -> None:
+        found = {f"{path.parent.name}/{path.name}": path for path in task.files.rglob("*.jpg")}
+        resize = transforms.Resize((self.config.image_size,) * 2)
+
+        def files(part: str, labels: Iterable[int], changes: Sequence[nn.Module] = ()) -> Files:
+            paths = [found[data.archive.files[i]] for i in data.part(part)[0]]
+            steps = [resize, *changes, transforms.ToTensor(), normalize]
+            return Files(paths, list(labels), transforms.Compose(steps))
+
+        changes = RECIPES[self.config.augmentation]
+        self.training = self._loader(files("train", self.given_N.tolist(), changes), shuffle=True)
+        self.index = self._loader(files("train", data.part("train")[1].tolist()))
+        self.queries = self._loader(files("val", data.part("val")[1].tolist()))
+
+    def _loader(self, images: Files, *, shuffle: bool = False) -> "DataLoader[Any]":
+        generator = torch.Generator().manual_seed(self.config.seed)
+        # Forked, as is usual on Linux: spawned here, each would hold torch in memory once more.
+        fork = self.workers > 0 and sys.platform == "linux"
+        return DataLoader(
+            images,
+            self.config.batch_size,
+            sampler=RandomSampler(images, generator=generator) if shuffle else None,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            multiprocessing_context="fork" if fork else None,
+            pin_memory=self.device.type == "cuda",
+        )
+
+    def epoch(self) -> Epoch:
+        """Do the next epoch."""
+        with Stopwatch(self.device) as pruning:
+            if self.config.prunes_before(self.epochs):
+                self._prune()
+        with Stopwatch(self.device) as rest:
+            images = self._train()
+            self.accuracy = self._evaluate()
+        self.epochs += 1
+        seconds = pruning.seconds + rest.seconds
+        return Epoch(images, seconds, pruning.seconds, _device_bytes(self.device))
+
+    def _train(self) -> int:
+        self.network.train()
+        images = 0
+        for images_B3SS, labels_B, places_B in self.training:
+            embeddings_BD = self.network(self._send(images_B3SS))
+            value = self.loss(embeddings_BD, self._send(labels_B), self._send(places_B))
+            self.optimizer.zero_grad()
+            value.backward()
+            self.optimizer.step()
+            images += len(images_B3SS)
+        self.scheduler.step()
+        return images
+
+    def _prune(self) -> None:
+        embeddings_ND, _ = self.embed(self.index)
+        labels_N = self.given_N.to(self.device)
+        self.loss.update_kept(embeddings_ND, labels_N, torch.arange(len(labels_N)).to(self.device))
+
+    def _evaluate(self) -> float:
+        index, queries = self.embed(self.index), self.embed(self.queries)
+        classifier = KNeighborsClassifier(10, weights="distance")
+        classifier.fit(index[0].cpu().numpy(), index[1].numpy())
+        return float(classifier.score(queries[0].cpu().numpy(), queries[1].numpy()))
+
+    @torch.inference_mode()
+    def embed(self, loader: "DataLoader[Any]") -> tuple[Tensor, Tensor]:
+        """Return unit-length embeddings [N, D] and the labels [N] that come with the images."""
+        self.network.eval()
+        embedded = [(self.network(self._send(images)), labels) for images, labels, _ in loader]
+        blocks, labels = zip(*embedded, strict=True)
+        return nn.functional.normalize(torch.cat(blocks)), torch.cat(labels)
+
+    def _send(self, values: Tensor) -> Tensor:
+        return values.to(self.device, non_blocking=True)
+
+
+def _device_bytes(device: torch.device) -> int:
+    return devices.memory(device).device_peak_bytes
+
+
+# ------------------------------------------------------------------ taking turns
+
+
+class Measured(NamedTuple):
+    """What the epochs of a loop took, one a repeat, and the peak of main memory in the first."""
+
+    epochs: list[Epoch]
+    peak_mb: float
+
+    @property
+    def images_per_s(self) -> list[float]:
+        """Training images a second, one value a repeat."""
+        return [epoch.images / epoch.seconds for epoch in self.epochs]
+
+
+class Contender:
+    """A loop in a process of its own, which does an epoch when it is asked.
+
+    Args:
+        build: makes the loop, there.
+    """
+
+    def __init__(self, build: Callable[[], Loop]) -> None:
+        context = get_context("spawn")
+        self._connection, there = context.Pipe()
+        self._process = context.Process(target=_serve, args=(build, there))
+        self._process.start()
+        there.close()
+
+    def __enter__(self) -> Self:
+        """Return the contender."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Let the process end."""
+        self._connection.close()
+        self._process.join()
+
+    def epoch(self) -> Epoch:
+        """Do an epoch."""
+        return self.watched_epoch(look_s=None)[0]
+
+    def watched_epoch(self, look_s: float | None = LOOK_S) -> tuple[Epoch, float]:
+        """Do an epoch and return the peak of memory too, in MB, looked at every so many seconds."""
+        self._connection.send(True)
+        peak = 0.0
+        while not self._connection.poll(look_s):
+            peak = max(peak, held_mb(self._process.pid or 0))
+        try:
+            return self._connection.recv(), peak
+        except EOFError:
+            sys.exit("A loop has failed; its error stands above.")
+
+
+def _serve(build: Callable[[], Loop], connection: "Connection[Epoch, bool]") -> None:
+    loop = build()
+    with suppress(EOFError):
+        while connection.recv():
+            connection.send(loop.epoch())
+
+
+def measure(builds: Mapping[str, Callable[[], Loop]], repeats: int) -> dict[str, Measured]:
+    """Let loops do epochs in turn, each in a process of its own, after one of warm-up."""
+    with ExitStack() as stack:
+        loops = {name: stack.enter_context(Contender(build)) for name, build in builds.items()}
+        found = {name: Measured([], loop.watched_epoch()[1]) for name, loop in loops.items()}
+        for _ in range(repeats):
+            for name, loop in loops.items():
+                found[name].epochs.append(loop.epoch())
+    return found
+
+
+# ------------------------------------------------------------------ the table
+
+HEADER = (
+    "| loop | training images | repeats | median images/s | min to max | times plain | min to max "
+    "| times plain without its pruning pass | min to max | peak MB |\n"
+    "|---|---|---|---|---|---|---|---|---|---|"
+)
+
+
+def rows(measured: Mapping[str, Measured]) -> list[str]:
+    """Format what `measure` found as lines of the table."""
+    plain = best_plain(measured)
+    spared = [epoch.seconds - epoch.pruning_seconds for epoch in plain.epochs]
+    whole = [epoch.seconds for epoch in plain.epochs]
+    return [
+        f"| {name} | {loop.epochs[0].images} | {len(loop.epochs)} | {spread(loop.images_per_s)} "
+        f"| {spread(ratios(loop, whole), 2)} | {spread(ratios(loop, spared), 2)} "
+        f"| {loop.peak_mb:.0f} |"
+        for name, loop in measured.items()
+    ]
+
+
+def best_plain(measured: Mapping[str, Measured]) -> Measured:
+    """The plain loop with the number of workers that serves it best."""
+    plain = [loop for name, loop in measured.items() if name.startswith("plain")]
+    return max(plain, key=lambda loop: statistics.median(loop.images_per_s))
+
+
+def ratios(loop: Measured, plain_seconds: Sequence[float]) -> list[float]:
+    """How many times as fast as the plain loop, one value a repeat."""
+    pairs = zip(plain_seconds, loop.epochs, strict=True)
+    return [seconds / epoch.seconds for seconds, epoch in pairs]
+
+
+def spread(values: Sequence[float], digits: int = 1) -> str:
+    """Format the median and the range as two cells of the table."""
+    low, high = min(values), max(values)
+    return f"{statistics.median(values):,.{digits}f} | {low:,.{digits}f} to {high:,.{digits}f}"
+
+
+def machine() -> str:
+    """Name processors, device, system and versions."""
+    names = ("torch", "torchvision", "pillow", "scikit-learn", "rnsl-tutorial")
+    versions = ", ".join(f"{name} {version(name)}" for name in names)
+    device = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return (
+        f"{os.cpu_count()} processors ({platform.machine()}), {torch.get_num_threads()} threads"
+        f"{device}, {platform.system()}, Python {platform.python_version()}, {versions}"
+    )
+
+
+def loops(task: Task, precisions: Iterable[str], workers: Iterable[int]) -> dict[str, Any]:
+    """What is compared, by name: ours in several precisions, the plain one with several workers."""
+    ours = {f"ours, {name}": partial(Ours, task, name) for name in precisions}
+    plain = {f"plain, {count} workers": partial(Plain, task, count) for count in workers}
+    return {**ours, **plain}
+
+
+def print_table(task: Task, builds: Mapping[str, Any], repeats: int) -> dict[str, Measured]:
+    """Decode the images, measure the loops, and print what was measured on what."""
+    start = time.perf_counter()
+    data = load(task)
+    seconds = time.perf_counter() - start
+    print(
+        f"{task.config.network}, {task.config.image_size} pixels, batches of "
+        f"{task.config.batch_size}, {len(data.split.train)} training and {len(data.split.val)} "
+        f"validation images of {task.config.dataset}; decoding them once took {seconds:.1f} s; "
+        f"{machine()}\n"
+    )
+    measured = measure(builds, repeats)
+    print("\n".join([HEADER, *rows(measured)]), flush=True)
+    return measured
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--images", type=int, default=300, help="before the split (default 300)")
+    parser.add_argument("--size", type=int, default=128, help="pixels (default 128)")
+    parser.add_argument("--batch", type=int, default=64, help="default 64")
+    parser.add_argument("--network", default="resnet18", help="default resnet18")
+    parser.add_argument("--repeats", type=int, default=3, help="default 3")
+    parser.add_argument(
+        "--workers", type=int, nargs="+", default=[0, 2], help="of the DataLoader (default 0 2)"
+    )
+    args = parser.parse_args()
+    root = os.environ.get("RNSL_AID")
+    chosen = settings(
+        dataset="aid" if root else "scenes",
+        network=args.network,
+        image_size=args.size,
+        batch_size=args.batch,
+        epochs=1 + args.repeats,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        task = Task(Path(folder, "files"), Path(folder, "cache"), chosen)
+        write_files(Path(root) if root else None, args.images, args.size, task.files)
+        print_table(task, loops(task, ("32", "bf16"), args.workers), args.repeats)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""`rnsl train`: what it prints, leaves behind, refuses, and does when it is stopped."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from rnsl_tutorial import backbones, cli, pixels
+
+run = CliRunner().invoke
+
+TINY = ["--dataset", "scenes", "--accelerator", "cpu"]
+for setting in (
+    *("scenes=160", "image_size=32", "difficulty=0", "epochs=2", "batch_size=32"),
+    *("embedding_dim=16", "learning_rate=0.05"),
+):
+    TINY += ["--set", setting]
+
+
+def test_a_run_prints_its_table_and_leaves_everything_behind(tmp_path: Path) -> None:
+    command = ["train", *TINY, "--rate", "0.4", "--loss", "trnsl", "--out", str(tmp_path)]
+    shown = run(cli.app, command)
+    assert shown.exit_code == 0, shown.output
+    assert "112 training, 16 validation and 32 test images of 32 px" in shown.output
+    assert "t-RNSL" in shown.output
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *(pixels.CHECKPOINTS, pixels.RESULTS, pixels.MODEL, pixels.HISTORY, "logs")
+    }
+    assert list((tmp_path / "logs").glob("events*"))
+    assert "No such" not in run(cli.app, ["report", str(tmp_path / pixels.RESULTS)]).output
+
+    again = run(cli.app, command)
+    assert again.exit_code == 1
+    assert "holds a run already (results.json). Pass --resume" in again.output
+    before = json.loads((tmp_path / pixels.RESULTS).read_text())["results"]
+    resumed = run(cli.app, [*command, "--resume"])
+    assert resumed.exit_code == 0, resumed.output
+    after = json.loads((tmp_path / pixels.RESULTS).read_text())["results"]
+    assert after[0]["metrics"] == before[0]["metrics"]
+    other = run(cli.app, [*command, "--resume", "--set", "q=0.2"])
+    assert other.exit_code == 1
+    assert "q is 0.2 here and 0.7 there" in other.output
+
+
+def test_stopped_by_ctrl_c_it_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = pixels.Training._train_on
+
+    def press(self: pixels.Training, *arguments: object) -> None:
+        batches(self, *arguments)  # type: ignore[arg-type]
+        if (self.epoch, self.step) == (1, 2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(pixels.Training, "_train_on", press)
+    stopped = run(cli.app, ["train", *TINY, "--out", str(tmp_path)])
+    assert stopped.exit_code == 130
+    assert "Stopped in epoch 1 after 2 batches" in stopped.output
+    assert "--resume goes on" in stopped.output
+    assert (tmp_path / pixels.CHECKPOINTS / "epoch-0001-step-00000002.pt").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--dataset", "aid"], "'aid' needs its images: pass --root"),
+        (["--preset", "desktop"], "There is no preset 'desktop'"),
+        (["--set", "epoch=3"], "'epoch=3' is no NAME=VALUE"),
+        (["--dataset", "scenes", "--noise", "salt"], "There is no noise 'salt'"),
+        (["--dataset", "scenes", "--precision", "fp16", "--accelerator", "cpu"], "fp16"),
+        (["--dataset", "scenes", "--set", "network=head"], "trains on features"),
+        (["--root", "/nowhere/at/all"], "/nowhere/at/all does not exist"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(
+    options: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RNSL_CACHE", str(tmp_path / "cache"))
+    shown = run(cli.app, ["train", *options, "--out", str(tmp_path / "out")])
+    assert shown.exit_code == 1
+    assert shown.output.startswith("rnsl: ")
+    assert message in shown.output
+    assert shown.output.count("\n") == 1
+
+
+def test_the_paper_preset_builds_its_network_once_its_weights_are_at_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The protocol end to end at a small size, with weights in the place of those of ImageNet."""
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    path = backbones.weights_file("resnet18")
+    path.parent.mkdir(parents=True)
+    from torchvision import models
+
+    torch.save(models.resnet18().state_dict(), path)
+    monkeypatch.setattr(
+        "torchvision.models._api.load_state_dict_from_url",
+        lambda *_, **__: torch.load(path, weights_only=True),
+    )
+    command = ["train", *TINY, "--preset", "paper", "--noise", "label_dependent", "--rate", "0.5"]
+    shown = run(
+        cli.app,
+        [*command, "--loss", "trnsl", "--set", "prune_from=1", "--out", str(tmp_path / "out")],
+    )
+    assert shown.exit_code == 0, shown.output
+    assert "resnet18, 11.2 million weights" in shown.output
+    saved = json.loads((tmp_path / "out" / pixels.RESULTS).read_text())["results"][0]
+    assert saved["config"]["schedule"] == "step"
+    assert saved["config"]["augmentation"] == "reference"
+    assert 0 <= saved["metrics"]["val_knn_clean"] <= 1
