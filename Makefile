@@ -12,7 +12,7 @@ TORCH ?= $(or $(patsubst $(VENV)/.built-%,%,$(wildcard $(VENV)/.built-*)),defaul
 BUILT = $(VENV)/.built-$(TORCH)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint bench bench-ui notebooks instructor site lock clean
+.PHONY: help lab test lint bench bench-ui bench-gpu notebooks instructor site lock clean
 
 help: ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -34,11 +34,14 @@ lint: $(BUILT) ## check the style and the types
 	@$(BIN)/mypy
 
 bench: $(BUILT) ## print the measured figures, which takes minutes (RNSL_AID names the AID images)
-	@for name in noise knn features experiment lab notebook_runs $(if $(RNSL_AID),data); do \
+	@for name in noise knn features experiment lab notebook_runs epoch scale $(if $(RNSL_AID),data); do \
 		$(BIN)/python benchmarks/$$name.py && echo || exit 1; done
 
 bench-ui: $(BUILT) ## print how fast each slider repaints, in JupyterLab in Chromium
 	@$(BIN)/python benchmarks/ui.py $(ARGS)
+
+bench-gpu: $(BUILT) ## print how fast a CUDA GPU trains on pixels (ARGS=--small tries it on the CPU)
+	@$(BIN)/python benchmarks/gpu.py $(ARGS)
 
 notebooks: $(BUILT) ## write notebooks/*.ipynb anew from notebooks/source/*.py
 	@$(BIN)/python notebooks/build.py

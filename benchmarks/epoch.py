@@ -55,6 +55,7 @@ from rnsl_tutorial.config import Config
 from rnsl_tutorial.devices import Hardware, Stopwatch
 
 LOOK_S = 0.1
+SCENES = 10_000  # as many as AID has images
 
 
 class Epoch(NamedTuple):
@@ -99,12 +100,28 @@ class Loop(Protocol):
 # ------------------------------------------------------------------ the images
 
 
-def write_files(root: Path | None, count: int, size: int, folder: Path) -> None:
+def named_archive() -> Path | None:
+    """The folder or tar that RNSL_AID names, None where it is not set.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    name = os.environ.get("RNSL_AID")
+    if not name:
+        return None
+    root = Path(name)
+    if not (root.is_dir() or (root.is_file() and tarfile.is_tarfile(root))):
+        raise ValueError(f"RNSL_AID is {name!r}; name a folder or a tar of images, or unset it.")
+    return root
+
+
+def write_files(root: Path | None, count: int | None, size: int, folder: Path) -> None:
     """Put JPEG files into class folders: the first of each class of an archive, or scenes.
 
     Args:
         root: folder or tar of an archive; None for scenes.
-        count: of the images, at most; an archive gives as many of each class.
+        count: of the images, at most; an archive gives equally many of each class. None for all of
+            an archive, or `SCENES`.
         size: of the scenes in pixels.
         folder: where they go.
     """
@@ -122,19 +139,20 @@ def write_files(root: Path | None, count: int, size: int, folder: Path) -> None:
                 archive.extract(name, folder, filter="data")
 
 
-def _write_scenes(count: int, size: int, folder: Path) -> None:
-    made = scenes.make_scenes(count, size, seed=0)
+def _write_scenes(count: int | None, size: int, folder: Path) -> None:
+    made = scenes.make_scenes(count or SCENES, size, seed=0)
     for pixels_3SS, name in zip(made.images, made.files, strict=True):
         path = (folder / name).with_suffix(".jpg")
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels_3SS.transpose(1, 2, 0)).save(path, quality=90)
 
 
-def first_of_each_class(names: Iterable[str], count: int) -> list[str]:
-    """Choose as many files of each class, count together at most; a class is a folder."""
+def first_of_each_class(names: Iterable[str], count: int | None) -> list[str]:
+    """Choose equally many files of each class, count together at most; a class is a folder."""
     groups = groupby(sorted(names), key=lambda name: Path(name).parent)
     classes = [list(group) for _, group in groups]
-    return [name for group in classes for name in group[: count // len(classes)]]
+    most = None if count is None else count // max(1, len(classes))
+    return [name for group in classes for name in group[:most]]
 
 
 def load(task: Task) -> pixels.Data:
@@ -226,9 +244,7 @@ class Plain:
         )
         self.epochs = 0
 
-    def _make_loaders(
-        self, task: Task, data: pixels.Data, normalize: transforms.Normalize
-    ) -> None:
+    def _make_loaders(self, task: Task, data: pixels.Data, normalize: transforms.Normalize) -> None:
         found = {f"{path.parent.name}/{path.name}": path for path in task.files.rglob("*.jpg")}
         resize = transforms.Resize((self.config.image_size,) * 2)
 
@@ -258,12 +274,13 @@ class Plain:
 
     def epoch(self) -> Epoch:
         """Do the next epoch."""
-        with Stopwatch(self.device) as pruning:
-            if self.config.prunes_before(self.epochs):
-                self._prune()
-        with Stopwatch(self.device) as rest:
-            images = self._train()
-            self.accuracy = self._evaluate()
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True):
+            with Stopwatch(self.device) as pruning:
+                if self.config.prunes_before(self.epochs):
+                    self._prune()
+            with Stopwatch(self.device) as rest:
+                images = self._train()
+                self.accuracy = self._evaluate()
         self.epochs += 1
         seconds = pruning.seconds + rest.seconds
         return Epoch(images, seconds, pruning.seconds, _device_bytes(self.device))
@@ -459,7 +476,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--images", type=int, default=300, help="before the split (default 300)")
+    parser.add_argument(
+        "--images", type=int, default=300, help="of all parts of the split (default 300)"
+    )
     parser.add_argument("--size", type=int, default=128, help="pixels (default 128)")
     parser.add_argument("--batch", type=int, default=64, help="default 64")
     parser.add_argument("--network", default="resnet18", help="default resnet18")
@@ -468,7 +487,10 @@ def main() -> None:
         "--workers", type=int, nargs="+", default=[0, 2], help="of the DataLoader (default 0 2)"
     )
     args = parser.parse_args()
-    root = os.environ.get("RNSL_AID")
+    try:
+        root = named_archive()
+    except ValueError as error:
+        parser.error(str(error))
     chosen = settings(
         dataset="aid" if root else "scenes",
         network=args.network,
@@ -478,7 +500,7 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         task = Task(Path(folder, "files"), Path(folder, "cache"), chosen)
-        write_files(Path(root) if root else None, args.images, args.size, task.files)
+        write_files(root, args.images, args.size, task.files)
         print_table(task, loops(task, ("32", "bf16"), args.workers), args.repeats)
 
 

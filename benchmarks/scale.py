@@ -4,10 +4,10 @@ Usage: python benchmarks/scale.py [--counts 1000 3200 10000 32000 100000] [--rep
 
 Prints a Markdown table. For each number N, a fresh process draws N procedural scenes of 32 pixels,
 trains the small network on the training split (70%) for one epoch of t-RNSL, and scores the
-training images once to choose which of them to keep. Seconds exclude imports; memory is the peak of
-the whole process, imports included, which the first row shows nearly alone. The last row has as
-many images as the one before, but may put none of them on the device: they are streamed to it batch
-by batch.
+training images once to choose which of them to keep. Memory is the peak of
+the whole process, imports included; seconds exclude them, and the textures that scenes are drawn
+with. The last row has as many images as the one before, but may put none of them on the device:
+they are streamed to it batch by batch.
 
 Below the table stand the exponents e of fits seconds = c N^e to the resident rows, by least squares
 of the logarithms: 1 is linear, and what costs the same for any N lowers it.
@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from rnsl_tutorial import config, devices, pixels, train
+from rnsl_tutorial import config, devices, pixels, scenes
 from rnsl_tutorial.devices import Hardware, Stopwatch
 
 COUNTS = (1000, 3200, 10_000, 32_000, 100_000)
@@ -69,13 +69,15 @@ def measure(count: int, memory_share: float = 0.5) -> Measured:
     chosen = config.from_preset(
         "laptop", dataset="scenes", scenes=count, image_size=SIZE, loss="trnsl", rate=0.3, epochs=1
     )
+    scenes.make_scenes(1, SIZE, seed=0)  # makes the textures, once a process
     with Stopwatch("cpu") as drawing:
         data = pixels.load(chosen)
     run = pixels.Run(data, chosen, Hardware(memory_share=memory_share))
     report = next(run.training.epochs())
-    labels_N = torch.from_numpy(run.given.labels).to(run.fabric.device)
+    labels_N = run.training.labels
     with Stopwatch(run.fabric.device) as pruning:
-        train.prune(run.network, run.loss, run.inputs, labels_N)
+        embeddings_ND = run.training.embed_training()
+        run.loss.update_kept(embeddings_ND, labels_N, torch.arange(len(labels_N)).to(labels_N))
     memory = devices.memory(run.fabric.device)
     return Measured(
         count,

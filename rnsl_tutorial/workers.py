@@ -84,10 +84,10 @@ class Processes:
         """See `Workers`."""
         pool = self._idle.pop() if self._idle else self._new_pool()
         try:
-            future = pool.submit(_ended_by_interrupt, function, given)
+            future = _submitted(pool, function, given)
         except BrokenProcessPool:  # it died while it was idle
             pool = self._new_pool()
-            future = pool.submit(_ended_by_interrupt, function, given)
+            future = _submitted(pool, function, given)
         self._busy[future] = pool
         return future
 
@@ -103,10 +103,24 @@ class Processes:
         return ProcessPoolExecutor(1, self._context, _prepare, (self._lifeline, self._threads))
 
 
+def _submitted(
+    pool: ProcessPoolExecutor, function: Callable[[Given], Made], given: Given
+) -> "Future[Made]":
+    """Submit a call; the process that may start with it never hears of Ctrl-C.
+
+    A terminal sends Ctrl-C to all its processes, and a new one inherits which signals are blocked.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # as on Windows
+        return pool.submit(_ended_by_interrupt, function, given)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return pool.submit(_ended_by_interrupt, function, given)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _prepare(lifeline: Connection, threads: int) -> None:
     """Make a fresh process a worker."""
-    if hasattr(signal, "pthread_sigmask"):  # a terminal sends Ctrl-C to all its processes
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     torch.set_num_threads(threads)
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
 

@@ -141,7 +141,12 @@ def test_the_instructor_is_told_where_the_solutions_are(clone: Clone) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "script"), [("site", "notebooks/export.py"), ("bench-ui", "benchmarks/ui.py")]
+    ("target", "script"),
+    [
+        ("site", "notebooks/export.py"),
+        ("bench-ui", "benchmarks/ui.py"),
+        ("bench-gpu", "benchmarks/gpu.py"),
+    ],
 )
 def test_a_target_hands_its_arguments_to_its_script(clone: Clone, target: str, script: str) -> None:
     clone.make(target, "ARGS=--only x")
@@ -196,8 +201,8 @@ def test_a_python_that_is_not_there_gets_one_line(clone: Clone) -> None:
 def test_make_alone_lists_the_commands(clone: Clone) -> None:
     text = clone.make().stdout
     assert text == clone.make("help").stdout
-    targets = ("make lab", "make test", "make notebooks", "make site", "make bench-ui")
-    for word in (*targets, "TORCH=cpu", "CUDA"):
+    targets = ("lab", "test", "notebooks", "site", "bench-ui", "bench-gpu")
+    for word in (*(f"make {target} " for target in targets), "TORCH=cpu", "CUDA"):
         assert word in text
 
 

@@ -52,8 +52,9 @@ def test_every_combination_is_a_config(tmp_path: Path) -> None:
     aid = "images/AID"
     """
     grid = sweep.read_grid(grid_file(tmp_path, text))
+    fixed = {**PRESETS["laptop"], "epochs": 7, "seed": 5}
     assert grid.configs == tuple(
-        Config(**{**PRESETS["laptop"], "epochs": 7, "seed": 5}, dataset=d, rate=r, prune_from=p)
+        Config(**{**fixed, "dataset": d, "rate": r, "prune_from": p})
         for d, r, p in itertools.product(["aid", "scenes"], [0.0, 0.2], [None, 3])
     )
     assert {type(config.rate) for config in grid.configs} == {float}

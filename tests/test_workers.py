@@ -51,6 +51,8 @@ def test_a_worker_that_dies_takes_only_its_own_call_along() -> None:
     with Processes(threads=1) as processes:
         dying = processes.submit(signal.raise_signal, signal.SIGKILL)
         other = processes.submit(eval, f"{PID}, {THREADS}")
+        for worker in workers_of(os.getpid()):
+            worker.send_signal(signal.SIGINT)  # as Ctrl-C in a terminal does, while they start
         assert isinstance(dying.exception(), BrokenProcessPool)
         pid, threads = other.result()
         assert threads == 1
@@ -58,7 +60,7 @@ def test_a_worker_that_dies_takes_only_its_own_call_along() -> None:
         processes.release(other, sound=True)
 
         again = processes.submit(time.sleep, 1)
-        os.kill(pid, signal.SIGINT)  # as Ctrl-C in a terminal does to all its processes
+        os.kill(pid, signal.SIGINT)
         assert again.result() is None
         processes.release(again, sound=True)
 
