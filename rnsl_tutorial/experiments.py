@@ -437,8 +437,16 @@ def summarize(results: Iterable[Result]) -> list[Summary]:
     """Gather the seeds of each (noise, rate, loss, q, k), in the order in which they first come.
 
     The spread is the sample standard deviation (n - 1); with one seed it is NaN.
+
+    Raises:
+        ValueError: the results are of several data sets, whose mean would say nothing.
     """
     results = list(results)
+    datasets = list(dict.fromkeys(result.config.dataset for result in results))
+    if len(datasets) > 1:
+        raise ValueError(
+            f"The results are of {' and '.join(datasets)}; give those of one data set at a time."
+        )
     cells = dict.fromkeys(_cell(result) for result in results)
     place = {cell: i for i, cell in enumerate(cells)}
     ordered = sorted(results, key=lambda result: place[_cell(result)])

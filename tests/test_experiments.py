@@ -326,3 +326,11 @@ def test_the_shipped_maps_belong_to_the_shipped_features() -> None:
     seen = (shipped.predicted == shipped.labels).mean(axis=-1)
     assert np.abs(seen - shipped.accuracy).max() < 0.05, "the map shows one of the seeds"
     assert shipped.rates[0] == 0
+
+
+def test_several_data_sets_are_not_averaged() -> None:
+    results = [
+        experiments.Result(Config(dataset=name), {"knn_clean": 0.5}, 1.0) for name in ("aid", "own")
+    ]
+    with pytest.raises(ValueError, match="of aid and own; give those of one data set"):
+        experiments.summarize(results)
