@@ -39,7 +39,7 @@ def test_what_is_given_wins_over_the_preset_and_none_is_not_given() -> None:
 
 
 def test_unknown_presets_and_settings_are_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="no preset 'desktop'; choose one of paper, laptop"):
+    with pytest.raises(ValueError, match="no preset 'desktop'; choose one of paper, laptop, scenes"):
         from_preset("desktop")
     with pytest.raises(ValueError, match="no setting 'learning'; there are dataset, noise"):
         configured({}, learning=0.1)

@@ -9,7 +9,19 @@ from pathlib import Path
 import rnsl_tutorial
 
 PACKAGE = Path(rnsl_tutorial.__file__).parent
-HEAVY = {"torch", "torchvision", "timm", "matplotlib", "plotly", "sklearn", "umap", "jupyterlab"}
+HEAVY = {
+    "torch",
+    "torchvision",
+    "timm",
+    "lightning_fabric",
+    "huggingface_hub",
+    "ray",
+    "matplotlib",
+    "plotly",
+    "sklearn",
+    "umap",
+    "jupyterlab",
+}
 
 # What a module may import from the package, where that is limited. The others may import any but
 # the command line, as long as there is no circle.
@@ -17,9 +29,16 @@ ALLOWED = {
     "__init__": set(),
     "paths": set(),
     "losses": set(),
+    "config": set(),
+    "devices": set(),
+    "augmentation": set(),
     "noise": {"paths"},
     "datasets": {"paths"},
     "scenes": {"paths"},
+    "checkpoints": {"paths"},
+    "download": {"paths"},
+    "placement": {"devices"},
+    "pruning": {"losses"},
     "plots": {"paths"},
     "maps": {"paths"},
     "explorers": {"paths", "losses", "noise", "maps", "plots"},

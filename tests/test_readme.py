@@ -98,8 +98,26 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert not [link for link in local if not (page.parent / link).exists()]
 
 
+def python_blocks() -> list[str]:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks: list[str] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    return blocks
+
+
+def test_training_from_pixels_runs_as_readme_says(capsys: pytest.CaptureFixture[str]) -> None:
+    """At a smaller size."""
+    code = python_blocks()[1]
+    small = code.replace("rate=0.4)", "rate=0.4, scenes=160, image_size=32, epochs=2)")
+    assert small != code
+    space: dict[str, object] = {}
+    exec(small, space)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[:2]] == ["0", "1"]
+    assert "knn_clean" in lines[2]
+
+
 def test_the_code_in_readme_runs() -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    code = python_blocks()[0]
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(24) % 3
     images = 3 * nn.functional.one_hot(labels, 5) + torch.rand(24, 5, generator=generator)
