@@ -153,7 +153,8 @@ def main() -> None:
     if len(set(args.counts)) < 2:
         parser.error(f"--counts are {args.counts}; a fit needs two different numbers at least.")
 
-    print(f"Scenes of {SIZE} pixels, small network, batches of 256; {machine()}\n")
+    batch = config.PRESETS["laptop"]["batch_size"]
+    print(f"Scenes of {SIZE} pixels, small network, batches of {batch}; {machine()}\n")
     print(
         "| images N | placement | repeats | drawing, s per 1,000 | training | pruning | together "
         "| median s | min to max s | peak MB | GPU peak MB |"

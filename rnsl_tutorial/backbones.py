@@ -126,7 +126,10 @@ def with_synchronized_batch_norm(network: nn.Module) -> nn.Module:
 
 
 class _SynchronizedBatchNorm(nn.BatchNorm2d):
-    """Batch normalisation [B, F, S, S] over the images of all processes, on any device."""
+    """Batch normalisation [B, F, S, S] over the images of all processes, on any device.
+
+    Half precision is raised to float32: its sums over a batch would be off by percents.
+    """
 
     @classmethod
     def like(cls, other: nn.BatchNorm2d) -> "_SynchronizedBatchNorm":
@@ -137,26 +140,41 @@ class _SynchronizedBatchNorm(nn.BatchNorm2d):
     def forward(self, inputs: Tensor) -> Tensor:
         if not self.training:
             return super().forward(inputs)
-        count = self._total(inputs.new_tensor([inputs.numel() / inputs.shape[1]]))
-        mean_F = self._total(inputs.sum(dim=(0, 2, 3))) / count
-        centred = inputs - mean_F[:, None, None]
-        variance_F = self._total(centred.square().sum(dim=(0, 2, 3))) / count
+        values = inputs.to(torch.promote_types(inputs.dtype, torch.float32))
+        count = _total(values.new_tensor([values.numel() / values.shape[1]]))
+        mean_F = _total(values.sum(dim=(0, 2, 3))) / count
+        centred = values - mean_F[:, None, None]
+        variance_F = _total(centred.square().sum(dim=(0, 2, 3))) / count
         self._track(mean_F.detach(), (variance_F * count / (count - 1)).detach())
         scale_F = self.weight * (variance_F + self.eps).rsqrt()
-        return centred * scale_F[:, None, None] + self.bias[:, None, None]
-
-    def _total(self, values: Tensor) -> Tensor:
-        """Sum over processes, which gradients can pass."""
-        from torch.distributed.nn.functional import all_reduce
-
-        return cast(Tensor, all_reduce(values))  # type: ignore[no-untyped-call]
+        return (centred * scale_F[:, None, None] + self.bias[:, None, None]).to(inputs.dtype)
 
     def _track(self, mean_F: Tensor, variance_F: Tensor) -> None:
         assert self.running_mean is not None
         assert self.running_var is not None
+        assert self.num_batches_tracked is not None
         assert self.momentum is not None
         self.running_mean.lerp_(mean_F, self.momentum)
         self.running_var.lerp_(variance_F, self.momentum)
+        self.num_batches_tracked += 1
+
+
+class _Total(torch.autograd.Function):
+    """Sum over processes; each one's loss depends on the values of all, so gradients sum up too."""
+
+    @staticmethod
+    def forward(_ctx: Any, values: Tensor) -> Tensor:
+        total = values.clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_ctx: Any, *gradients: Tensor) -> Tensor:
+        return _total(gradients[0])
+
+
+def _total(values: Tensor) -> Tensor:
+    return cast(Tensor, _Total.apply(values))  # type: ignore[no-untyped-call]
 
 
 def projection_head(

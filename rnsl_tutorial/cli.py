@@ -265,7 +265,8 @@ def train(
     """Train a network on images with wrong labels; print what it reached on val and test.
 
     The preset "laptop" trains a small network from scratch on AID in minutes on two cores, "scenes"
-    on procedural scenes in under a minute; "paper" is the paper's protocol, for a GPU. A run that was stopped goes on with --resume, bit for bit on a CPU.
+    on procedural scenes in under a minute; "paper" is the paper's protocol, for a GPU. A run that
+    was stopped goes on with --resume, bit for bit on a CPU.
     """
     from rnsl_tutorial import config, download, pixels, progress
     from rnsl_tutorial.devices import Hardware
@@ -351,6 +352,32 @@ def sweep(
     if failed:
         typer.echo(f"The tracebacks are in {out / 'cells'}; run it again to retry.", err=True)
         raise typer.Exit(1)
+
+
+@app.command("embed")
+def embed_images(
+    model: Annotated[Path, typer.Argument(help="model.pt of `rnsl train`.", show_default=False)],
+    root: Annotated[
+        Path,
+        typer.Option(help="Folder of class folders, or a tar or zip of one.", show_default=False),
+    ],
+    out: Annotated[Path, typer.Option(help="File to write, .npz.", show_default=False)],
+    accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="32, bf16 or fp16.")] = "32",
+) -> None:
+    """Write the embeddings of an archive's images, by a network that `rnsl train` trained.
+
+    The file holds embeddings, the class of the nearest prototype with its probability, and files.
+    """
+    from rnsl_tutorial import datasets, inference, pixels
+    from rnsl_tutorial.devices import Hardware
+
+    trained = pixels.load_model(model)
+    archive = datasets.load_archive(root, trained.config.image_size)
+    hardware = Hardware(accelerator=accelerator, precision=precision)
+    embedded = inference.embed_archive(trained, archive, hardware)
+    inference.save(out, embedded)
+    typer.echo(f"{len(embedded.files)} embeddings of {embedded.embeddings.shape[1]} numbers: {out}")
 
 
 @app.command("report")

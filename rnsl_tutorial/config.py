@@ -34,8 +34,8 @@ class Config:
         input_dropout: share of the head's features silenced at random in training.
         dropout: share of the head's hidden units silenced at random in training.
         learning_rate: of SGD with Nesterov momentum at the start.
-        momentum: of SGD.
-        weight_decay: of network and prototypes alike, as in the paper.
+        momentum: of SGD, in [0, 1).
+        weight_decay: at least 0, of network and prototypes alike, as in the paper.
         temperature: T of the softmax.
         q: of RNSL and t-RNSL.
         k: of t-RNSL.
@@ -106,6 +106,8 @@ class Config:
         self._require("prune_from", "above 0", self.prune_from is None or self.prune_from > 0)
         self._require("rate", "in [0, 1)", 0 <= self.rate < 1)
         self._require("learning_rate", "above 0", self.learning_rate > 0)
+        self._require("momentum", "in [0, 1)", 0 <= self.momentum < 1)
+        self._require("weight_decay", "at least 0", self.weight_decay >= 0)
         self._require("temperature", "above 0", self.temperature > 0)
         self._require("q", "in (0, 1]", 0 < self.q <= 1)
         self._require("k", "in [0, 1)", 0 <= self.k < 1)
@@ -174,11 +176,11 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "network": "small",
             "image_size": 64,
             "augmentation": "flip",
-            "epochs": 40,
+            "epochs": 24,
             "batch_size": 64,
             "learning_rate": 0.1,
             "weight_decay": 5e-4,
-            "temperature": 0.15,
+            "temperature": 0.2,
             "prune_from": 0.75,
             "prune_every": 2,
             "prune_rule": "ratio",

@@ -87,6 +87,7 @@ def launch(hardware: Hardware) -> "Fabric":
     With several processes, every process has to run the same script up to this call; the first one
     starts the others of its node, unless a launcher such as ``torchrun`` or SLURM did. A single
     process looks at no launcher, prints nothing, and can be launched from several threads at once.
+    On CUDA, cuDNN may then choose its kernels by trying them: two runs can differ in rounding.
 
     Raises:
         ValueError: the accelerator is not there, has fewer devices, or cannot compute in this
@@ -114,6 +115,8 @@ def launch(hardware: Hardware) -> "Fabric":
         plugins=plugins,
     )
     fabric.launch()
+    if kind == "cuda":  # batches are all of one size, so trying the kernels once pays
+        torch.backends.cudnn.benchmark = True
     return fabric
 
 

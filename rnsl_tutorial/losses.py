@@ -205,9 +205,7 @@ def label_log_probability(
 ) -> Tensor:
     """Log of the probability that the prototypes give to each image's label.
 
-    log p = log_softmax(x . w / temperature)[label], x and w of unit length. Half precision is
-    raised to float32, under autocast too: at T = 0.01 a cosine rounded to bfloat16 would be off by
-    up to 0.4 in the logit.
+    log p = log_softmax(x . w / temperature)[label], see `class_log_probabilities`.
 
     Args:
         embeddings: float [B, D] or [M, B, D], normalized here.
@@ -222,12 +220,29 @@ def label_log_probability(
         ValueError: temperature out of range, or shapes that disagree.
     """
     _check_batch(embeddings, prototypes, labels, temperature)
+    log_p_BC = class_log_probabilities(embeddings, prototypes, temperature)
+    return log_p_BC.gather(-1, labels[..., None]).squeeze(-1)
+
+
+def class_log_probabilities(embeddings: Tensor, prototypes: Tensor, temperature: float) -> Tensor:
+    """Log of the probability that the prototypes give to each class: log_softmax(x . w / T).
+
+    x and w are of unit length. Half precision is raised to float32, under autocast too: at T = 0.01
+    a cosine rounded to bfloat16 would be off by up to 0.4 in the logit.
+
+    Args:
+        embeddings: float [B, D] or [M, B, D], normalized here.
+        prototypes: float [C, D] or [M, C, D], normalized here.
+        temperature: > 0.
+
+    Returns:
+        float [B, C] or [M, B, C], each <= 0.
+    """
     dtype = torch.promote_types(embeddings.dtype, torch.float32)
     with torch.autocast(embeddings.device.type, enabled=False):
         x_BD = F.normalize(embeddings.to(dtype), dim=-1)
         w_CD = F.normalize(prototypes.to(dtype), dim=-1)
-        logits_BC = x_BD @ w_CD.mT / temperature
-        return logits_BC.log_softmax(dim=-1).gather(-1, labels[..., None]).squeeze(-1)
+        return (x_BD @ w_CD.mT / temperature).log_softmax(dim=-1)
 
 
 def negative_box_cox(log_p: Tensor, q: float | Tensor) -> Tensor:

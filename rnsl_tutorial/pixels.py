@@ -32,6 +32,8 @@ HISTORY = "history.json"
 VALIDATION_SEED = 1_000_000
 """Added to the seed of the noise for the labels that selection "noisy_val" chooses by."""
 
+_BLOCK = 128  # images shrunk at a time, which are float32 meanwhile
+
 
 class Data(NamedTuple):
     """Images with their true labels and the split.
@@ -124,7 +126,7 @@ def _thumbnails(images: NDArray[np.uint8], indices_M: NDArray[np.int64]) -> NDAr
     """Mean colours of an 8 x 8 grid, float32 [M, 192], standardised."""
     cells = [
         nn.functional.adaptive_avg_pool2d(torch.from_numpy(images[block]).float(), 8).flatten(1)
-        for block in np.array_split(indices_M, max(1, len(indices_M) // 1024))
+        for block in np.array_split(indices_M, len(indices_M) // _BLOCK + 1)
     ]
     inputs_MD = torch.cat(cells)
     standard: NDArray[np.float32] = (

@@ -43,6 +43,9 @@ __all__ = [
 CHECK_EVERY = 50
 """Batches from one look at whether the loss is finite to the next: a look stalls an accelerator."""
 
+AGREE_EVERY = 10
+"""Batches after which several processes ask each other whether to stop, which stalls them too."""
+
 
 class Source(Protocol):
     """Inputs that come batch by batch on the device, such as `placement.Resident`."""
@@ -133,7 +136,8 @@ def train(
         validate: judges the weights as they are, higher is better; asked after every epoch unless
             config.selection is "last".
         folder: where a checkpoint is written after every epoch, and where Ctrl-C or a request to
-            terminate stops the run at the end of a batch.
+            terminate stops the run at the end of a batch; of several processes, within
+            `AGREE_EVERY` batches.
         resume: go on from the newest usable checkpoint in the folder, if there is one.
 
     Returns:
@@ -142,7 +146,8 @@ def train(
     Raises:
         FloatingPointError: the loss or a weight is no longer finite.
         KeyboardInterrupt: stopped, after a checkpoint was written.
-        ValueError: checkpoints are there, but none can be used; or config.selection needs validate.
+        ValueError: checkpoints are there, but none can be used; there are not as many labels as
+            inputs; or config.selection needs validate.
     """
     training = Training(network, loss, inputs, labels, config, fabric=fabric, validate=validate)
     training.run(on_epoch, folder=folder, resume=resume)
@@ -186,6 +191,10 @@ class Training:
                 f"selection is {config.selection!r}, which needs a validate function to choose an "
                 "epoch by; pass one, or selection 'last'."
             )
+        if len(labels) != len(inputs):
+            raise ValueError(
+                f"There are {len(labels)} labels for {len(inputs)} inputs; pass one each."
+            )
         self.network, self.loss, self.inputs = network, loss, inputs
         self.config, self.validate = config, validate
         self.fabric = fabric or launch(Hardware(accelerator=inputs.device.type))
@@ -200,7 +209,7 @@ class Training:
         )
         self._order_generator = torch.Generator().manual_seed(config.seed)
         self._augmentation_generator = torch.Generator().manual_seed(config.seed)
-        self._order_N = torch.empty(0, dtype=torch.int64)
+        self._order_N = torch.arange(len(labels))  # drawn anew for every epoch
         self._losses_S = torch.zeros(self._steps, device=self.fabric.device)
         self._selected: dict[str, Any] | None = None
         self._embeddings_ND: Tensor | None = None
@@ -254,6 +263,7 @@ class Training:
                 if self.step == 0:
                     self._begin_epoch()
                 if not self._train_on_the_rest():
+                    self._check_finite()
                     self._save(folder)
                     return
                 report = self._end_epoch()
@@ -308,30 +318,27 @@ class Training:
         return augmentation.apply(inputs_B, drawn.take(self._shard(torch.arange(batch_size))))
 
     def _end_epoch(self) -> EpochReport:
-        losses_S = self._check_losses()
-        if not all(weight.isfinite().all() for weight in self._objective.parameters()):
-            raise self._diverged("A weight", "after its last batch")
-        epoch = self.epoch
-        self.epoch, self.step = self.epoch + 1, 0
-        return EpochReport(
-            epoch,
-            losses_S.sum().item() / len(self.labels),
+        report = EpochReport(
+            self.epoch,
+            self._check_finite().sum().item() / len(self.labels),
             kept_share(self.loss),
             float(self._scheduler.get_last_lr()[0]),
             validation=self._select() if self.config.selection != "last" else None,
         )
+        self.epoch, self.step = self.epoch + 1, 0
+        return report
 
     def _select(self) -> float:
         assert self.validate is not None
         score: float = self.fabric.broadcast(self.validate(self))
         if self._selected is None or score > self._selected["score"]:
-            self._selected = {"score": score, "epoch": self.epoch, **_weights(self)}
+            self._selected = {"score": score, **self._weights()}
         return score
 
     def take_selected(self) -> None:
         """Go back to the weights of the epoch that was selected; none was for "last"."""
         if self._selected is not None:
-            _load_weights(self, self._selected)
+            self._load_weights(self._selected)
 
     # -------------------------------------------------------------- pruning and embeddings
 
@@ -344,8 +351,8 @@ class Training:
     def _prune_as_the_reference_does(
         self, loss: losses.TruncatedRobustNormalizedSoftmaxLoss, selected: dict[str, Any]
     ) -> None:
-        last = _weights(self)
-        _load_weights(self, selected)
+        last = self._weights()
+        self._load_weights(selected)
         embeddings_ND = self._embed(self.inputs, augmented=self.config.augmentation != "none")
         update_kept(loss, embeddings_ND, self.labels, self.config.prune_rule)
         self.network.load_state_dict(last["network"])  # but not the prototypes
@@ -373,13 +380,20 @@ class Training:
     # -------------------------------------------------------------- several processes
 
     def _shard(self, batch_B: Tensor) -> Tensor:
-        """This process's share of a batch, at least one image."""
+        """This process's share of a batch, at least one image, as every process has to take part.
+
+        Where a batch has fewer images than there are processes, the others take its first one: the
+        loss does not count it, but batch normalisation does.
+        """
         mine = batch_B[self.fabric.global_rank :: self.fabric.world_size]
         return mine if len(mine) else batch_B[:1]
 
     def _is_stopped(self) -> bool:
+        """Whether any process was asked to stop."""
         if self.fabric.world_size == 1:
             return self.stop.is_set()
+        if self.step % AGREE_EVERY and self.step < self._steps:
+            return False
         flag = torch.tensor(float(self.stop.is_set()), device=self.fabric.device)
         return bool(self._sum(flag) > 0)
 
@@ -392,6 +406,13 @@ class Training:
         finite_S = losses_S.isfinite()
         if not finite_S.all():
             raise self._diverged("The loss", f"batch {int(finite_S.int().argmin())}")
+        return losses_S
+
+    def _check_finite(self) -> Tensor:
+        """As `_check_losses`, and the last step of the optimiser may have left no weight broken."""
+        losses_S = self._check_losses()
+        if not all(weight.isfinite().all() for weight in self._objective.parameters()):
+            raise self._diverged("A weight", f"after batch {self.step - 1}")
         return losses_S
 
     def _diverged(self, what: str, where: str) -> FloatingPointError:
@@ -408,9 +429,11 @@ class Training:
         """Go on from the newest usable checkpoint in a folder; warn of those that are not.
 
         Raises:
-            ValueError: there are checkpoints, but none can be used.
+            ValueError: there are checkpoints, but none can be used; or several processes found
+                different ones.
         """
         found = checkpoints.latest(folder, asdict(self.config))
+        self._check_agreement(folder, found)
         if found is None:
             return
         for problem in found.problems:
@@ -418,23 +441,41 @@ class Training:
         self.load_state(found.state)
         self._last_checkpoint = found.path
 
+    def _check_agreement(self, folder: Path, found: checkpoints.Found | None) -> None:
+        """Refuse to go on from different checkpoints, as machines do that share no folder."""
+        if self.fabric.world_size == 1:
+            return
+        place = [found.state["epoch"], found.state["step"]] if found else [0, 0]
+        places = self.fabric.all_gather(torch.tensor(place, device=self.fabric.device))
+        assert isinstance(places, Tensor)
+        if (places != places[0]).any():
+            raise ValueError(
+                f"The processes found checkpoints of different [epoch, step] in {folder}: "
+                f"{places.tolist()}. Resume from a folder that all machines share."
+            )
+
     def _save(self, folder: Path | None) -> None:
         if folder is None:
             return
+        state = self.state()
         if self.fabric.is_global_zero:
-            self._last_checkpoint = checkpoints.save(folder, self.state())
+            self._last_checkpoint = checkpoints.save(folder, state)
         self.fabric.barrier()
 
     def state(self) -> dict[str, Any]:
-        """Everything that `load_state` needs to go on bit for bit, in plain tensors and numbers."""
+        """Everything that `load_state` needs to go on bit for bit, in plain tensors and numbers.
+
+        Several processes have to ask for it together, and all get the same. It shares memory with
+        the training: write it down before going on.
+        """
         return {
             "config": asdict(self.config),
             "epoch": self.epoch,
             "step": self.step,
             "order": self._order_N,
-            "losses": self._losses_S,
+            "losses": self._sum(self._losses_S.clone()),
             "history": [list(report) for report in self.history],
-            **_weights(self),
+            **self._weights(),
             "optimizer": self._optimizer.state_dict(),
             "scheduler": self._scheduler.state_dict(),
             "scaler": self.fabric.strategy.precision.state_dict(),
@@ -444,12 +485,23 @@ class Training:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over what `state` gave."""
+        """Take over what `state` gave.
+
+        Raises:
+            ValueError: it is of another number of training images.
+        """
+        if len(state["order"]) != len(self.labels):
+            raise ValueError(
+                f"The checkpoint is of {len(state['order'])} training images, and here are "
+                f"{len(self.labels)}. Resume with the images that it was made with."
+            )
         self.epoch, self.step = state["epoch"], state["step"]
         self._order_N = state["order"]
         self._losses_S.copy_(state["losses"])
+        if not self.fabric.is_global_zero:
+            self._losses_S.zero_()  # they are those of all processes, and are summed up again
         self.history = [EpochReport(*report) for report in state["history"]]
-        _load_weights(self, state, kept=True)
+        self._load_weights(state, kept=True)
         self._optimizer.load_state_dict(state["optimizer"])
         self._scheduler.load_state_dict(state["scheduler"])
         self.fabric.strategy.precision.load_state_dict(state["scaler"])
@@ -457,6 +509,22 @@ class Training:
         checkpoints.set_rng_state(state["rng"])
         for generator, saved in zip(self._generators(), state["generators"], strict=True):
             generator.set_state(saved)
+
+    def _weights(self) -> dict[str, dict[str, Tensor]]:
+        """Copies of the weights of network and loss."""
+        modules = {"network": self.network, "loss": self.loss}
+        return {
+            name: {key: value.detach().clone() for key, value in module.state_dict().items()}
+            for name, module in modules.items()
+        }
+
+    def _load_weights(self, saved: dict[str, Any], *, kept: bool = False) -> None:
+        """Take over weights and prototypes, and which images are kept only where that is asked."""
+        self.network.load_state_dict(saved["network"])
+        loss = dict(saved["loss"])
+        if not kept and "kept" in loss:
+            loss["kept"] = self.loss.state_dict()["kept"]
+        self.loss.load_state_dict(loss)
         self._embeddings_ND = None
 
     def _generators(self) -> list[torch.Generator]:
@@ -518,24 +586,6 @@ def _batches(inputs: Inputs, places: Sequence[Tensor]) -> Iterator[Tensor]:
     if isinstance(inputs, Tensor):
         return (inputs[places_B] for places_B in places)
     return inputs.batches(places)
-
-
-def _weights(training: Training) -> dict[str, dict[str, Tensor]]:
-    """Copies of the weights of network and loss."""
-    modules = {"network": training.network, "loss": training.loss}
-    return {
-        name: {key: value.detach().clone() for key, value in module.state_dict().items()}
-        for name, module in modules.items()
-    }
-
-
-def _load_weights(training: Training, saved: dict[str, Any], *, kept: bool = False) -> None:
-    """Take over weights and prototypes, and which images are kept only where that is asked."""
-    training.network.load_state_dict(saved["network"])
-    loss = dict(saved["loss"])
-    if not kept and "kept" in loss:
-        loss["kept"] = training.loss.state_dict()["kept"]
-    training.loss.load_state_dict(loss)
 
 
 @contextmanager

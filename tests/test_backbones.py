@@ -1,5 +1,7 @@
 """Backbones: the shipped weights fit and know ImageNet, missing downloads say what to do."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from urllib.error import URLError
 
 import numpy as np
@@ -68,3 +70,28 @@ def test_projection_head() -> None:
         backbones.projection_head(8, dropout=1.0)
     with pytest.raises(ValueError, match="input_dropout is -1"):
         backbones.projection_head(8, input_dropout=-1)
+
+
+@pytest.fixture
+def process_group(tmp_path: Path) -> Iterator[None]:
+    """A group of this process alone."""
+    store = f"file://{tmp_path / 'store'}"
+    torch.distributed.init_process_group("gloo", init_method=store, rank=0, world_size=1)
+    yield
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.usefixtures("process_group")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_synchronized_batch_norm_is_batch_norm_in_one_process(dtype: torch.dtype) -> None:
+    """Half precision too, whose own sums over 45,000 values would be far off."""
+    inputs = 3 + torch.randn(5, 2, 95, 95, generator=torch.Generator().manual_seed(0))
+    plain = nn.Sequential(nn.BatchNorm2d(2))
+    ours = backbones.with_synchronized_batch_norm(nn.Sequential(nn.BatchNorm2d(2)))
+    outputs = [network(inputs.to(dtype)) for network in (plain, ours)]
+    assert outputs[1].dtype == dtype
+    torch.testing.assert_close(*outputs)
+    for (name, one), other in zip(
+        plain.state_dict().items(), ours.state_dict().values(), strict=True
+    ):
+        torch.testing.assert_close(other, one, msg=name)

@@ -39,7 +39,9 @@ def test_what_is_given_wins_over_the_preset_and_none_is_not_given() -> None:
 
 
 def test_unknown_presets_and_settings_are_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="no preset 'desktop'; choose one of paper, laptop, scenes"):
+    with pytest.raises(
+        ValueError, match="no preset 'desktop'; choose one of paper, laptop, scenes"
+    ):
         from_preset("desktop")
     with pytest.raises(ValueError, match="no setting 'learning'; there are dataset, noise"):
         configured({}, learning=0.1)
@@ -86,6 +88,8 @@ def test_every_field_can_be_set_by_words() -> None:
         ({"schedule": "linear"}, "schedule is 'linear'; it must be one of cosine, step"),
         ({"selection": "best"}, "selection is 'best'"),
         ({"step_factor": 0.0}, r"step_factor is 0.0; it must be in \(0, 1\]"),
+        ({"momentum": 1.0}, r"momentum is 1.0; it must be in \[0, 1\)"),
+        ({"weight_decay": -1e-4}, "weight_decay is -0.0001; it must be at least 0"),
         ({"image_size": 0}, "image_size is 0; it must be at least 1"),
         ({"difficulty": 1.5}, r"difficulty is 1.5; it must be in \[0, 1\]"),
         ({"pruning": "reference"}, "pass selection 'clean_val' too, or pruning 'current'"),

@@ -12,29 +12,51 @@ from torch import Tensor
 SCRIPT = Path(tiny_training.__file__)
 
 
-def run(folder: Path, devices: int, *settings: str) -> dict[str, Tensor]:
-    folder.mkdir()
-    words = [word for setting in settings for word in ("--set", setting)]
+def start(folder: Path, devices: int, *words: str) -> None:
     command = [sys.executable, str(SCRIPT), str(folder), "--devices", str(devices), *words]
     subprocess.run(command, check=True, timeout=240, capture_output=True)
+
+
+def run(folder: Path, devices: int, *settings: str) -> dict[str, Tensor]:
+    folder.mkdir(exist_ok=True)
+    start(folder, devices, *(word for setting in settings for word in ("--set", setting)))
     reached: dict[str, Tensor] = torch.load(folder / "outcome.pt", weights_only=True)
     return reached
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        pytest.param((), id="t-RNSL, augmented, pruned twice"),
-        pytest.param(("loss=rnsl", "batch_size=89", "selection=noisy_val"), id="last batch of one"),
-    ],
-)
-def test_two_processes_reach_what_one_reaches(settings: tuple[str, ...], tmp_path: Path) -> None:
-    one, two = run(tmp_path / "one", 1, *settings), run(tmp_path / "two", 2, *settings)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
+    """What two processes reach that nobody stops: t-RNSL, augmented, pruned twice."""
+    return run(tmp_path_factory.mktemp("processes") / "whole", 2)
+
+
+def check_equal_up_to_rounding(one: dict[str, Tensor], two: dict[str, Tensor]) -> None:
     assert one.keys() == two.keys()
     for name, value in one.items():
-        if name.endswith("num_batches_tracked"):
-            continue
         torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-4, msg=name)
-    if "kept" in one:
-        assert 0 < one["kept"].float().mean() < 1
-        assert torch.equal(one["kept"], two["kept"])
+
+
+def test_two_processes_reach_and_keep_what_one_does(
+    whole: dict[str, Tensor], tmp_path: Path
+) -> None:
+    one = run(tmp_path / "one", 1)
+    check_equal_up_to_rounding(one, whole)
+    assert 0 < one["kept"].float().mean() < 1
+    assert torch.equal(one["kept"], whole["kept"])
+
+
+def test_a_last_batch_of_one_image_counts_once(tmp_path: Path) -> None:
+    settings = ("loss=rnsl", "batch_size=89", "selection=noisy_val")
+    one, two = (run(tmp_path / str(devices), devices, *settings) for devices in (1, 2))
+    check_equal_up_to_rounding(one, two)
+
+
+def test_two_processes_stop_together_and_go_on_with_the_same_bits(
+    whole: dict[str, Tensor], tmp_path: Path
+) -> None:
+    """One process is asked in batch 8; both stop at the end of the epoch and save batch 6 of it."""
+    start(tmp_path, 2, "--stop-after", "8")
+    newest = max((tmp_path / "checkpoints").glob("*.pt"))
+    assert newest.name == "epoch-0001-step-00000006.pt"
+    resumed = run(tmp_path, 2)
+    assert all(torch.equal(resumed[name], value) for name, value in whole.items())

@@ -6,39 +6,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 import tiny_training
 import torch
-from tiny_training import SETTINGS, fingerprint, make
+from tiny_training import SETTINGS, StoppingAfter, fingerprint, make
 from torch import Tensor
 
+from rnsl_tutorial.backbones import projection_head
 from rnsl_tutorial.config import Config
-from rnsl_tutorial.train import EpochReport, Training
+from rnsl_tutorial.train import EpochReport, Training, build_loss
 
 SCRIPT = Path(tiny_training.__file__)
-
-
-class StoppingAfter:
-    """Inputs that ask the training to stop while they hand out a batch."""
-
-    device = torch.device("cpu")
-
-    def __init__(self, inputs: Tensor, batches: int) -> None:
-        self.inputs, self.left = inputs, batches
-        self.training: Training | None = None
-
-    def __len__(self) -> int:
-        return len(self.inputs)
-
-    def batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
-        for places_B in batches:
-            self.left -= 1
-            if self.left == 0 and self.training is not None:
-                self.training.stop.set()
-            yield self.inputs[places_B]
 
 
 def config(**settings: object) -> Config:
@@ -58,9 +38,7 @@ def test_stopped_after_any_batch_and_resumed_it_ends_with_the_same_bits(
 ) -> None:
     chosen = config(loss=loss, selection="noisy_val")
     training = make(chosen)
-    stopping = StoppingAfter(training.inputs, batches)  # type: ignore[arg-type]
-    stopping.training = training
-    training.inputs = stopping
+    training.inputs = StoppingAfter(training, batches)
     with pytest.raises(KeyboardInterrupt, match=r"Stopped in epoch \d after \d batches"):
         training.run(folder=tmp_path)
     again = make(chosen)
@@ -69,12 +47,40 @@ def test_stopped_after_any_batch_and_resumed_it_ends_with_the_same_bits(
     assert [report.epoch for report in again.history] == list(range(chosen.epochs))
 
 
+def head(chosen: Config) -> Training:
+    """A head on features whose weights and dropout come from one generator."""
+    generator = torch.Generator().manual_seed(0)
+    images, given, _ = tiny_training.make_images()
+    network = projection_head(
+        192, 8, tiny_training.D, input_dropout=0.3, dropout=0.3, generator=generator
+    )
+    loss = build_loss(chosen, tiny_training.C, tiny_training.N, generator)
+    return Training(network, loss, images.flatten(1) / 255, given, chosen)
+
+
+def test_a_head_with_dropout_goes_on_with_the_same_bits(tmp_path: Path) -> None:
+    chosen = config(network="head", augmentation="none")
+    training = head(chosen)
+    training.inputs = StoppingAfter(training, 9)
+    with pytest.raises(KeyboardInterrupt):
+        training.run(folder=tmp_path)
+    again, whole = head(chosen), head(chosen)
+    again.run(folder=tmp_path, resume=True)
+    whole.run()
+    assert fingerprint(again) == fingerprint(whole)
+
+
+def test_a_state_can_be_taken_before_the_first_epoch() -> None:
+    training, other = make(config()), make(config(seed=1))
+    other.load_state(training.state())
+    other.run()
+    assert fingerprint(other) == uninterrupted(config())
+
+
 def test_paused_in_memory_it_goes_on_with_the_same_bits() -> None:
     chosen = config()
     training = make(chosen)
-    stopping = StoppingAfter(training.inputs, 9)  # type: ignore[arg-type]
-    stopping.training = training
-    training.inputs = stopping
+    training.inputs = StoppingAfter(training, 9)
     first = list(training.epochs())
     assert not training.finished
     assert training.stop.is_set()
@@ -162,6 +168,49 @@ def test_checkpoints_of_another_config_are_refused_by_name(tmp_path: Path) -> No
         make(config(epochs=1, q=0.5)).run(folder=tmp_path, resume=True)
 
 
+def test_a_checkpoint_of_other_images_is_refused(tmp_path: Path) -> None:
+    list(make(config(epochs=1)).epochs(tmp_path))
+    again = make(config(epochs=1))
+    again.labels = again.labels[1:]
+    with pytest.raises(ValueError, match="is of 90 training images, and here are 89"):
+        again.restore(tmp_path)
+
+
+class TwoMachines:
+    """The part of Fabric that is asked first where two restore, the other from nothing."""
+
+    world_size, device = 2, torch.device("cpu")
+
+    def all_gather(self, place: Tensor) -> Tensor:
+        return torch.stack([place, torch.zeros_like(place)])
+
+
+def test_machines_that_share_no_folder_do_not_go_on(tmp_path: Path) -> None:
+    list(make(config(epochs=1)).epochs(tmp_path))
+    again = make(config(epochs=1))
+    again.fabric = TwoMachines()  # type: ignore[assignment]
+    with pytest.raises(ValueError, match=r"\[\[1, 0\], \[0, 0\]\]. Resume from a folder that all"):
+        again.restore(tmp_path)
+
+
+def test_an_epoch_whose_validation_failed_is_validated_again() -> None:
+    chosen = config(selection="noisy_val")
+    training = make(chosen)
+    validate = training.validate
+    assert validate is not None
+
+    def fail(training: Training) -> float:
+        training.validate = validate
+        raise KeyboardInterrupt
+
+    training.validate = fail
+    with pytest.raises(KeyboardInterrupt):
+        training.run()
+    training.run()
+    assert [report.epoch for report in training.history] == list(range(chosen.epochs))
+    assert fingerprint(training) == uninterrupted(chosen)
+
+
 def test_without_resume_a_run_begins_anew(tmp_path: Path) -> None:
     list(make(config(epochs=1)).epochs(tmp_path))
     reports: list[EpochReport] = []
@@ -187,3 +236,15 @@ def test_a_loss_that_diverges_names_epoch_batch_and_the_last_good_checkpoint(
     again.restore(tmp_path)
     assert again.epoch == 2
     assert again.loss.prototypes.isfinite().all()
+
+
+def test_weights_that_are_broken_when_it_is_stopped_are_not_saved(tmp_path: Path) -> None:
+    training = make(config(loss="nsl"))
+    training.inputs = StoppingAfter(training, 8)
+
+    def poison(report: EpochReport) -> None:
+        training.loss.prototypes.data.fill_(float("nan"))
+
+    with pytest.raises(FloatingPointError, match="epoch 1, batch 0"):
+        training.run(poison, folder=tmp_path)
+    assert [path.name for path in tmp_path.glob("*.pt")] == ["epoch-0001-step-00000000.pt"]

@@ -162,6 +162,28 @@ def test_a_selection_needs_something_to_select_by() -> None:
         fit(Config(selection="noisy_val", **SMALL))
 
 
+def test_labels_and_inputs_have_to_be_as_many() -> None:
+    inputs, given, _ = make_data()
+    config = Config(loss="nsl", **SMALL)
+    with pytest.raises(ValueError, match="There are 239 labels for 240 inputs"):
+        train(nn.Linear(D_IN, 16), build_loss(config, C, N), inputs, given[1:], config)
+
+
+def test_the_embeddings_at_the_end_are_those_of_the_selected_weights() -> None:
+    """A validation that asks for them leaves none of the last epoch's behind."""
+    inputs, given, _ = make_data()
+    scores = iter([0.1, 0.9, 0.2])
+    config = Config(loss="nsl", selection="clean_val", **{**SMALL, "epochs": 3})
+    network, loss = nn.Linear(D_IN, 16), build_loss(config, C, N)
+
+    def validate(training: Training) -> float:
+        assert training.embed_training().shape == (N, 16)
+        return next(scores)
+
+    training = train(network, loss, inputs, given, config, validate=validate)
+    assert torch.equal(training.embed_training(), embed(network, inputs))
+
+
 def test_the_reference_prunes_by_the_best_epoch_and_leaves_its_prototypes_in_place() -> None:
     """Epoch 1 validates best; pruning before epoch 3 leaves network 3 with the prototypes of 1."""
     inputs, given, _ = make_data(wrong=0.3)

@@ -1,12 +1,15 @@
 """A training small enough for tests: 90 images of 8 px, 3 classes, a network of two convolutions.
 
 Run as a script it trains with checkpoints, goes on where it was stopped, and writes what it
-reached: `python tiny_training.py FOLDER [--devices 2] [--slow SECONDS] [--set NAME=VALUE]...`
+reached: `python tiny_training.py FOLDER [--devices 2] [--slow SECONDS] [--stop-after BATCHES]
+[--set NAME=VALUE]...`
 """
 
 import argparse
 import hashlib
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -75,6 +78,26 @@ def make(config: Config, devices: int = 1) -> Training:
     return Training(network, loss, images, given, config, fabric=fabric, validate=validate)
 
 
+class StoppingAfter:
+    """Inputs that ask the training to stop while they hand out a batch."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, training: Training, batches: int) -> None:
+        assert isinstance(training.inputs, Tensor)
+        self.inputs, self.left, self.training = training.inputs, batches, training
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
+        for places_B in batches:
+            self.left -= 1
+            if self.left == 0:
+                self.training.stop.set()
+            yield self.inputs[places_B]
+
+
 def outcome(training: Training) -> dict[str, Tensor]:
     """Everything that a run reached."""
     return {
@@ -98,12 +121,20 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--devices", type=int, default=1)
     parser.add_argument("--slow", type=float, default=0.0)
+    parser.add_argument("--stop-after", type=int, default=0)
     parser.add_argument("--set", action="append", default=[])
     args = parser.parse_args()
     torch.set_num_threads(1)
     training = make(Config(**{**SETTINGS, **parse_settings(args.set)}), args.devices)
 
-    training.run(lambda _: time.sleep(args.slow), folder=args.folder / "checkpoints", resume=True)
+    if args.stop_after and not training.fabric.is_global_zero:  # one process tells the others
+        training.inputs = StoppingAfter(training, args.stop_after)
+    with suppress(KeyboardInterrupt):
+        training.run(
+            lambda _: time.sleep(args.slow), folder=args.folder / "checkpoints", resume=True
+        )
+    if not training.finished:
+        return
     reached = outcome(training)
     if training.fabric.is_global_zero:
         (args.folder / "fingerprint").write_text(fingerprint(training))
