@@ -3,6 +3,9 @@
 Each command imports what it needs inside, so that ``rnsl --help`` answers at once.
 """
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,12 +28,22 @@ class OneLineErrors(TyperGroup):
         except (ValueError, OSError, ArithmeticError) as error:
             if ctx.params["debug"]:
                 raise
-            typer.echo(f"rnsl: {' '.join(str(error).split())}", err=True)
+            typer.echo(f"{_who()}: {' '.join(str(error).split())}", err=True)
             raise typer.Exit(1) from error
+        except KeyboardInterrupt as stop:
+            typer.echo(f"{_who()}: Stopped.", err=True)
+            raise typer.Exit(130) from stop
+
+
+def _who() -> str:
+    """Name the process that speaks: where there are several, all may have the same to say."""
+    rank = os.environ.get("RANK") or os.environ.get("LOCAL_RANK", "0")
+    return "rnsl" if rank == "0" else f"rnsl, process {rank}"
 
 
 app = typer.Typer(
     cls=OneLineErrors,
+    rich_markup_mode="markdown",  # "rich" would take [brackets] for markup and swallow them
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -175,7 +188,7 @@ def experiment(
 ) -> None:
     """Train a head with each loss on frozen features under wrong labels; print what it reached.
 
-    What is not given is as in rnsl_tutorial.train.Config, the same for every loss.
+    What is not given is as in rnsl_tutorial.config.Config, the same for every loss.
     """
     from tqdm.auto import tqdm
 
@@ -268,9 +281,13 @@ def train(
     on procedural scenes in under a minute; "paper" is the paper's protocol, for a GPU. A run that
     was stopped goes on with --resume, bit for bit on a CPU.
     """
+    import warnings
+
     from rnsl_tutorial import config, download, pixels, progress
     from rnsl_tutorial.devices import Hardware
 
+    # What torch and Fabric are going to change is for us to follow, not for who trains with them.
+    warnings.simplefilter("ignore", FutureWarning)
     settings = config.parse_settings(set_ or [])
     given = {"dataset": dataset, "noise": noise, "rate": rate, "loss": loss, "seed": seed}
     chosen = config.from_preset(preset, **{**given, **settings})
@@ -285,13 +302,20 @@ def train(
     if first:
         typer.echo(made.describe())
     try:
-        with progress.shown(chosen.epochs, out / "logs", disable=not first) as on_epoch:
+        with (
+            _torch_explained(),
+            progress.shown(chosen.epochs, out / "logs", disable=not first) as on_epoch,
+        ):
             made.run(out, resume=resume, on_epoch=on_epoch)
     except KeyboardInterrupt as stop:
-        typer.echo(f"rnsl: {stop or 'Stopped.'} The same command with --resume goes on.", err=True)
+        if first:
+            said = str(stop) or "Stopped."
+            typer.echo(f"rnsl: {said} The same command with --resume goes on.", err=True)
         raise typer.Exit(130) from stop
     if first:
         _show(out / pixels.RESULTS, None)
+        _show_validation(out / pixels.RESULTS)
+        typer.echo(f"Written: {out / pixels.RESULTS}; beside it the model, history and logs.")
 
 
 @app.command()
@@ -409,6 +433,40 @@ def _show(file: Path, figures: Path | None, metric: str | None = None) -> None:
     if figures:
         for kind, figure in report.accuracy_figures(results).items():
             _save_figure(figure, figures / f"{file.stem}_{kind}.png")
+
+
+def _show_validation(file: Path) -> None:
+    from rnsl_tutorial import experiments, report
+
+    metrics = experiments.load(file)[0][0].metrics
+    names = ("knn_clean", "knn_noisy", "prototype")
+    said = [f"{report.COLUMNS[name]} {metrics[f'val_{name}']:.3f}" for name in names]
+    typer.echo(f"The table is of the test images. Validation: {'; '.join(said)}.")
+
+
+@contextmanager
+def _torch_explained() -> Iterator[None]:
+    """Turn what a user can mend, and torch reports over many lines, into one."""
+    import torch
+
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise OSError(
+            f"The memory is full ({_first_line(error)}). Lower batch_size with --set, or "
+            "--memory-share, so that images stream."
+        ) from error
+    except RuntimeError as error:
+        if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise
+        raise OSError(
+            f"torch.compile failed ({_first_line(error)}). Leave out --compile, or install a C++ "
+            "compiler that torch finds."
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _save_figure(figure: "Figure", path: Path) -> None:

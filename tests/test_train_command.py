@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch._inductor.exc import InductorError
 from typer.testing import CliRunner
 
 from rnsl_tutorial import backbones, cli, pixels
@@ -27,6 +28,7 @@ def test_a_run_prints_its_table_and_leaves_everything_behind(tmp_path: Path) -> 
     assert shown.exit_code == 0, shown.output
     assert "112 training, 16 validation and 32 test images of 32 px" in shown.output
     assert "t-RNSL" in shown.output
+    assert "Validation: k-NN, clean index 0." in shown.output
     assert {path.name for path in tmp_path.iterdir()} == {
         *(pixels.CHECKPOINTS, pixels.RESULTS, pixels.MODEL, pixels.HISTORY, "logs")
     }
@@ -62,6 +64,62 @@ def test_stopped_by_ctrl_c_it_says_how_to_go_on(
     assert "Stopped in epoch 1 after 2 batches" in stopped.output
     assert "--resume goes on" in stopped.output
     assert (tmp_path / pixels.CHECKPOINTS / "epoch-0001-step-00000002.pt").exists()
+
+
+def test_stopped_while_it_measures_it_says_so_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pixels.Run, "measure", _interrupt)
+    stopped = run(cli.app, ["train", *TINY, "--out", str(tmp_path)])
+    assert stopped.exit_code == 130
+    assert "rnsl: Stopped. The same command with --resume goes on." in stopped.output
+
+
+def test_stopped_while_it_loads_it_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pixels, "load", _interrupt)
+    stopped = run(cli.app, ["train", *TINY, "--out", str(tmp_path / "out")])
+    assert (stopped.exit_code, stopped.output) == (130, "rnsl: Stopped.\n")
+    assert not (tmp_path / "out").exists()
+
+
+def _interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (torch.OutOfMemoryError("Tried to allocate 2 GiB.\nMore."), "Lower batch_size with --set"),
+        (MemoryError(), "The memory is full (MemoryError)"),
+        (InductorError(RuntimeError("No C++ compiler\nMore"), None), "Leave out --compile"),
+    ],
+)
+def test_what_torch_says_over_many_lines_becomes_one(
+    error: Exception, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(pixels.Run, "run", fail)
+    shown = run(cli.app, ["train", *TINY, "--out", str(tmp_path)])
+    assert shown.exit_code == 1
+    assert message in shown.stderr
+    assert "More" not in shown.output
+
+
+def test_another_process_than_the_first_says_which_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    shown = run(cli.app, ["train", "--preset", "desktop", "--out", str(tmp_path)])
+    assert shown.output.startswith("rnsl, process 1: There is no preset")
+
+
+def test_help_keeps_what_stands_in_brackets() -> None:
+    shown = run(cli.app, ["train", "--help"], env={"COLUMNS": "200"}).output
+    assert "[default: the preset's]" in shown
 
 
 @pytest.mark.parametrize(
