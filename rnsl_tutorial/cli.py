@@ -28,11 +28,18 @@ class OneLineErrors(TyperGroup):
         except (ValueError, OSError, ArithmeticError) as error:
             if ctx.params["debug"]:
                 raise
-            typer.echo(f"{_who()}: {' '.join(str(error).split())}", err=True)
+            typer.echo(f"{_who()}: {_in_one_line(error)}", err=True)
             raise typer.Exit(1) from error
         except KeyboardInterrupt as stop:
             typer.echo(f"{_who()}: Stopped.", err=True)
             raise typer.Exit(130) from stop
+
+
+def _in_one_line(error: Exception) -> str:
+    said = str(error)
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        said = f"{error.filename}: {error.strerror}."  # Python's own begins with "[Errno"
+    return " ".join(said.split())
 
 
 def _who() -> str:
@@ -223,11 +230,12 @@ def experiment(
 @app.command()
 def train(
     out: Annotated[
-        Path,
+        Path | None,
         typer.Option(
-            help="Folder for checkpoints, the model, history and results.", show_default=False
+            help="Folder for checkpoints, the model, history and results "
+            "[default: runs/DATASET-NOISE-RATE-LOSS-seedN]."
         ),
-    ],
+    ] = None,
     dataset: Annotated[
         str | None,
         typer.Option(
@@ -295,12 +303,15 @@ def train(
         accelerator=accelerator, devices=devices, num_nodes=num_nodes, strategy=strategy,
         precision=precision, compile=compile_, memory_share=memory_share,
     )  # fmt: skip
+    out = out or pixels.default_folder(chosen)
     pixels.check_folder(out, resume=resume, overwrite=overwrite)
     fetched = download.find(chosen.dataset) if chosen.dataset in download.PINS else None
     made = pixels.Run(pixels.load(chosen, root or fetched), chosen, hardware)
     first = made.fabric.is_global_zero
     if first:
         typer.echo(made.describe())
+    if overwrite and not resume:
+        made.clear(out)
     try:
         with (
             _torch_explained(),
@@ -315,7 +326,10 @@ def train(
     if first:
         _show(out / pixels.RESULTS, None)
         _show_validation(out / pixels.RESULTS)
-        typer.echo(f"Written: {out / pixels.RESULTS}; beside it the model, history and logs.")
+        typer.echo(
+            f"Written: {out / pixels.RESULTS}; beside it {pixels.MODEL}, {pixels.HISTORY}, and "
+            f"{pixels.TRAINING} with the most doubtful labels first."
+        )
 
 
 @app.command()

@@ -202,7 +202,8 @@ def report(device: torch.device | str) -> Report:
     if device.type == "mps":
         total = torch.mps.recommended_max_memory()
         return Report("mps", "Apple GPU", total, free, supported, None)
-    name = f"CPU, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    name = f"CPU, {threads} thread{'s' * (threads > 1)}"
     return Report("cpu", name, psutil.virtual_memory().total, free, supported, None)
 
 

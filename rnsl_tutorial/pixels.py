@@ -3,7 +3,10 @@
 Shapes: N images of S x S pixels, C classes, D embedding dimensions.
 """
 
+import csv
+import io
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict
@@ -29,6 +32,9 @@ CHECKPOINTS = "checkpoints"
 RESULTS = "results.json"
 MODEL = "model.pt"
 HISTORY = "history.json"
+TRAINING = "training.csv"
+LEFT_BEHIND = (RESULTS, CHECKPOINTS, MODEL, HISTORY, TRAINING)
+"""What a run leaves in its folder."""
 VALIDATION_SEED = 1_000_000
 """Added to the seed of the noise for the labels that selection "noisy_val" chooses by."""
 
@@ -158,7 +164,10 @@ class Run:
 
     def __init__(self, data: Data, config: Config, hardware: Hardware | None = None) -> None:
         if not config.on_pixels:
-            raise ValueError("network is 'head', which trains on features: use experiments.run.")
+            raise ValueError(
+                "network is 'head', which trains on features: use `rnsl experiment`, or "
+                "experiments.run."
+            )
         self.data, self.config = data, config
         self.hardware = hardware or Hardware()
         self.given = corrupt(data, config)
@@ -220,6 +229,15 @@ class Run:
             save(folder, self, result)
         return result
 
+    def clear(self, folder: Path) -> None:
+        """Remove what an older run left in a folder, in all processes together."""
+        if self.fabric.is_global_zero:
+            shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+            for name in LEFT_BEHIND:
+                if name != CHECKPOINTS:
+                    (folder / name).unlink(missing_ok=True)
+        self.fabric.barrier()
+
     def describe(self) -> str:
         """Say in a few lines what is trained on what, and where."""
         config, counts = self.config, [len(part) for part in self.data.split]
@@ -231,7 +249,8 @@ class Run:
                 f"{config.noise} noise, {self.given.flipped.mean():.1%} of the labels wrong",
                 f"{config.network}, {weights / 1e6:.1f} million weights; {config.loss}, "
                 f"{config.epochs} epochs, batches of {config.batch_size}",
-                f"{devices.report(self.fabric.device)}; {self.fabric.world_size} processes, "
+                f"{devices.report(self.fabric.device)}; "
+                f"{self.fabric.world_size} process{'es' * (self.fabric.world_size > 1)}, "
                 f"precision {self.hardware.precision}; "
                 f"images {type(self.inputs).__name__.lower()}",
             ]
@@ -254,6 +273,34 @@ class Run:
         of_val = self.measure("val")
         chosen = {f"val_{name}": of_val[name] for name in ("knn_clean", "knn_noisy", "prototype")}
         return Result(self.config, self.measure("test") | chosen, self.training.seconds)
+
+    def training_table(self) -> str:
+        """Tabulate the training images as CSV, the most doubtful labels first.
+
+        Columns: the file; the class of its folder; the class that it was given (another where the
+        noise flipped it); the probability p of the given class; the likeliest class; and whether
+        t-RNSL keeps it (for other losses yes).
+        """
+        names, files = self.data.archive.class_names, self.data.archive.files
+        indices_N, folders_N = self.data.part("train")
+        given_N = torch.from_numpy(self.given.labels)
+        log_p_NC = losses.class_log_probabilities(
+            self.embed("train"), self.loss.prototypes.detach(), self.config.temperature
+        ).cpu()
+        p_N = log_p_NC.gather(1, given_N[:, None]).squeeze(1).exp()
+        likeliest_N = log_p_NC.argmax(dim=1)
+        kept_N = getattr(self.loss, "kept", torch.ones_like(given_N, dtype=torch.bool)).cpu()
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["file", "folder", "given", "p", "likeliest", "kept"])
+        for i in p_N.argsort(stable=True).tolist():
+            writer.writerow(
+                [
+                    files[indices_N[i]], names[folders_N[i]], names[given_N[i]], f"{p_N[i]:.6f}",
+                    names[likeliest_N[i]], int(kept_N[i]),
+                ]
+            )  # fmt: skip
+        return text.getvalue()
 
     # -------------------------------------------------------------- choosing an epoch
 
@@ -289,16 +336,27 @@ def run(
 # ------------------------------------------------------------------ what a run leaves behind
 
 
+def default_folder(config: Config) -> Path:
+    """Where a run goes whose folder is not named: below `runs`, named after data, noise, loss."""
+    c = config
+    return Path("runs", f"{c.dataset}-{c.noise}-{c.rate:g}-{c.loss}-seed{c.seed}")
+
+
 def check_folder(folder: Path, *, resume: bool = False, overwrite: bool = False) -> None:
-    """Refuse a folder that holds a run already; with overwrite, drop that run's checkpoints.
+    """Refuse a folder that cannot be written to, or that holds a run already.
 
     Raises:
         ValueError: the folder holds a run, and neither resume nor overwrite is wanted.
+        OSError: it is a file, or cannot be written to.
     """
-    held = [folder / name for name in (RESULTS, CHECKPOINTS) if (folder / name).exists()]
-    if overwrite and not resume:
-        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-    elif held and not resume:
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise PermissionError(
+            f"{folder} cannot be written to, because {existing} is no folder of yours. Choose "
+            "another --out."
+        )
+    held = [folder / name for name in LEFT_BEHIND if (folder / name).exists()]
+    if held and not (resume or overwrite):
         raise ValueError(
             f"{folder} holds a run already ({held[0].name}). Pass --resume to go on with it, "
             "--overwrite to begin anew, or another --out."
@@ -310,7 +368,8 @@ def save(folder: Path, made: Run, result: Result) -> None:
 
     Args:
         folder: gets `results.json` (as `experiments.save` writes it, for `rnsl report`),
-            `history.json` (a report an epoch) and `model.pt` (see `load_model`).
+            `history.json` (a `train.EpochReport` an epoch), `model.pt` (see `load_model`) and
+            `training.csv` (see `Run.training_table`).
         made: the run, trained.
         result: of `Run.result`.
     """
@@ -324,6 +383,8 @@ def save(folder: Path, made: Run, result: Result) -> None:
             },
             file,
         )
+    with written_whole(folder / TRAINING) as file:
+        file.write(made.training_table().encode())
     history = [report._asdict() for report in made.training.history]
     with written_whole(folder / HISTORY) as file:
         file.write(json.dumps(history, indent=1).encode())

@@ -1,8 +1,10 @@
 """How a training is shown while it runs: a bar, and TensorBoard logs where that is installed."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from tqdm.auto import tqdm
 
@@ -42,19 +44,27 @@ def _shown(report: EpochReport) -> dict[str, float]:
 
 @contextmanager
 def _logged(folder: Path, disable: bool) -> Iterator[Callable[[EpochReport], None]]:
-    writer = None
-    with suppress(ImportError):
-        from torch.utils.tensorboard.writer import SummaryWriter
-
-        writer = None if disable else SummaryWriter(str(folder))
-    if writer is None:
-        yield lambda _: None
-        return
+    """Yield what writes a report; the file is made with the first one."""
+    writers: list[Any] = []
 
     def log(report: EpochReport) -> None:
+        if not writers:
+            writers.append(_writer(folder))
         for name, value in report._asdict().items():
             if name != "epoch" and value is not None:
-                writer.add_scalar(name, value, report.epoch)
+                writers[0].add_scalar(name, value, report.epoch)
 
-    with writer:
+    if disable or find_spec("tensorboard") is None:
+        yield lambda _: None
+        return
+    try:
         yield log
+    finally:
+        for writer in writers:
+            writer.close()
+
+
+def _writer(folder: Path) -> Any:
+    from torch.utils.tensorboard.writer import SummaryWriter
+
+    return SummaryWriter(str(folder))

@@ -6,6 +6,7 @@ every few epochs which images to keep. Devices, precision and processes are Ligh
 Shapes: N training images, B images in a batch, C classes, D embedding dimensions.
 """
 
+import hashlib
 import math
 import signal
 import threading
@@ -13,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeGuard, cast
 
@@ -432,7 +434,7 @@ class Training:
             ValueError: there are checkpoints, but none can be used; or several processes found
                 different ones.
         """
-        found = checkpoints.latest(folder, asdict(self.config))
+        found = checkpoints.latest(folder, self._settings())
         self._check_agreement(folder, found)
         if found is None:
             return
@@ -469,7 +471,7 @@ class Training:
         the training: write it down before going on.
         """
         return {
-            "config": asdict(self.config),
+            "config": self._settings(),
             "epoch": self.epoch,
             "step": self.step,
             "order": self._order_N,
@@ -509,6 +511,20 @@ class Training:
         checkpoints.set_rng_state(state["rng"])
         for generator, saved in zip(self._generators(), state["generators"], strict=True):
             generator.set_state(saved)
+
+    def _settings(self) -> dict[str, Any]:
+        """What must be the same where a run goes on: the config, the precision, the data."""
+        precision = str(self.fabric.strategy.precision.precision)
+        return {**asdict(self.config), "precision": precision, "data": self._data}
+
+    @cached_property
+    def _data(self) -> str:
+        """A hash of the labels and of some of the inputs."""
+        some = torch.linspace(0, len(self.labels) - 1, 64).long()
+        (inputs,) = _batches(self.inputs, [some])
+        parts = (self.labels, inputs.contiguous())
+        data = b"".join(part.cpu().numpy().tobytes() for part in parts)
+        return hashlib.blake2b(data, digest_size=8).hexdigest()
 
     def _weights(self) -> dict[str, dict[str, Tensor]]:
         """Copies of the weights of network and loss."""

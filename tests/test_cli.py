@@ -178,3 +178,9 @@ def test_errors_of_the_commands_are_one_line(
     said = [line for line in result.stderr.splitlines() if line and "run/s" not in line]
     assert len(said) == 1, "one line beside the progress bar"
     assert not list(tmp_path.iterdir()), "nothing is left behind"
+
+
+def test_an_error_of_the_system_is_told_without_its_number(tmp_path: Path) -> None:
+    missing = tmp_path / "none.json"
+    shown = run(cli.app, ["report", str(missing)])
+    assert (shown.exit_code, shown.output) == (1, f"rnsl: {missing}: No such file or directory.\n")

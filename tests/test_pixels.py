@@ -1,5 +1,7 @@
 """Runs on pixels: the parts agree with each other, clean labels stay out, files come back whole."""
 
+import csv
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -164,6 +166,26 @@ def test_a_run_leaves_results_history_and_a_model_that_load(
     assert torch.equal(model.prototypes, made.loss.prototypes)
 
 
+def test_the_table_of_training_images_names_the_doubtful_first(trained: pixels.Run) -> None:
+    rows = list(csv.DictReader(io.StringIO(trained.training_table())))
+    places, true = trained.data.part("train")
+    names = trained.data.archive.class_names
+    p = [float(row["p"]) for row in rows]
+    assert p == sorted(p)
+    assert len(rows) == len(places)
+    place = {trained.data.archive.files[index]: i for i, index in enumerate(places)}
+    order = [place[row["file"]] for row in rows]
+    assert [row["folder"] for row in rows] == [names[true[i]] for i in order]
+    assert [row["given"] for row in rows] == [names[trained.given.labels[i]] for i in order]
+    kept = trained.loss.kept  # type: ignore[union-attr]
+    assert [row["kept"] == "1" for row in rows] == [bool(kept[i]) for i in order]
+    log_p = losses.label_log_probability(
+        trained.embed("train"), trained.loss.prototypes.detach(),
+        torch.from_numpy(trained.given.labels), TINY.temperature,
+    )  # fmt: skip
+    assert p == pytest.approx(log_p.exp()[order].tolist(), abs=1e-6)
+
+
 def test_a_finished_run_resumed_gives_its_result_again(data: pixels.Data, tmp_path: Path) -> None:
     first = pixels.run(data, TINY, CPU, folder=tmp_path)
     again = pixels.run(data, TINY, CPU, folder=tmp_path, resume=True)
@@ -172,13 +194,31 @@ def test_a_finished_run_resumed_gives_its_result_again(data: pixels.Data, tmp_pa
 
 def test_a_folder_that_holds_a_run_is_refused_unless_told_otherwise(tmp_path: Path) -> None:
     pixels.check_folder(tmp_path)
+    pixels.check_folder(tmp_path / "new" / "folder")
+    assert not (tmp_path / "new").exists()
     (tmp_path / pixels.CHECKPOINTS).mkdir()
     with pytest.raises(ValueError, match=r"holds a run already \(checkpoints\). Pass --resume"):
         pixels.check_folder(tmp_path)
     pixels.check_folder(tmp_path, resume=True)
-    assert (tmp_path / pixels.CHECKPOINTS).exists()
     pixels.check_folder(tmp_path, overwrite=True)
-    assert not (tmp_path / pixels.CHECKPOINTS).exists()
+    assert (tmp_path / pixels.CHECKPOINTS).exists(), "looking removes nothing"
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(PermissionError, match=r"cannot be written to.*Choose another --out"):
+            pixels.check_folder(folder)
+
+
+def test_clearing_removes_what_runs_leave_and_nothing_else(
+    trained: pixels.Run, tmp_path: Path
+) -> None:
+    (tmp_path / pixels.CHECKPOINTS).mkdir()
+    for name in (pixels.RESULTS, pixels.MODEL, pixels.HISTORY, pixels.TRAINING, "notes.txt"):
+        (tmp_path / name).write_text("old")
+    trained.clear(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
 def test_a_damaged_model_is_refused_in_one_sentence(tmp_path: Path) -> None:
@@ -191,7 +231,7 @@ def test_a_damaged_model_is_refused_in_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_head_is_sent_to_features(data: pixels.Data) -> None:
-    with pytest.raises(ValueError, match=r"use experiments\.run"):
+    with pytest.raises(ValueError, match=r"use `rnsl experiment`, or experiments\.run"):
         pixels.Run(data, replace(TINY, network="head"), CPU)
 
 

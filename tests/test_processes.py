@@ -1,5 +1,6 @@
 """Two processes on the CPU reach what one with the whole batch reaches, to float accuracy."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -60,3 +61,19 @@ def test_two_processes_stop_together_and_go_on_with_the_same_bits(
     assert newest.name == "epoch-0001-step-00000006.pt"
     resumed = run(tmp_path, 2)
     assert all(torch.equal(resumed[name], value) for name, value in whole.items())
+
+
+def test_the_command_reaches_the_same_with_two_processes(tmp_path: Path) -> None:
+    words = ["--preset", "scenes", "--rate", "0.4", "--loss", "trnsl", "--accelerator", "cpu"]
+    for setting in ("scenes=160", "image_size=32", "epochs=2", "prune_from=1", "batch_size=32"):
+        words += ["--set", setting]
+    losses = []
+    for devices in ("1", "2"):
+        out = tmp_path / devices
+        command = [sys.executable, "-m", "rnsl_tutorial", "train", *words, "--devices", devices]
+        shown = subprocess.run(
+            [*command, "--out", str(out)], check=True, timeout=240, capture_output=True, text=True
+        )
+        assert shown.stdout.count("Written:") == 1
+        losses.append([row["loss"] for row in json.loads((out / "history.json").read_text())])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny_training
@@ -168,18 +169,13 @@ def test_checkpoints_of_another_config_are_refused_by_name(tmp_path: Path) -> No
         make(config(epochs=1, q=0.5)).run(folder=tmp_path, resume=True)
 
 
-def test_a_checkpoint_of_other_images_is_refused(tmp_path: Path) -> None:
-    list(make(config(epochs=1)).epochs(tmp_path))
-    again = make(config(epochs=1))
-    again.labels = again.labels[1:]
-    with pytest.raises(ValueError, match="is of 90 training images, and here are 89"):
-        again.restore(tmp_path)
-
-
 class TwoMachines:
     """The part of Fabric that is asked first where two restore, the other from nothing."""
 
     world_size, device = 2, torch.device("cpu")
+
+    def __init__(self, one: Any) -> None:
+        self.strategy = one.strategy
 
     def all_gather(self, place: Tensor) -> Tensor:
         return torch.stack([place, torch.zeros_like(place)])
@@ -188,7 +184,7 @@ class TwoMachines:
 def test_machines_that_share_no_folder_do_not_go_on(tmp_path: Path) -> None:
     list(make(config(epochs=1)).epochs(tmp_path))
     again = make(config(epochs=1))
-    again.fabric = TwoMachines()  # type: ignore[assignment]
+    again.fabric = TwoMachines(again.fabric)  # type: ignore[assignment]
     with pytest.raises(ValueError, match=r"\[\[1, 0\], \[0, 0\]\]. Resume from a folder that all"):
         again.restore(tmp_path)
 
@@ -209,6 +205,23 @@ def test_an_epoch_whose_validation_failed_is_validated_again() -> None:
     training.run()
     assert [report.epoch for report in training.history] == list(range(chosen.epochs))
     assert fingerprint(training) == uninterrupted(chosen)
+
+
+def test_checkpoints_of_other_images_or_labels_are_refused(tmp_path: Path) -> None:
+    list(make(config(epochs=1)).epochs(tmp_path))
+    other = make(config(epochs=1))
+    other.inputs = other.inputs.flip(3)  # type: ignore[union-attr]
+    with pytest.raises(ValueError, match=r"data is '[0-9a-f]+' here and '[0-9a-f]+' there"):
+        other.restore(tmp_path)
+    other = make(config(epochs=1))
+    other.labels = other.labels.flip(0)
+    with pytest.raises(ValueError, match="data is"):
+        other.restore(tmp_path)
+    fewer = make(config(epochs=1))
+    fewer.load_state(make(config(epochs=1)).state())
+    fewer.labels = fewer.labels[1:]
+    with pytest.raises(ValueError, match="is of 90 training images, and here are 89"):
+        fewer.load_state(make(config(epochs=1)).state())
 
 
 def test_without_resume_a_run_begins_anew(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_a_run_prints_its_table_and_leaves_everything_behind(tmp_path: Path) -> 
     assert "t-RNSL" in shown.output
     assert "Validation: k-NN, clean index 0." in shown.output
     assert {path.name for path in tmp_path.iterdir()} == {
-        *(pixels.CHECKPOINTS, pixels.RESULTS, pixels.MODEL, pixels.HISTORY, "logs")
+        *(pixels.CHECKPOINTS, pixels.RESULTS, pixels.MODEL, pixels.HISTORY, pixels.TRAINING, "logs")
     }
     assert list((tmp_path / "logs").glob("events*"))
     assert "No such" not in run(cli.app, ["report", str(tmp_path / pixels.RESULTS)]).output
@@ -122,6 +122,15 @@ def test_help_keeps_what_stands_in_brackets() -> None:
     assert "[default: the preset's]" in shown
 
 
+def test_without_out_the_folder_is_named_after_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown = run(cli.app, ["train", *TINY, "--rate", "0.4", "--loss", "nsl", "--seed", "3"])
+    assert shown.exit_code == 0, shown.output
+    assert (tmp_path / "runs" / "scenes-symmetric-0.4-nsl-seed3" / pixels.RESULTS).exists()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -130,7 +139,7 @@ def test_help_keeps_what_stands_in_brackets() -> None:
         (["--set", "epoch=3"], "'epoch=3' is no NAME=VALUE"),
         (["--dataset", "scenes", "--noise", "salt"], "There is no noise 'salt'"),
         (["--dataset", "scenes", "--precision", "fp16", "--accelerator", "cpu"], "fp16"),
-        (["--dataset", "scenes", "--set", "network=head"], "trains on features"),
+        (["--dataset", "scenes", "--set", "network=head"], "use `rnsl experiment`"),
         (["--root", "/nowhere/at/all"], "/nowhere/at/all does not exist"),
     ],
 )
