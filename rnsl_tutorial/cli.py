@@ -252,7 +252,10 @@ def train(
     preset: Annotated[str, typer.Option(help="laptop, scenes or paper.")] = "laptop",
     noise: Annotated[
         str,
-        typer.Option(help="symmetric, pair_flip, label_dependent or instance_dependent."),
+        typer.Option(
+            help="symmetric, pair_flip, instance_dependent, or label_dependent (for the classes of "
+            "aid, nwpu45 and scenes)."
+        ),
     ] = "symmetric",
     rate: Annotated[float, typer.Option(help="Share of wrong labels.")] = 0.0,
     loss: Annotated[str, typer.Option(help="nsl, rnsl or trnsl.")] = "rnsl",

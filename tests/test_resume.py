@@ -78,6 +78,20 @@ def test_a_state_can_be_taken_before_the_first_epoch() -> None:
     assert fingerprint(other) == uninterrupted(config())
 
 
+def test_the_pruning_of_the_reference_resumes_with_the_same_bits(tmp_path: Path) -> None:
+    """It scores images that are augmented at random, so the draws have to go on too."""
+    chosen = config(pruning="reference", selection="clean_val")
+    for report in make(chosen).epochs(tmp_path):
+        if report.epoch == 2:
+            break
+    again = make(chosen)
+    again.run(folder=tmp_path, resume=True)
+    assert again.history[2].kept < 1
+    assert fingerprint(again) == uninterrupted(chosen)
+    plain = config(selection="clean_val")
+    assert uninterrupted(plain) != uninterrupted(chosen)
+
+
 def test_paused_in_memory_it_goes_on_with_the_same_bits() -> None:
     chosen = config()
     training = make(chosen)
