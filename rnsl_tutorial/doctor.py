@@ -121,8 +121,8 @@ def _shipped(name: str, *parts: str) -> Check:
 
 def _aid_images() -> Check:
     advice = (
-        "Needed only to compute the features anew: download AID (Xia et al. 2017) and set "
-        "RNSL_AID to its folder or tar file."
+        "Needed only to compute the features anew and to train from pixels: `rnsl data get aid` "
+        "fetches them, or set RNSL_AID to the folder or tar file of AID (Xia et al. 2017)."
     )
     root = os.environ.get("RNSL_AID")
     if not root:
@@ -159,7 +159,7 @@ def _devices() -> Iterator[Check]:
 def _weights() -> Iterator[Check]:
     from rnsl_tutorial import backbones
 
-    for name in backbones.names():
+    for name in backbones.pretrained_names():
         path = backbones.weights_file(name)
         if path.exists():
             yield Check(f"{name} weights", "ok", path.name)

@@ -53,7 +53,7 @@ def test_the_wheel_holds_no_solutions_and_nothing_else(wheel: Path) -> None:
     notebooks = [name for name in names if name.startswith("rnsl_tutorial/notebooks/")]
     assert all(re.fullmatch(r"rnsl_tutorial/notebooks/[^/]+\.ipynb", name) for name in notebooks)
     assert {name.split("/")[0].split("-")[0] for name in names} == {"rnsl_tutorial"}
-    assert not [name for name in names if "checkpoint" in name or "__pycache__" in name]
+    assert not [name for name in names if "ipynb_checkpoints" in name or "__pycache__" in name]
 
 
 def test_rnsl_lab_copies_the_notebooks_of_an_installed_wheel(wheel: Path, tmp_path: Path) -> None:

@@ -56,6 +56,19 @@ def test_the_sentence_on_what_networks_memorized(results: list[experiments.Resul
     assert said.format(**share) in text
 
 
+def test_the_sentence_on_what_the_ratio_rule_keeps() -> None:
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    means = {(s.loss, s.rate): s.mean for s in experiments.summarize(LAPTOP)}
+    rates = sorted({rate for _, rate in means})
+    kept = [f"{means['trnsl', rate]['kept']:.0%}" for rate in rates]
+    wrong = [f"{means['trnsl', rate]['realized_rate']:.0%}" for rate in rates]
+    assert f"{kept[0]}, {kept[1]}, {kept[2]} and {kept[3]} of the images" in text
+    assert f"where {wrong[0]}, {wrong[1]}, {wrong[2]} and {wrong[3]} of the labels" in text
+    for rate in rates:
+        gap = means["trnsl", rate]["knn_clean"] - means["rnsl", rate]["knn_clean"]
+        assert abs(gap) < 0.01
+
+
 def test_on_scenes_nsl_memorizes_and_t_rnsl_resists_by_a_clear_margin() -> None:
     """On three seeds, each worse seed of the one beats each better seed of the other."""
     reached = {

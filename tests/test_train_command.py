@@ -122,6 +122,13 @@ def test_help_keeps_what_stands_in_brackets() -> None:
     assert "[default: the preset's]" in shown
 
 
+def test_aid_is_found_where_rnsl_aid_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RNSL_AID", str(tmp_path / "gone"))
+    shown = run(cli.app, ["train", "--dataset", "aid", "--out", str(tmp_path / "out")])
+    assert shown.exit_code == 1
+    assert f"{tmp_path / 'gone'} does not exist" in shown.output
+
+
 def test_without_out_the_folder_is_named_after_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +154,7 @@ def test_what_cannot_be_is_refused_in_one_line(
     options: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RNSL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("RNSL_AID", raising=False)
     shown = run(cli.app, ["train", *options, "--out", str(tmp_path / "out")])
     assert shown.exit_code == 1
     assert shown.output.startswith("rnsl: ")
