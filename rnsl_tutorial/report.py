@@ -145,6 +145,7 @@ def accuracy_figures(results: Iterable[Result]) -> dict[str, Figure]:
             for field in ("mean", "spread")
         )
         seeds = min(summary.seeds for summary in cells.values())
-        title = f"{NOISE_NAMES[kind]} noise; mean ± standard deviation, {seeds} seeds"
+        counted = "one seed" if seeds == 1 else f"mean ± standard deviation, {seeds} seeds"
+        title = f"{NOISE_NAMES[kind]} noise; {counted}"
         figures[kind] = accuracy_over_rate(rates, mean, np.nan_to_num(spread), names, title=title)
     return figures
