@@ -263,3 +263,14 @@ def test_a_real_gpu() -> None:
     assert watch.seconds > 0
     assert after.device_peak_bytes >= before.device_bytes + 64 * MIB
     assert 0 < devices.free_memory(fabric.device) <= devices.report(fabric.device).total_bytes
+
+
+def test_the_peak_of_a_process_is_not_that_of_its_parent() -> None:
+    """On Linux getrusage tells a child what its parent held when it forked."""
+    code = "from rnsl_tutorial import devices; print(devices.memory('cpu').process_peak_bytes)"
+    held = bytearray(1_500_000_000)
+    held[::4096] = b"x" * len(held[::4096])
+    shown = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout
+    assert int(shown) < 1_200_000_000 < len(held)

@@ -22,14 +22,8 @@ PICTURES = (
 
 MOST_MEMORY = 1.5e9  # bytes; a Binder has 2 GB for the kernel and JupyterLab
 PEAK_MEMORY = """
-import sys
-if sys.platform == "win32":
-    import psutil
-    print(psutil.Process().memory_info().peak_wset)
-else:
-    import resource
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(peak if sys.platform == "darwin" else 1024 * peak)
+from rnsl_tutorial import devices
+print(devices.memory("cpu").process_peak_bytes)
 """
 
 EXERCISE = '''\
