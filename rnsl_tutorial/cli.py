@@ -304,7 +304,7 @@ def train(
     import warnings
 
     from rnsl_tutorial import config, pixels, progress
-    from rnsl_tutorial.devices import Hardware
+    from rnsl_tutorial.devices import Hardware, close
 
     # What torch and Fabric are going to change is for us to follow, not for who trains with them.
     warnings.simplefilter("ignore", FutureWarning)
@@ -330,6 +330,7 @@ def train(
             progress.shown(chosen.epochs, out / "logs", disable=not first) as on_epoch,
         ):
             made.run(out, resume=resume, on_epoch=on_epoch)
+        close(made.fabric)
     except KeyboardInterrupt as stop:
         if first:
             said = str(stop) or "Stopped."

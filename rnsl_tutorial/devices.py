@@ -121,6 +121,16 @@ def launch(hardware: Hardware) -> "Fabric":
     return fabric
 
 
+def close(fabric: "Fabric") -> None:
+    """Wait for the other processes, then part from them.
+
+    A process that ends without this can make the others abort.
+    """
+    if fabric.world_size > 1:
+        fabric.barrier()
+        torch.distributed.destroy_process_group()
+
+
 def _check_available(kind: str, hardware: Hardware) -> None:
     found = _device_count(kind)
     if not found:

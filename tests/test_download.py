@@ -463,7 +463,12 @@ def test_control_c_stops_in_one_line_and_the_next_run_goes_on(hub: Hub, tmp_path
     environment = {**os.environ, "HF_ENDPOINT": hub.address}
     command = [sys.executable, "-c", code]
     with subprocess.Popen(
-        command, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background
     ) as process:
         assert hub.stalled.wait(60)
         while not (parts(tmp_path) and process.poll() is None):

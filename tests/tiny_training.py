@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from rnsl_tutorial import losses
 from rnsl_tutorial.backbones import with_synchronized_batch_norm
 from rnsl_tutorial.config import Config, parse_settings
-from rnsl_tutorial.devices import Hardware, launch
+from rnsl_tutorial.devices import Hardware, close, launch
 from rnsl_tutorial.train import Training, build_loss
 
 N, C, D = 90, 3, 8
@@ -134,11 +134,13 @@ def main() -> None:
             lambda _: time.sleep(args.slow), folder=args.folder / "checkpoints", resume=True
         )
     if not training.finished:
+        close(training.fabric)
         return
     reached = outcome(training)
     if training.fabric.is_global_zero:
         (args.folder / "fingerprint").write_text(fingerprint(training))
         torch.save(reached, args.folder / "outcome.pt")
+    close(training.fabric)
 
 
 if __name__ == "__main__":
