@@ -175,6 +175,7 @@ class Run:
         self.network, self.loss = build(config, data.num_classes, len(data.split.train))
         self._prepare_network()
         self.inputs = self._placed(data.split.train)
+        self._others: dict[str, Source] = {}
         self.training = Training(
             self.network,
             self.loss,
@@ -260,7 +261,9 @@ class Run:
         """Return the embeddings [M, D] of a part of the split, seen without augmentation."""
         if part == "train":
             return self.training.embed_training()
-        return self.training.embed(self._placed(self.data.part(part)[0]))
+        if part not in self._others:  # once, not at every epoch that is validated
+            self._others[part] = self._placed(self.data.part(part)[0])
+        return self.training.embed(self._others[part])
 
     def measure(self, part: str = "test") -> dict[str, float]:
         """Judge the weights as they are on the true labels of a part, see `experiments.measure`."""
