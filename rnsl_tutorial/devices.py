@@ -5,6 +5,7 @@ places networks and batches and speaks between processes. The other functions ta
 and can be used alone.
 """
 
+import atexit
 import sys
 import time
 from dataclasses import dataclass
@@ -128,7 +129,19 @@ def close(fabric: "Fabric") -> None:
     """
     if fabric.world_size > 1:
         fabric.barrier()
+        _release_at_exit(torch.distributed.group.WORLD)
         torch.distributed.destroy_process_group()
+
+
+def _release_at_exit(group: Any) -> None:
+    """Keep a process group until the interpreter ends.
+
+    A distributed module that goes last takes the group along while it holds Python's lock, and then
+    waits for a thread of the group that may wait for this lock. A reference from Python lets go of
+    the lock first.
+    """
+    held = [group]
+    atexit.register(held.clear)
 
 
 def _check_available(kind: str, hardware: Hardware) -> None:
