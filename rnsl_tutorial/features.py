@@ -193,7 +193,8 @@ def split_for(dataset: str, archive: Archive, seed: int = 42) -> Split[NDArray[n
         seed: of the stratified split.
     """
     if dataset not in PAPER_DATASETS:
-        return stratified_split(archive.labels, seed=seed)
+        named = np.array(archive.class_names)[archive.labels]  # so that an error can say which
+        return stratified_split(named, seed=seed)
     place = {name: i for i, name in enumerate(archive.files)}
     parts = paper_split(files_by_class(archive.files))
     return Split(*(np.array([place[name] for name in part], dtype=np.int64) for part in parts))
