@@ -186,7 +186,7 @@ def test_shipped_rows_can_be_made_again_from_the_images() -> None:
 
 def test_a_class_that_is_too_small_is_named() -> None:
     archive = make_archive()
-    few = np.flatnonzero(archive.labels != 1).tolist() + [20, 21]
+    few = [*np.flatnonzero(archive.labels != 1).tolist(), 20, 21]
     small = archive._replace(labels=archive.labels[few], files=tuple(archive.files[i] for i in few))
     with pytest.raises(ValueError, match="Class b has 2 of 42 images, too few"):
         features.split_for("mine", small)
