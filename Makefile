@@ -2,6 +2,7 @@
 # Needed: git, make and Python 3.11 or newer. Written for GNU Make 3.81 (macOS) and later.
 
 PYTHON ?= python3
+WORKERS = 2
 ARGS =
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,6 +20,7 @@ help: ## show this text
 	@echo
 	@echo '  ARGS="..."      handed on:  make lab ARGS="--no-browser --port 8890"   make test ARGS="-k losses"'
 	@echo '  PYTHON=...      the Python to build with (3.11 or newer; default python3)'
+	@echo '  WORKERS=...     processes that share the tests (default 2, each takes up to 2 GB; 0 for none)'
 	@echo '  TORCH=cpu       for machines without a GPU: PyTorch comes from its own package index, without'
 	@echo '                  the CUDA libraries, a far smaller download. Kept until "make clean".'
 
@@ -26,7 +28,7 @@ lab: $(BUILT) ## open JupyterLab on the first notebook
 	@$(BIN)/jupyter lab $(ARGS) notebooks/00_start_here.ipynb
 
 test: lint ## check the style and the types, then run all tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 lint: $(BUILT) ## check the style and the types
 	@$(BIN)/ruff check

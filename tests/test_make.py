@@ -124,7 +124,12 @@ def test_torch_is_handed_on_and_kept_until_clean(clone: Clone) -> None:
 
 def test_test_checks_style_and_types_before_the_tests(clone: Clone) -> None:
     clone.make("test", "ARGS=-k losses")
-    tools = ["ruff check", "ruff format --check", "mypy ", "python -m pytest -k losses"]
+    tools = [
+        "ruff check",
+        "ruff format --check",
+        "mypy ",
+        "python -m pytest -n 2 --dist loadgroup -k losses",
+    ]
     assert clone.log()[3:] == tools
 
 
