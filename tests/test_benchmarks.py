@@ -1,5 +1,6 @@
 """What the benchmarks measure; never how long it takes."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,14 +10,15 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from stub_loop import Stub
 from synthetic_maps import small_maps
 from torch import nn
 
-from benchmarks import epoch, gpu, notebook_runs, scale, ui
-from rnsl_tutorial import config, explorers, scenes
+from benchmarks import audit, epoch, gpu, notebook_runs, scale, ui
+from rnsl_tutorial import config, explorers, features, scenes
 from rnsl_tutorial.config import LOSSES
 
 EXPLORERS = {
@@ -297,3 +299,65 @@ def test_the_full_runs_print_the_run_and_the_table(
     assert "| t-RNSL, rate 0.3, bf16, n = 1 | 1 |" in printed
     assert (tmp_path / "results.md").read_text() in printed
     assert "RNSL" in (tmp_path / "results.md").read_text()
+
+
+# ------------------------------------------------------------------ audit.py
+
+
+def audit_row(case: audit.Case, seed: int, ranking: str, value: float) -> audit.Row:
+    return {**case._asdict(), "seed": seed, "ranking": ranking, "average_precision": value}
+
+
+def test_the_calibration_error_is_the_mean_gap_of_the_bins() -> None:
+    sure = np.array([[0.95, 0.05], [0.95, 0.05], [0.4, 0.6], [0.4, 0.6]], dtype=np.float32)
+    right, wrong = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
+    assert audit.calibration_error(sure, right) == pytest.approx((0.05 + 0.4) / 2)
+    assert audit.calibration_error(sure, wrong) == pytest.approx((0.45 + 0.4) / 2)
+
+
+def test_differences_are_paired_over_the_seeds_that_both_rankings_have() -> None:
+    case = audit.CELLS[0]
+    ours = [audit_row(case, seed, audit.OURS, 0.9) for seed in (0, 1, 2)]
+    rows = [*ours, audit_row(case, 0, "other", 0.8), audit_row(case, 2, "other", 0.95)]
+    assert audit.paired(rows, case, "other") == pytest.approx([0.1, -0.05])
+    assert "+0.0250, least -0.0500 (n 2)" in audit.differences(rows, [case], ["other"])
+
+
+def test_the_best_method_is_chosen_for_each_case() -> None:
+    one, two = audit.CELLS[:2]
+    found = {"x, a": (0.5, 0.9), "x, b": (0.7, 0.8), "y, c": (1.0, 1.0)}
+    rows = [
+        audit_row(case, 0, name, value)
+        for name, values in found.items()
+        for case, value in zip((one, two), values, strict=True)
+    ]
+    best = [audit.values(rows, case, "x, best", "average_precision") for case in (one, two)]
+    assert best == [{0: 0.7}, {0: 0.9}]
+
+
+def test_a_case_has_as_many_images_as_it_says_and_flips_at_its_rate() -> None:
+    data = features.load_shipped("aid")
+    few = audit.give(data, audit.Case("symmetric", 0.2, "40 a class", 5), seed=1)
+    assert np.bincount(few.true).tolist() == [40] * 5
+    assert 0.1 < (few.labels != few.true).mean() < 0.3
+    uneven = audit.give(data, audit.Case("symmetric", 0.2, "10 to 400 a class", 10), seed=1)
+    counts = np.bincount(uneven.true)
+    assert counts[0] == 10
+    assert (np.diff(counts[:6]) > 0).all()
+
+
+def test_the_audit_benchmark_prints_its_tables_and_goes_on_from_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "results.json"
+    command = ["audit.py", "--small", "--seeds", "1", "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", [*command, "--only", "ours", "cleanlab_best"])
+    audit.main()
+    first = json.loads(out.read_text())
+    printed = capsys.readouterr().out
+    assert f"| {audit.OURS} | {first['results'][0]['average_precision']:.4f} (n 1) |" in printed
+    assert printed.count(f"| {audit.DEFAULT} | +") + printed.count(f"| {audit.DEFAULT} | -") == 1
+    assert first["provenance"]["recipe"]["loss"] == "trnsl"
+    monkeypatch.setattr(audit, "METHODS", dict.fromkeys(audit.METHODS))  # none can be run again
+    audit.main()
+    assert capsys.readouterr().out.splitlines()[:-1] == printed.splitlines()[:-1]
