@@ -39,7 +39,8 @@ from rich.table import Table
 from torch.nn.functional import normalize
 
 from notebooks import build
-from rnsl_tutorial import explorers, maps
+from rnsl_tutorial import explorers, maps, noise, plots, projections
+from rnsl_tutorial.config import BASELINES, LOSSES
 from tests.browser.harness import JupyterLab, chromium, chromium_path, lab_server
 
 GOALS_MS = (17, 100)
@@ -139,10 +140,42 @@ def explorers_to_measure() -> dict[str, Callable[[], explorers.Explorer]]:
         ),
         partial(explorers.DownWeightingExplorer, *_batch(), (0, 1, 5, 40)),
         partial(explorers.QExplorer, **_over_q(rng)),
+        partial(explorers.ComparisonExplorer, _comparison(rng)),
         partial(explorers.TruncationExplorer, log_p[20], flipped),
         partial(explorers.PruningExplorer, log_p, flipped, kept),
+        partial(explorers.AuditExplorer, **_audit(rng, flipped)),
+        partial(explorers.SufferingExplorer, **_suffering(rng)),
+        partial(explorers.EpochMapsExplorer, projections.load_shipped()),
+        partial(explorers.UmapSettingsExplorer, projections.load_shipped()),
     ]
     return {maker.func.__name__: maker for maker in makers}  # type: ignore[attr-defined]
+
+
+def _audit(rng: np.random.Generator, wrong: Any) -> dict[str, Any]:
+    """What the explorer of an audit takes where wrong labels are known."""
+    return {
+        "doubt": np.where(wrong, rng.beta(4, 0.7, len(wrong)), rng.beta(0.4, 3, len(wrong))),
+        "labels": rng.integers(30, size=len(wrong)),
+        "class_names": [f"class {i}" for i in range(30)],
+        "wrong": wrong,
+        "class_noise": rng.random(30),
+    }
+
+
+def _suffering(rng: np.random.Generator) -> dict[str, Any]:
+    """What the explorer of suffering takes: 45 classes, as in notebook 08."""
+    rates = (0.3, 0.5, 0.7)
+    matrices = [noise.label_dependent_transition("nwpu45", rate) for rate in rates]
+    return {
+        "class_names": noise.label_dependent_classes("nwpu45"),
+        "rates": rates,
+        "predictions": {"the matrix alone": matrices, "matrix and neighbors": matrices},
+        "drops": {
+            loss: {judge: rng.random((3, 45)) for judge in ("prototype", "knn_noisy", "knn_clean")}
+            for loss in ("nsl", "rnsl", "trnsl")
+        },
+        "about": "made up",
+    }
 
 
 def _log_p(rng: np.random.Generator, flipped: Any, epochs: int) -> Any:
@@ -161,6 +194,29 @@ def _on_the_sphere(epochs: int) -> dict[str, Any]:
         "names": ("Beach", "Forest", "Port", "Desert", "Pond"),
         "temperatures": (0.02, 0.05, 0.2, 1.0),
     }
+
+
+def _comparison(rng: np.random.Generator) -> plots.Comparison:
+    """Four metrics, two kinds of noise, five rates and eleven losses, as in notebook 07."""
+    names = (*LOSSES, *BASELINES)
+    mean, spread = (
+        rng.uniform(0.2, 0.9, (4, 2, 5, len(names))),
+        np.full((4, 2, 5, len(names)), 0.01),
+    )
+    difference = mean - mean[..., :1]
+    return plots.Comparison(
+        metrics=("knn_clean", "knn_noisy", "prototype", "memorized"),
+        noises=("symmetric", "label_dependent"),
+        rates=(0.0, 0.1, 0.3, 0.5, 0.7),
+        losses=names,
+        reference=names[0],
+        mean=mean,
+        spread=spread,
+        difference=difference,
+        low=difference - spread,
+        high=difference + spread,
+        seeds=5,
+    )
 
 
 def _batch() -> tuple[torch.Tensor, ...]:

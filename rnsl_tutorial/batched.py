@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from rnsl_tutorial import experiments, losses
-from rnsl_tutorial.config import Config
+from rnsl_tutorial.config import LOSSES, Config
 from rnsl_tutorial.devices import Hardware, launch
 from rnsl_tutorial.experiments import Fitted, Result
 from rnsl_tutorial.features import FeatureSet
@@ -287,6 +287,11 @@ def _check_together(configs: Sequence[Config]) -> None:
 
 
 def _check_batchable(config: Config) -> None:
+    if config.loss not in LOSSES:
+        raise ValueError(
+            f"loss is {config.loss!r}; a batched model is trained with {', '.join(LOSSES)} only. "
+            "Run this config one by one."
+        )
     for name in ("network", "augmentation", "schedule", "pruning", "selection"):
         given, allowed = getattr(config, name), getattr(Config, name)
         if given != allowed:

@@ -16,6 +16,9 @@ from rnsl_tutorial import __version__
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from rich.table import Table
+
+    from rnsl_tutorial.audit import Audit
 
 
 class OneLineErrors(TyperGroup):
@@ -167,11 +170,13 @@ def experiment(
         ),
     ] = ["symmetric"],  # noqa: B006 - typer copies it
     rate: Annotated[list[float], typer.Option(help="Share of wrong labels; repeatable.")] = [0.5],  # noqa: B006
-    loss: Annotated[list[str], typer.Option(help="nsl, rnsl, trnsl; repeatable.")] = [  # noqa: B006
-        "nsl",
-        "rnsl",
-        "trnsl",
-    ],
+    loss: Annotated[
+        list[str],
+        typer.Option(
+            help="nsl, rnsl, trnsl; to compare: nsl_tuned, ce, gce, sce, nce_rce, proxy_anchor, "
+            "arcface, supcon; repeatable."
+        ),
+    ] = ["nsl", "rnsl", "trnsl"],  # noqa: B006
     seeds: Annotated[int, typer.Option(help="Runs of each cell.")] = 3,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
     temperature: Annotated[float | None, typer.Option(help="T of the softmax.")] = None,
@@ -224,7 +229,7 @@ def experiment(
         else:
             results = experiments.run_grid(data, configs, part, jobs=jobs, on_result=keep)
     experiments.save(path, results, data.made_with, device=name)
-    _show(path, out)
+    _show([path], out)
 
 
 def _images_of(dataset: str) -> Path | None:
@@ -337,7 +342,7 @@ def train(
             typer.echo(f"rnsl: {said} The same command with --resume goes on.", err=True)
         raise typer.Exit(130) from stop
     if first:
-        _show(out / pixels.RESULTS, None)
+        _show([out / pixels.RESULTS], None)
         _show_validation(out / pixels.RESULTS)
         typer.echo(
             f"Written: {out / pixels.RESULTS}; beside it {pixels.MODEL}, {pixels.HISTORY}, and "
@@ -431,10 +436,115 @@ def embed_images(
     typer.echo(f"{len(embedded.files)} embeddings of {embedded.embeddings.shape[1]} numbers: {out}")
 
 
+@app.command("audit")
+def audit_labels(
+    root: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR",
+            help="Folder of class folders, or a tar or zip of one; it is only read.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="CSV to write: all images, most doubtful first.")
+    ] = Path("doubtful.csv"),
+    gallery: Annotated[
+        Path | None, typer.Option(help="Page to write [default: beside OUT, .html].")
+    ] = None,
+    no_gallery: Annotated[bool, typer.Option("--no-gallery", help="Write no page.")] = False,
+    top: Annotated[int, typer.Option(min=1, help="Images in the page.")] = 500,
+    backbone: Annotated[
+        str, typer.Option(help="efficientnet_lite0, resnet18 or resnet50.")
+    ] = "efficientnet_lite0",
+    size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 150,
+    folds: Annotated[
+        int, typer.Option(help="Parts; each is judged by heads trained on the others.")
+    ] = 3,
+    plant: Annotated[
+        float,
+        typer.Option(help="Share of further flips to plant in memory, to estimate precision."),
+    ] = 0.05,
+    no_plant: Annotated[
+        bool, typer.Option("--no-plant", help="No estimate of precision, in half the time.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of folds, heads and planted flips.")] = 0,
+    device: Annotated[str, typer.Option(help="As torch names it: cpu, cuda, mps.")] = "cpu",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace OUT and the page.")
+    ] = False,
+) -> None:
+    """List the images of an archive whose labels are doubtful, with a page to look through them.
+
+    The labels are the names of the class folders. Heads are trained with the truncated loss on a
+    part of the archive and judge the rest. Nothing in the archive is changed.
+    """
+    from rnsl_tutorial import audit as audits
+    from rnsl_tutorial import datasets
+    from rnsl_tutorial.gallery import gallery_html
+    from rnsl_tutorial.paths import written_whole
+
+    page = None if no_gallery else gallery or out.with_suffix(".html")
+    plant = 0.0 if no_plant else plant
+    audits.check_outputs(root, *filter(None, (out, page)), overwrite=overwrite)
+    audits.check_settings(backbone, folds, plant, device)
+    archive = datasets.load_archive(root, size)
+    found = audits.audit_archive(
+        archive, backbone=backbone, folds=folds, seed=seed, plant=plant, device=device
+    )
+    table = audits.csv_bytes(found)
+    if page:
+        title = f"Doubtful labels in {root.resolve().name}"
+        shown = gallery_html(found, archive.images, top=top, title=title)
+        with written_whole(out) as first, written_whole(page) as second:  # both or neither
+            first.write(table)
+            second.write(shown.encode())
+    else:
+        with written_whole(out) as first:
+            first.write(table)
+    _show_audit(found)
+    typer.echo(f"Written: {out}" + f"; {page}, to open in a browser" * bool(page))
+
+
+def _show_audit(found: "Audit") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from rnsl_tutorial import audit as audits
+
+    count, classes, estimate = len(found.files), len(found.class_names), found.precision
+    said = f"{count:,} images, {classes} classes; about {found.noise_rate:.1%} of the labels wrong"
+    if estimate:
+        said += f" ({estimate.low[0]:.1%} to {estimate.high[0]:.1%})"
+    typer.echo(said + ".")
+    worst = found.class_noise.argsort()[::-1][:5]
+    shares = (f"{found.class_names[c]} {found.class_noise[c]:.0%}" for c in worst)
+    typer.echo(f"Most wrong labels, of those given the name: {', '.join(shares)}.")
+    if estimate is None:
+        typer.echo("No precision is estimated: no flips, or too few, were planted.")
+        return
+    columns = ("look at the first", "doubt at least", "of these wrong", "of all wrong ones found")
+    table = Table(*columns)
+    for look in audits.how_many(estimate):
+        numbers = (f"{look.images:,}", f"{look.threshold:.4f}")
+        table.add_row(*numbers, f"at least {look.precision:.0%}", f"{look.found:.0%}")
+    Console(width=100).print(table)
+    typer.echo(
+        f"Estimated from {estimate.planted:,} flips that were planted in memory and looked for. "
+        "Wrong labels that are harder to see than planted ones are missed more often. A doubtful "
+        "label is a question: look at the image."
+    )
+
+
 @app.command("report")
 def show_report(
-    file: Annotated[
-        Path, typer.Argument(help="results.json of `rnsl experiment`.", show_default=False)
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="results.json of `rnsl experiment`; several are shown as one table.",
+            show_default=False,
+        ),
     ],
     figures: Annotated[
         Path | None, typer.Option(help="Folder for a figure of each kind of noise.")
@@ -443,23 +553,51 @@ def show_report(
         str | None,
         typer.Option(help="One metric over the rates, such as knn_clean [default: all]."),
     ] = None,
+    compare: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LOSS",
+            help="Print differences from this loss instead, paired over seeds, with 95% intervals "
+            "and p values; of --metric [default: knn_clean].",
+        ),
+    ] = None,
 ) -> None:
     """Print results as a Markdown table, with mean and spread over seeds."""
-    _show(file, figures, metric)
+    if compare:
+        _compare(files, compare, metric or "knn_clean", figures)
+    else:
+        _show(files, figures, metric)
 
 
-def _show(file: Path, figures: Path | None, metric: str | None = None) -> None:
-    from rich.console import Console
-
+def _show(files: list[Path], figures: Path | None, metric: str | None = None) -> None:
     from rnsl_tutorial import experiments, report
 
-    results, provenance = experiments.load(file)
-    table = report.table_over_rates(results, metric) if metric else report.table(results)
-    Console(width=160).print(table)
-    typer.echo(report.caption(results, provenance))
+    records = [experiments.load(file) for file in files]
+    results = [result for record in records for result in record.results]
+    _print_table(report.table_over_rates(results, metric) if metric else report.table(results))
+    for record in records:
+        typer.echo(report.caption(record.results, record.provenance))
     if figures:
         for kind, figure in report.accuracy_figures(results).items():
-            _save_figure(figure, figures / f"{file.stem}_{kind}.png")
+            _save_figure(figure, figures / f"{files[0].stem}_{kind}.png")
+
+
+def _compare(files: list[Path], reference: str, metric: str, figures: Path | None) -> None:
+    from rnsl_tutorial import experiments, report
+
+    results = [result for file in files for result in experiments.load(file).results]
+    differences = report.differences(results, reference, metric)
+    _print_table(report.table_of_differences(differences))
+    typer.echo(report.caption_of_differences(differences, metric))
+    if figures:
+        for kind, figure in report.difference_figures(results, reference, metric).items():
+            _save_figure(figure, figures / f"{files[0].stem}_{kind}.png")
+
+
+def _print_table(table: "Table") -> None:
+    from rich.console import Console
+
+    Console(width=160).print(table)
 
 
 def _show_validation(file: Path) -> None:
@@ -526,6 +664,35 @@ def build_maps(
     maps.save(out, built)
     typer.echo(f"Written: {out} ({out.stat().st_size / 1e6:.1f} MB)")
     _save_figure(report.maps_figure(built, built.noises[0], rate), out.with_suffix(".png"))
+
+
+@app.command("projections")
+def build_projections(
+    out: Annotated[Path, typer.Option(help="File to write.")] = Path(
+        "data", "aid", "projections.npz"
+    ),
+    noise: Annotated[
+        str, typer.Option(help="symmetric, pair_flip, label_dependent or instance_dependent.")
+    ] = "symmetric",
+    rate: Annotated[float, typer.Option(help="Share of wrong labels.")] = 0.5,
+    seed: Annotated[int, typer.Option(help="Of noise, weights, batches and images.")] = 0,
+) -> None:
+    """Draw the maps that the explorers of notebook 09 show: three losses, epochs, settings."""
+    from tqdm.auto import tqdm
+
+    from rnsl_tutorial import config, features, projection_runs, projections
+
+    plan = projection_runs.Plan()
+    chosen = config.Config(noise=noise, rate=rate, seed=seed)
+    with tqdm(total=plan.count(), unit="map") as bar:
+
+        def show(what: str) -> None:
+            bar.set_postfix_str(what, refresh=False)
+            bar.update()
+
+        built = projection_runs.build(features.load_shipped("aid"), chosen, plan, show)
+    projections.save(out, built)
+    typer.echo(f"Written: {out} ({out.stat().st_size / 1e6:.1f} MB)")
 
 
 data_app = typer.Typer(no_args_is_help=True, help="Image archives from their public repositories.")

@@ -1,11 +1,22 @@
 """What decides the outcome of a run: one frozen config, and the presets that are ready to use."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any
 
 LOSSES = ("nsl", "rnsl", "trnsl")
+"""The paper's losses."""
+BASELINES = (
+    *("nsl_tuned", "ce", "gce", "sce", "nce_rce"),
+    *("proxy_anchor", "arcface", "supcon"),
+)
+"""Losses to compare them with, see `baselines`."""
+UNPROTOTYPED = ("supcon",)
+"""Those that compare images with images."""
+OWN = "own:"
+"""How the name of a loss begins that is none of these, and is handed over as a function."""
 NETWORKS = ("head", "small", "resnet18", "resnet50", "efficientnet_lite0")
 AUGMENTATIONS = ("none", "flip", "reference")
 SCHEDULES = ("cosine", "step")
@@ -25,7 +36,8 @@ class Config:
         dataset: name of the data: "aid", "nwpu45", "eurosat", "scenes", or your own.
         noise: kind of label noise, see `experiments.NOISES`.
         rate: share of labels that the noise flips, in [0, 1).
-        loss: "nsl", "rnsl" or "trnsl".
+        loss: "nsl", "rnsl" or "trnsl"; one of `BASELINES`; or "own:NAME" for one that is handed to
+            `experiments.run` as a function.
         seed: of the noise, the initial weights, the order of the batches and the augmentation.
         epochs: passes over the training set.
         batch_size: images a step, over all processes together.
@@ -101,6 +113,9 @@ class Config:
         """Refuse values that no run could make sense of."""
         for name, allowed in _CHOICES.items():
             self._require(name, f"one of {', '.join(allowed)}", getattr(self, name) in allowed)
+        self._require(
+            "loss", f"one of {', '.join((*LOSSES, *BASELINES))}, or {OWN}NAME", _is_loss(self.loss)
+        )
         for name in _COUNTS:
             self._require(name, "at least 1", getattr(self, name) >= 1)
         self._require("prune_from", "above 0", self.prune_from is None or self.prune_from > 0)
@@ -113,6 +128,11 @@ class Config:
         self._require("k", "in [0, 1)", 0 <= self.k < 1)
         self._require("step_factor", "in (0, 1]", 0 < self.step_factor <= 1)
         self._require("difficulty", "in [0, 1]", 0 <= self.difficulty <= 1)
+        if self.loss in UNPROTOTYPED and self.on_pixels:
+            raise ValueError(
+                f"loss {self.loss!r} has no prototypes, by which a network on pixels is watched; "
+                "choose another loss, or network 'head'."
+            )
         if self.pruning == "reference" and self.selection != "clean_val":
             raise ValueError(
                 "pruning 'reference' scores the images by the epoch that did best on clean "
@@ -136,8 +156,11 @@ class Config:
         return epoch >= first and (epoch - first) % self.prune_every == 0
 
 
+def _is_loss(name: str) -> bool:
+    return name in (*LOSSES, *BASELINES) or bool(re.fullmatch(rf"{OWN}\w[\w +.-]*", name))
+
+
 _CHOICES = {
-    "loss": LOSSES,
     "network": NETWORKS,
     "augmentation": AUGMENTATIONS,
     "schedule": SCHEDULES,

@@ -27,6 +27,7 @@ from torch import Tensor
 __all__ = [
     "FlipDetection",
     "Neighbors",
+    "class_accuracy",
     "clustering_nmi",
     "flip_detection",
     "knn_accuracy",
@@ -202,6 +203,34 @@ def prototype_accuracy(embeddings: Array, prototypes: Array, labels: Array) -> f
     unit_ND, unit_CD = normalize(_to_numpy(embeddings)), normalize(_to_numpy(prototypes))
     nearest_N = _nearest(unit_CD, unit_ND, k=1).positions[:, 0]
     return float((nearest_N == labels_N).mean())
+
+
+def class_accuracy(predicted: Array, labels: Array, num_classes: int) -> npt.NDArray[np.float64]:
+    """Return for each class the share of its images that are given their own label (the recall).
+
+    Args:
+        predicted: integers [N], what a classifier says, such as `knn_predict`.
+        labels: integers [N] in [0, C), the right ones.
+        num_classes: C.
+
+    Returns:
+        float64 [C], in [0, 1]; NaN for a class without images.
+
+    Raises:
+        ValueError: shapes that disagree, or labels outside [0, C).
+    """
+    labels_N = _checked_labels("labels", labels, len(labels))
+    predicted_N = _checked_labels("predicted", predicted, len(labels_N))
+    if labels_N.size and not 0 <= labels_N.min() <= labels_N.max() < num_classes:
+        raise ValueError(
+            f"labels run from {labels_N.min()} to {labels_N.max()}; {num_classes} classes allow 0 "
+            f"to {num_classes - 1}."
+        )
+    images_C = np.bincount(labels_N, minlength=num_classes).astype(np.float64)
+    right_C = np.bincount(labels_N[predicted_N == labels_N], minlength=num_classes)
+    share_C = np.full(num_classes, np.nan)
+    np.divide(right_C, images_C, out=share_C, where=images_C > 0)
+    return share_C
 
 
 def _vote(labels_QK: Numpy, distances_QK: Numpy) -> npt.NDArray[np.int64]:

@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rnsl_tutorial import __version__, evaluate, losses, maps, noise
+from rnsl_tutorial import __version__, baselines, evaluate, losses, maps, noise
 from rnsl_tutorial.backbones import projection_head
 from rnsl_tutorial.config import Config
 from rnsl_tutorial.features import FeatureSet
@@ -130,8 +130,15 @@ def _transition(class_names: tuple[str, ...], config: Config) -> noise.Matrix:
     return noise.label_dependent_transition(config.dataset, config.rate)
 
 
+LossBuilder = Callable[[Config, int, int, torch.Generator], losses.NormalizedSoftmaxLoss]
+"""What builds a loss, as `train.build_loss`: from config, C, N and a generator."""
+
+
 def fit(
-    features: FeatureSet, config: Config, on_epoch: Callable[[EpochReport], None] | None = None
+    features: FeatureSet,
+    config: Config,
+    on_epoch: Callable[[EpochReport], None] | None = None,
+    build_loss: LossBuilder = build_loss,
 ) -> Fitted:
     """Train a projection head on the corrupted training split, from the seed of the config.
 
@@ -139,19 +146,22 @@ def fit(
         features: of the data set.
         config: of the run.
         on_epoch: called after each epoch.
+        build_loss: builds the loss; one of your own goes with a config.loss "own:NAME".
     """
 
     def watcher(*_: object) -> Watch | None:
         return on_epoch
 
-    return _fit(features, config, watcher)
+    return _fit(features, config, watcher, build_loss)
 
 
 Watch = Callable[[EpochReport], None]
 Watcher = Callable[[nn.Module, losses.NormalizedSoftmaxLoss, Tensor, Tensor], Watch | None]
 
 
-def _fit(features: FeatureSet, config: Config, watcher: Watcher) -> Fitted:
+def _fit(
+    features: FeatureSet, config: Config, watcher: Watcher, build_loss: LossBuilder = build_loss
+) -> Fitted:
     """As `fit`; the watcher is shown what is to be trained, and returns what to call an epoch."""
     given = corrupt(features, config)
     inputs_ND = standardized(features)[torch.from_numpy(features.split.train)]
@@ -227,7 +237,7 @@ def follow(
         def look(report: EpochReport | None) -> None:
             with torch.no_grad():
                 embeddings_ND = embed(network, inputs_ND)
-                prototypes_CD = nn.functional.normalize(loss.prototypes)
+                prototypes_CD = _prototypes(loss, embeddings_ND, labels_N)
                 log_p_N = losses.label_log_probability(
                     embeddings_ND, prototypes_CD, labels_N, config.temperature
                 )
@@ -280,7 +290,8 @@ def measure(fitted: Fitted, features: FeatureSet, part: str = "test") -> dict[st
         knn_clean: k-NN accuracy (k = 10, distance-weighted), index of training images under their
             true labels: what the embedding is worth;
         knn_noisy: the same with the given labels: what one has without clean labels;
-        prototype: accuracy of the nearest prototype;
+        prototype: accuracy of the nearest prototype; a loss that trains none gets the mean
+            embedding of each class under the given labels;
         memorized: share of the wrongly labelled training images whose nearest prototype is that of
             the wrong label (NaN without wrong labels);
         realized_rate: share of the labels that really were flipped;
@@ -313,9 +324,9 @@ def judge(
         queries: float32 [M, D], those of the images to judge by.
         query_labels: int64 [M], their true labels.
     """
-    prototypes_CD = nn.functional.normalize(fitted.loss.prototypes.detach(), dim=1)
     wrong_N = torch.from_numpy(fitted.given.flipped).to(index.device)
     given_N = torch.from_numpy(fitted.given.labels).to(index.device)
+    prototypes_CD = _prototypes(fitted.loss, index, given_N)
     nearest_N = (index @ prototypes_CD.T).argmax(dim=1)
     metrics = {
         "knn_clean": evaluate.knn_accuracy(index, index_labels, queries, query_labels),
@@ -325,6 +336,19 @@ def judge(
         "realized_rate": wrong_N.float().mean().item(),
     }
     return metrics | _pruning(fitted, index, given_N, wrong_N)
+
+
+def _prototypes(loss: losses.NormalizedSoftmaxLoss, index: Tensor, given: Tensor) -> Tensor:
+    """The loss's prototypes, of unit length; where it trains none, the means of what it was told.
+
+    Args:
+        loss: trained.
+        index: float [N, D], embeddings of the training images, of unit length.
+        given: int64 [N], the labels that they were given.
+    """
+    if loss.prototypes.requires_grad:
+        return nn.functional.normalize(loss.prototypes.detach(), dim=1)
+    return baselines.class_means(index, given, len(loss.prototypes))
 
 
 def check_part(part: str) -> None:
@@ -352,10 +376,11 @@ def run(
     config: Config,
     part: str = "test",
     on_epoch: Callable[[EpochReport], None] | None = None,
+    build_loss: LossBuilder = build_loss,
 ) -> Result:
     """Fit and measure; arguments as in `fit` and `measure`."""
     with one_thread():
-        fitted = fit(features, config, on_epoch)
+        fitted = fit(features, config, on_epoch, build_loss)
         return Result(config, measure(fitted, features, part), fitted.seconds)
 
 
@@ -398,6 +423,7 @@ def run_grid(
     *,
     jobs: int = 1,
     on_result: Callable[[Result], object] | None = None,
+    build_loss: LossBuilder = build_loss,
 ) -> list[Result]:
     """Run every config, several at a time, each on a thread of its own.
 
@@ -407,6 +433,7 @@ def run_grid(
         part: see `measure`.
         jobs: runs at a time, one on a core.
         on_result: called as each run ends, in no fixed order.
+        build_loss: see `fit`.
 
     Returns:
         Results in the order of the configs, the same for any number of jobs.
@@ -423,7 +450,10 @@ def run_grid(
     threads = ThreadPoolExecutor(jobs, initializer=torch.set_num_threads, initargs=(1,))
     with one_thread():  # torch computes outside of Python's lock
         try:
-            places = {threads.submit(run, features, c, part): i for i, c in enumerate(configs)}
+            places = {
+                threads.submit(run, features, config, part, None, build_loss): place
+                for place, config in enumerate(configs)
+            }
             for future in as_completed(places):
                 found[places[future]] = future.result()
                 if on_result:

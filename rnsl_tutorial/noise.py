@@ -34,6 +34,7 @@ __all__ = [
     "instance_dependent_flips",
     "label_dependent_classes",
     "label_dependent_transition",
+    "margins",
     "pair_flip_transition",
     "symmetric_transition",
 ]
@@ -202,6 +203,30 @@ def dominated_classes(transition: npt.ArrayLike) -> Labels:
     """
     right, wrong = _split_diagonal(_checked_transition(transition))
     return np.flatnonzero(wrong.max(axis=1) > right).astype(np.int64)
+
+
+def margins(shares: npt.ArrayLike) -> Matrix:
+    """Return how far the right label leads: T[i, i] - max over j != i of T[i, j].
+
+    Below 0 a wrong label leads: the class is one of `dominated_classes`.
+
+    Args:
+        shares: float [..., C, C], C at least 2: a transition matrix, or the shares of labels among
+            the neighbors of each class's images; several of them where there are more dimensions.
+
+    Returns:
+        float64 [..., C], in [-1, 1].
+
+    Raises:
+        ValueError: the last two dimensions are not alike, or C is below 2.
+    """
+    shares_XCC = np.asarray(shares, dtype=np.float64)
+    if shares_XCC.ndim < 2 or len({1, *shares_XCC.shape[-2:]}) != 2:
+        raise ValueError(f"shares have shape {shares_XCC.shape}; give [C, C] with C at least 2.")
+    own_CC = np.eye(shares_XCC.shape[-1], dtype=bool)
+    most_XC = np.where(own_CC, -np.inf, shares_XCC).max(axis=-1)
+    lead: Matrix = np.diagonal(shares_XCC, axis1=-2, axis2=-1) - most_XC
+    return lead
 
 
 # ------------------------------------------------------------------ corrupting labels

@@ -11,7 +11,14 @@ from rich.table import Table
 
 from rnsl_tutorial.experiments import Result, Summary, summarize
 from rnsl_tutorial.maps import EmbeddingMaps
-from rnsl_tutorial.plots import NOISE_NAMES, accuracy_over_rate, embedding_panels, loss_styles
+from rnsl_tutorial.plots import (
+    NOISE_NAMES,
+    accuracy_over_rate,
+    comparison,
+    embedding_panels,
+    loss_styles,
+)
+from rnsl_tutorial.significance import Difference, compare, holm, paired
 
 COLUMNS = {
     "knn_clean": "k-NN, clean index",
@@ -65,6 +72,99 @@ def table_over_rates(results: Iterable[Result], metric: str) -> Table:
     for names, row in rows.items():
         drawn.add_row(*names, *(row.get(rate, "") for rate in rates))
     return drawn
+
+
+def differences(
+    results: Iterable[Result], reference: str, metric: str = "knn_clean"
+) -> list[Difference]:
+    """Compare every other loss with a reference, paired over seeds; see `significance.paired`.
+
+    At rate 0 no noise does anything: all kinds are the same runs, and are compared once.
+
+    Args:
+        results: of one data set, each loss at one q and one k.
+        reference: a `Config.loss`.
+        metric: one of `experiments.measure`.
+
+    Raises:
+        ValueError: no run of the reference, or none of another loss; or runs that cannot be paired.
+    """
+    results = list(results)
+    names = list(dict.fromkeys(result.config.loss for result in results))
+    others = [name for name in names if name != reference]
+    if reference not in names or not others:
+        raise ValueError(
+            f"Cannot compare with {reference!r}: the results are of {', '.join(names)}. Give a "
+            "loss that they hold, and runs of another one beside it."
+        )
+    found = [one for name in others for one in paired(results, name, reference, metric)]
+    clean: dict[str, Difference] = {}
+    return [one for one in found if one.rate > 0 or clean.setdefault(one.loss, one) is one]
+
+
+def table_of_differences(found: Sequence[Difference]) -> Table:
+    """Tabulate paired differences in percentage points, p values raised by `significance.holm`.
+
+    Args:
+        found: all that are looked at together: the more they are, the larger p becomes.
+    """
+    (reference,) = {difference.reference for difference in found}
+    titles = (f"minus {_name(reference)}", "95% interval", "p", "p (Holm)", "seeds")
+    drawn = Table("noise", "rate", "loss", box=box.MARKDOWN)
+    for title in titles:
+        drawn.add_column(title, justify="right")
+    for difference, raised in zip(found, holm([d.p for d in found]), strict=True):
+        drawn.add_row(
+            NOISE_NAMES[difference.noise], f"{difference.rate:g}", _name(difference.loss),
+            f"{100 * difference.mean:+.1f}",
+            f"{100 * difference.low:+.1f} to {100 * difference.high:+.1f}",
+            _written(difference.p), _written(raised), str(len(difference.values)),
+        )  # fmt: skip
+    return drawn
+
+
+def caption_of_differences(found: Sequence[Difference], metric: str) -> str:
+    """Say in one line what a table of differences holds, and what it cannot tell."""
+    return (
+        f"{COLUMNS.get(metric, metric)}, differences in percentage points, paired over seeds; "
+        f"paired t test, two-sided, {len(found)} comparisons. The seeds vary labels, weights and "
+        "order, not the split: nothing is said about other images."
+    )
+
+
+def difference_figures(results: Iterable[Result], reference: str, metric: str) -> dict[str, Figure]:
+    """Draw one metric over the noise rate, and the differences at one rate, a figure each noise.
+
+    The rate is the one at which most losses were run, of several the largest.
+
+    Args:
+        results: as for `differences`.
+        reference: as for `differences`.
+        metric: as for `differences`.
+
+    Raises:
+        ValueError: as `significance.compare`.
+    """
+    table = compare(results, reference, [metric])
+    figures = {}
+    for k, noise in enumerate(table.noises):
+        run_R = (~np.isnan(table.mean[0, k])).sum(axis=1)
+        rate = max(range(len(table.rates)), key=lambda r: (run_R[r], r))
+        title = (
+            f"{COLUMNS.get(metric, metric)}; {NOISE_NAMES[noise]} noise; at the right the "
+            f"differences at {table.rates[rate]:.0%} wrong labels, paired, with 95% intervals"
+        )
+        current = rate, table.losses.index(reference)
+        figures[noise] = comparison(table, 0, k, current, title=title)
+    return figures
+
+
+def _name(loss: str) -> str:
+    return loss_styles([loss])[0].label
+
+
+def _written(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _label(summary: Summary, others: Sequence[Summary]) -> str:

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeGuar
 import torch
 from torch import Tensor, nn
 
-from rnsl_tutorial import augmentation, checkpoints, losses
-from rnsl_tutorial.config import LOSSES, Config
+from rnsl_tutorial import augmentation, baselines, checkpoints, losses
+from rnsl_tutorial.config import BASELINES, LOSSES, OWN, Config
 from rnsl_tutorial.devices import Hardware, Stopwatch, launch
 from rnsl_tutorial.pruning import update_kept
 
@@ -98,7 +98,17 @@ def build_loss(
         num_classes: C.
         num_samples: N.
         generator: draws the prototypes; None for torch's global one.
+
+    Raises:
+        ValueError: a loss of the learner's own, which no name can build.
     """
+    if config.loss.startswith(OWN):
+        raise ValueError(
+            f"{config.loss!r} is a loss of your own; hand the function that builds it to "
+            "experiments.run or run_grid, as build_loss."
+        )
+    if config.loss in BASELINES:
+        return baselines.build(config, num_classes, generator)
     sizes = (num_classes, config.embedding_dim)
     if config.loss == "nsl":
         return losses.NormalizedSoftmaxLoss(*sizes, config.temperature, generator=generator)

@@ -225,3 +225,9 @@ def test_only_alike_configs_are_trained_together(clouds: features.FeatureSet) ->
         batched.fit(clouds, [Config(), Config(epochs=3)])
     with pytest.raises(ValueError, match="0 configs"):
         batched.fit(clouds, [])
+
+
+def test_losses_that_are_not_the_papers_are_refused(clouds: features.FeatureSet) -> None:
+    for loss in ("gce", "own:mine"):
+        with pytest.raises(ValueError, match=f"loss is '{loss}'; .* nsl, rnsl, trnsl only"):
+            batched.run_grid(clouds, [Config(loss=loss, **QUICK)])

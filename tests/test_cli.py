@@ -184,3 +184,34 @@ def test_an_error_of_the_system_is_told_without_its_number(tmp_path: Path) -> No
     missing = tmp_path / "none.json"
     shown = run(cli.app, ["report", str(missing)])
     assert (shown.exit_code, shown.output) == (1, f"rnsl: {missing}: No such file or directory.\n")
+
+
+def test_report_reads_several_files_and_compares_their_losses(tmp_path: Path) -> None:
+    from rnsl_tutorial import experiments
+    from rnsl_tutorial.config import Config
+
+    for loss, value in (("rnsl", 0.8), ("gce", 0.7)):
+        results = [
+            experiments.Result(Config(loss=loss, rate=0.5, seed=s), {"knn_clean": value + s}, 1.0)
+            for s in (0, 1)
+        ]
+        experiments.save(tmp_path / f"{loss}.json", results, {})
+    files = [str(tmp_path / f"{loss}.json") for loss in ("rnsl", "gce")]
+    shown = run(cli.app, ["report", *files])
+    assert "RNSL" in shown.output
+    assert "GCE" in shown.output
+    made = ["--compare", "rnsl", "--figures", str(tmp_path / "figures")]
+    compared = run(cli.app, ["report", *files, *made])
+    assert "minus RNSL" in compared.output
+    assert "-10.0 to -10.0" in compared.output
+    assert (tmp_path / "figures" / "rnsl_symmetric.png").exists()
+    refused = run(cli.app, ["report", files[0], "--compare", "rnsl"])
+    assert refused.exit_code == 1
+    assert "Cannot compare with 'rnsl'" in refused.output
+
+
+def test_an_unknown_loss_gives_the_list(tmp_path: Path) -> None:
+    asked = ["experiment", "--loss", "focal", "--out", str(tmp_path / "out")]
+    shown = run(cli.app, asked)
+    assert shown.exit_code == 1
+    assert "it must be one of nsl, rnsl, trnsl, nsl_tuned, ce, gce" in shown.output

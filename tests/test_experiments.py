@@ -11,6 +11,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from rnsl_tutorial import evaluate, experiments, features, losses, maps, noise
+from rnsl_tutorial.config import BASELINES, LOSSES
 from rnsl_tutorial.datasets import Split, stratified_split
 from rnsl_tutorial.experiments import Result
 from rnsl_tutorial.train import Config, embed
@@ -145,6 +146,54 @@ def test_fit_repeats_itself_and_leaves_global_state_alone(clouds: features.Featu
     assert torch.equal(first, second)
     assert torch.get_num_threads() == threads
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("loss", [*LOSSES, *BASELINES])
+def test_every_loss_learns_the_clouds(clouds: features.FeatureSet, loss: str) -> None:
+    found = experiments.run(clouds, Config(loss=loss, **{**QUICK, "learning_rate": 0.02})).metrics
+    assert found["knn_clean"] > 0.9
+    assert found["prototype"] > 0.8
+
+
+def test_a_loss_without_prototypes_is_judged_by_class_means(clouds: features.FeatureSet) -> None:
+    config = Config(loss="supcon", rate=0.3, **{**QUICK, "learning_rate": 0.02})
+    fitted, history = experiments.follow(clouds, config, 16)
+    found = experiments.measure(fitted, clouds)
+    embeddings = embed(fitted.network, experiments.standardized(clouds))
+    given = torch.from_numpy(fitted.given.labels)
+    train, test = embeddings[clouds.split.train], embeddings[clouds.split.test]
+    means = torch.stack([train[given == c].mean(dim=0) for c in range(C)])
+    means = torch.nn.functional.normalize(means)
+    nearest = (test @ means.T).argmax(dim=1).numpy()
+    assert found["prototype"] == (nearest == clouds.labels[clouds.split.test]).mean()
+    torch.testing.assert_close(history.prototypes[-1], means)
+    log_p = losses.label_log_probability(train, means, given, config.temperature)
+    torch.testing.assert_close(history.log_p[-1], log_p)
+
+
+def test_a_loss_of_ones_own(clouds: features.FeatureSet, tmp_path: Path) -> None:
+    """It is trained as ours are: one that is RNSL gives RNSL's numbers, under its own name."""
+    asked = []
+
+    def build(
+        config: Config, num_classes: int, num_samples: int, generator: torch.Generator
+    ) -> losses.NormalizedSoftmaxLoss:
+        asked.append((num_classes, num_samples))
+        return losses.RobustNormalizedSoftmaxLoss(
+            num_classes, config.embedding_dim, config.temperature, config.q, generator=generator
+        )
+
+    configs = experiments.grid(["symmetric"], [0.3], ["own:my RNSL"], 2, **QUICK)
+    own = experiments.run_grid(clouds, configs, build_loss=build)
+    ours = experiments.run_grid(
+        clouds, experiments.grid(["symmetric"], [0.3], ["rnsl"], 2, **QUICK)
+    )
+    assert [r.metrics for r in own] == [r.metrics for r in ours]
+    assert asked == [(C, len(clouds.split.train))] * 2
+    experiments.save(tmp_path / "own.json", own, {})
+    assert experiments.load(tmp_path / "own.json").results[0].config.loss == "own:my RNSL"
+    with pytest.raises(ValueError, match="hand the function that builds it"):
+        experiments.run(clouds, configs[0])
 
 
 # ------------------------------------------------------------------ grids

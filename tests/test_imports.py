@@ -39,9 +39,11 @@ ALLOWED = {
     "download": {"paths"},
     "placement": {"devices"},
     "pruning": {"losses"},
+    "baselines": {"losses", "config"},
     "plots": {"paths"},
     "maps": {"paths"},
-    "explorers": {"paths", "losses", "noise", "maps", "plots"},
+    "projections": {"paths"},
+    "explorers": {"paths", "losses", "noise", "maps", "projections", "plots"},
 }
 COMMAND_LINE = {"__main__", "cli", "lab", "doctor"}
 

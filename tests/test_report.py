@@ -111,6 +111,10 @@ def test_figures_do_not_depend_on_the_order_and_leave_gaps() -> None:
     (axes,) = figures["symmetric"].axes
     bars = [c for c in axes.containers if isinstance(c, ErrorbarContainer)]
     drawn = [bar.lines[0].get_ydata().round(6).tolist() for bar in bars]
+    other = Result(Config(loss="rnsl", rate=0.0), {"knn_clean": 0.7}, 1.0)
+    alone = report.accuracy_figures([*mixed, other])["symmetric"].axes[0]
+    assert {text.get_text() for text in alone.texts} == {"NSL", "RNSL", "t-RNSL"}
+    assert alone.get_ylim()[0] <= 70
     summaries = [s for s in summarize(mixed) if s.noise == "symmetric"]
     points = sorted(y for line in drawn for y in line if not math.isnan(y))
     assert points == pytest.approx(sorted(100 * s.mean["knn_clean"] for s in summaries))
@@ -158,3 +162,47 @@ def test_maps_side_by_side_with_their_accuracy() -> None:
     ]
     with pytest.raises(ValueError, match=r"no map of symmetric at 0\.4"):
         report.maps_figure(maps, "symmetric", 0.4)
+
+
+def test_differences_from_one_loss_paired_and_raised_for_their_number() -> None:
+    results = [
+        Result(Config(loss=loss, rate=rate, seed=seed), {"knn_clean": value}, 1.0)
+        for loss, rate, values in [
+            ("rnsl", 0.5, [0.80, 0.81, 0.79]),
+            ("nsl", 0.5, [0.70, 0.72, 0.69]),
+            ("own:mine", 0.5, [0.80, 0.82, 0.80]),
+        ]
+        for seed, value in enumerate(values)
+    ]
+    found = report.differences(results, "rnsl")
+    head, _, *rows = rendered(report.table_of_differences(found))
+    assert head == ["noise", "rate", "loss", "minus RNSL", "95% interval", "p", "p (Holm)", "seeds"]
+    assert rows[0] == ["symmetric", "0.5", "NSL", "-9.7", "-11.1 to -8.2", "0.001", "0.002", "3"]
+    assert rows[1][2:6] == ["mine", "+0.7", "-0.8 to +2.1", "0.184"]
+    assert "2 comparisons" in report.caption_of_differences(found, "knn_clean")
+    for reference, given in (("trnsl", results), ("rnsl", results[:3])):
+        with pytest.raises(ValueError, match=f"Cannot compare with '{reference}'"):
+            report.differences(given, reference)
+
+
+def test_without_noise_its_kinds_are_compared_once() -> None:
+    results = [
+        Result(Config(loss=loss, noise=noise, seed=seed), {"knn_clean": value + 0.01 * seed}, 1.0)
+        for noise in ("symmetric", "label_dependent")
+        for loss, value in (("nsl", 0.8), ("rnsl", 0.7))
+        for seed in range(2)
+    ]
+    (found,) = report.differences(results, "rnsl")
+    assert (found.noise, found.mean) == ("symmetric", pytest.approx(0.1))
+
+
+def test_difference_figures_are_of_the_rate_with_most_losses() -> None:
+    results = [
+        Result(Config(loss=loss, rate=rate, seed=seed), {"knn_clean": 0.8 + 0.01 * seed}, 1.0)
+        for loss, rates in (("rnsl", (0.3, 0.5, 0.7)), ("gce", (0.3, 0.5)))
+        for rate in rates
+        for seed in range(2)
+    ]
+    (figure,) = report.difference_figures(results, "rnsl", "knn_clean").values()
+    assert "at 50% wrong labels" in figure.get_suptitle()
+    assert len(figure.axes) == 2

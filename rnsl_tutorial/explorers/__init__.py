@@ -5,20 +5,27 @@ it over as bytes, and leaves looking up and drawing to a small ES module in ``st
 kernel the same module runs in a plain page, see `standalone_html`.
 """
 
+from rnsl_tutorial.explorers.audit import AuditExplorer
 from rnsl_tutorial.explorers.base import Explorer
+from rnsl_tutorial.explorers.comparison import ComparisonExplorer
 from rnsl_tutorial.explorers.down_weighting import DownWeightingExplorer, QExplorer
 from rnsl_tutorial.explorers.embedding import EmbeddingExplorer
 from rnsl_tutorial.explorers.gradient_share import GradientShareExplorer
 from rnsl_tutorial.explorers.loss_curves import LossExplorer
 from rnsl_tutorial.explorers.page import standalone_html
+from rnsl_tutorial.explorers.projection import EpochMapsExplorer, UmapSettingsExplorer
 from rnsl_tutorial.explorers.pruning import PruningExplorer
 from rnsl_tutorial.explorers.sphere import SphereExplorer, SphereTrainingExplorer
+from rnsl_tutorial.explorers.suffering import SufferingExplorer
 from rnsl_tutorial.explorers.transition import TransitionExplorer
 from rnsl_tutorial.explorers.truncation import TruncationExplorer
 
 __all__ = [
+    "AuditExplorer",
+    "ComparisonExplorer",
     "DownWeightingExplorer",
     "EmbeddingExplorer",
+    "EpochMapsExplorer",
     "Explorer",
     "GradientShareExplorer",
     "LossExplorer",
@@ -26,7 +33,9 @@ __all__ = [
     "QExplorer",
     "SphereExplorer",
     "SphereTrainingExplorer",
+    "SufferingExplorer",
     "TransitionExplorer",
     "TruncationExplorer",
+    "UmapSettingsExplorer",
     "standalone_html",
 ]

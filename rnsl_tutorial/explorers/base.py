@@ -23,6 +23,10 @@ STYLES = (
     "gradient_share.css",
     "down_weighting.css",
     "truncation.css",
+    "suffering.css",
+    "projection.css",
+    "dashboard.css",
+    "audit.css",
 )
 """What is common comes first. Every explorer brings all of them: on a page of several, the common
 rules that came last would else win over another explorer's own."""

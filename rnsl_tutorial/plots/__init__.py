@@ -5,6 +5,17 @@ points apart by dash, shape or hatching as well as by colour, and is closed in p
 notebook shows it once.
 """
 
+from rnsl_tutorial.plots.audit import (
+    DOUBT_AXIS,
+    FLAGGED_COLOR,
+    THRESHOLD_AXIS,
+    TRUE_DASH,
+    ClassShares,
+    doubtful_images,
+    threshold_on_doubt,
+    transitions_side_by_side,
+)
+from rnsl_tutorial.plots.comparison import Comparison, comparison, comparison_axes
 from rnsl_tutorial.plots.down_weighting import (
     Weights,
     accuracy_over_q,
@@ -25,6 +36,12 @@ from rnsl_tutorial.plots.embedding import (
 )
 from rnsl_tutorial.plots.gradient_share import Pulls, Shares, pull_and_share
 from rnsl_tutorial.plots.loss_curves import Curves, loss_and_pull
+from rnsl_tutorial.plots.projection import (
+    KEPT_COLORS,
+    Coloring,
+    maps_side_by_side,
+    p_colors,
+)
 from rnsl_tutorial.plots.sphere import (
     ARROW_SCALE,
     Profile,
@@ -51,6 +68,14 @@ from rnsl_tutorial.plots.style import (
     set_axes,
     whole_tens,
 )
+from rnsl_tutorial.plots.suffering import (
+    LABELS_SHOWN,
+    drop_axis,
+    label_axes,
+    margin_axis,
+    predicted_beside_measured,
+)
+from rnsl_tutorial.plots.training import MeasuredRuns, training_curves
 from rnsl_tutorial.plots.transition import (
     BARS,
     HEAT_TICKS,
@@ -77,19 +102,29 @@ __all__ = [
     "ARROW_SCALE",
     "BARS",
     "CUT_COLOR",
+    "DOUBT_AXIS",
+    "FLAGGED_COLOR",
     "HEAT_TICKS",
+    "KEPT_COLORS",
+    "LABELS_SHOWN",
     "LOSS_STYLES",
     "MEASURE_STYLES",
     "NOISE_NAMES",
     "P_AXIS",
     "RIGHT",
     "SHARE_AXIS",
+    "THRESHOLD_AXIS",
+    "TRUE_DASH",
     "WRONG",
     "Axis",
+    "ClassShares",
+    "Coloring",
+    "Comparison",
     "Curves",
     "LabelCounts",
     "LabelStyle",
     "LossStyle",
+    "MeasuredRuns",
     "Profile",
     "PrototypeStyle",
     "Pulls",
@@ -102,7 +137,11 @@ __all__ = [
     "class_axes",
     "class_colors",
     "class_medians",
+    "comparison",
+    "comparison_axes",
+    "doubtful_images",
     "down_weighting",
+    "drop_axis",
     "embedding_beside_accuracy",
     "embedding_panels",
     "forces_on_sphere",
@@ -111,14 +150,19 @@ __all__ = [
     "heat_colors",
     "heat_values",
     "images_on_spheres",
+    "label_axes",
     "level_line",
     "loss_and_pull",
     "loss_styles",
     "loss_with_plateau",
+    "maps_side_by_side",
+    "margin_axis",
     "mirrored",
     "mirrored_axis",
     "new_figure",
     "over_q_axes",
+    "p_colors",
+    "predicted_beside_measured",
     "prototype_styles",
     "pruning_over_epochs",
     "pull_and_share",
@@ -129,7 +173,10 @@ __all__ = [
     "shares_over_epochs",
     "sphere_view",
     "surface_axes",
+    "threshold_on_doubt",
+    "training_curves",
     "transition_beside_row",
+    "transitions_side_by_side",
     "weight_axes",
     "whole_tens",
 ]

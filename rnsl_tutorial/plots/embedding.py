@@ -181,7 +181,7 @@ def _draw_accuracy(
     axes.set_xlabel("wrong labels in training (%)")
     axes.set_ylabel("k-NN accuracy (% of test images)")
     axes.grid(axis="y", color=PALE, linewidth=0.6)
-    _name_lines(axes, styles, 100 * mean_LR[:, -1])
+    _name_lines(axes, styles, [100 * mean_R[~np.isnan(mean_R)][-1] for mean_R in mean_LR])
 
 
 def _draw_line(axes: Axes, style: LossStyle, x_R: Floats, y_R: Floats, bar_R: Floats) -> None:
@@ -191,7 +191,7 @@ def _draw_line(axes: Axes, style: LossStyle, x_R: Floats, y_R: Floats, bar_R: Fl
     )  # fmt: skip
 
 
-def _name_lines(axes: Axes, styles: Sequence[LossStyle], last_L: Floats) -> None:
+def _name_lines(axes: Axes, styles: Sequence[LossStyle], last_L: Sequence[float]) -> None:
     """Write each loss's name at the right end of its line, moved up where names would touch."""
     low, high = axes.get_ylim()
     height = low

@@ -32,6 +32,17 @@ LOSS_STYLES = {
     "rnsl": LossStyle("RNSL", "#0072B2", (3.5, 1.5), "s"),
     "trnsl": LossStyle("t-RNSL", "#009E73", (), "^"),
 }
+BASELINE_STYLES = {
+    "nsl_tuned": LossStyle("NSL, tuned", "#D55E00", (4.0, 1.2, 1.0, 1.2), "D"),
+    "ce": LossStyle("CE", "#E69F00", (1.0, 1.2), "D"),
+    "gce": LossStyle("GCE", "#56B4E9", (3.5, 1.5), "D"),
+    "sce": LossStyle("SCE", "#CC79A7", (3.5, 1.2, 1.0, 1.2), "o"),
+    "nce_rce": LossStyle("NCE+RCE", "#000000", (2.0, 1.2), "s"),
+    "proxy_anchor": LossStyle("ProxyAnchor", "#E69F00", (6.0, 2.0), "^"),
+    "arcface": LossStyle("ArcFace", "#CC79A7", (1.0, 2.4), "s"),
+    "supcon": LossStyle("SupCon", "#56B4E9", (2.0, 2.4), "^"),
+}
+"""Losses that the paper's are compared with. A colour comes twice, never with the same marker."""
 OTHER_STYLES = (
     LossStyle("", "#CC79A7", (3.5, 1.2, 1.0, 1.2), "D"),
     LossStyle("", "#56B4E9", (2.0, 1.2), "D"),
@@ -63,9 +74,15 @@ PAPER = {
 
 
 def loss_styles(loss_names: Sequence[str]) -> list[LossStyle]:
-    """Return the style of each loss; one that is not in LOSS_STYLES gets a spare style."""
-    spare = cycle(OTHER_STYLES)
-    return [LOSS_STYLES.get(name) or next(spare)._replace(label=name) for name in loss_names]
+    """Return the style of each loss; one without a style of its own gets a spare one.
+
+    A learner's own loss, "own:NAME", is labelled NAME.
+    """
+    known, spare = LOSS_STYLES | BASELINE_STYLES, cycle(OTHER_STYLES)
+    return [
+        known.get(name) or next(spare)._replace(label=name.removeprefix("own:"))
+        for name in loss_names
+    ]
 
 
 def class_colors(count: int) -> list[str]:
@@ -145,12 +162,12 @@ def whole_tens(mean: Numbers, spread: Numbers) -> tuple[int, int]:
     """Return the range in percent that holds all error bars, widened to multiples of ten.
 
     Args:
-        mean: accuracies in [0, 1], any shape.
+        mean: accuracies in [0, 1], any shape; NaN is left out.
         spread: length of the error bars, same shape; NaN counts as 0.
     """
     bars = np.nan_to_num(spread)
-    low = 10 * math.floor(10 * float((mean - bars).min()) - 0.01)
-    high = 10 * math.ceil(10 * float((mean + bars).max()) + 0.01)
+    low = 10 * math.floor(10 * float(np.nanmin(mean - bars)) - 0.01)
+    high = 10 * math.ceil(10 * float(np.nanmax(mean + bars)) + 0.01)
     return max(0, low), min(100, high)
 
 

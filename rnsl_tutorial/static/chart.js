@@ -350,6 +350,13 @@ export function words(content, x, y, anchor) {
 }
 
 /** How a line is painted. @param {Style} style */
+/** Error bars as one line with gaps, that runs up and down through each point: its xs and ys. */
+export function errorBars(xs, middles, lengths) {
+  const places = xs.flatMap((x) => [x, x, NaN]);
+  const ends = xs.flatMap((_, i) => [middles[i] - lengths[i], middles[i] + lengths[i], NaN]);
+  return [places, ends];
+}
+
 export function strokeOf({ color = "currentColor", dash = [], width = LINE_WIDTH }) {
   const dashes = dash.map((length) => length * width).join(" ") || "none";
   return { stroke: color, "stroke-width": width, "stroke-dasharray": dashes };

@@ -12,7 +12,7 @@
  *   best: number[][], headlines: string[], note: string,
  * }} Table accuracy_axes one a noise; best the position of the best q
  */
-import { Chart } from "./chart.js";
+import { Chart, errorBars } from "./chart.js";
 import { explorer, html, lookup, menu, readout, slider } from "./widgets.js";
 
 const PALE = { color: "var(--rnsl-quiet)", width: 1 };
@@ -92,11 +92,4 @@ function namesAndBest(chart, qs, texts, values) {
       ring.show(qs[best], values(noise, rate, best));
     },
   };
-}
-
-/** A line with gaps that runs up and down through each point. */
-function errorBars(xs, middles, lengths) {
-  const places = xs.flatMap((x) => [x, x, NaN]);
-  const ends = xs.flatMap((_, i) => [middles[i] - lengths[i], middles[i] + lengths[i], NaN]);
-  return [places, ends];
 }

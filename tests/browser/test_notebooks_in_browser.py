@@ -142,6 +142,52 @@ CLAIMS = {
             PLATEAU, within=0.03,
         ),
     ],
+    "06_training_from_pixels": [
+        Claim(
+            "Dashboard", "epoch", "Look at epoch", "shown",
+            "[dashboard.lives[e.run].moments[e.epoch - 1].learned]",
+            chart="Right labels learned",
+        ),
+    ],
+    "07_aid_experiment": [
+        Claim(
+            "ComparisonExplorer", "rate", "Wrong labels", "NSL",
+            """[
+                100 * np.mean([
+                    r.metrics[e.metric] for r in measured
+                    if (r.config.loss, r.config.noise, r.config.rate) == ("nsl", e.noise, rate)
+                ])
+                for rate in e.controls["rate"].values
+            ]""",
+            within=0.1,
+        ),
+    ],
+    "08_nwpu45_experiment": [
+        Claim(
+            "SufferingExplorer", "rate", "Noise rate", "level",
+            "2 * [1 - e.rate]",
+        ),
+        Claim(
+            "SufferingExplorer", "rate", "Noise rate", "chosen",
+            "[100 * drops(e.loss, e.judge)[rates.index(e.rate), names.index(e.row)]]", within=0.5,
+        ),
+    ],
+    "09_seeing_the_embedding": [],  # its maps are drawn on canvases: see the test of their page
+    "10_audit_your_own_archive": [
+        Claim(
+            "AuditExplorer", "threshold", "Threshold on the doubt", "true recall now",
+            "[(scores.doubt[wrong].astype(float) >= e.threshold).mean()]",
+            inside=".rnsl-audit",
+        ),
+        Claim(
+            "AuditExplorer", "threshold", "Threshold on the doubt", "true precision",
+            """[
+                wrong[scores.doubt.astype(float) >= t].mean()
+                for t in e.controls["threshold"].values
+            ]""",
+            inside=".rnsl-audit",
+        ),
+    ],
 }  # fmt: skip
 
 
