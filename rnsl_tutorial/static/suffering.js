@@ -1,0 +1,121 @@
+/**
+ * The explorer of suffering: which classes a matrix predicts to lose, and which ones did.
+ *
+ * Everything shown is looked up in a table that Python made. In the shapes, P counts predictions, L
+ * losses, J judges, R rates, C classes, B labels.
+ *
+ * @typedef {{
+ *   about: string, names: string[], told: string[][][][],
+ *   margins: object, margin_ranks: object, drops: object, drop_ranks: object,
+ *   order: object, shares: object,
+ *   right: import("./chart.js").Style, wrong: import("./chart.js").Style,
+ *   axes: Record<"margin" | "drop" | "labels" | "share", import("./chart.js").Axis>,
+ * }} Table arrays as Python packed them: margins and their ranks [P, R, C], drops and theirs
+ *   [L, J, R, C], order and shares of the labels around a class [P, R, C, B]; told [P, L, J, R]
+ */
+import { Chart } from "./chart.js";
+import { explorer, html, lookup, menu, readout, segments, slider } from "./widgets.js";
+
+const ARRAYS = ["margins", "drops", "margin_ranks", "drop_ranks", "order", "shares"];
+
+export default explorer("rnsl-panels rnsl-suffering", ({ model, signal, place, choose }) => {
+  const table = model.get("_table");
+  const arrays = Object.fromEntries(ARRAYS.map((name) => [name, lookup(table[name])]));
+  const told = readout();
+  const note = html("p", { class: "rnsl-note" });
+  const classes = classChart(table, (row) => choose({ row }), signal);
+  const labels = labelChart(table, signal);
+  const controls = html(
+    "div",
+    { class: "rnsl-controls" },
+    slider(model, "rate", signal),
+    segments(model, "loss", signal),
+    menu(model, "judge", signal),
+    menu(model, "prediction", signal),
+    menu(model, "row", signal),
+  );
+  return {
+    parts: [told, note, controls, classes.element, labels.element],
+    show() {
+      const [p, l, j, r, row] = ["prediction", "loss", "judge", "rate", "row"].map(place);
+      const [margins, drops] = [arrays.margins(p, r), arrays.drops(l, j, r)];
+      told.textContent = table.told[p][l][j][r];
+      const predicted = `margin ${margins[row].toFixed(2)}, place ${arrays.margin_ranks(p, r, row)}`;
+      const measured = `loses ${drops[row].toFixed(1)} points, place ${arrays.drop_ranks(l, j, r, row)}`;
+      const end = `of ${table.names.length}`;
+      note.textContent = `${table.names[row]}: ${predicted} ${end}; ${measured} ${end}. Measured on: ${table.about}.`;
+      classes.show(margins, drops, row);
+      labels.show(arrays.order(p, r, row), arrays.shares(p, r, row));
+    },
+  };
+});
+
+/** Every class by its margin and by what it lost; a click chooses the class that lies nearest. */
+function classChart({ axes, names, right, wrong }, chooseRow, signal) {
+  const chart = new Chart({
+    x: axes.margin,
+    y: axes.drop,
+    title: "Each class: predicted, and measured (click one)",
+    description: "Every class by the margin of its right label and by the accuracy that it lost",
+    signal,
+  });
+  chart.rule({ name: "even", dash: [4, 2.5], width: 1.5 }).show(0);
+  const safe = chart.points({ ...right, name: "safe" });
+  safe.element.setAttribute("stroke", right.color); // which the style sheet makes thick
+  const lost = chart.points({ ...wrong, name: "lost" });
+  const chosen = chart.dot({ name: "chosen", marker: "D" });
+  const named = chart.text("chosen name", "middle");
+  const size = ({ range: [low, high] }) => Math.abs(high - low);
+  let shown = [[], []];
+  chart.onPoint((x, y) => {
+    const [margins, drops] = shown;
+    const away = Array.from(margins, (margin, i) =>
+      Math.hypot((margin - x) / size(axes.margin), (drops[i] - y) / size(axes.drop)),
+    );
+    chooseRow(away.indexOf(Math.min(...away)));
+  });
+  const [left, width] = [axes.margin.range[0], size(axes.margin)];
+  const inside = (x) => Math.min(Math.max(x, left + 0.16 * width), left + 0.84 * width);
+  return {
+    element: chart.element,
+    show(margins, drops, row) {
+      shown = [margins, drops];
+      const only = (wanted) => Array.from(margins, (margin) => (wanted(margin) ? margin : NaN));
+      safe.show(only((margin) => margin >= 0), drops);
+      lost.show(only((margin) => margin < 0), drops);
+      chosen.show(margins[row], drops[row]);
+      const above = drops[row] + 0.04 * size(axes.drop);
+      named.show(inside(margins[row]), Math.min(above, axes.drop.range[1] - 0.04 * size(axes.drop)), names[row]);
+    },
+  };
+}
+
+/** The labels around one class: the right one, then the most frequent wrong ones. */
+function labelChart({ axes, names, right, wrong }, signal) {
+  const chart = new Chart({
+    x: axes.labels,
+    y: axes.share,
+    title: "The labels around the chosen class",
+    description: "Shares of the labels around the chosen class: the right one, then wrong ones",
+    signal,
+  });
+  const own = chart.bars({ ...right, name: "own", label: "right label" });
+  const others = chart.bars({ ...wrong, name: "others", label: "wrong label" });
+  const level = chart.rule({ name: "level", dash: [4, 2.5], width: 1.5 }, "y");
+  const count = axes.labels.range[1];
+  const edges = Array.from({ length: count + 1 }, (_, i) => i);
+  const texts = edges.slice(1).map((i) => chart.text(`label-${i - 1}`));
+  texts.forEach(({ element }) => element.classList.add("rnsl-bar-name"));
+  return {
+    element: chart.element,
+    show(order, shares) {
+      own.show(edges, shares.subarray(0, 1));
+      others.show(edges.slice(1), shares.subarray(1));
+      level.show(shares[0]);
+      texts.forEach((text, i) => {
+        const percent = `${(100 * shares[i]).toFixed(0)}%`;
+        text.show(i + 0.5, 0.02, shares[i] > 0 ? `${names[order[i]]} ${percent}` : "");
+      });
+    },
+  };
+}
