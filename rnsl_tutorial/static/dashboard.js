@@ -1,0 +1,90 @@
+/**
+ * The dashboard of runs that train: curves that grow, and buttons that reach the kernel.
+ *
+ * @typedef {{
+ *   titles: string[], epochs: import("./chart.js").Axis, buttons: string[],
+ *   styles: { label: string, color: string, dash: number[], marker: string }[],
+ * }} Table titles one a measure, styles one a run
+ * @typedef {{
+ *   runs: { state: string, actions: string[], told: string[] }[], summary: string,
+ *   curves: object, axes: import("./chart.js").Axis[],
+ * }} Live what Python sends anew after each epoch: curves [measure, run, epoch] as Python packed them;
+ *   told one sentence an epoch, after one on where the run stands
+ */
+import { Chart, lineSample } from "./chart.js";
+import { explorer, html, lookup, readout, segments, slider, watch } from "./widgets.js";
+
+const NEEDS_KERNEL = "The curves are recorded; the buttons need a running kernel.";
+
+export default explorer("rnsl-panels rnsl-dashboard", ({ model, signal, place, choices }) => {
+  const table = model.get("_table");
+  const told = readout();
+  const summary = html("p", { class: "rnsl-note" });
+  const press = (action) => model.send({ press: action, run: choices("run")[place("run")] });
+  const buttons = new Map(table.buttons.map((action) => [action, button(action, press)]));
+  const charts = table.titles.map((title, m) => curvesChart(table, title, m, signal));
+  const show = () => {
+    const live = model.get("_live");
+    const run = live.runs[place("run")];
+    const epoch = Math.min(place("epoch") + 1, run.told.length - 1);
+    told.setAttribute("aria-live", run.state === "running" ? "off" : "polite");
+    told.textContent = run.told[epoch];
+    summary.textContent = canSend(model) ? live.summary : `${live.summary}. ${NEEDS_KERNEL}`;
+    for (const [action, element] of buttons) {
+      element.disabled = !canSend(model) || !run.actions.includes(action);
+    }
+    charts.forEach((chart) => chart.show(live, place("run"), epoch));
+  };
+  watch(model, ["_live"], show, signal);
+  const controls = html(
+    "div",
+    { class: "rnsl-controls" },
+    segments(model, "run", signal, table.styles.map(legendSample)),
+    html("div", { class: "rnsl-buttons", role: "group", "aria-label": "Training" }, ...buttons.values()),
+    slider(model, "epoch", signal),
+  );
+  const grid = html("div", { class: "rnsl-small" }, ...charts.map((chart) => chart.element));
+  return { parts: [told, controls, summary, grid], show };
+});
+
+/** How the line of a run looks, on its button: the one legend for all charts. */
+function legendSample(style) {
+  return lineSample({ ...style, marker: undefined });
+}
+
+/** Whether there is a kernel to speak to; the model of a plain page has none. */
+function canSend(model) {
+  return typeof model.send === "function";
+}
+
+function button(action, press) {
+  const name = action[0].toUpperCase() + action.slice(1);
+  const element = html("button", { type: "button", class: "rnsl-button", name: action }, name);
+  element.addEventListener("click", () => press(action));
+  return element;
+}
+
+function curvesChart({ styles, epochs }, title, m, signal) {
+  const axis = { label: "", range: [0, 1], ticks: [], texts: [] };
+  const description = `${title}, over the epochs, a line for each run`;
+  const chart = new Chart({ x: epochs, y: axis, title, description, signal });
+  const rule = chart.rule({ name: "now", width: 1 });
+  const lines = styles.map((style) =>
+    chart.line({ ...style, name: style.label, label: undefined, marker: undefined }),
+  );
+  const dot = chart.dot({ name: "shown", marker: "o" });
+  return {
+    element: chart.element,
+    show({ curves, axes }, run, epoch) {
+      const values = lookup(curves);
+      chart.rescale(epochs, axes[m]);
+      lines.forEach((line, r) => {
+        const heights = values(m, r);
+        line.show(Array.from(heights, (_, e) => e + 1), heights);
+      });
+      rule.show(epoch);
+      dot.show(epoch, epoch ? values(m, run, epoch - 1) : NaN);
+      dot.element.setAttribute("fill", styles[run].color);
+    },
+  };
+}

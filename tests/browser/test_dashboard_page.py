@@ -1,0 +1,220 @@
+"""The dashboard: recorded curves in a plain page, and a live training in JupyterLab."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+import pytest
+from harness import ROOT, SCREENSHOTS, JupyterLab, Open, curve, lab_server
+from playwright.sync_api import Browser, Locator, expect
+from tiny_scenes import tiny_run
+
+from notebooks import build, export
+from rnsl_tutorial.dashboard import Dashboard
+
+LIVE_MS = 60_000
+
+CELLS = [
+    f"import sys; sys.path.insert(0, {str(ROOT / 'tests')!r})\n"
+    "from tiny_scenes import tiny_run, same_bits\n"
+    "from rnsl_tutorial.dashboard import Dashboard\n"
+    "EPOCHS = 40\n"
+    "dashboard = Dashboard({n: tiny_run(loss=n, epochs=EPOCHS) for n in ('nsl', 'trnsl')})\n"
+    "dashboard",
+    "print(6 * 7)",
+]
+
+
+@pytest.fixture(scope="module")
+def dashboard() -> Dashboard:
+    made = Dashboard({name: tiny_run(loss=name) for name in ("nsl", "rnsl", "trnsl")})
+    made.wait()
+    return made
+
+
+# ------------------------------------------------------------------ without a kernel
+
+
+def chart(root: Locator, title: str) -> Locator:
+    return root.locator(".rnsl-chart", has_text=title)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_plain_page_shows_the_recorded_curves_and_says_that_buttons_need_a_kernel(
+    dashboard: Dashboard, open_page: Open, scheme: str
+) -> None:
+    page = open_page(dashboard, color_scheme=scheme, height=800)
+    root = page.locator(".rnsl-explorer")
+    expect(root.locator(".rnsl-note")).to_contain_text("the buttons need a running kernel")
+    for button in root.get_by_role("button").all():
+        expect(button).to_be_disabled()
+    for field, title in (
+        ("memorized", "Wrong labels memorized"),
+        ("loss", "Loss"),
+        ("images_per_s", "Images per second"),
+    ):
+        for name, label in (("nsl", "NSL"), ("rnsl", "RNSL"), ("trnsl", "t-RNSL")):
+            values = [getattr(m, field) for m in dashboard.lives[name].moments]
+            expected = np.stack([[1, 2, 3], values], axis=1)
+            scale = max(1.0, *values)
+            drawn = curve(chart(root, title), label)
+            np.testing.assert_allclose(drawn, expected, atol=0.01 * scale)
+    page.screenshot(path=SCREENSHOTS / f"dashboard_{scheme}.png")
+
+
+def test_the_slider_looks_back_and_the_radio_buttons_choose_the_run(
+    dashboard: Dashboard, open_page: Open
+) -> None:
+    root = open_page(dashboard).locator(".rnsl-explorer")
+    root.get_by_role("slider", name="Look at epoch").press("Home")
+    expect(root.locator(".rnsl-readout")).to_contain_text("NSL, epoch 1:")
+    root.get_by_role("radio", name="NSL", exact=True).press("ArrowLeft")  # around to the last
+    expect(root.locator(".rnsl-readout")).to_contain_text("t-RNSL, epoch 1:")
+    [[at, height]] = curve(chart(root, "Right labels learned"), "shown")
+    moment = dashboard.lives["trnsl"].moments[0]
+    assert (at, height) == pytest.approx((1, moment.learned), abs=0.01)
+
+
+def test_it_fits_on_a_narrow_screen(dashboard: Dashboard, open_page: Open) -> None:
+    page = open_page(dashboard, width=380, height=900)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 380
+    page.screenshot(path=SCREENSHOTS / "dashboard_narrow.png", full_page=True)
+
+
+def test_an_exported_notebook_keeps_the_curves_of_a_run_that_it_waited_for(
+    open_page: Open, tmp_path: Path, browser: Browser
+) -> None:
+    opening = "# 6. Live\nThe question: **is it kept?** **Time** 1 min."
+    cells = [nbformat.v4.new_markdown_cell(opening)]
+    code = [CELLS[0].replace("EPOCHS = 40", "EPOCHS = 3"), "moments = dashboard.wait()", "1 + 1"]
+    cells += map(nbformat.v4.new_code_cell, code)
+    notebook = export.executed(nbformat.v4.new_notebook(cells=cells))
+    file = tmp_path / "06.html"
+    file.write_text(export.notebook_page(notebook), encoding="utf-8")
+    page = browser.new_page()
+    page.goto(file.as_uri())
+    note = page.locator(".rnsl-dashboard .rnsl-note")
+    expect(note).to_contain_text("NSL: finished, 3 of 3 epochs done; t-RNSL: finished, 3 of 3")
+    assert len(curve(chart(page.locator(".rnsl-explorer"), "learned"), "t-RNSL")) == 3
+    page.close()
+
+
+# ------------------------------------------------------------------ in JupyterLab
+
+
+@pytest.fixture(scope="module")
+def live_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a JupyterLab on a small notebook with a dashboard."""
+    folder = tmp_path_factory.mktemp("live")
+    notebooks = folder / "notebooks"
+    notebooks.mkdir()
+    cells = [nbformat.v4.new_code_cell(cell) for cell in CELLS]
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=build.KERNEL)
+    nbformat.write(notebook, notebooks / "live.ipynb")
+    with lab_server(folder, [f"--ServerApp.root_dir={notebooks}"]) as address:
+        yield address
+
+
+@pytest.fixture
+def live_lab(browser: Browser, live_server: str) -> Iterator[JupyterLab]:
+    """JupyterLab with the small notebook open and run: nothing trains yet."""
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    jupyterlab = JupyterLab(page, live_server)
+    jupyterlab.open("live.ipynb")
+    assert jupyterlab.run_all() == []
+    page.locator(".rnsl-dashboard .rnsl-readout").wait_for()
+    yield jupyterlab
+    jupyterlab.shut_down()
+    page.close()
+
+
+def points(root: Locator, run: str = "NSL") -> int:
+    return len(curve(chart(root, "Loss"), run))
+
+
+def until(jupyterlab: JupyterLab, holds: Callable[[], bool]) -> None:
+    for _ in range(LIVE_MS // 100):
+        if holds():
+            return
+        jupyterlab.page.wait_for_timeout(100)
+    raise TimeoutError
+
+
+def test_buttons_work_while_it_trains_and_the_kernel_answers_meanwhile(
+    live_lab: JupyterLab,
+) -> None:
+    root = live_lab.page.locator(".rnsl-explorer")
+    note = root.locator(".rnsl-note")
+
+    def press(name: str) -> None:
+        root.get_by_role("button", name=name, exact=True).click()
+
+    def ask(code: str) -> Any:
+        return live_lab.kernel(code).strip()
+
+    # start: the curve grows, and the kernel answers
+    expect(note).to_have_text("NSL: not started; t-RNSL: not started")
+    press("Start")
+    until(live_lab, lambda: points(root) >= 2)
+    assert ask("print(dashboard.lives['nsl'].state, 6 * 7)") == "running 42"
+    grown = points(root)
+    until(live_lab, lambda: points(root) > grown)
+    live_lab.screenshot("dashboard_running")
+
+    # pause: the curve stops
+    press("Pause")
+    expect(note).to_contain_text("NSL: paused", timeout=LIVE_MS)
+    paused = points(root)
+    live_lab.page.wait_for_timeout(1500)
+    assert points(root) == paused < 40
+    threads = "import threading; print([t.name for t in threading.enumerate()].count('training'))"
+    assert ask(threads) == "0"
+    expect(root.get_by_role("button", name="Pause")).to_be_disabled()
+
+    # resume: it goes on to the same bits; the other run is started meanwhile, and stopped
+    press("Resume")
+    until(live_lab, lambda: points(root) > paused)
+    root.get_by_role("radio", name="t-RNSL", exact=True).click(force=True)
+    press("Start")
+    until(live_lab, lambda: points(root, "t-RNSL") >= 1)
+    press("Stop")
+    expect(note).to_contain_text("t-RNSL: stopped", timeout=LIVE_MS)
+    ask("moments = dashboard.lives['nsl'].wait()")
+    same = "alone = tiny_run(loss='nsl', epochs=EPOCHS); alone.training.run()\n"
+    assert ask(same + "print(same_bits(dashboard.lives['nsl'].run, alone))") == "True"
+    assert ask("print(len(dashboard.lives['trnsl'].run.training.state()['order']))") == "112"
+
+
+def test_an_interrupt_pauses_what_a_cell_waits_for_and_a_restart_leaves_no_thread(
+    live_lab: JupyterLab,
+) -> None:
+    root = live_lab.page.locator(".rnsl-explorer")
+    waits = (
+        "try:\n    dashboard.wait()\n"
+        "except KeyboardInterrupt:\n    print('now', dashboard.lives['nsl'].state)"
+    )
+    live_lab.page.evaluate(
+        """code => {
+            const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
+            window.future = kernel.requestExecute({ code });
+            window.said = "";
+            window.future.onIOPub = ({ header, content }) => {
+                if (header.msg_type === "stream") window.said += content.text;
+            };
+        }""",
+        waits,
+    )
+    until(live_lab, lambda: points(root) >= 2)
+    live_lab.page.evaluate(
+        "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()"
+    )
+    live_lab.page.wait_for_function("window.said.includes('now paused')", timeout=LIVE_MS)
+    live_lab.kernel("dashboard.start()")
+    process = int(live_lab.kernel("import os; print(os.getpid())"))
+    live_lab.page.evaluate(
+        "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+    )
+    until(live_lab, lambda: not Path(f"/proc/{process}").exists())
+    assert live_lab.kernel("import threading; print(threading.active_count() < 20)") == "True\n"
