@@ -84,6 +84,21 @@ def _unused_id(cell: NotebookNode, used: set[str]) -> str:
     return candidate
 
 
+def shrink(notebook: NotebookNode) -> None:
+    """Let a notebook run with the smaller constants that its cells name for tests.
+
+    They stand in a cell's metadata: ``# %% tags=["parameters"] ci={"SEEDS": 1}``.
+
+    Raises:
+        ValueError: a cell names a constant that it does not set.
+    """
+    for cell in notebook.cells:
+        for name, value in cell.metadata.get("ci", {}).items():
+            if not re.search(rf"^[\w, ]*\b{name}\b[\w, ]* =", cell.source, re.MULTILINE):
+                raise ValueError(f"The cell that is to set {name} for tests does not set it.")
+            cell.source += f"\n{name} = {value!r}"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Write the notebooks, or with ``--check`` name those that differ from their source."""
     parser = argparse.ArgumentParser(description="Write the notebooks from their sources.")

@@ -75,6 +75,18 @@ def test_cells_keep_their_metadata_and_hidden_asserts_are_folded(tmp_path: Path)
     assert claim.source == "assert SEEDS"
 
 
+def test_tests_run_a_notebook_with_smaller_constants(tmp_path: Path) -> None:
+    text = '# %% tags=["parameters"] ci={"SEEDS": 1, "RATE": 0.5}\nRATE, SEEDS = 0.3, 9  # slow\n'
+    notebook = built(tmp_path, text)
+    build.shrink(notebook)
+    space: dict[str, object] = {}
+    exec(notebook.cells[0].source, space)
+    assert (space["RATE"], space["SEEDS"]) == (0.5, 1)
+    notebook.cells[0].metadata["ci"] = {"NOBODY": 1}
+    with pytest.raises(ValueError, match="to set NOBODY"):
+        build.shrink(notebook)
+
+
 def test_a_notebook_is_clean_valid_and_built_alike_again(tmp_path: Path) -> None:
     text = "# ---\n# jupyter:\n#   extra: 1\n# ---\n# %% [markdown]\n# Hi\n" + "# %%\n1 + 1\n" * 2
     notebook = built(tmp_path, text)
@@ -171,8 +183,7 @@ def test_a_notebook_runs(
     for variable in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"):
         monkeypatch.setenv(variable, str(tmp_path / variable))
     notebook = nbformat.reads(build.build(source, solutions=solutions), as_version=4)
-    for cell in notebook.cells:
-        _apply_ci_parameters(cell)
+    build.shrink(notebook)
     resources = {"metadata": {"path": str(tmp_path)}}
     notebook.cells.append(nbformat.v4.new_code_cell(PEAK_MEMORY))
     NotebookClient(notebook, kernel_name="python3", timeout=300, resources=resources).execute()
@@ -180,13 +191,6 @@ def test_a_notebook_runs(
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [output.text for cell in code for output in cell.outputs if is_stderr(output)] == []
     assert any(shows_a_picture(cell) for cell in code[:3])
-
-
-def _apply_ci_parameters(cell: NotebookNode) -> None:
-    """Shrink the constants that a cell names in its metadata: ``ci={"SEEDS": 1}``."""
-    for name, value in cell.metadata.get("ci", {}).items():
-        assert f"{name} =" in cell.source or f"{name}," in cell.source
-        cell.source += f"\n{name} = {value!r}"
 
 
 def is_stderr(output: NotebookNode) -> bool:
@@ -228,3 +232,10 @@ def test_the_lesson_plan_has_no_gaps_in_its_90_minutes() -> None:
     spans = re.findall(r"^### (\d+) to (\d+)", plan, re.MULTILINE)
     assert [start for start, _ in spans] == ["0", *(end for _, end in spans[:-1])]
     assert spans[-1][1] == "90"
+
+
+def test_the_lesson_plan_lists_the_exercises_of_the_later_notebooks() -> None:
+    plan = (build.FOLDER / "TEACHING.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\d\d_\w+)` \|.*\|([^|]+)\|$", plan, re.MULTILINE))
+    later = {source.stem: exercises_of(source) for source in SOURCES if source.stem >= "06"}
+    assert {name: re.findall(r"(\d) `(\w+)`", row) for name, row in rows.items()} == later

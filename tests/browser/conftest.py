@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 from harness import ROOT, JupyterLab, Open, chromium, chromium_path, lab_server
 from playwright.sync_api import Browser, Page, expect
 
+from notebooks import build
 from rnsl_tutorial import lab
 from rnsl_tutorial.explorers import Explorer, standalone_html
 
@@ -22,9 +24,16 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a JupyterLab on copies of the notebooks, apart from the user's own settings."""
+    """Address of a JupyterLab on copies of the notebooks, apart from the user's own settings.
+
+    They have the smaller constants that the other tests of the notebooks use.
+    """
     folder = tmp_path_factory.mktemp("jupyterlab")
     lab.copy_notebooks(ROOT / "notebooks", folder / "notebooks")
+    for path in (folder / "notebooks").glob("*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        build.shrink(notebook)
+        nbformat.write(notebook, path)
     with lab_server(folder, lab.jupyter_arguments(folder / "notebooks")) as address:
         yield address
 
