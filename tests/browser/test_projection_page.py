@@ -1,0 +1,190 @@
+"""The explorers of projections in a plain page: linked maps, selection by mouse and by keyboard."""
+
+import numpy as np
+import pytest
+from harness import SCREENSHOTS, Open
+from playwright.sync_api import Locator, Page, expect
+from synthetic_projections import IMAGES, small_projections
+
+from rnsl_tutorial.explorers import EpochMapsExplorer, UmapSettingsExplorer
+from rnsl_tutorial.projections import FULL_SCALE
+
+TABLE = small_projections()
+MARGIN = 10  # px around the coordinates' box on the canvas, as in linked_map.js
+SHADES = np.linspace(0, 255, IMAGES).astype(np.uint8)
+SCENES = np.broadcast_to(SHADES[:, None, None, None], (IMAGES, 3, 16, 16))
+
+# Largest alpha of the pixels at a place of the canvas, 0 to 255.
+ALPHA = """(canvas, [x, y]) => {
+    const scale = canvas.width / canvas.clientWidth;
+    const [left, top] = [x - 1, y - 1].map(value => Math.round(value * scale));
+    const copy = new OffscreenCanvas(3, 3).getContext("2d", { willReadFrequently: true });
+    copy.drawImage(canvas, -left, -top);
+    return Math.max(...copy.getImageData(0, 0, 3, 3).data.filter((_, i) => i % 4 === 3));
+}"""
+
+
+def settle(page: Page) -> None:
+    """Wait until nothing glides any more."""
+    page.wait_for_timeout(700)
+
+
+def place_of(canvas: Locator, coordinates: np.ndarray) -> tuple[float, float]:
+    """Where an image lies on a canvas, px."""
+    side = canvas.evaluate("canvas => canvas.clientWidth") - 2 * MARGIN
+    x, y = coordinates / FULL_SCALE
+    return MARGIN + side * x, MARGIN + side * (1 - y)
+
+
+def alpha(canvas: Locator, coordinates: np.ndarray) -> int:
+    found: int = canvas.evaluate(ALPHA, list(place_of(canvas, coordinates)))
+    return found
+
+
+def drag(page: Page, canvas: Locator, low: tuple[float, float], high: tuple[float, float]) -> None:
+    """Drag a rectangle between two corners in shares of the map, y upwards."""
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    assert box
+    corners = [place_of(canvas, np.array(corner) * FULL_SCALE) for corner in (low, high)]
+    (left, bottom), (right, top) = [(box["x"] + x, box["y"] + y) for x, y in corners]
+    page.mouse.move(left, bottom)
+    page.mouse.down()
+    page.mouse.move((left + right) / 2, (top + bottom) / 2)
+    page.mouse.move(right, top)
+    page.mouse.up()
+
+
+def test_the_epoch_moves_the_images_on_every_map(open_page: Open) -> None:
+    page = open_page(EpochMapsExplorer(TABLE))
+    slider = page.get_by_role("slider", name="Epochs of training")
+    expect(page.locator(".rnsl-linked-map")).to_have_count(3)
+    slider.press("Home")
+    expect(page.locator(".rnsl-readout")).to_contain_text("Before training")
+    slider.press("ArrowRight")
+    expect(page.locator(".rnsl-readout")).to_contain_text("After epoch 1")
+    settle(page)
+    for i, canvas in enumerate(page.locator("canvas").all()):
+        assert alpha(canvas, TABLE.over_epochs[i, 1, 0]) > 100, "image 0 is there"
+        assert alpha(canvas, TABLE.over_epochs[i, 0, 0]) == 0, "and no longer there"
+        trust = TABLE.measured_over_epochs[i, 1, 0]
+        expect(page.locator(".rnsl-linked-map").nth(i)).to_contain_text(f"{trust:.3f}")
+
+
+@pytest.mark.parametrize(("slider", "moved"), [("n_neighbors", (1, 0)), ("min_dist", (0, 1))])
+def test_settings_move_umap_and_leave_pca(
+    open_page: Open, slider: str, moved: tuple[int, int]
+) -> None:
+    page = open_page(UmapSettingsExplorer(TABLE, loss="nsl"))
+    umap, pca = page.locator("canvas").all()
+    before = pca.evaluate("canvas => canvas.toDataURL()")
+    page.get_by_role("slider", name=slider).press("ArrowRight")
+    settle(page)
+    assert alpha(umap, TABLE.over_settings[(0, *moved, 0)]) > 100
+    assert pca.evaluate("canvas => canvas.toDataURL()") == before
+
+
+def test_what_is_selected_on_one_map_stands_out_on_all(open_page: Open) -> None:
+    page = open_page(EpochMapsExplorer(TABLE), height=900)
+    canvases = page.locator("canvas").all()
+    drag(page, canvases[0], (0.0, 0.0), (0.45, 1.0))  # image 0 is alone there
+    settle(page)
+    expect(page.locator(".rnsl-selection")).to_contain_text("1 selected, given labels Forest 1.")
+    expect(page.locator(".rnsl-selection")).to_contain_text("1 labels are wrong")
+    card = page.locator(".rnsl-card")
+    expect(card).to_have_count(1)
+    expect(card).to_contain_text("✕ is Beach")
+    expect(card).to_contain_text("0.jpg")
+    for i, canvas in enumerate(canvases):
+        others = [alpha(canvas, TABLE.over_epochs[i, 2, other]) for other in range(1, 20)]
+        assert alpha(canvas, TABLE.over_epochs[i, 2, 0]) > 150 > 110 > max(others)
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator(".rnsl-selection")).to_contain_text("Nothing is selected")
+    expect(card).to_have_count(0)
+
+
+def test_a_square_selects_by_keyboard(open_page: Open) -> None:
+    page = open_page(EpochMapsExplorer(TABLE), height=900)
+    canvas = page.locator("canvas").first
+    said = page.locator(".rnsl-selection")
+    canvas.focus()
+    for key in ["ArrowLeft"] + 14 * ["+"]:
+        page.keyboard.press(key)
+    places = TABLE.over_epochs[0, 2] / FULL_SCALE
+    half = (0.16 + 14 * 0.04) / 2
+    inside = (np.abs(places - 0.5) <= half).all(axis=1).sum()
+    assert 0 < inside < IMAGES
+    expect(said).to_contain_text(f"{inside} selected")
+    for _ in range(5):
+        page.keyboard.press("ArrowUp")
+    inside = (np.abs(places - [0.5, 0.7]) <= half).all(axis=1).sum()
+    expect(said).to_contain_text(f"{inside} selected")
+    page.keyboard.press("Escape")
+    expect(said).to_contain_text("Nothing is selected")
+
+
+def test_markup_in_a_class_name_is_text(open_page: Open) -> None:
+    page = open_page(EpochMapsExplorer(TABLE), height=900)
+    drag(page, page.locator("canvas").first, (0.45, 0.0), (1.0, 1.0))
+    expect(page.locator(".rnsl-selection")).to_contain_text(f"{IMAGES - 1} selected")
+    expect(page.locator(".rnsl-selection")).to_contain_text("<b>Pond</b>")
+    assert page.locator(".rnsl-explorer b", has_text="Pond").count() == 0
+    expect(page.locator(".rnsl-card")).to_have_count(48)
+
+
+def test_pointing_at_an_image_tells_its_labels_and_joins_its_neighbours(open_page: Open) -> None:
+    page = open_page(UmapSettingsExplorer(TABLE, loss="nsl"), height=900)
+    umap, pca = page.locator("canvas").all()
+    umap.scroll_into_view_if_needed()
+    x, y = place_of(umap, TABLE.over_settings[0, 0, 0, 0])
+    umap.hover(position={"x": x, "y": y})
+    tip = page.locator(".rnsl-tip:visible")
+    expect(tip).to_have_count(1)
+    expect(tip).to_contain_text("Forest")
+    expect(tip).to_contain_text("is Beach")
+    settle(page)
+    for canvas, maps in ((umap, TABLE.over_settings[0, 0, 0]), (pca, TABLE.pca[0])):
+        ends = maps[[0, TABLE.neighbors[0, 0, 0]]].astype(float)
+        assert alpha(canvas, ends.mean(axis=0)) > 0, "a line joins them"
+    page.mouse.move(5, 5)
+    expect(page.locator(".rnsl-tip:visible")).to_have_count(0)
+
+
+def test_thumbnails_show_the_scenes(open_page: Open) -> None:
+    page = open_page(EpochMapsExplorer(TABLE, images=SCENES), height=900)
+    drag(page, page.locator("canvas").first, (0.45, 0.0), (1.0, 1.0))
+    scene = page.locator(".rnsl-card .rnsl-scene")
+    expect(scene).to_have_count(48)
+    assert "blob:" in scene.first.evaluate("scene => getComputedStyle(scene).backgroundImage")
+
+
+@pytest.mark.parametrize("color", ["given", "true", "p", "kept"])
+def test_colours_change_the_maps(open_page: Open, color: str) -> None:
+    page = open_page(EpochMapsExplorer(TABLE, color="p" if color == "true" else "true"))
+    canvas = page.locator("canvas").first
+    before = canvas.evaluate("canvas => canvas.toDataURL()")
+    page.get_by_role("combobox", name="Colour").select_option(color)
+    settle(page)
+    assert canvas.evaluate("canvas => canvas.toDataURL()") != before
+    expected = {"p": "p = 0.5", "kept": "left out"}.get(color, "a colour for each class")
+    expect(page.locator(".rnsl-legend")).to_contain_text(expected)
+
+
+def test_crosses_mark_wrong_labels(open_page: Open) -> None:
+    page = open_page(EpochMapsExplorer(TABLE))
+    canvas = page.locator("canvas").first
+    before = canvas.evaluate("canvas => canvas.toDataURL()")
+    page.get_by_role("radio", name="wrong labels").check()
+    settle(page)
+    expect(page.locator(".rnsl-legend")).to_contain_text("wrong label")
+    assert canvas.evaluate("canvas => canvas.toDataURL()") != before
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1000])
+def test_it_fits_into_the_page(open_page: Open, theme: str, width: int) -> None:
+    made = EpochMapsExplorer(TABLE), UmapSettingsExplorer(TABLE, images=SCENES)
+    made[1].selected = list(range(20))
+    page = open_page(*made, width=width, color_scheme=theme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.screenshot(path=SCREENSHOTS / f"projection_{theme}_{width}.png", full_page=True)
