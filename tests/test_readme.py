@@ -1,5 +1,6 @@
 """What README says is true: its table, its links, its code, its commands."""
 
+import json
 import re
 import textwrap
 from pathlib import Path
@@ -9,14 +10,16 @@ import torch
 from rich.console import Console
 from torch import nn
 
+from benchmarks import audit
 from rnsl_tutorial import experiments, report
 
 ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("data/**/README.md")), ROOT / "CONTRIBUTING.md"]
 SOURCES = sorted((ROOT / "notebooks/source").glob("*.py"))
-RESULTS, SCENES, LAPTOP = (
+RESULTS, SCENES, LAPTOP, BASELINES, STAND_IN = (
     experiments.load(ROOT / "data/results" / name / "results.json").results
-    for name in ("aid", "scenes", "laptop")
+    for name in ("aid", "scenes", "laptop", "aid_baselines", "nwpu45_stand_in")
 )
 
 
@@ -36,12 +39,29 @@ def rows_of(table: object) -> list[str]:
         ("README.md", report.table_over_rates(LAPTOP, "knn_clean")),
         ("data/results/README.md", report.table(SCENES)),
         ("data/results/README.md", report.table(LAPTOP)),
+        ("data/results/README.md", report.table(BASELINES)),
+        (
+            "data/results/README.md",
+            report.table_of_differences(
+                report.differences([*RESULTS, *BASELINES], "rnsl", "knn_clean")
+            ),
+        ),
+        ("data/results/README.md", report.table(STAND_IN)),
     ],
 )
 def test_tables_are_those_of_the_committed_results(page: str, table: object) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     for row in rows_of(table):
         assert row in text
+
+
+def test_the_tables_of_the_audit_are_those_of_its_committed_results() -> None:
+    rows = json.loads((ROOT / "data/results/audit/results.json").read_text())["results"]
+    whole = audit.report(rows, audit.CELLS, audit.EDGES)
+    assert whole in (ROOT / "data/results/README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\| (?:ours|cleanlab).*", README, re.MULTILINE)
+    assert len(shown) == 3
+    assert set(shown) <= set(whole.split("\n\n")[1].splitlines())
 
 
 @pytest.mark.parametrize("results", [SCENES, LAPTOP], ids=["scenes", "laptop"])
