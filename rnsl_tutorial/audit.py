@@ -214,8 +214,8 @@ def audit_features(
         labels=labels_N,
         scores=scores,
         transition=_rows(joint_CC),
-        noise_rate=float(1 - right_C.sum()),
-        class_noise=1 - right_C / given_C,
+        noise_rate=max(0.0, float(1 - right_C.sum())),  # rounding takes it below 0
+        class_noise=(1 - right_C / given_C).clip(0, 1),
         precision=precision,
     )
 
@@ -384,8 +384,8 @@ def plant_flips(
     """
     # not the stream of `noise`: the same seed may have drawn the labels that are wrong already
     rng = np.random.default_rng([seed, 1])
-    is_right_N = True if right_N is None else rng.random(len(labels_N)) < right_N
-    candidates = np.flatnonzero(np.ones(len(labels_N), dtype=bool) & is_right_N)
+    is_right_N = rng.random(len(labels_N)) < (1 if right_N is None else right_N)
+    candidates = np.flatnonzero(is_right_N)
     new_N = labels_N.copy()
     if len(candidates):
         flips_CC = _flips(labels_N[candidates], transition_CC, share * len(labels_N))
@@ -454,21 +454,21 @@ def read_precision(
 ) -> PrecisionEstimate:
     """Estimate the share of wrong labels among the most doubtful images.
 
-    Say the second run puts the share r(s) of the planted flips into the doubt range of the share s
-    of all other images. If wrong labels are found as planted ones are, and pi of all labels are
-    wrong, then pi r(s) of the images are wrong and in this range, and
+    Say the second run doubts the share r(K) of the planted flips as much as the K most doubtful of
+    the other images. If wrong labels are found as planted ones are, and there are W of them, all
+    among the others, then W r(K) of the K are wrong, and
 
-        precision(s) = pi r(s) / s <= 1.
+        precision(K) = W r(K) / K <= 1.
 
-    So pi <= s / r(s) for every s, and pi is estimated by the least of these bounds, as in learning
+    So W <= K / r(K) for every K, and W is estimated by the least of these bounds, as in learning
     from positive and unlabelled data (best bin estimation: Garg et al., "Mixture Proportion
-    Estimation and PU Learning: A Modern Approach", NeurIPS 2021). "Least" is judged by the lower
-    end of Wilson's interval for r, so that few planted flips by chance on top do not decide. The
-    precisions are then brought into rising order (isotonic regression), since among the most
-    doubtful they rest on few planted flips.
+    Estimation and PU Learning: A Modern Approach", NeurIPS 2021). "Least" is judged by the
+    ends of Wilson's intervals, the upper one for K and the lower one for r, so that few images by
+    chance on top do not decide. The precisions are then brought into rising order (isotonic
+    regression), since among the most doubtful they rest on few planted flips.
 
     The second run ranks a little worse than the first, since more labels are wrong. It is therefore
-    only compared with itself; what the first run flags enters by its share s alone.
+    only compared with itself; what the first run flags enters by its number K alone.
 
     Low and high come from resampling the planted flips: the estimate plus or minus the larger of
     its distances from the 5th and the 95th percentile, since the least of many bounds tends to be
@@ -481,20 +481,21 @@ def read_precision(
         planted_N: bool [N], which labels are planted; at least one.
         seed: of the resampling.
     """
-    count, others = len(planted_N), np.sort(doubt_again_N[~planted_N])[::-1]
+    others = np.sort(doubt_again_N[~planted_N])[::-1]
     planted_M = np.sort(doubt_again_N[planted_N])[::-1]
     thresholds_T, flagged_T = thresholds(doubt_N)
-    last_T = np.maximum(np.rint(flagged_T / count * len(others)).astype(np.int64), 1) - 1
+    last_T = np.minimum(flagged_T, len(others)) - 1
     found_T = _at_least(planted_M, others[last_T])
-    share_T = _at_least(others, others[last_T]) / len(others)  # more than flagged, where doubts tie
+    # as a share of the others, among whom are all wrong labels; more where doubts tie
+    share_T = np.maximum(_at_least(others, others[last_T]), flagged_T) / len(others)
 
     share_M = np.maximum(_at_least(others, planted_M), 1) / len(others)
     found_1M = np.arange(1, len(planted_M) + 1)[None]
-    rate = _noise_rate(found_1M / len(planted_M), share_M)[0]
+    rate = _noise_rate(found_1M / len(planted_M), share_M, len(others))[0]
     recall_T = found_T / len(planted_M)
 
     resampled_RM = _resampled(len(planted_M), seed).cumsum(axis=1)
-    rate_R = _noise_rate(resampled_RM / len(planted_M), share_M)
+    rate_R = _noise_rate(resampled_RM / len(planted_M), share_M, len(others))
     recall_RT = np.pad(resampled_RM, ((0, 0), (1, 0)))[:, found_T] / len(planted_M)
     precision_RT = [
         _rising(rate * recall_T / share_T, found_T)
@@ -537,24 +538,24 @@ def _rising(precision_T: NDArray[np.float64], found_T: NDArray[np.int64]) -> NDA
     return np.asarray(isotonic_regression(precision_T, weights=found_T + 1).x).clip(0, 1)
 
 
-def _noise_rate(recall_RM: NDArray[np.float64], share_M: NDArray[np.float64]) -> Matrix:
-    """The least bound share / recall of each row, float64 [R]."""
+def _noise_rate(recall_RM: Matrix, share_M: Matrix, others: int) -> Matrix:
+    """The least bound share / recall of each row, float64 [R]; shares are of so many others."""
     planted = recall_RM.shape[1]
-    lower_RM = _wilson_low(recall_RM, planted)
+    lower_RM = np.maximum(_wilson(recall_RM, planted, -_Z), _FLOOR)
     enough = min(_ENOUGH / planted, 0.5)
-    bound_RM = np.where(recall_RM >= enough, share_M / np.maximum(lower_RM, _FLOOR), np.inf)
+    bound_RM = np.where(recall_RM >= enough, _wilson(share_M, others, _Z) / lower_RM, np.inf)
     best_R1 = bound_RM.argmin(axis=1)[:, None]
     recall_R = np.take_along_axis(recall_RM, best_R1, axis=1)[:, 0]
     rate_R: Matrix = np.minimum(share_M[best_R1[:, 0]] / recall_R, 1.0)
     return rate_R
 
 
-def _wilson_low(share: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """Lower end of Wilson's interval for a share of ``count`` draws."""
-    middle = share + _Z**2 / (2 * count)
-    half = _Z * np.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2))
-    low: NDArray[np.float64] = (middle - half) / (1 + _Z**2 / count)
-    return low
+def _wilson(share: Matrix, count: int, z: float) -> Matrix:
+    """End of Wilson's interval for a share of ``count`` draws: the lower one for z below 0."""
+    middle = share + z**2 / (2 * count)
+    half = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
+    end: Matrix = (middle + half) / (1 + z**2 / count)
+    return end
 
 
 def _resampled(count: int, seed: int) -> NDArray[np.int64]:
@@ -650,6 +651,7 @@ def check_outputs(root: Path, *outputs: Path, overwrite: bool = False) -> None:
         ValueError: a file is in the archive, or is given twice, or exists and must not be replaced.
         OSError: its folder cannot be written to.
     """
+    root = root.expanduser()  # as the data layer takes it
     if len({path.resolve() for path in outputs}) < len(outputs):
         raise ValueError(f"{outputs[0]} is named for two outputs; give each its own name.")
     for path in outputs:

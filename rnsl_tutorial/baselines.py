@@ -44,6 +44,9 @@ __all__ = [
 LOG_OF_ZERO = -4.0
 """A, which stands for log 0 in reverse cross-entropy (Wang et al., ICCV 2019)."""
 
+_OFF_THE_END = 1e-7
+"""Of a cosine: the arc cosine has no slope at -1 and 1."""
+
 RECIPES: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
         "nsl_tuned": {"weight": 0.3},
@@ -343,6 +346,14 @@ class ProxyAnchorLoss(LibraryLoss):
         self._take(library.ProxyAnchorLoss(*sizes, margin, alpha, weight_init_func=_leave))
 
 
+class _ArcFace(library.ArcFaceLoss):  # type: ignore[misc]  # the library has no types
+    """The library's, with a finite gradient where an image lies on its prototype."""
+
+    def get_angles(self, cosines: Tensor) -> Tensor:
+        angles: Tensor = super().get_angles(cosines.clamp(-1 + _OFF_THE_END, 1 - _OFF_THE_END))
+        return angles
+
+
 class ArcFaceLoss(LibraryLoss):
     """ArcFace (Deng et al., CVPR 2019): the normalized softmax with a margin in the label's angle.
 
@@ -359,7 +370,7 @@ class ArcFaceLoss(LibraryLoss):
     ) -> None:
         super().__init__(*args, **settings)
         sizes = self.prototypes.shape
-        self._take(library.ArcFaceLoss(*sizes, margin, scale, weight_init_func=_leave))
+        self._take(_ArcFace(*sizes, margin, scale, weight_init_func=_leave))
 
     def _as_proxies(self) -> Tensor:
         return self.prototypes.T

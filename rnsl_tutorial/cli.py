@@ -481,7 +481,7 @@ def audit_labels(
     """
     from rnsl_tutorial import audit as audits
     from rnsl_tutorial import datasets
-    from rnsl_tutorial.gallery import gallery_html
+    from rnsl_tutorial.gallery import gallery_html, page_bytes
     from rnsl_tutorial.paths import written_whole
 
     page = None if no_gallery else gallery or out.with_suffix(".html")
@@ -498,7 +498,7 @@ def audit_labels(
         shown = gallery_html(found, archive.images, top=top, title=title)
         with written_whole(out) as first, written_whole(page) as second:  # both or neither
             first.write(table)
-            second.write(shown.encode())
+            second.write(page_bytes(shown))
     else:
         with written_whole(out) as first:
             first.write(table)
@@ -516,7 +516,7 @@ def _show_audit(found: "Audit") -> None:
     said = f"{count:,} images, {classes} classes; about {found.noise_rate:.1%} of the labels wrong"
     if estimate:
         said += f" ({estimate.low[0]:.1%} to {estimate.high[0]:.1%})"
-    typer.echo(said + ".")
+    typer.echo(said + ("." if estimate else ", if the heads' own probabilities are right."))
     worst = found.class_noise.argsort()[::-1][:5]
     shares = (f"{found.class_names[c]} {found.class_noise[c]:.0%}" for c in worst)
     typer.echo(f"Most wrong labels, of those given the name: {', '.join(shares)}.")
@@ -527,12 +527,12 @@ def _show_audit(found: "Audit") -> None:
     table = Table(*columns)
     for look in audits.how_many(estimate):
         numbers = (f"{look.images:,}", f"{look.threshold:.4f}")
-        table.add_row(*numbers, f"at least {look.precision:.0%}", f"{look.found:.0%}")
+        table.add_row(*numbers, f"about {look.precision:.0%} or more", f"{look.found:.0%}")
     Console(width=100).print(table)
     typer.echo(
         f"Estimated from {estimate.planted:,} flips that were planted in memory and looked for. "
-        "Wrong labels that are harder to see than planted ones are missed more often. A doubtful "
-        "label is a question: look at the image."
+        "Wrong labels that are harder to see than planted ones are missed more often; the range in "
+        "brackets does not cover that. A doubtful label is a question: look at the image."
     )
 
 

@@ -178,7 +178,7 @@ class Dashboard(Explorer):
         """What the ES module looks up: see the type ``Table`` in ``static/dashboard.js``."""
         return {
             "titles": [one.title for one in MEASURES.values()],
-            "epochs": plots.axis("epochs", 0, self._epochs)._asdict(),
+            "epochs": plots.epochs_axis(self._epochs)._asdict(),
             "styles": [self._styles[name]._asdict() for name in self.lives],
             "buttons": BUTTONS,
         }

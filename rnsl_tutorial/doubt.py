@@ -11,7 +11,6 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
 from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
@@ -185,8 +184,10 @@ def out_of_fold(
 Division: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
-def divisions(labels: NDArray[np.int64], folds: int, seed: int) -> Iterator[Division]:
-    """Yield the places to train on and those to judge, of each fold of the first repeat.
+def divisions(
+    labels: NDArray[np.int64], folds: int, seed: int, repeat: int = 0
+) -> Iterator[Division]:
+    """Yield the places to train on and those to judge, of each fold of a repeat.
 
     For another classifier, to compare with heads that were given the same.
 
@@ -194,8 +195,9 @@ def divisions(labels: NDArray[np.int64], folds: int, seed: int) -> Iterator[Divi
         labels: int64 [N]; each class is spread evenly.
         folds: at least 2.
         seed: as for `out_of_fold`.
+        repeat: which one, from 0.
     """
-    ((fold_seed, *_),) = _seeds(seed, folds, repeats=1)
+    fold_seed, *_ = _seeds(seed, folds, repeat + 1)[repeat]
     yield from _divide(labels, folds, fold_seed)
 
 
@@ -247,12 +249,23 @@ def _judge(inputs_ND: Tensor, labels_N: Tensor, num_classes: int, head: _Head) -
 def _inputs(features: NDArray[np.float32]) -> Tensor:
     """Centre the features, reduce wide ones, and scale them to mean square 1: float32 [N, D]."""
     if features.shape[1] > DIMENSIONS < len(features):
-        scaled_NF = StandardScaler().fit_transform(features)
-        reduced_ND = PCA(DIMENSIONS, svd_solver="covariance_eigh").fit_transform(scaled_NF)
+        reduced_ND = _principal(StandardScaler().fit_transform(features))
     else:
         reduced_ND = features - features.mean(axis=0)
     scale = float(np.sqrt(np.mean(reduced_ND**2)))
     return torch.from_numpy((reduced_ND / scale).astype(np.float32))
+
+
+def _principal(scaled_NF: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Principal components [N, D] of centred features: by torch, which can be held to one thread.
+
+    The last bits of scikit-learn's depend on the number of cores.
+    """
+    with one_thread():
+        inputs_NF = torch.from_numpy(scaled_NF)
+        axes_FF = torch.linalg.eigh(inputs_NF.T @ inputs_NF).eigenvectors  # the largest come last
+        reduced_ND: NDArray[np.float32] = (inputs_NF @ axes_FF[:, -DIMENSIONS:]).numpy()
+    return reduced_ND
 
 
 # ------------------------------------------------------------------ checks

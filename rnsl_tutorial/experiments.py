@@ -237,7 +237,7 @@ def follow(
         def look(report: EpochReport | None) -> None:
             with torch.no_grad():
                 embeddings_ND = embed(network, inputs_ND)
-                prototypes_CD = _prototypes(loss, embeddings_ND, labels_N)
+                prototypes_CD = prototypes_of(loss, embeddings_ND, labels_N)
                 log_p_N = losses.label_log_probability(
                     embeddings_ND, prototypes_CD, labels_N, config.temperature
                 )
@@ -326,7 +326,7 @@ def judge(
     """
     wrong_N = torch.from_numpy(fitted.given.flipped).to(index.device)
     given_N = torch.from_numpy(fitted.given.labels).to(index.device)
-    prototypes_CD = _prototypes(fitted.loss, index, given_N)
+    prototypes_CD = prototypes_of(fitted.loss, index, given_N)
     nearest_N = (index @ prototypes_CD.T).argmax(dim=1)
     metrics = {
         "knn_clean": evaluate.knn_accuracy(index, index_labels, queries, query_labels),
@@ -338,7 +338,7 @@ def judge(
     return metrics | _pruning(fitted, index, given_N, wrong_N)
 
 
-def _prototypes(loss: losses.NormalizedSoftmaxLoss, index: Tensor, given: Tensor) -> Tensor:
+def prototypes_of(loss: losses.NormalizedSoftmaxLoss, index: Tensor, given: Tensor) -> Tensor:
     """The loss's prototypes, of unit length; where it trains none, the means of what it was told.
 
     Args:
@@ -703,8 +703,14 @@ def save(
     rows = [asdict(result) for result in results]
     for row in rows:  # JSON has no NaN
         row["metrics"] = {k: None if math.isnan(v) else v for k, v in row["metrics"].items()}
+    used = {row["config"]["loss"] for row in rows}
+    settings = {name: dict(baselines.RECIPES[name]) for name in sorted(used & {*baselines.RECIPES})}
     document = {
-        "provenance": {**provenance(device, threads), "features": dict(features)},
+        "provenance": {
+            **provenance(device, threads),
+            "features": dict(features),
+            **({"baselines": settings} if settings else {}),
+        },
         "results": rows,
     }
     with written_whole(path) as file:

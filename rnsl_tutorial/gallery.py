@@ -48,7 +48,7 @@ def write_gallery(
     """
     page = gallery_html(audit, images, top=top, title=title)
     with written_whole(path) as file:
-        file.write(page.encode())
+        file.write(page_bytes(page))
 
 
 def gallery_html(
@@ -68,6 +68,11 @@ def gallery_html(
         data=data,
         script=_static("gallery.js"),
     )
+
+
+def page_bytes(page: str) -> bytes:
+    """Return a page in UTF-8; what is no text in the name of a folder is replaced."""
+    return page.encode("utf-8", "replace")
 
 
 def _static(name: str) -> str:
@@ -157,7 +162,10 @@ def _summary(audit: Audit) -> str:
     count, classes = len(audit.files), len(audit.class_names)
     said = f"{count:,} images, {classes} classes. About {audit.noise_rate:.1%} of all labels "
     if audit.precision is None:
-        return said + "are wrong; no flips were planted, so nothing is known about precision."
+        return said + (
+            "are wrong, if the heads' own probabilities are right. No flips were planted, or too "
+            "few, so nothing is known about precision."
+        )
     low, high = audit.precision.low[0], audit.precision.high[0]
     return said + (
         f"are wrong ({low:.1%} to {high:.1%}), estimated from {audit.precision.planted:,} "

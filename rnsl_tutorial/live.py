@@ -151,6 +151,8 @@ class LiveRun:
         Raises:
             RuntimeError: the run was stopped, has failed or is finished.
         """
+        if self.state == PAUSING:
+            self._stand_still()
         with self._lock:
             if self.state in (STOPPED, FAILED, FINISHED):
                 raise RuntimeError(f"{self._where()} Build a new run to train again.")
@@ -167,6 +169,7 @@ class LiveRun:
         """End the run after the batch at hand; its `Run.training` can be saved and restored."""
         self.ask("stop")
         self._stand_still()
+        self.ask("stop")  # of a run that was about to pause
 
     def wait(self) -> list[Moment]:
         """Wait until the run is finished; start it if nobody has.
@@ -220,10 +223,12 @@ class LiveRun:
             self._train()
         except Exception as error:
             self.error = error
-        with self._lock:
-            self._enter(self._reached())
-        _alive.discard(self)
-        self._still.set()
+        try:
+            with self._lock:
+                self._enter(self._reached())
+        finally:  # whatever on_change does: nobody may wait for ever
+            _alive.discard(self)
+            self._still.set()
 
     def _train(self) -> None:
         training = self.run.training

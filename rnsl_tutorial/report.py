@@ -79,7 +79,8 @@ def differences(
 ) -> list[Difference]:
     """Compare every other loss with a reference, paired over seeds; see `significance.paired`.
 
-    At rate 0 no noise does anything: all kinds are the same runs, and are compared once.
+    At rate 0 no noise does anything: all kinds are the same runs, and are compared once. Left out
+    is where the metric says nothing, such as how many wrong labels are memorized without any.
 
     Args:
         results: of one data set, each loss at one q and one k.
@@ -87,7 +88,8 @@ def differences(
         metric: one of `experiments.measure`.
 
     Raises:
-        ValueError: no run of the reference, or none of another loss; or runs that cannot be paired.
+        ValueError: no run of the reference, or none of another loss; runs that cannot be paired;
+            or a metric that says nothing anywhere.
     """
     results = list(results)
     names = list(dict.fromkeys(result.config.loss for result in results))
@@ -98,6 +100,9 @@ def differences(
             "loss that they hold, and runs of another one beside it."
         )
     found = [one for name in others for one in paired(results, name, reference, metric)]
+    found = [one for one in found if not math.isnan(one.mean)]
+    if not found:
+        raise ValueError(f"{metric} is nothing in every run; choose another metric to compare.")
     clean: dict[str, Difference] = {}
     return [one for one in found if one.rate > 0 or clean.setdefault(one.loss, one) is one]
 

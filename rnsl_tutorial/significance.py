@@ -221,14 +221,13 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     than one before it, and none larger than 1.
 
     Args:
-        p_values: float [P].
+        p_values: float [P]; NaN stands for no comparison, is not counted, and stays NaN.
 
     Returns:
         float64 [P], in the order given.
     """
-    p_P = np.asarray(p_values, dtype=float)
-    order_P = np.argsort(p_P)
-    raised_P = np.maximum.accumulate(p_P[order_P] * np.arange(len(p_P), 0, -1)).clip(max=1)
-    adjusted_P = np.empty_like(p_P)
-    adjusted_P[order_P] = raised_P
-    return adjusted_P
+    p_P = np.array(p_values, dtype=float)
+    order_P = np.argsort(p_P)[: np.count_nonzero(~np.isnan(p_P))]  # NaN comes last
+    raised_P = p_P[order_P] * np.arange(len(order_P), 0, -1)
+    p_P[order_P] = np.maximum.accumulate(raised_P).clip(max=1)
+    return p_P

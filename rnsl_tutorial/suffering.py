@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from numpy.typing import NDArray
 from scipy.stats import permutation_test, rankdata
 from torch import nn
@@ -49,11 +50,19 @@ def neighborhoods(features: FeatureSet, k: int = 10) -> Floats:
     train_N = features.split.train
     unit_ND = nn.functional.normalize(experiments.standardized(features)[train_N])
     labels_N, classes = features.labels[train_N], len(features.class_names)
-    found_NK = evaluate.nearest_neighbors(unit_ND, unit_ND, k + 1).positions[:, 1:]
+    found_NK = _without_itself(evaluate.nearest_neighbors(unit_ND, unit_ND, k + 1).positions)
     counts_CC = np.zeros((classes, classes))
     np.add.at(counts_CC, (labels_N[:, None], labels_N[found_NK]), 1.0)
     shares: Floats = counts_CC / counts_CC.sum(axis=1, keepdims=True)
     return shares
+
+
+def _without_itself(found_NK: Integers) -> Integers:
+    """Strike each image from its own row; its double may stand before it, or in its place."""
+    own_NK = found_NK == np.arange(len(found_NK))[:, None]
+    own_NK[~own_NK.any(axis=1), -1] = True
+    others: Integers = found_NK[~own_NK].reshape(len(found_NK), -1)
+    return others
 
 
 # ------------------------------------------------------------------ measured
@@ -104,7 +113,8 @@ def predictions(fitted: Fitted, features: FeatureSet, part: str = "test") -> dic
     embeddings_ND = embed(fitted.network, experiments.standardized(features))
     train_N = features.split.train
     index_ND, queries_MD = embeddings_ND[train_N], embeddings_ND[getattr(features.split, part)]
-    prototypes_CD = nn.functional.normalize(fitted.loss.prototypes.detach())
+    given_N = torch.from_numpy(fitted.given.labels)
+    prototypes_CD = experiments.prototypes_of(fitted.loss, index_ND, given_N)
     return {
         "prototype": (queries_MD @ prototypes_CD.T).argmax(dim=1).numpy(),
         "knn_noisy": evaluate.knn_predict(index_ND, fitted.given.labels, queries_MD).numpy(),

@@ -136,11 +136,14 @@ def test_a_small_class_keeps_enough_for_the_folds() -> None:
 def drawn(
     wrong: float, planted: int, count: int = 4000, seed: int = 0
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
-    """Wrong and planted labels have doubts from one distribution, right ones from another."""
+    """Wrong and planted labels have doubts from one distribution, right ones from another.
+
+    As in `audit.plant_flips`, none is planted on a wrong label.
+    """
     rng = RNG(seed)
     is_wrong_N = np.arange(count) < wrong * count
     planted_N = np.zeros(count, dtype=bool)
-    planted_N[rng.choice(count, planted, replace=False)] = True
+    planted_N[rng.choice(np.flatnonzero(~is_wrong_N), planted, replace=False)] = True
 
     def doubts(high_N: NDArray[np.bool_]) -> NDArray[np.float32]:
         return np.where(high_N, rng.beta(6, 2, count), rng.beta(1, 6, count)).astype(np.float32)
@@ -161,6 +164,12 @@ def test_precision_is_estimated_where_planted_flips_look_like_wrong_labels(wrong
     np.testing.assert_allclose(found.precision[many], true_T[many], atol=0.12)
     np.testing.assert_allclose(found.recall[many], recall_T[many], atol=0.08)
     assert found.precision[0] == pytest.approx(wrong, abs=0.03), "at 0, the share of wrong labels"
+
+
+@pytest.mark.parametrize("planted", [1000, 4000, 9000])
+def test_the_share_of_wrong_labels_does_not_grow_with_what_is_planted(planted: int) -> None:
+    found = audit.read_precision(*drawn(0.1, planted, count=20_000)[1:])
+    assert found.precision[0] == pytest.approx(0.1, abs=0.015)
 
 
 def test_the_interval_holds_the_truth_nine_times_out_of_ten() -> None:

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import os
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,22 @@ def test_files_that_exist_are_kept(archive: Path) -> None:
     Path("other.html").write_text("mine")
     refused(run(archive, "--out", "other.csv"), "other.html exists")
     assert Path("doubtful.csv").read_text() == Path("other.html").read_text() == "mine"
+
+
+@pytest.mark.usefixtures("no_work")
+def test_a_home_folder_that_the_shell_left_alone_is_found(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(archive.parent))
+    monkeypatch.setenv("USERPROFILE", str(archive.parent))
+    refused(run("~/archive", "--out", archive / "list.csv"), "lies in the archive")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes exist on Linux")
+def test_an_archive_whose_name_is_no_text_gets_its_page(archive: Path) -> None:
+    root = archive.rename(os.fsdecode(bytes(archive.parent) + b"/\xff"))
+    assert run(root).exit_code == 0
+    assert "Doubtful labels in ?" in Path("doubtful.html").read_text(encoding="utf-8")
 
 
 def test_overwrite_replaces_them(archive: Path) -> None:

@@ -115,6 +115,18 @@ def test_extremes_stay_finite(name: str, cosine: float) -> None:
     assert (value > 0.9 if cosine < 0 else value.abs() < 1e-6).all()
 
 
+def test_arcface_stays_finite_where_images_lie_on_their_prototypes() -> None:
+    config = Config(loss="arcface", embedding_dim=8)
+    loss = baselines.build(config, 5, torch.Generator().manual_seed(0))
+    for sign in (1, -1):
+        embeddings = sign * torch.nn.functional.normalize(loss.prototypes.detach())
+        loss.zero_grad()
+        loss(embeddings.requires_grad_(), torch.arange(5)).backward()
+        for tensor in (embeddings, loss.prototypes):
+            assert tensor.grad is not None
+            assert tensor.grad.isfinite().all()
+
+
 @pytest.mark.parametrize("name", BASELINES)
 def test_half_precision_is_raised(name: str) -> None:
     loss = baselines.build(Config(loss=name, embedding_dim=D), C, torch.Generator().manual_seed(0))

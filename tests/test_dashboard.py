@@ -179,6 +179,14 @@ def test_a_figure_may_have_any_number_of_charts() -> None:
     assert sum(axes.get_visible() for axes in figure.axes) == 4
 
 
+@pytest.mark.parametrize("epochs", [1, 3, 12, 24, 130])
+def test_epochs_are_marked_at_whole_numbers(epochs: int) -> None:
+    axis = plots.epochs_axis(epochs)
+    assert axis.range == (0, epochs)
+    assert len(axis.ticks) >= 2
+    assert all(tick == int(tick) and 0 <= tick <= epochs for tick in axis.ticks)
+
+
 def test_a_page_without_a_kernel_holds_the_curves(finished: Dashboard) -> None:
     page = standalone_html(finished)
     assert "3 of 3 epochs done" in page

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from sklearn.decomposition import PCA
 from sklearn.metrics import average_precision_score
 
 from rnsl_tutorial import doubt, noise
@@ -205,6 +206,30 @@ def test_wide_features_are_reduced_and_a_constant_one_does_no_harm() -> None:
     given_N, flipped_N = noise.corrupt_labels(labels_N, noise.symmetric_transition(C, 0.1), 0)
     scores = doubt.score_labels(features_NF, given_N, C)
     assert average_precision_score(flipped_N, scores.doubt) > 0.99
+
+
+def test_the_reduction_of_wide_features_does_not_depend_on_the_cores() -> None:
+    features_NF, _ = clusters(count=1000, dims=600)
+    threads, found = torch.get_num_threads(), []
+    try:
+        for cores in (1, 2, 4):
+            torch.set_num_threads(cores)
+            found.append(doubt._inputs(features_NF))
+            assert torch.get_num_threads() == cores
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
+
+
+def test_wide_features_are_reduced_to_their_principal_components() -> None:
+    features_NF, _ = clusters(count=500, dims=300)
+    scaled_NF = (features_NF - features_NF.mean(axis=0)) / features_NF.std(axis=0)
+    expected_ND = PCA(doubt.DIMENSIONS, svd_solver="full").fit_transform(scaled_NF)
+    found_ND = doubt._principal(scaled_NF)[:, ::-1]
+    few = C - 1  # those that the centres span; of the others some are too much alike to be told
+    np.testing.assert_allclose(np.abs(found_ND[:, :few]), np.abs(expected_ND[:, :few]), atol=1e-3)
+    np.testing.assert_allclose((found_ND**2).sum(axis=0), (expected_ND**2).sum(axis=0), rtol=1e-3)
 
 
 def test_few_images_of_wide_features_are_not_reduced() -> None:

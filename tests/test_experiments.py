@@ -150,7 +150,7 @@ def test_fit_repeats_itself_and_leaves_global_state_alone(clouds: features.Featu
 
 @pytest.mark.parametrize("loss", [*LOSSES, *BASELINES])
 def test_every_loss_learns_the_clouds(clouds: features.FeatureSet, loss: str) -> None:
-    found = experiments.run(clouds, Config(loss=loss, **{**QUICK, "learning_rate": 0.02})).metrics
+    found = experiments.run(clouds, Config(loss=loss, **{**QUICK, "learning_rate": 0.005})).metrics
     assert found["knn_clean"] > 0.9
     assert found["prototype"] > 0.8
 
@@ -383,3 +383,13 @@ def test_several_data_sets_are_not_averaged() -> None:
     ]
     with pytest.raises(ValueError, match="of aid and own; give those of one data set"):
         experiments.summarize(results)
+
+
+def test_the_settings_of_baselines_stand_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    config = Config(loss="arcface")
+    experiments.save(path, [experiments.Result(config, {"knn_clean": 0.5}, 1.0)], {})
+    saved = experiments.load(path).provenance
+    assert saved["baselines"] == {"arcface": {"margin": 28.6, "scale": 64.0, "weight": 1.0}}
+    experiments.save(path, [experiments.Result(Config(), {"knn_clean": 0.5}, 1.0)], {})
+    assert "baselines" not in experiments.load(path).provenance

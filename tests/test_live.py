@@ -172,6 +172,42 @@ def test_a_wait_ends_when_somebody_pauses_meanwhile() -> None:
         one.wait()
 
 
+@pytest.mark.parametrize(
+    ("then", "reached"), [(LiveRun.stop, live.STOPPED), (LiveRun.start, live.FINISHED)]
+)
+def test_what_is_asked_of_a_run_that_is_about_to_pause_is_done(
+    then: Callable[[LiveRun], None], reached: str
+) -> None:
+    one = LiveRun(tiny_run())
+    asked, seen = threading.Event(), threading.Event()
+
+    def pause() -> None:
+        one.ask("pause")
+        asked.set()
+        assert seen.wait(60)
+
+    one.run.training.inputs = CallingAt(one.run, 9, pause)
+    one.start()
+    assert asked.wait(60)
+    assert one.state == live.PAUSING
+    threading.Timer(0.05, seen.set).start()
+    then(one)
+    one._stand_still()
+    assert one.state == reached
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_watcher_that_fails_lets_nobody_wait_for_ever() -> None:
+    def fail() -> None:
+        if threading.current_thread() is not threading.main_thread():
+            raise ZeroDivisionError
+
+    one = LiveRun(tiny_run(), on_change=fail)
+    with pytest.raises(ZeroDivisionError):
+        one.wait()
+    assert one.state == live.FAILED
+
+
 def test_an_interrupt_pauses_the_run_and_loses_nothing(whole: pixels.Run) -> None:
     one = LiveRun(tiny_run())
     one.run.training.inputs = CallingAt(one.run, 9, lambda: signal.raise_signal(signal.SIGINT))

@@ -196,6 +196,20 @@ def test_without_noise_its_kinds_are_compared_once() -> None:
     assert (found.noise, found.mean) == ("symmetric", pytest.approx(0.1))
 
 
+def test_where_a_metric_says_nothing_nothing_is_compared() -> None:
+    results = [
+        Result(Config(loss=loss, rate=rate, seed=seed), {"memorized": value + 0.01 * seed}, 1.0)
+        for loss in ("nsl", "rnsl")
+        for rate, value in ((0.0, math.nan), (0.5, 0.4))
+        for seed in range(2)
+    ]
+    (found,) = report.differences(results, "rnsl", "memorized")
+    assert found.rate == 0.5
+    clean = [result for result in results if result.config.rate == 0]
+    with pytest.raises(ValueError, match="memorized is nothing in every run; choose another"):
+        report.differences(clean, "rnsl", "memorized")
+
+
 def test_difference_figures_are_of_the_rate_with_most_losses() -> None:
     results = [
         Result(Config(loss=loss, rate=rate, seed=seed), {"knn_clean": 0.8 + 0.01 * seed}, 1.0)

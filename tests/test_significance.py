@@ -119,6 +119,12 @@ def test_holm_raises_p_step_by_step() -> None:
     assert len(significance.holm([])) == 0
 
 
+def test_holm_does_not_count_what_was_not_compared() -> None:
+    given = [np.nan, 0.03, 0.01]
+    np.testing.assert_allclose(significance.holm(given), [np.nan, 0.03, 0.02])
+    assert np.isnan(given[0])
+
+
 def test_the_table_of_all_losses_leaves_gaps() -> None:
     results = [
         *runs("rnsl", OURS), *runs("nsl", THEIRS), *runs("rnsl", OURS, rate=0.0),

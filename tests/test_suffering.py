@@ -55,6 +55,16 @@ def test_neighborhoods_are_those_of_a_slow_loop() -> None:
     assert found[2, 3] > 0.2, "classes c and d lie together"
 
 
+def test_an_image_is_no_neighbor_of_its_own_even_if_it_has_a_double() -> None:
+    features = small_features()
+    doubles = features.split.train[:20]
+    alike, labels = features.features.copy(), np.zeros_like(features.labels)
+    alike[doubles] = [5, 0, 0, 0, 0, -5]
+    labels[doubles[7]] = 1
+    doubled = features._replace(features=alike, labels=labels, class_names=("a", "b"))
+    np.testing.assert_array_equal(suffering.neighborhoods(doubled, k=19)[1], [1, 0])
+
+
 def test_neighborhoods_look_at_training_images_alone() -> None:
     features = small_features()
     spoiled = features.features.copy()
@@ -81,6 +91,14 @@ def test_a_run_is_that_of_experiments_with_each_class_beside_it(result: Result) 
     for judge in suffering.JUDGES:
         each = [result.metrics[f"{judge}: {name}"] for name in "abcd"]
         assert np.dot(each, images) / images.sum() == pytest.approx(result.metrics[judge])
+
+
+def test_a_loss_without_prototypes_is_judged_by_class_means() -> None:
+    features, config = small_features(), replace(TINY, loss="supcon")
+    metrics = suffering.run(features, config).metrics
+    labels = features.labels[features.split.test]
+    each = [metrics[f"prototype: {name}"] for name in "abcd"]
+    assert np.dot(each, np.bincount(labels)) / len(labels) == pytest.approx(metrics["prototype"])
 
 
 def test_predictions_are_of_the_part_that_is_asked_for() -> None:

@@ -66,15 +66,18 @@ dashboard
 # run other cells meanwhile. Try the cell below. **Pause** lets the batch at hand end, and stands still.
 # **Resume** goes on from there. **Stop** ends a run for good. Choose another run, and start it, too.
 #
+# Have all runs finished already, after *Run All*? Run the cell above once more: it makes three new runs,
+# which wait for you.
+#
 # What the curves say, after each epoch:
 #
 # | curve | what it is |
 # |---|---|
-# | loss | mean over the training images; each loss has its own scale |
+# | loss | mean over the training images; each loss has its own scale, and that of t-RNSL can fall below 0 |
 # | k-NN | accuracy on *test* images, by their 10 nearest training images; these vote with their **true** labels (what the embedding is worth) or with their **given** ones (what you have without true labels) |
 # | right labels learned | of the training images with a right label, those nearest to the prototype of that label |
 # | wrong labels memorized | the same, of the images with a wrong label |
-# | share kept | what the loss listens to; t-RNSL prunes for the first time before epoch 4 |
+# | share kept | what the loss listens to; t-RNSL prunes for the first time after three tenths of the epochs (with AID or EuroSAT after three quarters) |
 # | left out: really wrong | of the images left out, those with a wrong label: the precision |
 # | images per second, memory | of this machine; drops tell you that something else was running |
 
@@ -95,7 +98,7 @@ for axes, i, name, is_wrong in zip(grid.flat, train, given.labels, given.flipped
 # The next cell waits until all runs are finished. It starts those that nobody has started. So *Run All*
 # works without a click.
 #
-# While a cell waits, the curves grow, but the kernel is busy: it hears the buttons only when the cell has
+# While a cell waits, the curves above grow (scroll up and watch), but the kernel is busy: it hears the buttons only when the cell has
 # ended. *Interrupt the kernel* (the square in the toolbar) pauses the run and gives the kernel back. Then
 # press Resume, and run this cell again.
 
@@ -226,7 +229,7 @@ starts
 pruned = starts.wait()
 pruned["after 3"] = moments["trnsl"]
 print("t-RNSL, pruned   first precision   kept   last precision   memorized   k-NN")
-for name, run in pruned.items():
+for name, run in sorted(pruned.items()):
     first = next(m for m in run if not np.isnan(m.precision))
     m = run[-1]
     print(f"{name:16} {first.precision:14.0%} {m.kept:7.0%} {m.precision:15.0%}", end="")
@@ -263,7 +266,9 @@ with tempfile.TemporaryDirectory() as folder:
         time.sleep(0.01)
     first.stop()
     stopped = first.run.training
-    print(f"{first.state} in epoch {stopped.epoch + 1}, after {stopped.step} batches of it")
+    print(
+        f"{first.state} in epoch {stopped.epoch + 1}; batches of it that are done: {stopped.step}"
+    )
     second = pixels.Run(small_data, small)
     second.training.restore(Path(folder))
     second.training.run()
@@ -285,7 +290,7 @@ print("All embeddings of the test images have the same bits:", same)
 # - **bf16**: mixed precision, 16 bits in place of 32 for most of the arithmetic. It needs a processor that
 #   has it: recent GPUs have; many CPUs don't, and imitate it slowly.
 # - **torch.compile**: fuses operations. It needs a compiler (Triton on a GPU, a C++ compiler on a CPU), and
-#   a minute for the first batch. So it is off here: set `COMPILE = True` at the top.
+#   the first batch waits for it. So it is off here: set `COMPILE = True` at the top.
 # - **Augmentation on the device**: whole batches at once, not image by image.
 #
 # `speed.compare` lets the ways take turns, after a warm-up, and tells median, slowest and fastest. If the
@@ -312,7 +317,7 @@ print(speed.table(speeds))
 
 # %% [markdown]
 # There is no answer to learn by heart here: these are *your* numbers. On a GPU with tensor cores bf16 and
-# channels last belong together, and often double the speed. On a CPU without bf16 arithmetic bf16 is slower.
+# channels last belong together: try both at once. On a CPU without bf16 arithmetic bf16 is slower.
 # Streaming costs little where a batch is read faster than it is trained on.
 #
 # Now the augmentation of the paper's code: grey, colours, mirrored. Once for a whole batch, once image by

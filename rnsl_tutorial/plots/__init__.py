@@ -75,7 +75,7 @@ from rnsl_tutorial.plots.suffering import (
     margin_axis,
     predicted_beside_measured,
 )
-from rnsl_tutorial.plots.training import MeasuredRuns, training_curves
+from rnsl_tutorial.plots.training import MeasuredRuns, epochs_axis, training_curves
 from rnsl_tutorial.plots.transition import (
     BARS,
     HEAT_TICKS,
@@ -144,6 +144,7 @@ __all__ = [
     "drop_axis",
     "embedding_beside_accuracy",
     "embedding_panels",
+    "epochs_axis",
     "forces_on_sphere",
     "gathering_on_sphere",
     "heat_codes",

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from rnsl_tutorial.plots.style import Axis, LossStyle, axis, new_figure, set_axes
@@ -26,6 +27,12 @@ class MeasuredRuns(NamedTuple):
 
     axis: Axis
     values: NDArray[np.floating]
+
+
+def epochs_axis(epochs: int) -> Axis:
+    """Return the axis from 0 to the last epoch, with ticks at whole ones."""
+    ticks = MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]).tick_values(0, epochs)
+    return axis("epochs", 0, epochs, ticks=[t for t in ticks if t <= epochs])
 
 
 def training_curves(
@@ -49,7 +56,7 @@ def training_curves(
             if epoch:
                 axes.axvline(epoch, color="#8c96a0", linewidth=1)
             axes.set_title(title, fontsize=10)
-            set_axes(axes, axis("epochs", 0, len(epochs)), measured.axis)
+            set_axes(axes, epochs_axis(len(epochs)), measured.axis)
         for axes in grid[len(measures) :]:
             axes.set_visible(False)
         grid[0].legend(fontsize=9)

@@ -79,7 +79,7 @@ function curvesOverThreshold(table, onPoint, signal) {
   });
   const rule = chart.rule({ name: "threshold now", width: 1.5 });
   const share = chart.line({ name: "share flagged", label: "share flagged", width: 1.5, dash: [3, 2] });
-  const interval = { name: "interval", label: "its 5 to 95%", color: measures[0].color };
+  const interval = { name: "interval", label: "precision, 5 to 95%", color: measures[0].color };
   const band = table.estimated ? chart.band(interval) : null;
   const kinds = [
     { seen: table.estimated, prefix: "", words: "estimated", dash: [], row: ROWS.precision },

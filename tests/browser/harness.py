@@ -231,8 +231,15 @@ class JupyterLab:
     def show(self, explorer: Explorer) -> None:
         """Bring an explorer into view, and wait until JupyterLab has drawn the cells there."""
         readout = explorer.element.locator(".rnsl-readout")
-        readout.scroll_into_view_if_needed()
-        expect(readout).to_be_in_viewport()
+        deadline = time.monotonic() + REDRAW_S
+        while True:  # cells above that are drawn only now may push it out again
+            readout.scroll_into_view_if_needed()
+            try:
+                expect(readout).to_be_in_viewport(timeout=1000)
+                break
+            except AssertionError:
+                if time.monotonic() > deadline:
+                    raise
         for _ in range(3):
             self.page.evaluate("new Promise(requestAnimationFrame)")
 

@@ -83,6 +83,23 @@ def test_it_fits_on_a_narrow_screen(dashboard: Dashboard, open_page: Open) -> No
     page.screenshot(path=SCREENSHOTS / "dashboard_narrow.png", full_page=True)
 
 
+@pytest.mark.parametrize("width", [640, 740, 860, 1000])
+def test_the_slider_leaves_the_buttons_free(
+    dashboard: Dashboard, open_page: Open, width: int
+) -> None:
+    root = open_page(dashboard, width=width).locator(".rnsl-explorer")
+    slider = root.locator(".rnsl-control", has=root.page.get_by_role("slider")).bounding_box()
+    assert slider
+    for button in root.get_by_role("button").all():
+        box = button.bounding_box()
+        assert box
+        assert (
+            box["x"] + box["width"] <= slider["x"]
+            or box["y"] + box["height"] <= slider["y"]
+            or box["y"] >= slider["y"] + slider["height"]
+        ), (box, slider)
+
+
 def test_an_exported_notebook_keeps_the_curves_of_a_run_that_it_waited_for(
     open_page: Open, tmp_path: Path, browser: Browser
 ) -> None:

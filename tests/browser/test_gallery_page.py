@@ -128,4 +128,5 @@ def test_it_fits_the_width(open_gallery: OpenGallery, width: int, scheme: str) -
     page.get_by_text("Which classes are confused").click()
     page.get_by_text("What these numbers can and cannot tell").click()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator("#download").evaluate("one => one.scrollWidth <= one.clientWidth")
     page.screenshot(path=SCREENSHOTS / f"gallery_{width}_{scheme}.png", full_page=True)
