@@ -394,7 +394,7 @@ if wrong is not None:
 # The estimate is a guide, not a promise: it may be off by ten points and more, and the interval is wide,
 # because few labels are planted. It tends to promise too much: the share of wrong labels is estimated by
 # a bound from above, and the precision grows with it. It also believes that your wrong labels are as easy
-# to find as the planted ones. Where yours are harder, it promises too much, and no interval tells. So look at twenty flagged images
+# to find as the planted ones. Where yours are harder, no interval tells. So look at twenty flagged images
 # yourself before you trust it.
 #
 # The second archive in the explorer, now with photographs. **Predict**: which of AID's classes have the
