@@ -527,7 +527,7 @@ def _show_audit(found: "Audit") -> None:
     table = Table(*columns)
     for look in audits.how_many(estimate):
         numbers = (f"{look.images:,}", f"{look.threshold:.4f}")
-        table.add_row(*numbers, f"about {look.precision:.0%} or more", f"{look.found:.0%}")
+        table.add_row(*numbers, f"about {look.precision:.0%}", f"{look.found:.0%}")
     Console(width=100).print(table)
     typer.echo(
         f"Estimated from {estimate.planted:,} flips that were planted in memory and looked for. "

@@ -195,9 +195,9 @@ _PAGE = """<!doctype html>
 <summary>What these numbers can and cannot tell</summary>
 <p>The estimates hold if wrong labels are found as often as planted ones. Wrong labels between
 classes that look alike, or on images that look like another class, are harder to find: then there
-are more of them than is said here. The range in brackets is 90% of what planting other flips would
-give; it does not cover this. A doubtful label is a question. Look at the image before you change
-it.</p>
+are more of them than is said here. The range in brackets (nominally 90%) is for the chance in
+planting alone; it does not cover this. A doubtful label is a question. Look at the image before you
+change it.</p>
 </details>
 <details>
 <summary>Which classes are confused</summary>

@@ -11,7 +11,7 @@ from rich.console import Console
 from torch import nn
 
 from benchmarks import audit
-from rnsl_tutorial import experiments, report
+from rnsl_tutorial import experiments, report, significance
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -53,6 +53,29 @@ def test_tables_are_those_of_the_committed_results(page: str, table: object) -> 
     text = (ROOT / page).read_text(encoding="utf-8")
     for row in rows_of(table):
         assert row in text
+
+
+def test_the_paragraph_on_paired_differences() -> None:
+    text = " ".join(README.split())
+    found = report.differences([*RESULTS, *BASELINES], "rnsl", "knn_clean")
+    half = {(d.loss, d.noise): d for d in found if d.rate == 0.5}
+    corrected = {
+        (d.loss, d.noise): p
+        for d, p in zip(found, significance.holm([d.p for d in found]), strict=True)
+        if d.rate == 0.5
+    }
+
+    def points(loss: str, noise: str) -> str:
+        return f"{-100 * half[loss, noise].mean:.1f}"
+
+    symmetric, alike = points("nsl", "symmetric"), points("nsl", "label_dependent")
+    assert f"NSL is {symmetric} points behind RNSL with symmetric noise and {alike} with" in text
+    symmetric, alike = points("nsl_tuned", "symmetric"), points("nsl_tuned", "label_dependent")
+    assert f"{symmetric} and {alike} are left, the latter not significant" in text
+    assert corrected["nsl_tuned", "symmetric"] < 0.05
+    unclear = [("nsl_tuned", "label_dependent")]
+    unclear += [(loss, "symmetric") for loss in ("trnsl", "gce", "sce", "arcface")]
+    assert min(corrected[cell] for cell in unclear) > 0.05
 
 
 def test_the_tables_of_the_audit_are_those_of_its_committed_results() -> None:
