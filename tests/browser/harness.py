@@ -83,11 +83,12 @@ def lab_server(folder: Path, arguments: Sequence[str]) -> Iterator[str]:
         *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
     ]
     own = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
+    folders = {variable: str(folder / variable) for variable in own}
     command = [sys.executable, "-m", "jupyterlab"]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             [*command, *arguments, *options],
-            env=os.environ | {variable: str(folder / variable) for variable in own},
+            env={**os.environ, **folders, "OMP_NUM_THREADS": "1"},  # several tests may run
             stdout=log,
             stderr=log,
         )
