@@ -72,7 +72,7 @@ def test_every_combination_is_a_config(tmp_path: Path) -> None:
         ("preset = 1", "preset is 1 in .*; it must be a name in quotes"),
         ("preset = 'big'", "no preset 'big'; choose one of paper, laptop"),
         ("[grid]\nlos = ['nsl']", "no setting 'los'; there are dataset, noise, rate, loss"),
-        ("[grid]\nloss = ['nsl', 'ce']", "loss is 'ce'; it must be one of nsl, rnsl, trnsl"),
+        ("[grid]\nloss = ['nsl', 'mse']", "loss is 'mse'; it must be one of nsl, rnsl, trnsl"),
         ("[grid]\nrate = [0.5, 1.0]", r"rate is 1\.0; it must be in \[0, 1\)"),
         ("[grid]\nnoise = ['salt']", "no noise 'salt'; choose from symmetric"),
         ("[grid]\nnoise = ['label_dependent']\ndataset = ['mine']", "dataset is 'mine'"),
