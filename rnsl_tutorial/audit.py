@@ -24,11 +24,13 @@ from rnsl_tutorial import backbones, doubt, features, noise
 from rnsl_tutorial.datasets import Archive, load_archive
 from rnsl_tutorial.noise import CorruptedLabels, Labels, Matrix
 from rnsl_tutorial.paths import cache_dir, written_whole
+from rnsl_tutorial.spreadsheet import guarded, original
 
 MIN_PLANTED = 10
 """With fewer planted flips nothing is said about precision."""
 COLUMNS = ("rank", "file", "given", "suggested", "doubt", "p_given", "p_suggested")
 
+_NAMES = ("file", "given", "suggested")  # columns that hold names of the archive
 _CHUNK, _BATCH = 128, 32  # images: larger ones take more memory, and are no faster on a CPU
 _ROUNDS = 100  # of expectation maximisation; later ones change no share by more than 0.001
 _FLOOR = 1e-6  # no class is impossible: a head that is sure can be wrong
@@ -600,6 +602,9 @@ def how_many(
 def write_csv(path: Path, audit: Audit) -> None:
     """Write all images, the most doubtful first; columns as in `COLUMNS`.
 
+    A name that a spreadsheet would take for a formula has an apostrophe in front; `read_csv` takes
+    it away.
+
     Raises:
         OSError: the file cannot be written; nothing half-written is kept.
     """
@@ -610,15 +615,35 @@ def write_csv(path: Path, audit: Audit) -> None:
 def csv_bytes(audit: Audit) -> bytes:
     """Return the list of all images as CSV in UTF-8; see `write_csv`."""
     text = StringIO()
-    table = csv.writer(text, lineterminator="\n")
+    table = csv.writer(text)
     table.writerow(COLUMNS)
     for rank, i in enumerate(audit.ranking(), start=1):
         given, suggested = audit.labels[i], audit.scores.suggested[i]
         chances = audit.scores.probabilities[i, [given, suggested]]
-        names = [audit.class_names[label] for label in (given, suggested)]
+        names = (audit.files[i], *(audit.class_names[label] for label in (given, suggested)))
         numbers = [f"{value:.4f}" for value in (audit.scores.doubt[i], *chances)]
-        table.writerow([rank, audit.files[i], *names, *numbers])
+        table.writerow([rank, *map(guarded, names), *numbers])
     return text.getvalue().encode("utf-8", "surrogateescape")  # as the file system has the name
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Read a list that `write_csv` wrote, or the decisions that its page downloads.
+
+    Returns:
+        A dict for each row, from column to text; names are those in the archive.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the file has no column "file".
+    """
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    if rows and "file" not in rows[0]:
+        raise ValueError(f"{path} has no column 'file'; give a list of `rnsl audit`.")
+    return [
+        {name: original(cell) if name in _NAMES else cell for name, cell in row.items()}
+        for row in rows
+    ]
 
 
 # ------------------------------------------------------------------ checks
@@ -666,6 +691,8 @@ def _check_output(root: Path, path: Path, overwrite: bool) -> None:
         )
     if path.is_dir():
         raise ValueError(f"{path} is a folder; give the name of a file.")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is a device or pipe, not to be replaced; name a file.")
     if path.exists() and not overwrite:
         raise ValueError(f"{path} exists; choose another name, or pass --overwrite to replace it.")
     folder = next(place for place in around if place != path.resolve())

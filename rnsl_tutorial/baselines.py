@@ -78,6 +78,9 @@ def ce(embeddings: Tensor, prototypes: Tensor, labels: Tensor) -> Tensor:
 
     Returns:
         float [B], each >= 0; at least float32, also under autocast.
+
+    Raises:
+        ValueError: shapes that disagree.
     """
     return -_linear_log_p(embeddings, prototypes, labels)
 
@@ -98,10 +101,9 @@ def gce(embeddings: Tensor, prototypes: Tensor, labels: Tensor, *, q: float = 0.
         float [B], each in [0, 1/q]; at least float32, also under autocast.
 
     Raises:
-        ValueError: q out of range.
+        ValueError: q out of range, or shapes that disagree.
     """
-    if not 0 < q <= 1:
-        raise ValueError(f"q is {q}; it must lie in (0, 1]. A small q is close to cross-entropy.")
+    losses.check_q(q)
     return losses.negative_box_cox(_linear_log_p(embeddings, prototypes, labels), q)
 
 
@@ -175,6 +177,7 @@ def nce_rce(
 
 
 def _linear_log_p(embeddings: Tensor, prototypes: Tensor, labels: Tensor) -> Tensor:
+    losses.check_batch(embeddings, prototypes, labels)
     dtype = torch.promote_types(embeddings.dtype, torch.float32)
     with torch.autocast(embeddings.device.type, enabled=False):
         logits_BC = embeddings.to(dtype) @ prototypes.to(dtype).mT

@@ -17,6 +17,8 @@ UNPROTOTYPED = ("supcon",)
 """Those that compare images with images."""
 OWN = "own:"
 """How the name of a loss begins that is none of these, and is handed over as a function."""
+NOISES = ("symmetric", "pair_flip", "label_dependent", "instance_dependent")
+"""Kinds of label noise, see `noise`; `experiments.corrupt_labels` draws each."""
 NETWORKS = ("head", "small", "resnet18", "resnet50", "efficientnet_lite0")
 AUGMENTATIONS = ("none", "flip", "reference")
 SCHEDULES = ("cosine", "step")
@@ -34,7 +36,7 @@ class Config:
 
     Attributes:
         dataset: name of the data: "aid", "nwpu45", "eurosat", "scenes", or your own.
-        noise: kind of label noise, see `experiments.NOISES`.
+        noise: kind of label noise, one of `NOISES`.
         rate: share of labels that the noise flips, in [0, 1).
         loss: "nsl", "rnsl" or "trnsl"; one of `BASELINES`; or "own:NAME" for one that is handed to
             `experiments.run` as a function.

@@ -8,8 +8,10 @@ import json
 import lzma
 import os
 import random
+import struct
 import tarfile
 import time
+import warnings
 import zipfile
 import zlib
 from collections import defaultdict, deque
@@ -31,6 +33,10 @@ from rnsl_tutorial.paths import cache_dir, written_whole
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 MAX_SIZE = 2048  # pixels: one image then takes 12.6 MB
+MAX_FILE_BYTES = 2**29  # of one encoded image: the largest that Pillow decodes has fewer
+MAX_EXPANSION = 100  # of a tar or zip, and at least MAX_UNPACKED_BYTES; images hardly compress
+MAX_UNPACKED_BYTES = 2**31
+MAX_PATH = 4096  # characters
 
 _EXPECTED = (
     "a folder with one folder for each class and its images in there "
@@ -44,6 +50,7 @@ _READ_ERRORS = (
     *(OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
     RuntimeError,  # an encrypted zip, or one packed by an unknown method
     KeyError,  # a hard link in a tar to a file that is not there
+    *(struct.error, OverflowError, UnicodeDecodeError),  # numbers and names that are none
 )
 
 Part = TypeVar("Part")
@@ -90,6 +97,10 @@ def load_archive(
     hidden names, ``__MACOSX``, files of other types, folders within a class folder, and in a tar
     symbolic links and devices.
 
+    Refused, so that a small archive cannot fill the memory or the disk, are an encoded image above
+    512 MiB or of more pixels than Pillow's limit (89 million), a tar or zip whose images have more
+    than 100 times its size and more than 2 GiB, and names of more than 4096 characters.
+
     Images are squashed to S x S with antialiased bilinear interpolation, as torchvision's
     ``Resize((S, S))`` does; a JPEG of 4 S or more is first shrunk to at least 2 S by its decoder.
     Alpha is dropped, 16-bit grey keeps its upper 8 bits, EXIF orientation is not applied.
@@ -113,7 +124,7 @@ def load_archive(
         FileNotFoundError: ``root`` does not exist.
         ValueError: ``size`` or ``workers`` out of range; the cache lies inside the archive; no
             class folders, a single one, or one without images; an image or archive that is
-            damaged, of another type, unreadable, or changes while it is read.
+            damaged, too large, of another type, unreadable, or changes while it is read.
         OSError: the cache cannot be written or its disk is full; nothing half-written is kept.
     """
     root = Path(root).expanduser()
@@ -210,7 +221,7 @@ def stratified_split(
     labels_N = np.asarray(labels)
     if labels_N.ndim != 1 or labels_N.size == 0:
         raise ValueError(f"labels have shape {labels_N.shape}; give a list of one label an image.")
-    if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-9:
+    if len(fractions) != 3 or min(fractions) <= 0 or not abs(sum(fractions) - 1) <= 1e-9:
         raise ValueError(f"fractions are {fractions}; give three above 0 that add up to 1.")
     state = np.random.RandomState(seed)
     num_val, num_test = (round(fraction * labels_N.size) for fraction in fractions[1:])
@@ -361,11 +372,11 @@ def _read(root: Path) -> Iterator[tuple[str, bytes | None]]:
     try:
         if root.is_dir():
             for path in _class_images(root, partial(_list_on_disk, root)):
-                yield path, (root / path).read_bytes()
+                yield path, _read_file(root / path)
         elif root.is_file() and tarfile.is_tarfile(root):
-            yield from _read_tar(root)
+            yield from _not_a_bomb(root, _read_tar(root))
         elif root.is_file() and zipfile.is_zipfile(root):
-            yield from _read_zip(root)
+            yield from _not_a_bomb(root, _read_zip(root))
         else:
             raise ValueError(
                 f"{root} is no folder, tar or zip, or it is incomplete. Give {_EXPECTED}."
@@ -377,15 +388,52 @@ def _read(root: Path) -> Iterator[tuple[str, bytes | None]]:
         ) from error
 
 
+def _read_file(path: Path) -> bytes:
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is a device or pipe, no image. Remove it.")
+    _check_bytes(path, path.stat().st_size)
+    return path.read_bytes()
+
+
+def _check_bytes(path: Path, num_bytes: int) -> None:
+    if num_bytes > MAX_FILE_BYTES:
+        raise ValueError(
+            f"{path} has {num_bytes:,} bytes or more; an image may have {MAX_FILE_BYTES:,}. Remove "
+            "or replace it."
+        )
+
+
+def _not_a_bomb(
+    root: Path, stored: Iterable[tuple[str, bytes | None]]
+) -> Iterator[tuple[str, bytes | None]]:
+    """Pass on what is stored until it is far more than the archive could hold in earnest."""
+    total, allowed = 0, max(MAX_UNPACKED_BYTES, MAX_EXPANSION * root.stat().st_size)
+    for path, data in stored:
+        total += len(data or b"")
+        if total > allowed:
+            raise ValueError(
+                f"{root} has {root.stat().st_size:,} bytes and holds images of more than "
+                f"{allowed:,}: it is made to fill a disk, or packed very tightly. Unpack it, if "
+                "you trust it, and give the folder."
+            )
+        yield path, data
+
+
 def _read_tar(root: Path) -> Iterator[tuple[str, bytes | None]]:
     with tarfile.open(root) as tar:
         for member in tar:
+            if member.size < 0:
+                raise tarfile.ReadError(f"a file of {member.size} bytes")  # or it never ends
             path = _plain_path(member.name, is_folder=member.isdir())
             if path and member.isdir():
                 yield path, None
             elif path and (member.isreg() or member.islnk()):
                 file = tar.extractfile(member)
-                yield path, file.read() if file else None
+                if file is None:
+                    raise tarfile.ReadError(f"{member.name!r} links to what is no file")
+                data = file.read(MAX_FILE_BYTES + 1)  # a hard link does not tell its size
+                _check_bytes(root / path, len(data))
+                yield path, data
         assert tar.fileobj is not None
         tar.fileobj.seek(tar.offset)  # where tarfile stopped, in silence, even at a damaged header
         if tar.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
@@ -397,11 +445,17 @@ def _read_zip(root: Path) -> Iterator[tuple[str, bytes | None]]:
         for info in archive.infolist():
             path = _plain_path(info.filename, is_folder=info.is_dir())
             if path:
+                _check_bytes(root / path, info.file_size)
                 yield path, None if info.is_dir() else archive.read(info)
 
 
 def _plain_path(name: str, *, is_folder: bool) -> str:
     """Return the member's path without "." and root; "" for what is passed over."""
+    if len(name) > MAX_PATH:
+        raise ValueError(
+            f"The archive holds a name of {len(name):,} characters, {name[:40]!r}...; {MAX_PATH:,} "
+            "are allowed. Pack it anew."
+        )
     parts = [part for part in PurePosixPath(name).parts if part != "/"]
     if not parts or not all(map(_is_visible, parts)) or not (is_folder or _is_image(parts[-1])):
         return ""
@@ -530,12 +584,15 @@ def _build_cache(
     rows = {path: row for row, path in enumerate(digests)}
     shape = (len(rows), 3, size, size)
     with (
+        warnings.catch_warnings(),
         written_whole(stem.with_suffix(".npy")) as file,
         closing(_decoded(root, digests, size, workers)) as decoded,
         tqdm(
             decoded, f"Decoding {root.name}", len(rows), unit="image", disable=not progress
         ) as bar,
     ):
+        # half of what Pillow refuses by itself: such an image takes 268 MB in each worker
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         start = file.tell()

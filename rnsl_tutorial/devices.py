@@ -305,6 +305,8 @@ def free_memory(device: torch.device | str) -> int:
 class Stopwatch:
     """Seconds that a block takes on a device, all work that it queued included.
 
+    Around the block::
+
         with Stopwatch(device) as watch:
             step()
         print(watch.seconds)

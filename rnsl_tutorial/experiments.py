@@ -25,13 +25,12 @@ from torch import Tensor, nn
 
 from rnsl_tutorial import __version__, baselines, evaluate, losses, maps, noise
 from rnsl_tutorial.backbones import projection_head
-from rnsl_tutorial.config import Config
+from rnsl_tutorial.config import NOISES, Config
 from rnsl_tutorial.features import FeatureSet
-from rnsl_tutorial.paths import shipped, written_whole
+from rnsl_tutorial.paths import DAMAGE, shipped, written_whole
 from rnsl_tutorial.projection import umap_map
 from rnsl_tutorial.train import EpochReport, build_loss, embed, train
 
-NOISES = ("symmetric", "pair_flip", "label_dependent", "instance_dependent")
 REFERENCE_SEED = 42
 """Seed 0 of a run draws the labels that the reference code draws with its seed 42."""
 
@@ -287,17 +286,18 @@ def measure(fitted: Fitted, features: FeatureSet, part: str = "test") -> dict[st
 
     Returns:
         A dict with
-        knn_clean: k-NN accuracy (k = 10, distance-weighted), index of training images under their
-            true labels: what the embedding is worth;
-        knn_noisy: the same with the given labels: what one has without clean labels;
-        prototype: accuracy of the nearest prototype; a loss that trains none gets the mean
-            embedding of each class under the given labels;
-        memorized: share of the wrongly labelled training images whose nearest prototype is that of
-            the wrong label (NaN without wrong labels);
-        realized_rate: share of the labels that really were flipped;
-        and for t-RNSL kept (share of the training images), precision and recall of its pruning as a
-        finder of wrong labels, both as it was last decided, and auroc of -log p after training as
-        a score for them.
+
+        - knn_clean: k-NN accuracy (k = 10, distance-weighted), index of training images under their
+          true labels: what the embedding is worth;
+        - knn_noisy: the same with the given labels: what one has without clean labels;
+        - prototype: accuracy of the nearest prototype; a loss that trains none gets the mean
+          embedding of each class under the given labels;
+        - memorized: share of the wrongly labelled training images whose nearest prototype is that
+          of the wrong label (NaN without wrong labels);
+        - realized_rate: share of the labels that really were flipped;
+        - and for t-RNSL kept (share of the training images), precision and recall of its pruning as
+          a finder of wrong labels, both as it was last decided, and auroc of -log p after training
+          as a score for them.
     """
     check_part(part)
     embeddings_ND = embed(fitted.network, standardized(features))
@@ -731,10 +731,11 @@ def load(path: Path) -> Record:
         FileNotFoundError: no such file.
         ValueError: not a file of results.
     """
+    data = path.read_bytes()
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(data.decode())
         record = Record([_result(row) for row in document["results"]], document["provenance"])
-    except (KeyError, TypeError, ValueError) as error:
+    except DAMAGE as error:
         raise ValueError(
             f"{path} holds no results of `rnsl experiment` ({error}). Run it again with --out."
         ) from error

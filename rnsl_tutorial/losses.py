@@ -16,6 +16,9 @@ made of is the probability that the prototypes give to the image's label y, at t
 Everything is computed from log p, never from p: p underflows in float32 once the label's cosine
 falls about 100 T below the best one, and p**q then gives NaN gradients where expm1 gives zero.
 
+The length of x and w does not matter between 1e-12 and 1e18. A shorter one is divided by 1e-12, so
+that a vector of zeros has a finite gradient; the square of a longer one overflows in float32.
+
 The functions also take M models side by side, each with its own images, prototypes and labels: an
 axis M in front of [B, D], [C, D] and [B] is kept.
 
@@ -32,6 +35,10 @@ __all__ = [
     "NormalizedSoftmaxLoss",
     "RobustNormalizedSoftmaxLoss",
     "TruncatedRobustNormalizedSoftmaxLoss",
+    "check_batch",
+    "check_k",
+    "check_q",
+    "check_temperature",
     "gradient_wrt_logit",
     "gradient_wrt_p",
     "label_log_probability",
@@ -42,6 +49,8 @@ __all__ = [
     "truncated_rnsl",
 ]
 
+
+_LEAST = torch.finfo(torch.float32).tiny  # a smaller q or temperature may be 0 to float32
 
 # ------------------------------------------------------------------ one value per image
 
@@ -96,7 +105,7 @@ def rnsl(
     Raises:
         ValueError: q or temperature out of range, or shapes that disagree.
     """
-    _check_q(q)
+    check_q(q)
     return negative_box_cox(label_log_probability(embeddings, prototypes, labels, temperature), q)
 
 
@@ -131,12 +140,14 @@ def truncated_rnsl(
     Raises:
         ValueError: q, k or temperature out of range, or shapes that disagree.
     """
-    _check_q(q)
-    _check_k(k)
+    check_q(q)
+    check_k(k)
     losses_B = rnsl(embeddings, prototypes, labels, q=q, temperature=temperature)
     ceiling = _truncation_level(losses_B, q, k)
     if kept is None:
         kept = losses_B < ceiling
+    elif not isinstance(kept, Tensor):
+        raise TypeError(f"kept is a {type(kept).__name__}; give a torch tensor of bool.")
     elif kept.shape != labels.shape or kept.dtype != torch.bool:
         raise ValueError(
             f"kept is {kept.dtype} {list(kept.shape)}; one bool per image is needed, "
@@ -160,7 +171,7 @@ def loss_of_p(p: Tensor | float, q: float, k: float | None = None) -> Tensor:
         k: in [0, 1), or None for no truncation.
 
     Returns:
-        float, of the shape of p.
+        float, of the shape of p; at least float32.
 
     Raises:
         ValueError: p, q or k out of range.
@@ -219,7 +230,8 @@ def label_log_probability(
     Raises:
         ValueError: temperature out of range, or shapes that disagree.
     """
-    _check_batch(embeddings, prototypes, labels, temperature)
+    check_temperature(temperature)
+    check_batch(embeddings, prototypes, labels)
     log_p_BC = class_log_probabilities(embeddings, prototypes, temperature)
     return log_p_BC.gather(-1, labels[..., None]).squeeze(-1)
 
@@ -305,7 +317,7 @@ class NormalizedSoftmaxLoss(nn.Module):
                 f"num_classes is {num_classes}, embedding_dim is {embedding_dim}; "
                 "at least 2 classes and 1 dimension are needed."
             )
-        _check_temperature(temperature)
+        check_temperature(temperature)
         self.temperature = temperature
         self.prototypes = nn.Parameter(torch.empty(num_classes, embedding_dim))
         self.reset_parameters(generator)
@@ -328,7 +340,12 @@ class NormalizedSoftmaxLoss(nn.Module):
             embeddings: float [B, D].
             labels: int64 [B] in [0, C), possibly wrong.
             indices: int64 [B], each image's place in the training set; only t-RNSL reads it.
+
+        Raises:
+            ValueError: shapes that disagree, or an empty batch, which has no mean.
         """
+        if not len(labels):
+            raise ValueError("The batch is empty; give at least one image.")
         return self.per_image(embeddings, labels, indices).mean()
 
     def extra_repr(self) -> str:
@@ -361,7 +378,7 @@ class RobustNormalizedSoftmaxLoss(NormalizedSoftmaxLoss):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(num_classes, embedding_dim, temperature, generator=generator)
-        _check_q(q)
+        check_q(q)
         self.q = q
 
     def per_image(
@@ -412,7 +429,7 @@ class TruncatedRobustNormalizedSoftmaxLoss(RobustNormalizedSoftmaxLoss):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(num_classes, embedding_dim, temperature, q, generator=generator)
-        _check_k(k)
+        check_k(k)
         if num_samples < 1:
             raise ValueError(f"num_samples is {num_samples}; give the number of training images.")
         self.k = k
@@ -468,28 +485,40 @@ class TruncatedRobustNormalizedSoftmaxLoss(RobustNormalizedSoftmaxLoss):
 # ------------------------------------------------------------------ validation
 
 
-def _check_q(q: float) -> None:
-    if not 0 < q <= 1:
-        raise ValueError(f"q is {q}; it must lie in (0, 1]. A small q is close to NSL, 1 is MAE.")
+def check_q(q: float) -> None:
+    """Refuse a q that is none, or that nothing can be divided by: ValueError."""
+    if not _LEAST <= q <= 1:
+        raise ValueError(
+            f"q is {q}; it must lie in (0, 1] (from {_LEAST:g} on). A small q is close to -log p, "
+            "1 is MAE."
+        )
 
 
-def _check_k(k: float) -> None:
+def check_k(k: float) -> None:
+    """Refuse a truncation level that is none: ValueError."""
     if not 0 <= k < 1:
         raise ValueError(f"k is {k}; it must lie in [0, 1). Images with p <= k are left out.")
 
 
-def _check_temperature(temperature: float) -> None:
-    if not 0 < temperature < math.inf:
-        raise ValueError(f"temperature is {temperature}; it must be above 0. The paper's is 0.05.")
+def check_temperature(temperature: float) -> None:
+    """Refuse a temperature that is none, or that a cosine cannot be divided by: ValueError."""
+    if not _LEAST <= temperature < math.inf:
+        raise ValueError(
+            f"temperature is {temperature}; it must be above 0 (from {_LEAST:g} on). "
+            "The paper's is 0.05."
+        )
 
 
 def _check_curve(p: Tensor | float, q: float, k: float | None) -> Tensor:
     if q != 0:  # a curve may show the limit, which is NSL
-        _check_q(q)
+        check_q(q)
     if k is not None:
-        _check_k(k)
+        check_k(k)
+    if not isinstance(p, Tensor | float | int):
+        raise TypeError(f"p is a {type(p).__name__}; give a number or a tensor of probabilities.")
     p = torch.as_tensor(p)
-    p = p if p.is_floating_point() else p.to(torch.get_default_dtype())
+    _check_real("p", p)
+    p = p.to(torch.promote_types(p.dtype, torch.float32))  # in half precision q log p underflows
     if not ((p >= 0) & (p <= 1)).all():
         raise ValueError(
             f"p runs from {p.min().item():g} to {p.max().item():g}; a probability lies in [0, 1]."
@@ -497,10 +526,23 @@ def _check_curve(p: Tensor | float, q: float, k: float | None) -> Tensor:
     return p
 
 
-def _check_batch(
-    embeddings: Tensor, prototypes: Tensor, labels: Tensor, temperature: float
-) -> None:
-    _check_temperature(temperature)
+def check_batch(embeddings: Tensor, prototypes: Tensor, labels: Tensor) -> None:
+    """Refuse what is no batch.
+
+    Args:
+        embeddings: float [B, D] or [M, B, D].
+        prototypes: float [C, D] or [M, C, D].
+        labels: int64 [B] or [M, B] in [0, C).
+
+    Raises:
+        TypeError: no tensors, or not of real numbers.
+        ValueError: shapes that disagree, labels of another type or out of range.
+    """
+    named = {"embeddings": embeddings, "prototypes": prototypes, "labels": labels}
+    for name, given in named.items():
+        if not isinstance(given, Tensor):
+            raise TypeError(f"{name} are a {type(given).__name__}; give a torch tensor.")
+        _check_real(name, given)
     if (
         embeddings.ndim not in (2, 3)
         or prototypes.ndim != embeddings.ndim
@@ -514,6 +556,11 @@ def _check_batch(
             "side, [M, B, D], [M, C, D] and [M, B]."
         )
     _check_range("labels", labels, prototypes.shape[-2], "the number of prototypes")
+
+
+def _check_real(name: str, given: Tensor) -> None:
+    if given.is_complex():
+        raise TypeError(f"{name}: {given.dtype} was given, where real numbers are needed.")
 
 
 def _check_range(name: str, values: Tensor, end: int, meaning: str) -> None:

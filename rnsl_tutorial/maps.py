@@ -3,15 +3,13 @@
 Shapes: K noise kinds, R rates, L losses, M test images, C classes.
 """
 
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnsl_tutorial.paths import shipped, written_whole
+from rnsl_tutorial.paths import DAMAGE, shipped, written_whole
 
 
 class EmbeddingMaps(NamedTuple):
@@ -48,13 +46,16 @@ def load(path: Path) -> EmbeddingMaps:
         FileNotFoundError: no such file.
         ValueError: the file is damaged or holds no maps.
     """
-    try:
-        with np.load(path) as members:
-            return EmbeddingMaps(**{name: _plain(members[name]) for name in EmbeddingMaps._fields})
-    except (KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ValueError(
-            f"{path} is damaged or holds no maps ({error}). Make it again with `rnsl maps`."
-        ) from error
+    with path.open("rb") as file:
+        try:
+            with np.load(file) as members:
+                return EmbeddingMaps(
+                    **{name: _plain(members[name]) for name in EmbeddingMaps._fields}
+                )
+        except DAMAGE as error:
+            raise ValueError(
+                f"{path} is damaged or holds no maps ({error}). Make it again with `rnsl maps`."
+            ) from error
 
 
 def load_shipped() -> EmbeddingMaps:

@@ -43,6 +43,7 @@ Labels = npt.NDArray[np.int64]
 Matrix = npt.NDArray[np.float64]
 Method = Literal["reference", "vectorized", "exact"]
 
+MAX_FEATURE = 1e100  # sums of products with normal draws stay finite
 FLIP_SPREAD = 0.1  # standard deviation of an image's own flip probability, as published
 ROW_SUM_TOLERANCE = 1e-12  # numpy's multinomial refuses a row that sums to more than 1 + 1e-12
 
@@ -72,6 +73,7 @@ def symmetric_transition(num_classes: int, rate: float) -> Matrix:
     """
     _check_num_classes(num_classes)
     _check_rate(rate)
+    rate = float(rate)  # a float32 would not let the rows sum to 1
     transition = np.full((num_classes, num_classes), rate / (num_classes - 1))
     np.fill_diagonal(transition, 1.0 - rate)
     return transition
@@ -94,6 +96,7 @@ def pair_flip_transition(num_classes: int, rate: float) -> Matrix:
     """
     _check_num_classes(num_classes)
     _check_rate(rate)
+    rate = float(rate)  # a float32 would not let the rows sum to 1
     identity = np.eye(num_classes)
     return (1.0 - rate) * identity + rate * np.roll(identity, 1, axis=1)
 
@@ -420,10 +423,13 @@ def _check_num_classes(num_classes: int) -> None:
 
 
 def _checked_transition(transition: npt.ArrayLike) -> Matrix:
+    if np.iscomplexobj(transition):
+        raise TypeError("transition holds complex numbers; probabilities are real.")
     matrix = np.asarray(transition, dtype=np.float64)
     if matrix.ndim != 2 or len(matrix) != matrix.shape[1] or len(matrix) < 2:
         raise ValueError(f"transition has shape {matrix.shape}; give a square one, [C, C], C >= 2.")
-    sums = matrix.sum(axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums = matrix.sum(axis=1)
     off = ~(np.abs(sums - 1.0) <= ROW_SUM_TOLERANCE)
     if off.any():
         row = int(off.argmax())
@@ -434,7 +440,7 @@ def _checked_transition(transition: npt.ArrayLike) -> Matrix:
     if matrix.min() < 0:
         i, j = np.unravel_index(matrix.argmin(), matrix.shape)
         raise ValueError(f"transition[{i}, {j}] is {matrix[i, j]}; probabilities are not negative.")
-    return matrix
+    return np.minimum(matrix, 1.0)  # rounding may have left 1 + 2e-16, which multinomial refuses
 
 
 def _checked_labels(labels: npt.ArrayLike, num_classes: int) -> Labels:
@@ -462,4 +468,10 @@ def _checked_features(features: npt.ArrayLike, count: int) -> npt.NDArray[Any]:
         )
     if not np.isfinite(given).all():
         raise ValueError("features hold NaN or infinite values; drop or repair those images.")
+    largest = float(np.abs(given).max(initial=0))
+    if largest > MAX_FEATURE:
+        raise ValueError(
+            f"features reach {largest:g}; their projections overflow above {MAX_FEATURE:g}. "
+            "Standardize them."
+        )
     return given

@@ -1,7 +1,10 @@
 """Where things lie: the files that come with the package, and the cache that it may fill."""
 
 import os
+import struct
 import uuid
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +13,13 @@ from typing import BinaryIO
 import platformdirs
 
 PACKAGE = Path(__file__).parent
+
+DAMAGE = (
+    *(AttributeError, KeyError, TypeError, ValueError, EOFError, MemoryError, OSError),
+    *(OverflowError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error),
+)
+"""What numpy, zipfile and json raise on the bytes of a file that is damaged or of another kind. A
+file is opened before: OSError then says that it is not there, or not to be read."""
 
 
 def shipped(*parts: str) -> Path:

@@ -26,6 +26,7 @@ from rnsl_tutorial.experiments import Fitted, Result
 from rnsl_tutorial.features import split_for
 from rnsl_tutorial.paths import written_whole
 from rnsl_tutorial.placement import place
+from rnsl_tutorial.spreadsheet import guarded
 from rnsl_tutorial.train import EpochReport, Source, Training, build_loss
 
 CHECKPOINTS = "checkpoints"
@@ -282,7 +283,7 @@ class Run:
 
         Columns: the file; the class of its folder; the class that it was given (another where the
         noise flipped it); the probability p of the given class; the likeliest class; and whether
-        t-RNSL keeps it (for other losses yes).
+        t-RNSL keeps it (for other losses yes). Names are as `spreadsheet.guarded` returns them.
         """
         names, files = self.data.archive.class_names, self.data.archive.files
         indices_N, folders_N = self.data.part("train")
@@ -294,13 +295,14 @@ class Run:
         likeliest_N = log_p_NC.argmax(dim=1)
         kept_N = getattr(self.loss, "kept", torch.ones_like(given_N, dtype=torch.bool)).cpu()
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
+        writer = csv.writer(text)
         writer.writerow(["file", "folder", "given", "p", "likeliest", "kept"])
         for i in p_N.argsort(stable=True).tolist():
             writer.writerow(
                 [
-                    files[indices_N[i]], names[folders_N[i]], names[given_N[i]], f"{p_N[i]:.6f}",
-                    names[likeliest_N[i]], int(kept_N[i]),
+                    guarded(files[indices_N[i]]), guarded(names[folders_N[i]]),
+                    guarded(names[given_N[i]]), f"{p_N[i]:.6f}",
+                    guarded(names[likeliest_N[i]]), int(kept_N[i]),
                 ]
             )  # fmt: skip
         return text.getvalue()
@@ -387,7 +389,7 @@ def save(folder: Path, made: Run, result: Result) -> None:
             file,
         )
     with written_whole(folder / TRAINING) as file:
-        file.write(made.training_table().encode())
+        file.write(made.training_table().encode("utf-8", "surrogateescape"))
     history = [report._asdict() for report in made.training.history]
     with written_whole(folder / HISTORY) as file:
         file.write(json.dumps(history, indent=1).encode())

@@ -5,8 +5,6 @@ K neighbours.
 """
 
 import json
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rnsl_tutorial.paths import shipped, written_whole
+from rnsl_tutorial.paths import DAMAGE, shipped, written_whole
 
 FULL_SCALE = 65535  # of coordinates
 MOST_P = 255  # the code of p = 1
@@ -111,14 +109,15 @@ def load(path: Path) -> Projections:
         FileNotFoundError: no such file.
         ValueError: the file is damaged or holds no such table.
     """
-    try:
-        with path.open("rb") as file, np.load(file) as members:  # numpy leaves a bad file open
-            return Projections(**{name: _read(members, name) for name in Projections._fields})
-    except (KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ValueError(
-            f"{path} is damaged or holds no projections ({error}). Make it again with "
-            "`rnsl projections`."
-        ) from error
+    with path.open("rb") as file:
+        try:
+            with np.load(file) as members:
+                return Projections(**{name: _read(members, name) for name in Projections._fields})
+        except DAMAGE as error:
+            raise ValueError(
+                f"{path} is damaged or holds no projections ({error}). Make it again with "
+                "`rnsl projections`."
+            ) from error
 
 
 def load_shipped() -> Projections:

@@ -40,6 +40,10 @@ def update_kept(
         raise ValueError(f"There is no pruning rule {rule!r}; choose one of {', '.join(RULES)}.")
     if rule == "paper":
         loss.update_kept(embeddings, labels, torch.arange(len(labels), device=labels.device))
+    elif labels.shape != loss.kept.shape:
+        raise ValueError(
+            f"labels are {list(labels.shape)}; give those of all {len(loss.kept)} training images."
+        )
     else:
         kept_N = kept_by_ratio(
             embeddings, loss.prototypes, labels, k=loss.k, temperature=loss.temperature
@@ -72,7 +76,13 @@ def kept_by_ratio(
 
     Returns:
         bool [N].
+
+    Raises:
+        ValueError: k or temperature out of range, or shapes that disagree.
     """
+    losses.check_k(k)
+    losses.check_temperature(temperature)
+    losses.check_batch(embeddings, prototypes, labels)
     cosines_NC = F.normalize(embeddings, dim=1) @ F.normalize(prototypes, dim=1).T
     label_N = cosines_NC.gather(1, labels[:, None]).squeeze(1)
     margin = temperature * math.log(1 / k) if k > 0 else math.inf

@@ -50,8 +50,8 @@ from rnsl_tutorial import (
     pixels,
     report,
 )
-from rnsl_tutorial.config import PRESETS, Config, parse_settings
-from rnsl_tutorial.experiments import NOISES, Result
+from rnsl_tutorial.config import NOISES, PRESETS, Config, parse_settings
+from rnsl_tutorial.experiments import Result
 from rnsl_tutorial.paths import shipped, written_whole
 from rnsl_tutorial.workers import Processes, RayTasks, Workers, local_threads
 

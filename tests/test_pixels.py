@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from rnsl_tutorial import evaluate, experiments, losses, pixels
-from rnsl_tutorial.config import Config
+from rnsl_tutorial.config import NOISES, Config
 from rnsl_tutorial.devices import Hardware
 
 CPU = Hardware(accelerator="cpu")
@@ -92,7 +92,7 @@ def test_bfloat16_and_contiguous_images_learn_too(data: pixels.Data) -> None:
     assert made.embed("test").dtype == torch.float32
 
 
-@pytest.mark.parametrize("kind", experiments.NOISES)
+@pytest.mark.parametrize("kind", NOISES)
 def test_every_kind_of_noise_can_be_put_on_images(kind: str, data: pixels.Data) -> None:
     config = replace(TINY, noise=kind)
     given = pixels.corrupt(data, config)

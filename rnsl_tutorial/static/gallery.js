@@ -56,6 +56,8 @@ function countDecisions() {
   byId("download").textContent = `Download decisions (${count})`;
 }
 
+/* As spreadsheet.py does: what begins like a formula is made text by an apostrophe. */
+const guarded = (text) => (/^[=+\-@\t\r\n']/.test(text) ? `'${text}` : text);
 const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
 function downloadDecisions() {
@@ -67,7 +69,7 @@ function downloadDecisions() {
     decisions.get(image.file),
   ]);
   const lines = [["file", "given", "suggested", "decision"], ...rows];
-  const text = lines.map((row) => row.map(quoted).join(",") + "\r\n").join("");
+  const text = lines.map((row) => row.map(guarded).map(quoted).join(",") + "\r\n").join("");
   const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
   element("a", { href: address, download: "decisions.csv" }).click();
   setTimeout(() => URL.revokeObjectURL(address), 1000);
