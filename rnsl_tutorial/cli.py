@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from rnsl_tutorial import __version__
+from rnsl_tutorial.config import BASELINES, LOSSES, NOISES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,7 +43,14 @@ def _in_one_line(error: Exception) -> str:
     said = str(error)
     if isinstance(error, OSError) and error.filename and error.strerror:
         said = f"{error.filename}: {error.strerror}."  # Python's own begins with "[Errno"
-    return " ".join(said.split())
+    return _printable(" ".join(said.split()))
+
+
+def _printable(text: str) -> str:
+    """Escape what could steer a terminal, or what is no text, in the name of a file or folder."""
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
+    )
 
 
 def _who() -> str:
@@ -102,6 +110,28 @@ def lab(
     for name in copied.kept:
         typer.echo(f"{name} is yours and was kept. For our newer one, rename or delete it first.")
     notebooks.start(folder, arguments[len(named) :])
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def explore(
+    ip: Annotated[str, typer.Option(help="0.0.0.0 lets other computers in.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(help="If it is taken, the next free one.", min=1, max=65535)
+    ] = 8866,
+    options: Annotated[
+        list[str] | None, typer.Argument(metavar="[VOILA OPTIONS]...", show_default=False)
+    ] = None,
+) -> None:
+    """Open the explorers alone, without code, as one page in the browser, for a lecture.
+
+    Further options go to Voila, for example: rnsl explore --no-browser --show_tracebacks=True. Each
+    open page runs a Python of its own on this computer. For many viewers take the pages of `make
+    site`, which need none.
+    """
+    from rnsl_tutorial import explore as page
+    from rnsl_tutorial import paths
+
+    page.start(paths.shipped("notebooks", page.NOTEBOOK), ip, port, options or [])
 
 
 @app.command()
@@ -165,17 +195,12 @@ def experiment(
     ] = None,
     noise: Annotated[
         list[str],
-        typer.Option(
-            help="symmetric, pair_flip, label_dependent or instance_dependent; repeatable."
-        ),
+        typer.Option(help=f"{', '.join(NOISES)}; repeatable."),
     ] = ["symmetric"],  # noqa: B006 - typer copies it
     rate: Annotated[list[float], typer.Option(help="Share of wrong labels; repeatable.")] = [0.5],  # noqa: B006
     loss: Annotated[
         list[str],
-        typer.Option(
-            help="nsl, rnsl, trnsl; to compare: nsl_tuned, ce, gce, sce, nce_rce, proxy_anchor, "
-            "arcface, supcon; repeatable."
-        ),
+        typer.Option(help=f"{', '.join(LOSSES)}; to compare: {', '.join(BASELINES)}; repeatable."),
     ] = ["nsl", "rnsl", "trnsl"],  # noqa: B006
     seeds: Annotated[int, typer.Option(help="Runs of each cell.")] = 3,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
@@ -267,8 +292,7 @@ def train(
     noise: Annotated[
         str,
         typer.Option(
-            help="symmetric, pair_flip, instance_dependent, or label_dependent (for the classes of "
-            "aid, nwpu45 and scenes)."
+            help=f"{', '.join(NOISES)}; label_dependent for the classes of aid, nwpu45 and scenes."
         ),
     ] = "symmetric",
     rate: Annotated[float, typer.Option(help="Share of wrong labels.")] = 0.0,
@@ -518,7 +542,7 @@ def _show_audit(found: "Audit") -> None:
         said += f" ({estimate.low[0]:.1%} to {estimate.high[0]:.1%})"
     typer.echo(said + ("." if estimate else ", if the heads' own probabilities are right."))
     worst = found.class_noise.argsort()[::-1][:5]
-    shares = (f"{found.class_names[c]} {found.class_noise[c]:.0%}" for c in worst)
+    shares = (f"{_printable(found.class_names[c])} {found.class_noise[c]:.0%}" for c in worst)
     typer.echo(f"Most wrong labels, of those given the name: {', '.join(shares)}.")
     if estimate is None:
         typer.echo("No precision is estimated: no flips, or too few, were planted.")
@@ -671,9 +695,7 @@ def build_projections(
     out: Annotated[Path, typer.Option(help="File to write.")] = Path(
         "data", "aid", "projections.npz"
     ),
-    noise: Annotated[
-        str, typer.Option(help="symmetric, pair_flip, label_dependent or instance_dependent.")
-    ] = "symmetric",
+    noise: Annotated[str, typer.Option(help=f"{', '.join(NOISES)}.")] = "symmetric",
     rate: Annotated[float, typer.Option(help="Share of wrong labels.")] = 0.5,
     seed: Annotated[int, typer.Option(help="Of noise, weights, batches and images.")] = 0,
 ) -> None:
