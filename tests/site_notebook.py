@@ -39,8 +39,8 @@ explorer
 def small_notebook() -> NotebookNode:
     """Two views of an explorer, another one in a box, a progress bar, a slider, a figure, ..."""
     code = nbformat.v4.new_code_cell
-    tagged = {"tags": ["hidden-assert"]}
     cells = [
+        code("print('on Colab')", metadata={"tags": ["colab"]}),
         nbformat.v4.new_markdown_cell(OPENING),
         code(EXPLORERS),
         code("ipywidgets.VBox([explorer, EmbeddingExplorer(small_maps(), loss='rnsl')])"),
@@ -49,7 +49,7 @@ def small_notebook() -> NotebookNode:
         code("ipywidgets.FloatSlider(description='lonely')"),
         code("import matplotlib.pyplot as plt\nplt.plot([0, 1])\nplt.show()"),
         code("def your_turn():\n    raise NotImplementedError\nprint('<b>p</b> & $q$')"),
-        code("assert 'the claim' + str(print('held'))", metadata=tagged),
+        code("assert 'the claim' + str(print('held'))", metadata={"tags": ["hidden-assert"]}),
     ]
     return nbformat.v4.new_notebook(cells=cells)
 

@@ -1,126 +1,168 @@
-"""The pages of `make site`: what is in them, what is not, and that they load nothing."""
+"""What `make site` makes of notebooks, formulas and docstrings, before Sphinx writes the pages."""
 
 import base64
 import json
 import re
-from html.parser import HTMLParser
+import shutil
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
+import yaml
 from nbformat import NotebookNode
 from site_notebook import OPENING, small_notebook
 from synthetic_maps import small_maps
 
-from notebooks import build, export
+from docs import build as site
+from docs import executed, extension
+from docs.mathml import mathml
+from rnsl_tutorial.explorers import page
 
-SOURCES = sorted((build.FOLDER / "source").glob("[0-9][0-9]_*.py"))
+ROOT = executed.ROOT
+NUMBERED = [source for source in site.sources() if source.name[0].isdigit()]
 
 
-class Text(HTMLParser):
-    """The words of a page, without code, scripts and styles."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.hidden, self.words = 0, ""
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: object) -> None:
-        self.hidden += tag in ("code", "pre", "script", "style")
-
-    def handle_endtag(self, tag: str) -> None:
-        self.hidden -= tag in ("code", "pre", "script", "style")
-
-    def handle_data(self, data: str) -> None:
-        self.words += "" if self.hidden else data
+# ------------------------------------------------------------------ executed notebooks
 
 
 @pytest.fixture(scope="module")
 def notebook() -> NotebookNode:
-    return export.executed(small_notebook())
+    return executed.executed(small_notebook())
 
 
-@pytest.fixture(scope="module")
-def page(notebook: NotebookNode) -> str:
-    return export.notebook_page(notebook)
+def outputs(notebook: NotebookNode) -> str:
+    return json.dumps([cell.get("outputs", []) for cell in notebook.cells])
 
 
-# ------------------------------------------------------------------ a page
-
-
-def test_each_view_is_a_mount_and_each_explorer_one_model(page: str) -> None:
-    mounts = re.findall(r'data-explorer="(\w+)"', page)
-    models = re.findall(r'<script type="application/json" data-model="(\w+)">(.*?)</script>', page)
+def test_each_view_is_a_mount_and_each_explorer_one_model(notebook: NotebookNode) -> None:
+    mounts = re.findall(r'data-explorer=\\"(\w+)', outputs(executed.for_page(notebook)))
+    scripts = page.scripts(executed.explorer_models(notebook))
+    models = re.findall(
+        r'<script type="application/json" data-model="(\w+)">(.*?)</script>', scripts
+    )
     assert [mounts.count(name) for name, _ in models] == [2, 1]
     assert mounts[0] == mounts[1] == models[0][0]
     states = [json.loads(text)["state"] for _, text in models]
-    assert "<pre>0.55</pre>" in page  # a later cell set it, which moves no explorer above it
+    assert "0.55" in outputs(notebook)  # a later cell set it, which moves no explorer above it
     assert [(state["rate"], state["loss"]) for state in states] == [(0.3, "nsl"), (0.0, "rnsl")]
     assert set(states[0]) == {"noise", "rate", "loss", "_controls", "_table"}
     packed = states[0]["_table"]["coordinates"]["data"]["base64"]
     assert base64.b64decode(packed) == small_maps().coordinates.tobytes()
 
 
-def test_what_needs_a_kernel_or_hides_the_claim_is_left_out(page: str) -> None:
-    assert page.count("needs a kernel") == 1  # the lonely slider
-    assert "0/3" not in page
-    for absent in ("lonely</", "the claim", "held", "FloatProgress", "widget-view", "widget-state"):
-        assert absent not in page, absent
-    assert "your_turn" in page
+def test_what_needs_a_kernel_or_hides_the_claim_is_left_out(notebook: NotebookNode) -> None:
+    text = nbformat.writes(executed.for_page(notebook))
+    assert text.count("needs a kernel") == 1  # the lonely slider
+    for absent in ("0/3", "the claim", "held", "on Colab", "FloatProgress", "widget-view"):
+        assert absent not in text, absent
+    assert "your_turn" in text
+    assert "widget-view" in nbformat.writes(notebook)  # which stays as it is
 
 
-def test_a_page_says_what_it_is_and_how_to_run_it(page: str) -> None:
-    assert page.startswith("<!doctype html>")
-    assert '<html lang="en">' in page
-    assert "<title>7. A small page</title>" in page
-    assert "make lab" in page
-    assert "&lt;b&gt;p&lt;/b&gt; &amp; $q$" in page
-    assert 'src="data:image/png;base64,' in page
-    assert "No description has been provided" not in page
-
-
-def test_mathematics_is_mathml_also_in_tables_and_answers(page: str) -> None:
-    assert page.count("<math") == 5
-    assert len(re.findall('<math[^>]* display="block"', page)) == 1
-    assert '<mo form="prefix">' in page
-    assert Text(page).words.count("$") == 1  # that of a price
-
-
-def test_links_lead_to_the_other_pages_and_load_nothing(page: str) -> None:
-    assert 'href="00_start_here.html"' in page
-    assert 'href="https://doi.org/10.1109/TGRS.2020.3042607"' in page
-    assert export.loaded_from_elsewhere(page) == []
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        '<script src="https://cdn.invalid/a.js"></script>',
-        '<img src="//cdn.invalid/a.js">',
-        '<link rel="stylesheet" href="https://cdn.invalid/a.js">',
-        "<style>@import 'https://cdn.invalid/a.js';</style>",
-        "<style>body { background: url(https://cdn.invalid/a.js) }</style>",
-        '<p style="background: url(https://cdn.invalid/a.js)">',
-    ],
-)
-def test_what_a_page_would_load_is_found_and_refused(
-    text: str, monkeypatch: pytest.MonkeyPatch
+def test_results_are_kept_until_the_notebook_or_the_project_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert [a.removeprefix("https:") for a in export.loaded_from_elsewhere(text)] == [
-        "//cdn.invalid/a.js"
-    ]
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(OPENING + text)])
-    with pytest.raises(ValueError, match=r"'7. A small page' would load .*cdn.invalid/a.js"):
-        export.notebook_page(notebook)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("6 * 7")])
+    kept = executed.Kept(tmp_path / "kept")
+    assert kept.find("one", notebook) is None
+    made = kept.execute("one", notebook)
+    assert made.cells[0].outputs[0].data["text/plain"] == "42"
+    assert kept.find("one", notebook) == made
+    assert kept.find("two", notebook) is None
+    other = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("6 * 8")])
+    assert kept.find("one", other) is None
+    monkeypatch.setattr(executed, "_of_the_project", lambda: "another version")
+    assert kept.find("one", notebook) is None
+    monkeypatch.setattr(executed, "executed", lambda notebook: notebook)
+    kept.execute("one", notebook)
+    assert len(list(kept.folder.iterdir())) == 1  # the earlier one went
 
 
-def test_the_policy_of_a_page_allows_nothing_from_a_network(page: str) -> None:
-    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
-    assert policy
-    assert policy[1].split() == ["default-src", "'unsafe-inline'", "data:", "blob:"]
+@pytest.mark.parametrize("source", NUMBERED, ids=lambda source: source.stem)
+def test_every_notebook_says_its_title_question_and_time(source: Path) -> None:
+    of = executed.about(site.learners(source))
+    assert re.match(r"\d+\. \w", of.title)
+    assert of.question.endswith("?")
+    assert re.fullmatch(r"\d+ min", of.time)
 
 
-# ------------------------------------------------------------------ mathematics
+def test_a_notebook_that_does_not_say_so_is_named() -> None:
+    cells = [nbformat.v4.new_markdown_cell("# 1. Silent\nThe question: **why?**")]
+    with pytest.raises(ValueError, match="names no time: '# 1"):
+        executed.about(nbformat.v4.new_notebook(cells=cells))
+
+
+# ------------------------------------------------------------------ which are executed
+
+
+def test_only_the_chosen_notebooks_are_executed_and_the_others_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executed, "executed", lambda notebook: notebook)
+    sources = [tmp_path / f"{name}.py" for name in ("01_one", "02_two")]
+    for source in sources:
+        source.write_text("# %% [markdown]\n# " + OPENING.replace("\n", "\n# "))
+    told: list[str] = []
+    kept = executed.Kept(tmp_path / "kept")
+    made = site.run_all(sources, kept, ("02",), told.append)
+    assert list(made) == ["01_one", "02_two"]
+    assert told[0] == "01_one: not executed, a page without results"
+    assert told[1].startswith("02_two: executed in ")
+    site.run_all(sources, kept, ("",), told.append)
+    assert told[2].startswith("01_one: executed in ")
+    assert told[3] == "02_two: unchanged since it was last executed"
+
+
+def test_a_page_says_whether_its_notebook_was_run(notebook: NotebookNode, tmp_path: Path) -> None:
+    unrun = small_notebook()
+    site.lay_out({"01_run": notebook, "02_unrun": unrun}, tmp_path)
+    run, plain = (
+        nbformat.read(tmp_path / "notebooks" / f"{name}.ipynb", as_version=4)
+        for name in ("01_run", "02_unrun")
+    )
+    assert "make lab" in run.cells[1].source
+    assert "was not run" in plain.cells[1].source
+    assert (tmp_path / "notebooks" / "01_run.end.html").exists()
+    assert not (tmp_path / "notebooks" / "02_unrun.end.html").exists()
+
+
+def test_the_start_page_lists_the_numbered_notebooks(tmp_path: Path) -> None:
+    notebooks = {"07_small": small_notebook(), "explorers": small_notebook()}
+    site.lay_out(notebooks, tmp_path)
+    start = (tmp_path / "index.md").read_text()
+    row = "| [7. A small page](notebooks/07_small.ipynb) | does $q$ move? | 5 min |"
+    assert row in start
+    assert "notebooks/explorers.ipynb" not in start
+    assert 'data-explorer="start"' in start
+    assert 'data-model="start"' in (tmp_path / "index.end.html").read_text()
+
+
+@pytest.mark.parametrize("wrong", [[], ["index.html links to absent"]])
+def test_a_fault_of_the_pages_fails_the_build(
+    wrong: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(site, "run_all", lambda *_: {})
+    monkeypatch.setattr(site, "lay_out", lambda *_: None)
+    monkeypatch.setattr(site, "write_pages", lambda *_: wrong)
+    assert site.main(["--out", str(tmp_path)]) == len(wrong)
+    assert capsys.readouterr().out.splitlines() == [*wrong, f"Open {tmp_path / 'index.html'}"]
+
+
+def test_a_folder_with_something_else_is_not_emptied(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "thesis.txt").touch()
+    with pytest.raises(SystemExit):
+        site.main(["--out", str(tmp_path)])
+    assert "holds something else than a site" in capsys.readouterr().err
+    assert (tmp_path / "thesis.txt").exists()
+
+
+# ------------------------------------------------------------------ formulas
 
 
 @pytest.mark.parametrize(
@@ -133,63 +175,81 @@ def test_the_policy_of_a_page_allows_nothing_from_a_network(page: str) -> None:
 )
 def test_a_formula_that_cannot_be_read_is_refused(latex: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        export.markdown_html(f"Here: ${latex}$.")
+        mathml(latex)
 
 
 def test_functions_stand_apart_from_letters_but_not_from_brackets() -> None:
-    assert re.sub("<[^m/].*?>", "", export.mathml(r"q \log p")).count("<mspace") == 2
-    assert export.mathml(r"\log(p)").count("<mspace") == 0
+    assert re.sub("<[^m/].*?>", "", mathml(r"q \log p")).count("<mspace") == 2
+    assert mathml(r"\log(p)").count("<mspace") == 0
+    assert '<mo form="prefix">' in mathml("L = -x")
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
-def test_every_formula_of_a_notebook_becomes_mathml(source: Path) -> None:
-    cells = nbformat.reads(build.build(source, solutions=True), as_version=4).cells
-    made = [export.markdown_html(cell.source) for cell in cells if cell.cell_type == "markdown"]
-    assert any("<math" in text for text in made)
-    words = "\n".join(Text(text).words for text in made)
-    assert re.findall(r".*\$.*|.*\\[a-z]+.*", words) == []
+# ------------------------------------------------------------------ docstrings
 
 
-# ------------------------------------------------------------------ the index and the folder
+def test_a_docstring_means_what_it_says() -> None:
+    said = r"""Take \*labels and p**q.
+
+The |x| of ``a**b`` and `c_`, which fits left_:
+
+    p**q = exp(q log p)
+
+      q_
+
+It is ce_, then:
+    not set apart**
+"""
+    shown = r"""Take \*labels and p\**q.
+
+The \|x\| of ``a**b`` and `c_`, which fits left\_::
+
+    p**q = exp(q log p)
+
+      q_
+
+It is ce\_, then:
+    not set apart\**
+"""
+    said = said.replace(r"\*labels", "*labels")
+    assert "\n".join(extension.plain(said.split("\n"))) == shown
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
-def test_every_notebook_says_its_title_question_and_time(source: Path) -> None:
-    of = export.about(nbformat.reads(build.build(source), as_version=4))
-    assert re.match(r"\d+\. \w", of.title)
-    assert of.question.endswith("?")
-    assert re.fullmatch(r"\d+ min", of.time)
+def test_every_module_is_in_the_reference() -> None:
+    pages = "\n".join(path.read_text() for path in (ROOT / "docs" / "api").glob("*.md"))
+    documented = set(re.findall(r"automodule:: rnsl_tutorial\.(\w+)", pages))
+    package = (ROOT / "rnsl_tutorial").glob("[a-z]*")
+    modules = {p.stem for p in package if p.suffix == ".py" or (p / "__init__.py").exists()}
+    assert documented == modules
 
 
-def test_a_notebook_that_does_not_say_so_is_named() -> None:
-    cells = [nbformat.v4.new_markdown_cell("# 1. Silent\nThe question: **why?**")]
-    with pytest.raises(ValueError, match="names no time: '# 1"):
-        export.about(nbformat.v4.new_notebook(cells=cells))
+# ------------------------------------------------------------------ workflows
 
 
-def test_the_site_is_one_page_a_notebook_and_an_index(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(export, "executed", lambda notebook: notebook)
-    sources = [tmp_path / f"{name}.py" for name in ("01_one", "02_two")]
-    for source in sources:
-        number = source.stem[1]
-        text = OPENING.replace("# 7. A small", f"# {number}. <Small>").replace("\n", "\n# ")
-        source.write_text(f"# %% [markdown]\n# {text}")
-    told: list[str] = []
-    export.write_site(sources, tmp_path / "site", told.append)
-    names = ["01_one.html", "02_two.html"]
-    assert sorted(p.name for p in (tmp_path / "site").iterdir()) == [*names, "index.html"]
-    assert [line.split(":")[0] for line in told[:2]] == names
-    assert all(" MB, written in " in line for line in told[:2])
-    assert told[2] == f"Open {tmp_path / 'site' / 'index.html'}"
-    index = (tmp_path / "site" / "index.html").read_text()
-    for number, name in zip("12", names, strict=True):
-        assert f'<a href="{name}">{number}. &lt;Small&gt; page</a>' in index
-    assert index.count("5 min") == index.count("<math") == 2
-    told.clear()
-    (tmp_path / "site" / names[0]).write_text("as it was")
-    export.write_site(sources, tmp_path / "site", told.append, only=("02",))
-    assert [line.split(":")[0] for line in told[:-1]] == names[1:]
-    assert (tmp_path / "site" / names[0]).read_text() == "as it was"
-    assert (tmp_path / "site" / "index.html").read_text() == index
+def workflow(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / ".github" / "workflows" / name).read_text())
+    return loaded
+
+
+def steps(job: dict[str, Any], key: str) -> list[str]:
+    return [step[key] for step in job["steps"] if key in step]
+
+
+def test_the_workflow_publishes_what_make_site_writes() -> None:
+    jobs = workflow("pages.yml")["jobs"]
+    assert "make site TORCH=cpu" in steps(jobs["build"], "run")
+    uploaded = [step["with"]["path"] for step in jobs["build"]["steps"] if "pages" in str(step)]
+    assert [ROOT / path for path in uploaded] == [site.SITE]
+    assert re.search("^site:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert jobs["publish"]["needs"] == "build"
+    assert jobs["publish"]["permissions"] == {"pages": "write", "id-token": "write"}
+
+
+@pytest.mark.parametrize("name", ["pages.yml", "tests.yml"])
+def test_a_workflow_may_only_read_unless_a_job_needs_more(name: str) -> None:
+    assert workflow(name)["permissions"] == {"contents": "read"}
+
+
+def test_the_workflow_of_the_tests_runs_the_gate() -> None:
+    commands = steps(workflow("tests.yml")["jobs"]["test"], "run")
+    assert commands[-1] == ".ci/run"
+    assert shutil.which(str(ROOT / commands[-1]))

@@ -58,6 +58,11 @@ def standalone_html(*explorers: anywidget.AnyWidget, title: str = "Explorer") ->
         title: of the page.
     """
     models = {str(i): model(explorer.get_state()) for i, explorer in enumerate(explorers)}
+    return page_of(models, title=title)
+
+
+def page_of(models: Mapping[str, Model], *, title: str = "Explorer") -> str:
+    """Return a web page in which the explorers of these models stand one below the other."""
     return _PAGE.format(
         title=html.escape(title),
         styles=style_sheet(models.values()),

@@ -11,8 +11,10 @@ from harness import ROOT, SCREENSHOTS, JupyterLab, Open, curve, lab_server
 from playwright.sync_api import Browser, Locator, expect
 from tiny_scenes import tiny_run
 
-from notebooks import build, export
+from docs import executed
+from notebooks import build
 from rnsl_tutorial.dashboard import Dashboard
+from rnsl_tutorial.explorers.page import page_of
 
 LIVE_MS = 60_000
 
@@ -103,13 +105,11 @@ def test_the_slider_leaves_the_buttons_free(
 def test_an_exported_notebook_keeps_the_curves_of_a_run_that_it_waited_for(
     open_page: Open, tmp_path: Path, browser: Browser
 ) -> None:
-    opening = "# 6. Live\nThe question: **is it kept?** **Time** 1 min."
-    cells = [nbformat.v4.new_markdown_cell(opening)]
     code = [CELLS[0].replace("EPOCHS = 40", "EPOCHS = 3"), "moments = dashboard.wait()", "1 + 1"]
-    cells += map(nbformat.v4.new_code_cell, code)
-    notebook = export.executed(nbformat.v4.new_notebook(cells=cells))
+    cells = [nbformat.v4.new_code_cell(cell) for cell in code]
+    notebook = executed.executed(nbformat.v4.new_notebook(cells=cells))
     file = tmp_path / "06.html"
-    file.write_text(export.notebook_page(notebook), encoding="utf-8")
+    file.write_text(page_of(executed.explorer_models(notebook)), encoding="utf-8")
     page = browser.new_page()
     page.goto(file.as_uri())
     note = page.locator(".rnsl-dashboard .rnsl-note")

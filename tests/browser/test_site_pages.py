@@ -1,50 +1,147 @@
-"""A page of `make site` in Chromium, without a kernel and without a network."""
+"""The site of `make site`: built whole, then read in Chromium without a kernel or a network."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
-from harness import SCREENSHOTS, Explorer
+from harness import ROOT, SCREENSHOTS, Explorer
 from playwright.sync_api import Browser, Locator, Page, expect
 from site_notebook import notebook_of_all_explorers, small_notebook
 from synthetic_maps import small_maps
 
 from benchmarks.ui import explorers_to_measure
-from notebooks import export
+from docs import build as site
+from docs import executed
+from docs.extension import REPOSITORY
 
 MAPS = small_maps()
+SMALL = "notebooks/00_start_here.html"  # the small notebook stands in the place of a real one
+PAGES = ["index.html", "README.html", SMALL, "docs/api/losses.html", "data/results/README.html"]
+POLICY = ["default-src", "'self'", "'unsafe-inline'", "data:", "blob:"]
+BRIGHTNESS = """(element, name) =>
+    Math.max(...getComputedStyle(element)[name].match(/[\\d.]+/g).slice(0, 3))"""
 
 
-@contextmanager
-def opened(file: Path, browser: Browser, **options: Any) -> Iterator[Page]:
-    """A page without a network, which must ask for nothing and complain of nothing."""
-    problems: list[str] = []
-    asked: list[str] = []
-    context = browser.new_context(viewport={"width": 1000, "height": 800}, offline=True, **options)
-    page = context.new_page()
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda message: problems.append(message.text))
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(file.as_uri())
-    yield page
-    context.close()
-    assert problems == []
-    assert [url for url in asked if not url.startswith(("data:", "blob:"))] == [file.as_uri()]
+class Site(NamedTuple):
+    """What was built, and what was wrong with it."""
+
+    folder: Path
+    wrong: list[str]
 
 
 @pytest.fixture(scope="module")
-def file(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("site") / "07_small.html"
-    notebook = export.executed(small_notebook())
-    path.write_text(export.notebook_page(notebook), encoding="utf-8")
-    return path
+def built(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """The whole site: two notebooks that were executed, and the real ones that were not."""
+    folder = tmp_path_factory.mktemp("site")
+    notebooks = {source.stem: site.learners(source) for source in site.sources()}
+    notebooks["00_start_here"] = executed.executed(small_notebook())
+    everyone = notebook_of_all_explorers(explorers_to_measure())
+    notebooks["explorers"] = executed.executed(everyone)
+    site.lay_out(notebooks, folder / "laid_out")
+    return Site(folder / "site", site.write_pages(folder / "laid_out", folder / "site"))
 
 
-@pytest.fixture(params=["light", "dark"])
-def page(file: Path, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    with opened(file, browser, color_scheme=request.param) as page:
+# ------------------------------------------------------------------ as it lies in the folder
+
+
+class Words(HTMLParser):
+    """The words of a page's article, without code."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.inside, self.hidden, self.text = 0, 0, ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.inside += tag == "article"
+        self.hidden += tag in ("code", "pre", "script", "style")
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside -= tag == "article"
+        self.hidden -= tag in ("code", "pre", "script", "style")
+
+    def handle_data(self, data: str) -> None:
+        self.text += data if self.inside and not self.hidden else ""
+
+
+def test_nothing_is_wrong_with_references_formulas_links_and_what_pages_load(built: Site) -> None:
+    assert built.wrong == []
+
+
+def test_every_notebook_and_text_is_a_page(built: Site) -> None:
+    expected = {f"notebooks/{source.stem}.html" for source in site.sources()}
+    expected |= {*PAGES, "CONTRIBUTING.html", "CHANGELOG.html", "notebooks/TEACHING.html"}
+    pages = {file.relative_to(built.folder).as_posix() for file in built.folder.rglob("*.html")}
+    assert expected <= pages
+
+
+def test_formulas_of_every_notebook_are_mathml(built: Site) -> None:
+    for source in site.sources():
+        page = (built.folder / "notebooks" / f"{source.stem}.html").read_text()
+        words = Words(page).text
+        prices = ["costs $5"] * (source.stem in ("00_start_here", "explorers"))  # of OPENING
+        assert re.findall(r"\S*\s\S*\$\S*|\\[a-z]+", words) == prices, source.stem
+        assert "<math" in page, source.stem
+
+
+def test_pages_tell_nothing_of_the_machine_that_built_them(built: Site) -> None:
+    for file in built.folder.rglob("*.html"):
+        text = file.read_text().replace(f"'{ROOT}/tests'", "")  # the small notebook's own code
+        for told in (str(ROOT), str(built.folder), "pypi.org"):
+            assert told not in text, (file, told)
+
+
+def test_a_relative_link_to_a_file_without_a_page_leads_to_the_repository(built: Site) -> None:
+    text = (built.folder / "README.html").read_text()
+    assert f'href="{REPOSITORY}/blob/main/rnsl_tutorial/losses.py"' in text
+    assert 'href="notebooks/05_truncation.html"' in text
+
+
+def test_every_page_forbids_requests_to_others(built: Site) -> None:
+    for file in built.folder.rglob("*.html"):
+        if "_static" not in file.parts:
+            policy = re.search(r'Content-Security-Policy" content="([^"]*)"', file.read_text())
+            assert policy, file
+            assert policy[1].split() == POLICY
+
+
+def test_the_reference_shows_types_and_what_belongs_to_a_class(built: Site) -> None:
+    text = (built.folder / "docs" / "api" / "losses.html").read_text()
+    assert 'id="rnsl_tutorial.losses.rnsl"' in text
+    assert "losses.py#L" in text
+    explorers = Words((built.folder / "docs" / "api" / "explorers.html").read_text()).text
+    assert "A trait which" not in explorers  # what traitlets and anywidget say of themselves
+    for page in (built.folder / "docs" / "api").glob("*.html"):
+        assert "Alias for field number" not in page.read_text(), page
+
+
+# ------------------------------------------------------------------ in the browser
+
+
+@contextmanager
+def opened(file: Path, browser: Browser, query: str = "", **options: Any) -> Iterator[Page]:
+    """A page without a network, which must ask for nothing else and complain of nothing."""
+    problems: list[str] = []
+    asked: list[str] = []
+    context = browser.new_context(viewport={"width": 1200, "height": 900}, offline=True, **options)
+    page = context.new_page()
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda said: problems.append(said.text) if said.type != "log" else None)
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(file.as_uri() + query)
+    yield page
+    context.close()
+    assert problems == []
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+@pytest.fixture
+def page(built: Site, browser: Browser) -> Iterator[Page]:
+    with opened(built.folder / SMALL, browser) as page:
         yield page
 
 
@@ -73,8 +170,8 @@ def test_a_slider_moves_all_views_of_its_explorer_and_no_other(page: Page) -> No
         expect(readout).to_contain_text(told(rate, loss))
 
 
-def test_formulas_are_drawn_and_nothing_is_wider_than_the_page(page: Page) -> None:
-    sizes = page.locator("math").evaluate_all(
+def test_formulas_are_drawn_and_answers_stay_folded(page: Page) -> None:
+    sizes = page.locator("article math").evaluate_all(
         "all => all.filter(math => math.checkVisibility()).map(math => math.clientHeight)"
     )
     assert len(sizes) == 4  # one waits in an answer that is closed
@@ -82,35 +179,49 @@ def test_formulas_are_drawn_and_nothing_is_wider_than_the_page(page: Page) -> No
     cases = page.locator('math[display="block"]').bounding_box()
     assert cases
     assert cases["height"] > 40  # two lines
-    for width in (480, 1000, 1600):
-        page.set_viewport_size({"width": width, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-    scheme = (
-        "dark" if page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches") else "light"
-    )
-    page.screenshot(path=SCREENSHOTS / f"site_{scheme}.png", full_page=True)
 
 
-def test_colours_follow_the_system(page: Page) -> None:
-    is_dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
-    brightness = (
-        """element => Math.max(...getComputedStyle(element)[NAME].match(/\\d+/g).slice(0, 3))"""
-    )
-    body = page.locator("body")
-    background = body.evaluate(brightness.replace("NAME", '"backgroundColor"'))
-    text = page.locator("p").first.evaluate(brightness.replace("NAME", '"color"'))
-    assert (background < 60) == is_dark
-    assert (text > 150) == is_dark
-    code = page.locator(".highlight .kn").first.evaluate(brightness.replace("NAME", '"color"'))
-    assert (code > 200) == is_dark
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_and_explorers_follow_the_theme_s_switch(
+    scheme: str, built: Site, browser: Browser
+) -> None:
+    other = {"light": "dark", "dark": "light"}[scheme]
+    with opened(built.folder / SMALL, browser, color_scheme=scheme) as page:
+        readouts(page)
+        for chosen in (scheme, other):
+            if chosen == other:  # than the system's
+                page.locator(".theme-switch-container button").first.click()
+                page.locator(f'.theme-change-button[data-mode="{chosen}"]').click()
+            for name in ("body", ".rnsl-explorer"):
+                element = page.locator(name).first
+                shown = element.evaluate(BRIGHTNESS, "backgroundColor")
+                text = element.evaluate(BRIGHTNESS, "color")
+                assert (shown < text) == (chosen == "dark"), (name, chosen)
+            page.screenshot(path=SCREENSHOTS / f"site_{scheme}_{chosen}.png")
 
 
-def test_every_slider_of_every_explorer_moves_its_picture(browser: Browser, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", PAGES)
+def test_no_page_is_wider_than_its_window(name: str, built: Site, browser: Browser) -> None:
+    with opened(built.folder / name, browser) as page:
+        for width in (400, 800, 1600):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_search_finds_notebooks_and_functions(built: Site, browser: Browser) -> None:
+    with opened(built.folder / "index.html", browser) as page:
+        page.keyboard.press("Control+k")
+        page.get_by_role("searchbox").last.fill("truncated_rnsl")
+        page.keyboard.press("Enter")
+        found = page.locator("#search-results li a")
+        expect(found.filter(has_text="rnsl_tutorial.losses.truncated_rnsl").first).to_be_visible()
+    with opened(built.folder / "search.html", browser, "?q=truncation") as page:
+        expect(page.locator("#search-results li a", has_text="5. Truncation")).to_be_visible()
+
+
+def test_every_slider_of_every_explorer_moves_its_picture(built: Site, browser: Browser) -> None:
     names = list(explorers_to_measure())
-    notebook = export.executed(notebook_of_all_explorers(names))
-    file = tmp_path / "all.html"
-    file.write_text(export.notebook_page(notebook), encoding="utf-8")
-    with opened(file, browser) as page:
+    with opened(built.folder / "notebooks" / "explorers.html", browser) as page:
         expect(page.locator(".rnsl-explorer")).to_have_count(len(names))
         for name, element in zip(names, page.locator(".rnsl-explorer").all(), strict=True):
             explorer = Explorer(element)

@@ -1,0 +1,194 @@
+"""Build the site: ``make site`` executes the notebooks and writes all pages to build/site.
+
+The pages lie as their sources do in the repository, so that a link which holds there holds here:
+the notebooks, the texts beside them, and what stands in ``docs/``: the start page and the API.
+Sphinx makes the pages, from a folder in which all of them are laid out. A warning is an error, and
+so is a link that leads nowhere. Executed notebooks are kept in build/executed (`executed.Kept`).
+"""
+
+import argparse
+import shutil
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import nbformat
+from nbformat import NotebookNode
+from sphinx.application import Sphinx
+
+from docs import executed, links
+from notebooks import build
+from rnsl_tutorial import maps
+from rnsl_tutorial.explorers import EmbeddingExplorer, page
+
+ROOT = executed.ROOT
+DOCS = Path(__file__).parent
+SITE = ROOT / "build" / "site"
+KEPT = ROOT / "build" / "executed"
+TEXTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "benchmarks/*.md",
+    "data/**/*.md",
+    "data/**/*.png",
+    "notebooks/*.md",
+    "docs/**/*.md",
+    "docs/*.webp",
+)
+NOT_RUN = """:::{warning}
+This notebook was not run when the site was built: its figures and explorers are missing.
+:::"""
+NOTE = """:::{note}
+A page to read: its explorers move, but its code does not run here. To run it, open it on Binder or
+Colab (the rocket above), or get the project and type `make lab` in its folder (without make: `pip
+install .`, then `rnsl lab`).
+:::"""
+
+
+def sources() -> list[Path]:
+    """Return the notebooks' sources: the numbered ones, and that of all explorers."""
+    folder = build.FOLDER / "source"
+    return [*sorted(folder.glob("[0-9][0-9]_*.py")), *folder.glob("explorers.py")]
+
+
+def learners(source: Path) -> NotebookNode:
+    """Return a notebook as its learner gets it."""
+    return nbformat.reads(build.build(source), as_version=4)
+
+
+def run_all(
+    sources: Iterable[Path], kept: executed.Kept, only: tuple[str, ...], tell: Callable[[str], None]
+) -> dict[str, NotebookNode]:
+    """Return notebooks, executed where that was asked for or done before.
+
+    Args:
+        sources: py:percent files.
+        kept: earlier results.
+        only: what the names of those that are executed now begin with.
+        tell: gets a line a notebook.
+    """
+    made = {}
+    for source in sources:
+        notebook = learners(source)
+        found, start = kept.find(source.stem, notebook), time.perf_counter()
+        if found:
+            tell(f"{source.stem}: unchanged since it was last executed")
+        elif source.name.startswith(only):
+            found = kept.execute(source.stem, notebook)
+            tell(f"{source.stem}: executed in {time.perf_counter() - start:.0f} s")
+        else:
+            tell(f"{source.stem}: not executed, a page without results")
+        made[source.stem] = found or notebook
+    return made
+
+
+# ------------------------------------------------------------------ laying out
+
+
+def lay_out(notebooks: dict[str, NotebookNode], folder: Path) -> None:
+    """Put all that pages are made of into a folder."""
+    for path in (path for pattern in TEXTS for path in ROOT.glob(pattern)):
+        _copy(path, folder / path.relative_to(ROOT))
+    _lay_out_start(notebooks, folder)
+    for name, notebook in notebooks.items():
+        _lay_out_notebook(notebook, folder / "notebooks" / name)
+
+
+def _copy(path: Path, to: Path) -> None:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, to)
+
+
+def _lay_out_start(notebooks: dict[str, NotebookNode], folder: Path) -> None:
+    """Complete the start page: a list of the notebooks, and an explorer."""
+    start = folder / "docs" / "index.md"
+    text = start.read_text(encoding="utf-8").replace("<!-- notebooks -->", listed(notebooks))
+    start.unlink()
+    (folder / "index.md").write_text(text, encoding="utf-8")
+    explorer = EmbeddingExplorer(maps.load_shipped(), rate=0.5)
+    _add_explorers({"start": page.model(explorer.get_state())}, folder / "index")
+
+
+def listed(notebooks: dict[str, NotebookNode]) -> str:
+    """Return the table of notebooks, questions and times."""
+    rows = (
+        f"| [{of.title}](notebooks/{name}.ipynb) | {of.question} | {of.time} |"
+        for name, of in (
+            (name, executed.about(made)) for name, made in notebooks.items() if name[0].isdigit()
+        )
+    )
+    return "\n".join(["| notebook | the question | time |", "|---|---|---|", *rows])
+
+
+def _lay_out_notebook(notebook: NotebookNode, path: Path) -> None:
+    made = executed.for_page(notebook)
+    was_run = any(cell.get("execution_count") for cell in made.cells)
+    made.cells.insert(1, nbformat.v4.new_markdown_cell(NOTE if was_run else NOT_RUN))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(made, path.with_suffix(".ipynb"))
+    _add_explorers(executed.explorer_models(notebook), path)
+
+
+def _add_explorers(models: dict[str, page.Model], path: Path) -> None:
+    """Write what a page's explorers need beside the page's source."""
+    if models:
+        style = f"<style>\n{page.style_sheet(models.values())}\n</style>"
+        path.with_suffix(".head.html").write_text(style, encoding="utf-8")
+        path.with_suffix(".end.html").write_text(page.scripts(models), encoding="utf-8")
+
+
+# ------------------------------------------------------------------ pages
+
+
+def write_pages(laid_out: Path, folder: Path) -> list[str]:
+    """Let Sphinx write the pages.
+
+    Args:
+        laid_out: see `lay_out`.
+        folder: of the site; an earlier site in it goes.
+
+    Returns:
+        What Sphinx warns of, and links that lead nowhere; nothing, if all is well.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    said = StringIO()
+    with TemporaryDirectory() as trees, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Sphinx's parts deprecate each other; `said` is of pages
+        app = Sphinx(laid_out, DOCS, folder, trees, "html", status=None, warning=said)
+        app.build()
+    return [*said.getvalue().splitlines(), *links.broken(folder)]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build the site; return 1 and say why if something is wrong with it."""
+    parser = argparse.ArgumentParser(description="Execute the notebooks and build the site.")
+    parser.add_argument(
+        "--only", nargs="+", default=[""], metavar="NN", help="execute these notebooks alone"
+    )
+    parser.add_argument("--out", type=Path, default=SITE, help="folder, default build/site")
+    options = parser.parse_args(arguments)
+    if _holds_something_else(options.out):
+        parser.error(f"{options.out} holds something else than a site; name a new or empty folder")
+    notebooks = run_all(sources(), executed.Kept(KEPT), tuple(options.only), _tell)
+    with TemporaryDirectory() as laid_out:
+        lay_out(notebooks, Path(laid_out))
+        wrong = write_pages(Path(laid_out), options.out)
+    _tell("\n".join([*wrong, f"Open {options.out / 'index.html'}"]))
+    return 1 if wrong else 0
+
+
+def _holds_something_else(folder: Path) -> bool:
+    return folder.exists() and any(folder.iterdir()) and not (folder / ".buildinfo").exists()
+
+
+def _tell(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
