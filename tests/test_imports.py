@@ -1,10 +1,14 @@
-"""Imports run one way, and heavy packages wait until they are needed."""
+"""Imports run one way, as CONTRIBUTING.md says, and heavy packages wait until they are needed."""
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
+
+import pytest
 
 import rnsl_tutorial
 
@@ -21,31 +25,31 @@ HEAVY = {
     "sklearn",
     "umap",
     "jupyterlab",
+    "voila",
 }
 
-# What a module may import from the package, where that is limited. The others may import any but
-# the command line, as long as there is no circle.
-ALLOWED = {
-    "__init__": set(),
-    "paths": set(),
-    "losses": set(),
-    "config": set(),
-    "devices": set(),
-    "augmentation": set(),
-    "noise": {"paths"},
-    "datasets": {"paths"},
-    "scenes": {"paths"},
-    "checkpoints": {"paths"},
-    "download": {"paths"},
-    "placement": {"devices"},
-    "pruning": {"losses"},
-    "baselines": {"losses", "config"},
-    "plots": {"paths"},
-    "maps": {"paths"},
-    "projections": {"paths"},
-    "explorers": {"paths", "losses", "noise", "maps", "projections", "plots"},
-}
-COMMAND_LINE = {"__main__", "cli", "lab", "doctor"}
+GUIDE = PACKAGE.parent / "CONTRIBUTING.md"
+COMMAND_LINE = {"__main__", "cli", "lab", "explore", "doctor"}
+
+
+def names_in(text: str) -> set[str]:
+    return set(re.findall(r"`(\w+)`", text))
+
+
+def rules_of(guide: str) -> list[tuple[set[str], set[str]]]:
+    """Read the table of the guide: for each row its modules, and what they may import."""
+    cells = [line.strip("|").split("|") for line in guide.splitlines() if line.startswith("| `")]
+    rules: list[tuple[set[str], set[str]]] = []
+    for modules, _, limit in (row for row in cells if len(row) == 3 and is_limit(row[2].strip())):
+        above = set().union(*(earlier for earlier, _ in rules))
+        allowed = above - names_in(limit) if "all above" in limit else names_in(limit)
+        rules.append((names_in(modules), allowed))
+    return rules
+
+
+def is_limit(text: str) -> bool:
+    name = r"`\w+`"
+    return bool(re.fullmatch(rf"nothing|{name}(, {name})*|all above( but {name})?", text))
 
 
 def files_of(module: str) -> list[Path]:
@@ -78,10 +82,28 @@ MODULES = {path.stem for path in PACKAGE.glob("*.py")} | FOLDERS
 GRAPH = {module: imports_of(module) for module in MODULES}
 
 
-def test_imports_run_one_way() -> None:
-    wrong = {name: GRAPH[name] - ALLOWED[name] for name in ALLOWED.keys() & GRAPH.keys()}
-    assert not {name: extra for name, extra in wrong.items() if extra}
+RULES = rules_of(GUIDE.read_text(encoding="utf-8"))
+ALLOWED = {module: allowed for modules, allowed in RULES for module in modules}
+
+
+def test_every_module_stands_once_in_the_guide() -> None:
+    named = Counter(module for modules, _ in RULES for module in modules)
+    assert named == Counter(MODULES)
+    assert set().union(*ALLOWED.values()) <= MODULES
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_a_module_imports_what_its_row_allows(module: str) -> None:
+    assert GRAPH[module] - ALLOWED[module] == set()
+
+
+def test_nobody_imports_the_command_line() -> None:
     assert not {name for name in MODULES - COMMAND_LINE if GRAPH[name] & COMMAND_LINE}
+
+
+def test_a_row_that_is_out_of_place_is_seen() -> None:
+    table = "| `a` | x | nothing |\n| `b`, `c` | x | `a` |\n| `d` | x | all above but `b` |\n"
+    assert rules_of(table) == [({"a"}, set()), ({"b", "c"}, {"a"}), ({"d"}, {"a", "c"})]
 
 
 def test_no_circle() -> None:
