@@ -13,7 +13,7 @@ TORCH ?= $(or $(patsubst $(VENV)/.built-%,%,$(wildcard $(VENV)/.built-*)),defaul
 BUILT = $(VENV)/.built-$(TORCH)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint bench bench-ui bench-gpu notebooks instructor site lock clean
+.PHONY: help lab explore test lint bench bench-ui bench-gpu soak notebooks instructor site picture hooks lock clean
 
 help: ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ help: ## show this text
 
 lab: $(BUILT) ## open JupyterLab on the first notebook
 	@$(BIN)/jupyter lab $(ARGS) notebooks/00_start_here.ipynb
+
+explore: $(BUILT) ## open the explorers alone, without code, for a lecture
+	@$(BIN)/rnsl explore $(ARGS)
 
 test: lint ## check the style and the types, then run all tests
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
@@ -45,6 +48,9 @@ bench-ui: $(BUILT) ## print how fast each slider repaints, in JupyterLab in Chro
 bench-gpu: $(BUILT) ## print how fast a CUDA GPU trains on pixels (ARGS=--small tries it on the CPU)
 	@$(BIN)/python benchmarks/gpu.py $(ARGS)
 
+soak: $(BUILT) ## try to break everything for an hour or two, and write benchmarks/RELIABILITY.md
+	@$(BIN)/python benchmarks/reliability.py --out benchmarks/RELIABILITY.md $(ARGS)
+
 notebooks: $(BUILT) ## write notebooks/*.ipynb anew from notebooks/source/*.py
 	@$(BIN)/python notebooks/build.py
 
@@ -52,8 +58,14 @@ instructor: $(BUILT) ## write the notebooks with their solutions to build/instru
 	@$(BIN)/python notebooks/build.py --instructor build/instructor
 	@echo 'Solved notebooks: build/instructor    Lesson plan: notebooks/TEACHING.md'
 
-site: $(BUILT) ## write each notebook as a page that needs no kernel and no network to build/site
-	@$(BIN)/python notebooks/export.py $(ARGS)
+site: $(BUILT) ## execute the notebooks and build the site, which needs no kernel and no network, in build/site
+	@$(BIN)/python docs/build.py $(ARGS)
+
+picture: $(BUILT) ## record the moving picture of the README in Chromium
+	@$(BIN)/python docs/moving_picture.py $(ARGS)
+
+hooks: $(BUILT) ## let git check each commit: style, layout, notebooks, no images; types before a push
+	@$(BIN)/pre-commit install
 
 lock: ## compile requirements.lock from pyproject.toml; ARGS=--upgrade raises the pins
 	$(call venv-with-uv,build/lock,)

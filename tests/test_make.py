@@ -148,7 +148,7 @@ def test_the_instructor_is_told_where_the_solutions_are(clone: Clone) -> None:
 @pytest.mark.parametrize(
     ("target", "script"),
     [
-        ("site", "notebooks/export.py"),
+        ("site", "docs/build.py"),
         ("bench-ui", "benchmarks/ui.py"),
         ("bench-gpu", "benchmarks/gpu.py"),
     ],
@@ -206,7 +206,7 @@ def test_a_python_that_is_not_there_gets_one_line(clone: Clone) -> None:
 def test_make_alone_lists_the_commands(clone: Clone) -> None:
     text = clone.make().stdout
     assert text == clone.make("help").stdout
-    targets = ("lab", "test", "notebooks", "site", "bench-ui", "bench-gpu")
+    targets = ("lab", "explore", "test", "notebooks", "site", "bench-ui", "bench-gpu")
     for word in (*(f"make {target} " for target in targets), "TORCH=cpu", "CUDA"):
         assert word in text
 
