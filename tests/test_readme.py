@@ -2,11 +2,12 @@
 
 import json
 import re
-import textwrap
+import tomllib
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from rich.console import Console
 from torch import nn
 
@@ -15,7 +16,13 @@ from rnsl_tutorial import experiments, report, significance
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("data/**/README.md")), ROOT / "CONTRIBUTING.md"]
+TRAINING = (ROOT / "docs/training.md").read_text(encoding="utf-8")
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs/training.md")),
+    *sorted(ROOT.glob("data/**/README.md")),
+    *sorted(ROOT.glob("benchmarks/*.md")),
+]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 SOURCES = sorted((ROOT / "notebooks/source").glob("*.py"))
 RESULTS, SCENES, LAPTOP, BASELINES, STAND_IN = (
     experiments.load(ROOT / "data/results" / name / "results.json").results
@@ -35,8 +42,8 @@ def rows_of(table: object) -> list[str]:
     [
         ("README.md", report.table_over_rates(RESULTS, "knn_clean")),
         ("data/results/README.md", report.table(RESULTS)),
-        ("README.md", report.table_over_rates(SCENES, "knn_clean")),
-        ("README.md", report.table_over_rates(LAPTOP, "knn_clean")),
+        ("docs/training.md", report.table_over_rates(SCENES, "knn_clean")),
+        ("docs/training.md", report.table_over_rates(LAPTOP, "knn_clean")),
         ("data/results/README.md", report.table(SCENES)),
         ("data/results/README.md", report.table(LAPTOP)),
         ("data/results/README.md", report.table(BASELINES)),
@@ -89,7 +96,7 @@ def test_the_tables_of_the_audit_are_those_of_its_committed_results() -> None:
 
 @pytest.mark.parametrize("results", [SCENES, LAPTOP], ids=["scenes", "laptop"])
 def test_the_sentence_on_what_networks_memorized(results: list[experiments.Result]) -> None:
-    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    text = " ".join(TRAINING.split())
     share = {
         s.loss: f"{s.mean['memorized']:.0%}"
         for s in experiments.summarize(results)
@@ -100,7 +107,7 @@ def test_the_sentence_on_what_networks_memorized(results: list[experiments.Resul
 
 
 def test_the_sentence_on_what_the_ratio_rule_keeps() -> None:
-    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    text = " ".join(TRAINING.split())
     means = {(s.loss, s.rate): s.mean for s in experiments.summarize(LAPTOP)}
     rates = sorted({rate for _, rate in means})
     kept = [f"{means['trnsl', rate]['kept']:.0%}" for rate in rates]
@@ -186,15 +193,14 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert not [link for link in local if not (page.parent / link).exists()]
 
 
-def python_blocks() -> list[str]:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def python_blocks(text: str) -> list[str]:
     blocks: list[str] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     return blocks
 
 
-def test_training_from_pixels_runs_as_readme_says(capsys: pytest.CaptureFixture[str]) -> None:
+def test_training_from_pixels_runs_as_its_page_says(capsys: pytest.CaptureFixture[str]) -> None:
     """At a smaller size."""
-    code = python_blocks()[1]
+    (code,) = python_blocks(TRAINING)
     small = code.replace("rate=0.4)", "rate=0.4, scenes=160, image_size=32, epochs=2)")
     assert small != code
     space: dict[str, object] = {}
@@ -204,22 +210,56 @@ def test_training_from_pixels_runs_as_readme_says(capsys: pytest.CaptureFixture[
     assert "knn_clean" in lines[2]
 
 
-def test_the_code_in_readme_runs() -> None:
-    code = python_blocks()[0]
-    generator = torch.Generator().manual_seed(0)
+@pytest.fixture
+def space() -> dict[str, object]:
+    """The names that the code in README takes for given."""
+    generator = torch.manual_seed(0)
     labels = torch.arange(24) % 3
     images = 3 * nn.functional.one_hot(labels, 5) + torch.rand(24, 5, generator=generator)
-    batches = [(images, labels, torch.arange(24))]
-    space = {
+    return {
         "torch": torch,
-        "network": nn.Linear(5, 4),
+        "network": nn.Linear(5, 64),
         "num_classes": 3,
-        "embedding_dim": 4,
+        "embedding_dim": 64,
         "num_samples": 24,
-        "epochs": 21,
-        "loader": batches,
-        "loader_without_augmentation": batches,
+        "loader": 500 * [(images, labels)],
+        "loader_without_augmentation": [(images, labels, torch.arange(24))],
     }
-    exec(textwrap.dedent(code), space)
-    assert space["value"].isfinite()
-    assert space["loss"].kept.shape == (24,)
+
+
+def test_the_loop_in_readme_has_ten_lines_and_learns(space: dict[str, object]) -> None:
+    code = python_blocks(README)[0]
+    assert len([line for line in code.splitlines() if line.strip()]) <= 10
+    exec(code, space)
+    chance = (1 - (1 / 3) ** 0.7) / 0.7
+    assert space["value"].item() < 0.5 * chance  # type: ignore[attr-defined]
+
+
+def test_the_lines_for_t_rnsl_in_readme_run(space: dict[str, object]) -> None:
+    images, labels, indices = space["loader_without_augmentation"][0]  # type: ignore[index]
+    space |= {"images": images, "labels": labels, "indices": indices}
+    exec(python_blocks(README)[1], space)
+    assert space["value"].isfinite()  # type: ignore[attr-defined]
+    assert space["loss"].kept.shape == (24,)  # type: ignore[attr-defined]
+
+
+def test_the_badges_lead_to_this_project_and_to_notebooks_that_are_here() -> None:
+    owner = PROJECT["urls"]["Repository"].removeprefix("https://github.com/")
+    links = re.findall(r"\]\((https://(?:mybinder|colab)[^)]+)\)", README)
+    assert len(links) == 3
+    for link in links:
+        assert f"/{owner}/" in link
+        assert (ROOT / "notebooks" / link.rsplit("/", 1)[1]).exists()
+    assert all(PROJECT["urls"]["Repository"] in a for a in re.findall(r"git\+(\S+?)\"", README))
+
+
+def test_the_citations_in_readme_are_those_of_the_citation_file() -> None:
+    paper, software = re.findall(r"^@\w+\{.*?^\}", README, re.MULTILINE | re.DOTALL)
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    preferred = citation["preferred-citation"]
+    for author in preferred["authors"]:
+        assert f"{author['family-names']}, {author['given-names']}" in paper
+    assert " ".join(preferred["title"].split()) in " ".join(paper.split())
+    assert preferred["doi"] in paper
+    assert f"version = {{{citation['version']}}}" in software
+    assert PROJECT["urls"]["Repository"] in software
