@@ -283,3 +283,32 @@ def test_a_failure_while_writing_leaves_neither_file(
     monkeypatch.setattr(audit, "csv_bytes", lambda _: None)
     assert run(archive).exit_code == 1
     assert not list(Path().iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such file")
+@pytest.mark.usefixtures("no_work")
+def test_a_device_is_not_replaced(archive: Path) -> None:
+    """Who writes whole files replaces what is there; as root even /dev/null."""
+    refused(
+        run(archive, "--out", "/dev/null", "--no-gallery", "--overwrite"), "is a device or pipe"
+    )
+
+
+def test_names_cannot_steer_the_terminal(archive: Path) -> None:
+    (archive / NAMES[0]).rename(archive / "\x1b[2JBeach")
+    result = run(archive)
+    assert result.exit_code == 0, result.output
+    assert "\x1b[2J" not in result.output
+    assert r"\x1b[2JBeach" in result.output
+
+
+def test_a_name_that_is_a_formula_is_text_in_the_list(archive: Path) -> None:
+    name = "=HYPERLINK(1)"
+    (archive / NAMES[0]).rename(archive / name)
+    assert run(archive, "--no-gallery").exit_code == 0
+    raw = table(Path("doubtful.csv"))
+    assert f"'{name}" in {row["given"] for row in raw}
+    assert not [cell for row in raw for cell in row.values() if cell.startswith("=")]
+    read = audit.read_csv(Path("doubtful.csv"))
+    assert name in {row["given"] for row in read}
+    assert all((archive / row["file"]).is_file() for row in read)
