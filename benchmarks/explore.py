@@ -75,13 +75,15 @@ def main() -> None:
         chromium() as browser,
     ):
         assert process.stdout
-        address = process.stdout.readline().split()[1]
-        ready = time.perf_counter() - start
-        viewers = [opened(browser, address) for _ in range(args.viewers)]
-        server = psutil.Process(process.pid)
-        kernels = [megabytes(kernel) for kernel in server.children(recursive=True)]
-        of_server = megabytes(server)
-        process.terminate()
+        try:
+            address = process.stdout.readline().split()[1]
+            ready = time.perf_counter() - start
+            viewers = [opened(browser, address) for _ in range(args.viewers)]
+            server = psutil.Process(process.pid)
+            kernels = [megabytes(kernel) for kernel in server.children(recursive=True)]
+            of_server = megabytes(server)
+        finally:
+            process.terminate()
     print(
         f"{os.cpu_count()} processors ({platform.machine()}), Python {platform.python_version()}, "
         f"voila {version('voila')}, torch {version('torch')}, {NUMBER} explorers; "

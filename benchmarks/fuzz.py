@@ -425,6 +425,10 @@ def _size_cases() -> Iterator[Case]:
     for size in (2**40, 2**62, -512, -(2**33)):
         yield Case(f"a tar that declares {'a huge' if size > 0 else 'a negative'} size",
                    declares(size))  # fmt: skip
+    comment = b"2097152 comment=".ljust(2**21 - 1, b"x") + b"\n"
+    for kind in (tarfile.XHDTYPE, tarfile.XGLTYPE):
+        another = (_info("Beach/x.png", tarfile.REGTYPE), members()[0][1])
+        yield Case("a bomb: one huge header", _tar_of((_info("pax", kind), comment), another))
     zeros = [*members(), ("Beach/zeros.png", bytes(2**21))]
     yield Case(
         "a bomb: one huge image",
@@ -437,6 +441,8 @@ def _size_cases() -> Iterator[Case]:
     )
     yield Case("a zip that lies about a size", lambda folder: _lying_zip(folder, 10))
     yield Case("a zip that lies about a size", lambda folder: _lying_zip(folder, 2**31))
+    for method in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        yield Case("a zip packed by bzip2 or LZMA", _packed_by(method))
     nested = packed("zip", [("inner.zip", packed("zip", members()))])
     yield Case("an archive in an archive", lambda folder: written(folder, "archive.zip", nested))
 
@@ -446,6 +452,13 @@ def _lying_zip(folder: Path, size: int) -> Path:
     data = packed("zip", members())
     true = struct.pack("<I", len(members()[0][1]))
     return written(folder, "archive.zip", data.replace(true, struct.pack("<I", size)))
+
+
+def _packed_by(method: int) -> Callable[[Path], Path]:
+    """A zip that Python would unpack to its end before it looks at the declared size."""
+    info = zipfile.ZipInfo("Beach/x.png")
+    info.compress_type = method
+    return _zip_of((info, members()[0][1]))
 
 
 def _folder_cases() -> Iterator[Case]:

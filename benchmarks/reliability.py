@@ -102,7 +102,9 @@ def _of_notebooks(
     failed = [row for row in rows if row.problems]
     cells = sum(row.cells for row in rows)
     tried = f"{len(rows)} notebooks with {cells} code cells"
-    return Part(tried, len(failed), "nothing", about, notebooks.table(rows))
+    unsaved = 0 if limit_mb else sum(row.saved != "yes" for row in rows)  # there read-only
+    lost = f"{unsaved} notebooks that were not saved" if unsaved else "nothing"
+    return Part(tried, len(failed), lost, about, notebooks.table(rows))
 
 
 def try_kills(small: bool) -> Part:
@@ -169,7 +171,7 @@ def counted(printed: str, about: str) -> Part:
     properties = len(re.findall(r"^tests/\S+::\S.*:$", printed, re.MULTILINE))
     if not (properties and passing):
         raise RuntimeError(f"pytest printed no statistics:\n{printed[-1500:]}")
-    failed = re.findall(r"^FAILED (.*)", printed, re.MULTILINE)
+    failed = re.findall(r"^(?:FAILED|ERROR) (.*)", printed, re.MULTILINE)
     lines = [
         "| properties | examples that hold | examples that fail | drawn and set aside |",
         "|---|---|---|---|",

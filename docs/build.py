@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 import nbformat
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace
 
 from docs import executed, links
 from notebooks import build
@@ -146,7 +147,7 @@ def _add_explorers(models: dict[str, page.Model], path: Path) -> None:
 
 
 def write_pages(laid_out: Path, folder: Path) -> list[str]:
-    """Let Sphinx write the pages.
+    """Let Sphinx write the pages; a site that is there stays until they are written.
 
     Args:
         laid_out: see `lay_out`.
@@ -155,12 +156,15 @@ def write_pages(laid_out: Path, folder: Path) -> list[str]:
     Returns:
         What Sphinx warns of, and links that lead nowhere; nothing, if all is well.
     """
-    shutil.rmtree(folder, ignore_errors=True)
     said = StringIO()
-    with TemporaryDirectory() as trees, warnings.catch_warnings():
+    with TemporaryDirectory() as place, docutils_namespace(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Sphinx's parts deprecate each other; `said` is of pages
-        app = Sphinx(laid_out, DOCS, folder, trees, "html", status=None, warning=said)
+        made, trees = Path(place, "pages"), Path(place, "trees")
+        app = Sphinx(laid_out, DOCS, made, trees, "html", status=None, warning=said)
         app.build()
+        if folder.exists():
+            shutil.rmtree(folder)
+        shutil.move(made, folder)
     return [*said.getvalue().splitlines(), *links.broken(folder)]
 
 

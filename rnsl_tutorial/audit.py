@@ -636,9 +636,10 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         FileNotFoundError: no such file.
         ValueError: the file has no column "file".
     """
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as opened:
-        rows = list(csv.DictReader(opened))
-    if rows and "file" not in rows[0]:
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as opened:
+        reader = csv.DictReader(opened, restval="")  # a spreadsheet may cut empty cells off
+        columns, rows = reader.fieldnames, list(reader)
+    if not columns or "file" not in columns:
         raise ValueError(f"{path} has no column 'file'; give a list of `rnsl audit`.")
     return [
         {name: original(cell) if name in _NAMES else cell for name, cell in row.items()}

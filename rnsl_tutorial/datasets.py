@@ -21,7 +21,7 @@ from contextlib import closing, contextmanager, suppress
 from functools import partial
 from io import BytesIO
 from pathlib import Path, PurePosixPath
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,6 +37,7 @@ MAX_FILE_BYTES = 2**29  # of one encoded image: the largest that Pillow decodes 
 MAX_EXPANSION = 100  # of a tar or zip, and at least MAX_UNPACKED_BYTES; images hardly compress
 MAX_UNPACKED_BYTES = 2**31
 MAX_PATH = 4096  # characters
+MAX_NAME_BYTES = 2**20  # of a tar's member, with what else it says of it
 
 _EXPECTED = (
     "a folder with one folder for each class and its images in there "
@@ -51,6 +52,11 @@ _READ_ERRORS = (
     RuntimeError,  # an encrypted zip, or one packed by an unknown method
     KeyError,  # a hard link in a tar to a file that is not there
     *(struct.error, OverflowError, UnicodeDecodeError),  # numbers and names that are none
+)
+
+_NAMING = (  # headers that are followed by names
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
 )
 
 Part = TypeVar("Part")
@@ -99,7 +105,8 @@ def load_archive(
 
     Refused, so that a small archive cannot fill the memory or the disk, are an encoded image above
     512 MiB or of more pixels than Pillow's limit (89 million), a tar or zip whose images have more
-    than 100 times its size and more than 2 GiB, and names of more than 4096 characters.
+    than 100 times its size and more than 2 GiB, a zip packed by other methods than deflate, and
+    names of more than 4096 characters.
 
     Images are squashed to S x S with antialiased bilinear interpolation, as torchvision's
     ``Resize((S, S))`` does; a JPEG of 4 S or more is first shrunk to at least 2 S by its decoder.
@@ -373,7 +380,7 @@ def _read(root: Path) -> Iterator[tuple[str, bytes | None]]:
         if root.is_dir():
             for path in _class_images(root, partial(_list_on_disk, root)):
                 yield path, _read_file(root / path)
-        elif root.is_file() and tarfile.is_tarfile(root):
+        elif root.is_file() and _is_tar(root):
             yield from _not_a_bomb(root, _read_tar(root))
         elif root.is_file() and zipfile.is_zipfile(root):
             yield from _not_a_bomb(root, _read_zip(root))
@@ -419,8 +426,30 @@ def _not_a_bomb(
         yield path, data
 
 
+class _Header(tarfile.TarInfo):
+    """A header of a tar that names no more than fits: tarfile reads all names into the memory."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        made = super().frombuf(buf, encoding, errors)
+        if made.type in _NAMING and made.size > MAX_NAME_BYTES:
+            raise ValueError(
+                f"The archive holds a name of {made.size:,} bytes; {MAX_NAME_BYTES:,} are allowed. "
+                "Pack it anew."
+            )
+        return made
+
+
+def _is_tar(root: Path) -> bool:
+    try:
+        tarfile.open(root, tarinfo=_Header).close()
+    except tarfile.TarError:
+        return False
+    return True
+
+
 def _read_tar(root: Path) -> Iterator[tuple[str, bytes | None]]:
-    with tarfile.open(root) as tar:
+    with tarfile.open(root, tarinfo=_Header) as tar:
         for member in tar:
             if member.size < 0:
                 raise tarfile.ReadError(f"a file of {member.size} bytes")  # or it never ends
@@ -446,7 +475,16 @@ def _read_zip(root: Path) -> Iterator[tuple[str, bytes | None]]:
             path = _plain_path(info.filename, is_folder=info.is_dir())
             if path:
                 _check_bytes(root / path, info.file_size)
+                _check_packing(root / path, info.compress_type)
                 yield path, None if info.is_dir() else archive.read(info)
+
+
+def _check_packing(path: Path, method: int) -> None:
+    """Refuse what zipfile unpacks without an end, whatever size is declared: bzip2 and LZMA."""
+    if method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(
+            f"{path} is packed by method {method}, not by deflate; pack the zip anew, or unpack it."
+        )
 
 
 def _plain_path(name: str, *, is_folder: bool) -> str:

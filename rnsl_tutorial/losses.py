@@ -26,9 +26,12 @@ Shapes: B images in a batch, C classes, D embedding dimensions, N images in the 
 """
 
 import math
+from numbers import Real
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 __all__ = [
@@ -159,7 +162,7 @@ def truncated_rnsl(
 # ------------------------------------------------------------------ the curves behind them
 
 
-def loss_of_p(p: Tensor | float, q: float, k: float | None = None) -> Tensor:
+def loss_of_p(p: Tensor | NDArray[np.floating] | float, q: float, k: float | None = None) -> Tensor:
     """The loss as a function of p: L_q(p) = (1 - p**q) / q, cut off at L_q(k) where k is given.
 
     With k this is min(L_q(p), L_q(k)), the curve with the plateau: t-RNSL up to the constant
@@ -181,7 +184,9 @@ def loss_of_p(p: Tensor | float, q: float, k: float | None = None) -> Tensor:
     return losses if k is None else losses.clamp(max=_truncation_level(losses, q, k))
 
 
-def gradient_wrt_p(p: Tensor | float, q: float, k: float | None = None) -> Tensor:
+def gradient_wrt_p(
+    p: Tensor | NDArray[np.floating] | float, q: float, k: float | None = None
+) -> Tensor:
     """The slope of `loss_of_p`: dL/dp = -p**(q - 1), and 0 where p <= k.
 
     Args, Raises: as `loss_of_p`.
@@ -193,7 +198,9 @@ def gradient_wrt_p(p: Tensor | float, q: float, k: float | None = None) -> Tenso
     return _truncate(-(p ** (q - 1)), p, k)
 
 
-def gradient_wrt_logit(p: Tensor | float, q: float, k: float | None = None) -> Tensor:
+def gradient_wrt_logit(
+    p: Tensor | NDArray[np.floating] | float, q: float, k: float | None = None
+) -> Tensor:
     """How hard an image pulls on the logit of its label: dL/dz = -p**q (1 - p), 0 where p <= k.
 
     z = w_y . x / T is the logit of the label. The factor p**q is what separates RNSL from NSL
@@ -509,12 +516,12 @@ def check_temperature(temperature: float) -> None:
         )
 
 
-def _check_curve(p: Tensor | float, q: float, k: float | None) -> Tensor:
+def _check_curve(p: Tensor | NDArray[np.floating] | float, q: float, k: float | None) -> Tensor:
     if q != 0:  # a curve may show the limit, which is NSL
         check_q(q)
     if k is not None:
         check_k(k)
-    if not isinstance(p, Tensor | float | int):
+    if not isinstance(p, Tensor | np.ndarray | Real):
         raise TypeError(f"p is a {type(p).__name__}; give a number or a tensor of probabilities.")
     p = torch.as_tensor(p)
     _check_real("p", p)

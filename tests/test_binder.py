@@ -21,6 +21,8 @@ from nbformat.sign import NotebookNotary
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from rnsl_tutorial import explore
+
 ROOT = Path(__file__).parent.parent
 BINDER = ROOT / "binder"
 FIRST = "/lab/tree/notebooks/00_start_here.ipynb"
@@ -141,6 +143,18 @@ def test_the_folder_holds_no_addresses_and_its_scripts_can_be_run() -> None:
     assert scripts == {"postBuild", "start"}
     assert all(os.access(BINDER / name, os.X_OK) for name in scripts)
     assert all("\nset -euo pipefail\n" in texts[name] for name in scripts)
+
+
+def test_the_app_of_explorers_is_set_up_as_rnsl_explore_sets_it_up() -> None:
+    config = json.loads((BINDER / "jupyter_server_config.json").read_text())
+    assert config["VoilaConfiguration"] == explore.CONFIG["VoilaConfiguration"]
+
+
+def test_kernels_whose_notebook_was_closed_give_their_memory_back() -> None:
+    """Three kernels do not fit into 2 GB; one that a page is connected to is never ended."""
+    culled = json.loads((BINDER / "jupyter_server_config.json").read_text())["MappingKernelManager"]
+    assert 0 < culled["cull_interval"] < culled["cull_idle_timeout"] <= 300
+    assert "cull_connected" not in culled
 
 
 def test_start_hands_the_command_on_and_keeps_to_one_core() -> None:

@@ -256,7 +256,7 @@ def test_grid_and_jobs(clouds: features.FeatureSet) -> None:
 def test_an_error_in_a_worker_comes_out(clouds: features.FeatureSet) -> None:
     with pytest.raises(ValueError, match="no noise 'salt'"):
         experiments.run_grid(clouds, [Config(noise="salt")])
-    exploding = Config(loss="nsl", **{**QUICK, "temperature": 1e-38})
+    exploding = Config(loss="nsl", **{**QUICK, "temperature": 2e-38})
     with pytest.raises(FloatingPointError, match="The loss is no longer finite"):
         experiments.run_grid(clouds, [exploding], jobs=2)
 

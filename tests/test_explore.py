@@ -133,10 +133,12 @@ def test_what_fails_is_one_line_on_the_page_and_the_rest_is_shown(tmp_path: Path
     command = [sys.executable, "-c", START, str(tmp_path / "broken.ipynb")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout
-        address = process.stdout.readline().decode().split()[1]
-        page = urllib.request.urlopen(address).read().decode()
-        kernels = psutil.Process(process.pid).children(recursive=True)
-        process.terminate()
+        try:
+            address = process.stdout.readline().decode().split()[1]
+            page = urllib.request.urlopen(address).read().decode()
+            kernels = psutil.Process(process.pid).children(recursive=True)
+        finally:
+            process.terminate()
     assert explore.FAILED in page
     assert "42 and on" in page
     assert "secret" not in page

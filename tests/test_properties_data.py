@@ -76,8 +76,16 @@ def test_every_name_comes_back_from_the_list(
     assert tuple(rows[0]) == audit.COLUMNS
 
 
-def test_a_file_that_is_no_list_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "list.csv").write_text("a,b\n1,2\n")
+def test_a_list_that_a_spreadsheet_saved_is_read(tmp_path: Path) -> None:
+    """With a byte order mark, and without the empty cells at the end of a row."""
+    (tmp_path / "list.csv").write_bytes(b"\xef\xbb\xbffile,given,decision\r\n'=1,\r\n")
+    [row] = audit.read_csv(tmp_path / "list.csv")
+    assert row == {"file": "=1", "given": "", "decision": ""}
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,2\n", "a,b\n", ""])
+def test_a_file_that_is_no_list_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "list.csv").write_text(text)
     with pytest.raises(ValueError, match=r"list\.csv has no column 'file'"):
         audit.read_csv(tmp_path / "list.csv")
 

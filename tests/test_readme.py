@@ -23,7 +23,7 @@ PAGES = [
     *sorted(ROOT.glob("benchmarks/*.md")),
 ]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-SOURCES = sorted((ROOT / "notebooks/source").glob("*.py"))
+SOURCES = sorted((ROOT / "notebooks/source").glob("[0-9][0-9]_*.py"))
 RESULTS, SCENES, LAPTOP, BASELINES, STAND_IN = (
     experiments.load(ROOT / "data/results" / name / "results.json").results
     for name in ("aid", "scenes", "laptop", "aid_baselines", "nwpu45_stand_in")

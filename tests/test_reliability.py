@@ -55,12 +55,10 @@ def test_a_process_that_takes_more_than_the_limit_fails() -> None:
 def held_by_two(limit_mb: float | None) -> tuple[list[str], Peak, str]:
     """Two children with 150 MB each; what was killed, the peak, how they ended."""
     code = TWO.format(hold=HOLD.format(bytes=150 * MB))
-    with (
-        subprocess.Popen(
-            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        ) as process,
-        Watchdog(process.pid, limit_mb) as watchdog,
-    ):
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        watchdog = Watchdog(process.pid, limit_mb)  # whose thread would look, and kill, beside us
         while not watchdog.killed and watchdog.look().together < 300:
             assert process.poll() is None
         ended = process.communicate()[0]
@@ -140,6 +138,8 @@ def test_a_part_of_notebooks_counts_those_that_failed(monkeypatch: pytest.Monkey
     nowhere = Environment(Path(), Path(), Path())
     part = reliability._of_notebooks(nowhere, None, small=False, about="")
     assert (part.tried, part.failed) == ("2 notebooks with 7 code cells", 1)
+    assert part.lost == "1 notebooks that were not saved"
+    assert reliability._of_notebooks(nowhere, 2000, small=False, about="").lost == "nothing"
     assert part.lines[-1] == "- b: Broken: x"
     assert_whole(part.lines)
 

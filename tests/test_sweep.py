@@ -162,7 +162,7 @@ def test_a_sweep_runs_each_cell_once(tmp_path: Path, clouds: Path, here: Here) -
 def test_a_cell_that_raises_is_recorded_and_retried_the_next_time(
     tmp_path: Path, clouds: Path, here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cells = cloud_cells(tmp_path, clouds, "loss = 'nsl'\ntemperature = [0.1, 1e-38]\nseed = [0, 1]")
+    cells = cloud_cells(tmp_path, clouds, "loss = 'nsl'\ntemperature = [0.1, 2e-38]\nseed = [0, 1]")
     outcomes = sweep.run(cells, tmp_path)
     assert [outcome.error[:19] for outcome in outcomes] == ["", "", *["FloatingPointError:"] * 2]
     assert "_check_losses" in outcomes[2].traceback
@@ -299,7 +299,7 @@ def test_cells_are_listed_and_not_run(tmp_path: Path, clouds: Path, here: Here) 
 def test_failed_cells_are_named_and_make_the_command_fail(
     tmp_path: Path, clouds: Path, here: Here
 ) -> None:
-    cells = cloud_cells(tmp_path, clouds, "loss = 'nsl'\ntemperature = [0.1, 1e-38]")
+    cells = cloud_cells(tmp_path, clouds, "loss = 'nsl'\ntemperature = [0.1, 2e-38]")
     command = ["sweep", str(tmp_path / "grid.toml"), "--out", str(tmp_path / "out")]
     result = CliRunner().invoke(cli.app, command)
     assert result.exit_code == 1

@@ -123,7 +123,7 @@ def test_a_sweep_on_a_cluster(
     tmp_path: Path, clouds: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ray = pytest.importorskip("ray")
-    cells = cloud_cells(tmp_path, clouds, "loss = 'nsl'\ntemperature = [0.1, 1e-38]")
+    cells = cloud_cells(tmp_path, clouds, "loss = 'nsl'\ntemperature = [0.1, 2e-38]")
     with started_cluster() as cluster:
         dying = cluster.submit(signal.raise_signal, signal.SIGKILL)
         assert isinstance(dying.exception(), ray.exceptions.WorkerCrashedError)

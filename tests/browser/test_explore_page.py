@@ -20,6 +20,14 @@ NUMBER = len(explorers.__all__) - 2  # without the base class and `standalone_ht
 OPEN_MS = 240_000  # a kernel has to start and to import all that it needs
 
 
+# A shell may have started the tests in the background, where Ctrl-C is ignored.
+HEARS_CTRL_C = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("rnsl_tutorial", run_name="__main__")
+"""
+
+
 class Served(NamedTuple):
     """A running `rnsl explore`."""
 
@@ -46,7 +54,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         port = taken.getsockname()[1]
         options = ["--no-browser", "--port", str(port)]
         process = subprocess.Popen(
-            [sys.executable, "-m", "rnsl_tutorial", "explore", *options],
+            [sys.executable, "-c", HEARS_CTRL_C, "explore", *options],
             cwd=folder, env={**os.environ, **folders},
             text=True, stdout=subprocess.PIPE, stderr=log,
         )  # fmt: skip
@@ -153,6 +161,7 @@ def test_nothing_was_asked_of_another_server_and_nothing_failed(opened: Opened) 
     assert opened.errors == []
     attempt = "fetch('http://tiles.invalid/0.png').then(() => 'answered', () => 'refused')"
     assert opened.page.evaluate(attempt) == "refused"
+    assert opened.outside == [], "the page's policy refuses it, before anything is asked"
 
 
 def test_only_this_computer_is_listened_to_at_another_port_if_one_is_taken(
