@@ -35,7 +35,7 @@ STATE = "application/vnd.jupyter.widget-state+json"
 MOST_S = 600  # for one cell
 LEFT_OUT = {"hidden-assert", "colab"}
 NEEDS_KERNEL = '<p class="needs-kernel">What stands here in the notebook needs a kernel.</p>'
-DECIDES = ("rnsl_tutorial/**/*.*", "data/**/*.*", "requirements.lock")
+DECIDES = ("rnsl_tutorial/**/*.*", "data/**/*.*", "requirements.lock", "docs/executed.py")
 
 
 class About(NamedTuple):

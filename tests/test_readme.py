@@ -186,6 +186,18 @@ def test_each_notebook_stands_in_readme_with_its_question_and_time(source: Path)
     assert re.search(row, (ROOT / "README.md").read_text(encoding="utf-8"), re.IGNORECASE)
 
 
+def test_the_memory_of_each_notebook_is_the_measured_one() -> None:
+    told = dict(re.findall(r"\(notebooks/(\d\d_\w+)\.ipynb\).*any laptop, ([\d.]+) GB", README))
+    measured = (ROOT / "benchmarks/RELIABILITY.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^\| (\d\d_\w+) \| \d+ \| 0 \| [\d.]+ \| (\d+) \|",
+        measured.split("\n## memory\n")[1].split("\n## ")[0],
+        re.MULTILINE,
+    )
+    assert told == {name: f"{int(mb) / 1000:.1f}" for name, mb in rows}
+    assert set(told) == {source.stem for source in SOURCES}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
