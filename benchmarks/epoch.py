@@ -49,7 +49,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision import transforms
 
-from benchmarks.experiment import held_mb
+from benchmarks.memory import held_together_mb
 from rnsl_tutorial import augmentation, config, datasets, devices, features, pixels, scenes
 from rnsl_tutorial.config import Config
 from rnsl_tutorial.devices import Hardware, Stopwatch
@@ -372,7 +372,7 @@ class Contender:
         self._connection.send(True)
         peak = 0.0
         while not self._connection.poll(look_s):
-            peak = max(peak, held_mb(self._process.pid or 0))
+            peak = max(peak, held_together_mb(self._process.pid or 0))
         try:
             return self._connection.recv(), peak
         except EOFError:

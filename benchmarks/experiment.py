@@ -19,7 +19,7 @@ import time
 from importlib.metadata import version
 from typing import NamedTuple
 
-import psutil
+from benchmarks.memory import held_together_mb
 
 RATES = ("0.1", "0.3", "0.5", "0.7")
 
@@ -41,24 +41,11 @@ def measure(jobs: int) -> Measured:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         peak = 0.0
         while process.poll() is None:
-            peak = max(peak, held_mb(process.pid))
+            peak = max(peak, held_together_mb(process.pid))
             time.sleep(0.1)
     if process.returncode:
         sys.exit(f"{' '.join(command)} ended with {process.returncode}")
     return Measured(time.perf_counter() - start, peak)
-
-
-def held_mb(pid: int) -> float:
-    """Return the memory that a process and its children hold, a shared page counted once."""
-    total = 0.0
-    try:
-        parent = psutil.Process(pid)
-        for process in [parent, *parent.children(recursive=True)]:
-            held = process.memory_full_info()
-            total += getattr(held, "pss", held.uss) / 1e6
-    except psutil.NoSuchProcess:
-        pass
-    return total
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ import nbformat
 import psutil
 from nbclient import NotebookClient
 
-from benchmarks.experiment import held_mb
+from benchmarks.memory import held_together_mb
 from notebooks import build
 
 LOOK_S = 0.1
@@ -71,7 +71,7 @@ def memory_watched() -> Iterator[list[float]]:
 
     def watch() -> None:
         while not done.wait(LOOK_S):
-            held = sum(held_mb(child.pid) for child in psutil.Process().children())
+            held = sum(held_together_mb(child.pid) for child in psutil.Process().children())
             peak[0] = max(peak[0], held)
 
     watcher = threading.Thread(target=watch)

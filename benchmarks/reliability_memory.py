@@ -18,6 +18,8 @@ from typing import NamedTuple, Self
 
 import psutil
 
+from benchmarks.memory import held_mb, tree
+
 LOOK_S = 0.1
 NOBODY = 65534  # owns what the processes must not change where they run as root
 
@@ -92,21 +94,6 @@ class Watchdog:
         with suppress(psutil.NoSuchProcess):
             process.kill()
             self.killed.append(f"{together:.0f} MB together: process {process.pid} was killed")
-
-
-def tree(process: psutil.Process) -> list[psutil.Process]:
-    """Return a process and all its children; none if it is gone."""
-    with suppress(psutil.NoSuchProcess):
-        return [process, *process.children(recursive=True)]
-    return []
-
-
-def held_mb(process: psutil.Process) -> float:
-    """Return what a process holds, with its part of the pages that it shares; 0 if it is gone."""
-    with suppress(psutil.NoSuchProcess):
-        held = process.memory_full_info()
-        return float(getattr(held, "pss", held.uss)) / 1e6
-    return 0.0
 
 
 def own_peak_mb(process: psutil.Process) -> float:

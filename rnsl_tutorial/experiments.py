@@ -27,7 +27,7 @@ from rnsl_tutorial import __version__, baselines, evaluate, losses, maps, noise
 from rnsl_tutorial.backbones import projection_head
 from rnsl_tutorial.config import NOISES, Config
 from rnsl_tutorial.features import FeatureSet
-from rnsl_tutorial.paths import DAMAGE, shipped, written_whole
+from rnsl_tutorial.paths import made_earlier, shipped, written_whole
 from rnsl_tutorial.projection import umap_map
 from rnsl_tutorial.train import EpochReport, build_loss, embed, train
 
@@ -731,14 +731,10 @@ def load(path: Path) -> Record:
         FileNotFoundError: no such file.
         ValueError: not a file of results.
     """
-    data = path.read_bytes()
-    try:
-        document = json.loads(data.decode())
+    said = "holds no results of `rnsl experiment`", "Run it again with --out."
+    with made_earlier(path, *said) as file:
+        document = json.loads(file.read().decode())
         record = Record([_result(row) for row in document["results"]], document["provenance"])
-    except DAMAGE as error:
-        raise ValueError(
-            f"{path} holds no results of `rnsl experiment` ({error}). Run it again with --out."
-        ) from error
     if not record.results:
         raise ValueError(f"{path} holds no results: no run ended. Run it again with --out.")
     return record

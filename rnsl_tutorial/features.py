@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 
 from rnsl_tutorial import backbones
 from rnsl_tutorial.datasets import Archive, Split, files_by_class, paper_split, stratified_split
-from rnsl_tutorial.paths import DAMAGE, shipped, written_whole
+from rnsl_tutorial.paths import made_earlier, shipped, written_whole
 
 PAPER_DATASETS = ("aid", "nwpu45")
 """Data sets that the paper uses, and on which its split is the one to compare with."""
@@ -229,15 +229,12 @@ def load(path: Path) -> FeatureSet:
         FileNotFoundError: no such file.
         ValueError: the file is damaged or not a feature set.
     """
-    with path.open("rb") as file:
-        try:
-            with np.load(file) as members:
-                return _from_members(members)
-        except DAMAGE as error:
-            raise ValueError(
-                f"{path} is damaged or no feature set ({error}). Make it again with "
-                "`rnsl features build`, or take the shipped one."
-            ) from error
+    remedy = "Make it again with `rnsl features build`, or take the shipped one."
+    with (
+        made_earlier(path, "is damaged or no feature set", remedy) as file,
+        np.load(file) as members,
+    ):
+        return _from_members(members)
 
 
 def load_shipped(dataset: str = "aid") -> FeatureSet:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rnsl_tutorial.paths import DAMAGE, shipped, written_whole
+from rnsl_tutorial.paths import made_earlier, shipped, written_whole
 
 
 class EmbeddingMaps(NamedTuple):
@@ -46,16 +46,9 @@ def load(path: Path) -> EmbeddingMaps:
         FileNotFoundError: no such file.
         ValueError: the file is damaged or holds no maps.
     """
-    with path.open("rb") as file:
-        try:
-            with np.load(file) as members:
-                return EmbeddingMaps(
-                    **{name: _plain(members[name]) for name in EmbeddingMaps._fields}
-                )
-        except DAMAGE as error:
-            raise ValueError(
-                f"{path} is damaged or holds no maps ({error}). Make it again with `rnsl maps`."
-            ) from error
+    said = "is damaged or holds no maps", "Make it again with `rnsl maps`."
+    with made_earlier(path, *said) as file, np.load(file) as members:
+        return EmbeddingMaps(**{name: _plain(members[name]) for name in EmbeddingMaps._fields})
 
 
 def load_shipped() -> EmbeddingMaps:

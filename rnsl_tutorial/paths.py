@@ -14,12 +14,11 @@ import platformdirs
 
 PACKAGE = Path(__file__).parent
 
-DAMAGE = (
+_DAMAGE = (
     *(AttributeError, KeyError, TypeError, ValueError, EOFError, MemoryError, OSError),
     *(OverflowError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error),
 )
-"""What numpy, zipfile and json raise on the bytes of a file that is damaged or of another kind. A
-file is opened before: OSError then says that it is not there, or not to be read."""
+"""What numpy, zipfile and json raise on the bytes of a file that is damaged or of another kind."""
 
 
 def shipped(*parts: str) -> Path:
@@ -78,3 +77,23 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def made_earlier(path: Path, otherwise: str, remedy: str) -> Iterator[BinaryIO]:
+    """Open a file that the tutorial made; where its bytes cannot be read, say so in one line.
+
+    Args:
+        path: the file.
+        otherwise: what is said of it then, such as "is damaged or holds no maps".
+        remedy: a sentence on what to do.
+
+    Raises:
+        OSError: the file is not there, or must not be read.
+        ValueError: reading it failed in the block.
+    """
+    with path.open("rb") as file:
+        try:
+            yield file
+        except _DAMAGE as error:
+            raise ValueError(f"{path} {otherwise} ({error}). {remedy}") from error

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rnsl_tutorial.paths import DAMAGE, shipped, written_whole
+from rnsl_tutorial.paths import made_earlier, shipped, written_whole
 
 FULL_SCALE = 65535  # of coordinates
 MOST_P = 255  # the code of p = 1
@@ -109,15 +109,9 @@ def load(path: Path) -> Projections:
         FileNotFoundError: no such file.
         ValueError: the file is damaged or holds no such table.
     """
-    with path.open("rb") as file:
-        try:
-            with np.load(file) as members:
-                return Projections(**{name: _read(members, name) for name in Projections._fields})
-        except DAMAGE as error:
-            raise ValueError(
-                f"{path} is damaged or holds no projections ({error}). Make it again with "
-                "`rnsl projections`."
-            ) from error
+    said = "is damaged or holds no projections", "Make it again with `rnsl projections`."
+    with made_earlier(path, *said) as file, np.load(file) as members:
+        return Projections(**{name: _read(members, name) for name in Projections._fields})
 
 
 def load_shipped() -> Projections:

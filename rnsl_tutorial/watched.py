@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rnsl_tutorial.paths import DAMAGE, shipped, written_whole
+from rnsl_tutorial.paths import made_earlier, shipped, written_whole
 
 
 class Estimate(NamedTuple):
@@ -110,15 +110,12 @@ def load(path: Path) -> Watched:
         FileNotFoundError: no such file.
         ValueError: the file is damaged or holds nothing of the kind.
     """
-    with path.open("rb") as file:
-        try:
-            with np.load(file) as members:
-                return Watched(**{name: _read(members, name) for name in Watched._fields})
-        except DAMAGE as error:
-            raise ValueError(
-                f"{path} is damaged or holds no watched runs ({error}). Make it again with "
-                "`python benchmarks/watched.py`."
-            ) from error
+    said = (
+        "is damaged or holds no watched runs",
+        "Make it again with `python benchmarks/watched.py`.",
+    )
+    with made_earlier(path, *said) as file, np.load(file) as members:
+        return Watched(**{name: _read(members, name) for name in Watched._fields})
 
 
 def load_shipped() -> Watched:

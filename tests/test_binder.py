@@ -7,7 +7,6 @@ the PyTorch of the lock instead of the one for CPUs, which comes from an index o
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -18,6 +17,7 @@ from typing import NamedTuple
 
 import nbformat
 import pytest
+import working_tree
 from nbformat.sign import NotebookNotary
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -68,13 +68,7 @@ def run(command: Sequence[str], folder: Path, variables: dict[str, str] | None =
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of the project that are, or would be, committed."""
-    folder = tmp_path_factory.mktemp("clone")
-    names = run(["git", "ls-files", "-z", "-co", "--exclude-standard"], ROOT).split("\0")
-    for name in filter(None, names):
-        if (ROOT / name).is_file():  # not one that was removed and is not committed yet
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-    return folder
+    return working_tree.copy_to(tmp_path_factory.mktemp("clone"))
 
 
 @pytest.fixture(scope="module")

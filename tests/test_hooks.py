@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import working_tree
 import yaml
 
 ROOT = Path(__file__).parent.parent
@@ -29,12 +30,7 @@ def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files that git knows or would take in, in a repository of their own."""
-    folder = tmp_path_factory.mktemp("clone") / "rnsl"
-    listed = run(ROOT, "git", "ls-files", "-z", "-co", "--exclude-standard").stdout
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+    folder = working_tree.copy_to(tmp_path_factory.mktemp("clone") / "rnsl")
     (folder / ".venv").symlink_to(sys.prefix)
     run(folder, "git", "init", "-q")
     (folder / ".git" / "info" / "exclude").write_text(".venv\n.venv.cache\n")

@@ -210,7 +210,12 @@ def test_a_watcher_that_fails_lets_nobody_wait_for_ever() -> None:
 
 def test_an_interrupt_pauses_the_run_and_loses_nothing(whole: pixels.Run) -> None:
     one = LiveRun(tiny_run())
-    one.run.training.inputs = CallingAt(one.run, 9, lambda: signal.raise_signal(signal.SIGINT))
+
+    def interrupt() -> None:
+        signal.raise_signal(signal.SIGINT)
+        assert one.run.training.stop.wait(60)  # else so short a run may end before it is seen
+
+    one.run.training.inputs = CallingAt(one.run, 9, interrupt)
     with pytest.raises(KeyboardInterrupt):
         one.wait()
     assert one.state == live.PAUSED
