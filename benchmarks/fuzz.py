@@ -12,9 +12,10 @@ Prints a Markdown table by kind of damage:
     accepted  a list of doubtful labels that reads back (audit), a whole folder (data)
     crashed   anything else: another exception, a warning, a hang, memory, half-written files
     escaped   something was written, changed or read outside of --out and the cache
+    lost      not accepted, and the files of an earlier run are no longer as they were
 
-An archive can count as crashed and as escaped. Limits on sizes are lowered while it runs, so that
-archives that are made to fill a disk need not be large.
+An archive that crashed can count as escaped and as lost too. Limits on sizes are lowered while it
+runs, so that archives that are made to fill a disk need not be large.
 """
 
 import argparse
@@ -62,6 +63,7 @@ MEGABYTES = 1500
 """More than this on top of what the process had is a crash."""
 LIMITS = {"MAX_FILE_BYTES": 2**20, "MAX_UNPACKED_BYTES": 2**22}
 EARLIER = b"the list of an earlier run"
+RESULTS = ("doubtful.csv", "doubtful.html")
 
 Members = Sequence[tuple[str, bytes]]
 
@@ -74,6 +76,7 @@ class Outcome(NamedTuple):
     accepted: int
     crashed: int
     escaped: int
+    lost: int
 
 
 class Trial(NamedTuple):
@@ -84,6 +87,7 @@ class Trial(NamedTuple):
         accepted: whether the command went through.
         crash: what is wrong with how it ended; "" if nothing.
         escape: what was touched that is none of its business; "" if nothing.
+        lost: whether the files of an earlier run are gone or changed, and none took their place.
         said: what the command printed.
     """
 
@@ -91,6 +95,7 @@ class Trial(NamedTuple):
     accepted: bool
     crash: str
     escape: str
+    lost: bool
     said: str
 
 
@@ -736,7 +741,7 @@ def place() -> Iterator[Place]:
             folder.mkdir(parents=True)
         made.secret.write_bytes(members()[0][1])
         (made.secret.parent / "canary.png").write_bytes(b"alive")
-        for result in ("doubtful.csv", "doubtful.html"):
+        for result in RESULTS:
             (made.work / result).write_bytes(EARLIER)
         yield made
 
@@ -752,7 +757,8 @@ def try_one(kind: str, case: Case) -> Trial:
         crash = result if isinstance(result, str) else _fault(kind, result, around, case)
         accepted = not isinstance(result, str) and result.exit_code == 0
         said = result if isinstance(result, str) else result.output
-        return Trial(case.damage, accepted, crash, escape, said)
+        lost = not accepted and not _kept(around)
+        return Trial(case.damage, accepted, crash, escape, lost, said)
 
 
 def _run_watched(kind: str, archive: Path, around: Place, damage: str) -> Result | str:
@@ -790,9 +796,13 @@ def _fault(kind: str, result: Result, around: Place, case: Case) -> str:
 def _fault_of_refusal(kind: str, around: Place) -> str:
     if kind == "data":
         return "a folder is there" * (around.work / "scenes").exists()
-    results = [around.work / name for name in ("doubtful.csv", "doubtful.html")]
-    kept = all(path.is_file() and path.read_bytes() == EARLIER for path in results)
-    return "the earlier list is lost" * (not kept)
+    return "the earlier list is lost" * (not _kept(around))
+
+
+def _kept(around: Place) -> bool:
+    """Return whether the list of the earlier run is as it was."""
+    results = [around.work / name for name in RESULTS]
+    return all(path.is_file() and path.read_bytes() == EARLIER for path in results)
 
 
 def _fault_of_result(kind: str, around: Place, case: Case) -> str:
@@ -831,7 +841,7 @@ def try_in_process(kind: str, case: Case) -> Trial:
         lines = [line for line in said.splitlines() if line.startswith("rnsl: ")]
         clear = done.returncode == 1 and len(lines) == 1 and "Traceback" not in said
         crash = _fault_of_refusal(kind, around) if clear else f"exit status {done.returncode}"
-        return Trial("in a process of its own", False, crash, escape, said)
+        return Trial("in a process of its own", False, crash, escape, not _kept(around), said)
 
 
 # ------------------------------------------------------------------ counting
@@ -867,6 +877,7 @@ def count(found: Sequence[Trial]) -> Outcome:
         accepted=sum(accepted),
         crashed=sum(crashed),
         escaped=sum(bool(trial.escape) for trial in found),
+        lost=sum(trial.lost for trial in found),
     )
 
 

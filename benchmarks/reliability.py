@@ -138,14 +138,16 @@ def _fuzzed(kind: str, count: int) -> Part:
     about = (
         f"The fixed list of `benchmarks/fuzz.py` and {count} archives that a seeded generator "
         "damaged. *Refused*: one clear line. *Escaped*: something was written or read outside of "
-        "the folders that the command may use."
+        "the folders that the command may use. *Lost*: the list of an earlier run, where none took "
+        "its place."
     )
+    lost = f"{found.lost} earlier lists" if found.lost else "nothing"
     lines = [
-        "| archives | refused | accepted | crashed | escaped |",
-        "|---|---|---|---|---|",
+        "| archives | refused | accepted | crashed | escaped | lost |",
+        "|---|---|---|---|---|---|",
         "| " + " | ".join(map(str, found)) + " |",
     ]
-    return Part(f"{found.tried} archives", found.crashed + found.escaped, "nothing", about, lines)
+    return Part(f"{found.tried} archives", found.crashed + found.escaped, lost, about, lines)
 
 
 def try_properties(small: bool) -> Part:

@@ -187,7 +187,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _holds_something_else(folder: Path) -> bool:
-    return folder.exists() and any(folder.iterdir()) and not (folder / ".buildinfo").exists()
+    if not folder.is_dir():
+        return folder.exists()
+    return any(folder.iterdir()) and not (folder / ".buildinfo").exists()
 
 
 def _tell(line: str) -> None:

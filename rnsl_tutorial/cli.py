@@ -125,8 +125,8 @@ def explore(
     """Open the explorers alone, without code, as one page in the browser, for a lecture.
 
     Further options go to Voila, for example: rnsl explore --no-browser --show_tracebacks=True. Each
-    open page runs a Python of its own on this computer. For many viewers take the pages of `make
-    site`, which need none.
+    open page runs a Python of its own on this computer. For many viewers take the tutorial's site,
+    whose pages need none (in a clone: `make site`).
     """
     from rnsl_tutorial import explore as page
     from rnsl_tutorial import paths

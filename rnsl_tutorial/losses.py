@@ -351,9 +351,10 @@ class NormalizedSoftmaxLoss(nn.Module):
         Raises:
             ValueError: shapes that disagree, or an empty batch, which has no mean.
         """
-        if not len(labels):
+        losses_B = self.per_image(embeddings, labels, indices)
+        if not len(losses_B):
             raise ValueError("The batch is empty; give at least one image.")
-        return self.per_image(embeddings, labels, indices).mean()
+        return losses_B.mean()
 
     def extra_repr(self) -> str:
         """Show the shape and the settings in the module's printed form."""

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytest.importorskip("resource", reason="the fuzz measures memory as Unix does")
+
 from benchmarks import fuzz
 from rnsl_tutorial import audit, cli, download
 
@@ -32,7 +34,7 @@ def test_every_archive_is_refused_in_one_line_or_gives_a_right_result(kind: str)
     assert not [told(trial) for trial in found if trial.crash or trial.escape]
     counted = fuzz.count(found)
     assert counted.tried == len(fuzz.hostile(kind)) + RANDOM
-    assert counted == (counted.tried, counted.refused, counted.accepted, 0, 0)
+    assert counted == (counted.tried, counted.refused, counted.accepted, 0, 0, 0)
     assert min(counted.refused, counted.accepted) > 10
 
 
@@ -77,7 +79,7 @@ def spoiled(monkeypatch: pytest.MonkeyPatch, act: Callable[[Path], object]) -> f
 
 def test_a_good_archive_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     trial = spoiled(monkeypatch, lambda around: None)
-    assert fuzz.count([trial]) == (1, 0, 1, 0, 0), told(trial)
+    assert fuzz.count([trial]) == (1, 0, 1, 0, 0, 0), told(trial)
 
 
 def test_whatever_else_is_raised_is_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +87,7 @@ def test_whatever_else_is_raised_is_a_crash(monkeypatch: pytest.MonkeyPatch) -> 
         raise KeyError("beach")
 
     trial = spoiled(monkeypatch, fail)
-    assert fuzz.count([trial]) == (1, 0, 0, 1, 0)
+    assert fuzz.count([trial]) == (1, 0, 0, 1, 0, 0)
     assert "KeyError" in trial.crash
 
 
@@ -157,7 +159,7 @@ def test_a_wrong_list_is_a_crash(
     monkeypatch: pytest.MonkeyPatch, name: str, wrong: Callable[[object], bytes]
 ) -> None:
     monkeypatch.setattr(audit, name, wrong)
-    assert fuzz.count([fuzz.try_one("audit", GOOD)]) == (1, 0, 0, 1, 0)
+    assert fuzz.count([fuzz.try_one("audit", GOOD)]) == (1, 0, 0, 1, 0, 0)
 
 
 def test_names_that_become_markup_are_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +172,9 @@ def test_an_earlier_list_that_is_lost_is_a_crash(monkeypatch: pytest.MonkeyPatch
         (around / "work" / "doubtful.csv").unlink()
         raise ValueError("no")
 
-    assert spoiled(monkeypatch, fail).crash == "should have been accepted"
+    trial = spoiled(monkeypatch, fail)
+    assert (trial.crash, trial.lost) == ("should have been accepted", True)
+    assert fuzz.count([trial]).lost == 1
     refused = fuzz.Case("", GOOD.make, None)
     assert fuzz.try_one("audit", refused).crash == "the earlier list is lost"
 
@@ -205,16 +209,16 @@ def test_a_half_unpacked_folder_is_a_crash(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_the_table_counts_by_kind_of_damage(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [
-        fuzz.Trial("cut off", False, "", "", ""),
-        fuzz.Trial("cut off", True, "", "", ""),
-        fuzz.Trial("bits flipped", True, "KeyError", "new file", ""),
+        fuzz.Trial("cut off", False, "", "", False, ""),
+        fuzz.Trial("cut off", True, "", "", False, ""),
+        fuzz.Trial("bits flipped", False, "KeyError", "new file", True, ""),
     ]
     assert fuzz.table(found).splitlines() == [
-        "| damage | tried | refused | accepted | crashed | escaped |",
-        "| --- | --- | --- | --- | --- | --- |",
-        "| cut off | 2 | 1 | 1 | 0 | 0 |",
-        "| bits flipped | 1 | 0 | 0 | 1 | 1 |",
-        "| **all** | 3 | 1 | 1 | 1 | 1 |",
+        "| damage | tried | refused | accepted | crashed | escaped | lost |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| cut off | 2 | 1 | 1 | 0 | 0 | 0 |",
+        "| bits flipped | 1 | 0 | 0 | 1 | 1 | 1 |",
+        "| **all** | 3 | 1 | 1 | 1 | 1 | 1 |",
     ]
 
 

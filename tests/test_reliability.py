@@ -5,7 +5,9 @@ import random
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
@@ -221,6 +223,18 @@ def test_a_command_that_fails_by_itself_is_no_trial(tmp_path: Path) -> None:
         reliability_kills.trial(writing("str(1 / 0)"), tmp_path, 1, 1, random.Random(0))
 
 
+def ends(pid: int, within_s: float) -> bool:
+    deadline = time.monotonic() + within_s
+    while psutil.pid_exists(pid):
+        with suppress(psutil.NoSuchProcess):
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
 @pytest.mark.parametrize("whole", [True, False])
 def test_a_command_is_killed_with_or_without_what_it_started(tmp_path: Path, whole: bool) -> None:
     code = (
@@ -236,9 +250,10 @@ def test_a_command_is_killed_with_or_without_what_it_started(tmp_path: Path, who
         assert reliability_kills.kill_at(waits, tmp_path / "own", seconds, whole=whole)
         seconds *= 2
     child = int((tmp_path / "own" / "pid").read_text())
-    alive = psutil.pid_exists(child) and psutil.Process(child).status() != "zombie"
-    assert alive != whole
-    if alive:
+    if whole:
+        assert ends(child, within_s=60)  # a signal to several processes reaches each in its time
+    else:
+        assert not ends(child, within_s=0)
         psutil.Process(child).kill()
 
 
@@ -391,8 +406,8 @@ def test_kills_sum_up_over_the_commands(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_what_the_fuzz_counts_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     fuzz = pytest.importorskip("benchmarks.fuzz")
-    monkeypatch.setattr(fuzz, "run", lambda kind, n, seed: fuzz.Outcome(50, 40, 8, 1, 1))
+    monkeypatch.setattr(fuzz, "run", lambda kind, n, seed: fuzz.Outcome(50, 40, 8, 1, 1, 1))
     part = reliability.try_audit(small=True)
-    assert (part.tried, part.failed) == ("50 archives", 2)
-    assert part.lines[-1] == "| 50 | 40 | 8 | 1 | 1 |"
+    assert (part.tried, part.failed, part.lost) == ("50 archives", 2, "1 earlier lists")
+    assert part.lines[-1] == "| 50 | 40 | 8 | 1 | 1 | 1 |"
     assert_whole(part.lines)

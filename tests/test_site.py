@@ -160,6 +160,9 @@ def test_a_folder_with_something_else_is_not_emptied(
         site.main(["--out", str(tmp_path)])
     assert "holds something else than a site" in capsys.readouterr().err
     assert (tmp_path / "thesis.txt").exists()
+    with pytest.raises(SystemExit):
+        site.main(["--out", str(tmp_path / "thesis.txt")])
+    assert "holds something else than a site" in capsys.readouterr().err
 
 
 # ------------------------------------------------------------------ formulas
@@ -242,6 +245,21 @@ def test_the_workflow_publishes_what_make_site_writes() -> None:
     assert re.search("^site:", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert jobs["publish"]["needs"] == "build"
     assert jobs["publish"]["permissions"] == {"pages": "write", "id-token": "write"}
+
+
+def test_the_workflow_publishes_nothing_that_failed_its_tests() -> None:
+    published, tests = workflow("pages.yml"), workflow("tests.yml")
+    begins = published[True]  # what YAML 1.1 takes "on" for
+    assert set(begins) == {"workflow_run", "workflow_dispatch"}
+    assert begins["workflow_run"] == {
+        "workflows": [tests["name"]],
+        "branches": tests[True]["push"]["branches"],
+        "types": ["completed"],
+    }
+    build = published["jobs"]["build"]
+    assert "workflow_run.conclusion == 'success'" in build["if"]
+    assert "workflow_run.event == 'push'" in build["if"]
+    assert "workflow_run.head_sha" in build["steps"][0]["with"]["ref"]
 
 
 @pytest.mark.parametrize("name", ["pages.yml", "tests.yml"])
