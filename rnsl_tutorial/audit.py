@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 from rnsl_tutorial import backbones, doubt, features, noise
 from rnsl_tutorial.datasets import Archive, load_archive
 from rnsl_tutorial.noise import CorruptedLabels, Labels, Matrix
-from rnsl_tutorial.paths import cache_dir, written_whole
+from rnsl_tutorial.paths import DAMAGE, cache_dir, written_whole
 from rnsl_tutorial.spreadsheet import guarded, original
 
 MIN_PLANTED = 10
@@ -279,7 +279,7 @@ def _extract(
 def _load_features(path: Path, count: int) -> NDArray[np.float32] | None:
     try:
         features_NF: NDArray[np.float32] = np.load(path)
-    except (OSError, ValueError, EOFError):
+    except DAMAGE:
         return None  # there is none, or it is damaged
     fits = features_NF.ndim == 2 and len(features_NF) == count and features_NF.dtype == np.float32
     return features_NF if fits else None

@@ -29,7 +29,7 @@ from PIL import Image, UnidentifiedImageError
 from sklearn.model_selection import train_test_split
 from tqdm.auto import tqdm
 
-from rnsl_tutorial.paths import cache_dir, written_whole
+from rnsl_tutorial.paths import DAMAGE, cache_dir, written_whole
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 MAX_SIZE = 2048  # pixels: one image then takes 12.6 MB
@@ -597,12 +597,12 @@ def _remembered_key(memo: Path) -> str:
 def _find_cache(folder: Path, key: str, size: int) -> Archive | None:
     try:
         return _open_cache(folder, key, size)
-    except (OSError, ValueError):
+    except DAMAGE:
         return None
 
 
 def _open_cache(folder: Path, key: str, size: int) -> Archive:
-    """Map the cached pixels; OSError or ValueError if they are missing, short or damaged."""
+    """Map the cached pixels; raises one of `DAMAGE` if they are missing, short or damaged."""
     stem = _stem(folder, key, size)
     files = tuple(json.loads(stem.with_suffix(".json").read_text(encoding="utf-8")))
     images = np.lib.format.open_memmap(stem.with_suffix(".npy"), mode="r")

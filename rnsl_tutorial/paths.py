@@ -2,6 +2,7 @@
 
 import os
 import struct
+import tokenize
 import uuid
 import zipfile
 import zlib
@@ -14,9 +15,10 @@ import platformdirs
 
 PACKAGE = Path(__file__).parent
 
-_DAMAGE = (
+DAMAGE = (
     *(AttributeError, KeyError, TypeError, ValueError, EOFError, MemoryError, OSError),
-    *(OverflowError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error),
+    *(OverflowError, RuntimeError, SyntaxError, tokenize.TokenError),
+    *(struct.error, zipfile.BadZipFile, zlib.error),
 )
 """What numpy, zipfile and json raise on the bytes of a file that is damaged or of another kind."""
 
@@ -95,5 +97,5 @@ def made_earlier(path: Path, otherwise: str, remedy: str) -> Iterator[BinaryIO]:
     with path.open("rb") as file:
         try:
             yield file
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise ValueError(f"{path} {otherwise} ({error}). {remedy}") from error

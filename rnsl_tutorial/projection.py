@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import orthogonal_procrustes
 
-from rnsl_tutorial.paths import cache_dir, written_whole
+from rnsl_tutorial.paths import DAMAGE, cache_dir, written_whole
 
 ALIGNMENT = {"alignment_regularisation": 0.01, "alignment_window_size": 2, "n_epochs": 150}
 """Settings of `umap_sequence`: how strongly and over how many moments places are held together, and
@@ -270,6 +270,6 @@ def _read(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
     """What is cached, or None where there is nothing or it is damaged."""
     try:
         found: NDArray[np.float32] = np.load(path)
-    except (OSError, ValueError, EOFError):
+    except DAMAGE:
         return None
     return found if found.shape == shape else None

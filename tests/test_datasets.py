@@ -469,6 +469,10 @@ def damage_header(path: Path) -> None:
         file.write(b"????????")
 
 
+def leave_a_bracket_open(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b")", b" ", 1))
+
+
 def other_shape(path: Path) -> None:
     np.save(path, np.zeros((4, 3, SIDE, SIDE), np.uint8))
 
@@ -481,8 +485,10 @@ def other_shape(path: Path) -> None:
         (".npy", damage_header),
         (".npy", other_shape),
         (".npy", lambda path: path.write_bytes(b"")),
+        (".npy", leave_a_bracket_open),
         (".json", Path.unlink),
         (".json", shorten),
+        (".json", lambda path: path.write_text("[1, 2]")),
         (".json", lambda path: path.write_bytes(b"\xff")),
         (".key", Path.unlink),
         (".key", lambda path: path.write_bytes(b"\xff\x00")),

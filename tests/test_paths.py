@@ -1,7 +1,9 @@
 """Files that come with the package are found, and files are written whole or not at all."""
 
+import tokenize
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rnsl_tutorial import paths
@@ -49,3 +51,34 @@ def test_written_whole_leaves_the_old_file_when_interrupted(
         write_half()
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("header", "error"),
+    [
+        (b"{'shape': (3, }", tokenize.TokenError),
+        (b"  a\n b", IndentationError),
+        (b"[]", ValueError),
+    ],
+    ids=["an open bracket", "an odd indent", "no dictionary"],
+)
+def test_what_a_damaged_header_raises_is_said_in_one_line(
+    tmp_path: Path, header: bytes, error: type[Exception]
+) -> None:
+    path = tmp_path / "maps.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with pytest.raises(error):
+        np.load(path)
+    with (
+        pytest.raises(ValueError, match=r"maps\.npy holds no maps \(.*\)\. Make it again\."),
+        paths.made_earlier(path, "holds no maps", "Make it again.") as file,
+    ):
+        np.load(file)
+
+
+def test_a_file_that_is_not_there_is_not_called_damaged(tmp_path: Path) -> None:
+    with (
+        pytest.raises(FileNotFoundError),
+        paths.made_earlier(tmp_path / "maps.npy", "holds no maps", "Make it again."),
+    ):
+        pass
