@@ -101,7 +101,7 @@ def test_every_explorer_has_its_place_and_says_which_notebook_explains_it() -> N
     assert len(told) == len(shown)
     for text in told:
         number = re.match(r"## (\d\d) · .*\?\n", text)
-        assert number, text
+        assert number, f"wanted '## NN · A question?', found: {text}"
         assert f"Explained in notebook {number[1]}." in " ".join(text.split())
         assert list(build.FOLDER.glob(f"{number[1]}_*.ipynb"))
 

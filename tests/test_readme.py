@@ -180,10 +180,13 @@ def test_the_numbers_of_the_first_notebook() -> None:
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
 def test_each_notebook_stands_in_readme_with_its_question_and_time(source: Path) -> None:
     text = " ".join(source.read_text(encoding="utf-8").replace("# ", " ").split())
-    (question,) = re.findall(r"The question: \*\*(.+?)\*\*", text)
-    (minutes,) = re.findall(r"\*\*Time\*\* (\d+) min", text)
+    questions = re.findall(r"The question: \*\*(.+?)\*\*", text)
+    times = re.findall(r"\*\*Time\*\* (\d+) min", text)
+    assert (len(questions), len(times)) == (1, 1), "want **Time** N min, and The question: **...?**"
+    (question,), (minutes,) = questions, times
     row = rf"\(notebooks/{source.stem}\.ipynb\) \| {re.escape(question)} \| {minutes} \|"
-    assert re.search(row, (ROOT / "README.md").read_text(encoding="utf-8"), re.IGNORECASE)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.search(row, readme, re.IGNORECASE), f"README.md wants a row with {row}"
 
 
 def test_the_memory_of_each_notebook_is_the_measured_one() -> None:
@@ -194,8 +197,12 @@ def test_the_memory_of_each_notebook_is_the_measured_one() -> None:
         measured.split("\n## memory\n")[1].split("\n## ")[0],
         re.MULTILINE,
     )
-    assert told == {name: f"{int(mb) / 1000:.1f}" for name, mb in rows}
-    assert set(told) == {source.stem for source in SOURCES}
+    remedy = (
+        "`python benchmarks/reliability.py --only memory --out benchmarks/RELIABILITY.md` measures "
+        "it; then README.md has a row `any laptop, N GB` for each notebook"
+    )
+    assert told == {name: f"{int(mb) / 1000:.1f}" for name, mb in rows}, remedy
+    assert set(told) == {source.stem for source in SOURCES}, remedy
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
