@@ -2,8 +2,11 @@
 
 import json
 import os
+import random
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -17,7 +20,7 @@ from stub_loop import Stub
 from synthetic_maps import small_maps
 from torch import nn
 
-from benchmarks import audit, epoch, gpu, notebook_runs, scale, ui
+from benchmarks import audit, epoch, gpu, lab, notebook_runs, scale, ui
 from rnsl_tutorial import config, explorers, features, scenes
 from rnsl_tutorial.config import LOSSES
 
@@ -361,3 +364,30 @@ def test_the_audit_benchmark_prints_its_tables_and_goes_on_from_its_file(
     monkeypatch.setattr(audit, "METHODS", dict.fromkeys(audit.METHODS))  # none can be run again
     audit.main()
     assert capsys.readouterr().out.splitlines()[:-1] == printed.splitlines()[:-1]
+
+
+def test_a_port_for_jupyterlab_is_free_and_none_that_a_system_hands_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = lab.free_port()
+    drawn = iter([first, first, first + 1])
+    asked = []
+    monkeypatch.setattr(random, "randrange", lambda *ends: (asked.append(ends), next(drawn))[1])
+    with socket.create_server(("127.0.0.1", lab.free_port())):
+        assert lab.free_port() == first + 1
+    assert asked == [lab.PORTS] * 3
+    assert lab.PORTS[1] < 32768  # where Linux begins
+
+
+def test_who_answers_in_another_language_is_no_server() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        greeter = threading.Thread(target=lambda: greet(taken.accept()[0]))
+        greeter.start()
+        assert not lab.answers(f"http://127.0.0.1:{taken.getsockname()[1]}/api")
+        greeter.join()
+
+
+def greet(caller: socket.socket) -> None:
+    with caller:
+        caller.recv(1000)
+        caller.sendall(b"\xff\0\0\0\0\0\0\0\1\x7f\n")  # as the socket of a kernel does

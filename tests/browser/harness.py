@@ -3,11 +3,9 @@
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +15,8 @@ from urllib.parse import urlsplit
 import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
+
+from benchmarks.lab import answers, free_port
 
 ROOT = Path(__file__).parent.parent.parent
 SCREENSHOTS = ROOT / "build" / "screenshots"
@@ -73,7 +73,7 @@ def chromium() -> Iterator[Browser]:
 @contextmanager
 def lab_server(folder: Path, arguments: Sequence[str]) -> Iterator[str]:
     """Start a JupyterLab that keeps its settings in ``folder``; yield its address."""
-    port = _free_port()
+    port = free_port()
     options = [
         "--no-browser",
         f"--port={port}",
@@ -100,22 +100,12 @@ def lab_server(folder: Path, arguments: Sequence[str]) -> Iterator[str]:
             process.wait()
 
 
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind((HOST, 0))
-        port: int = free.getsockname()[1]
-    return port
-
-
 def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline and process.poll() is None:
-        try:
-            urllib.request.urlopen(url).close()
-        except OSError:
-            time.sleep(0.2)
-        else:
+        if answers(url):
             return
+        time.sleep(0.2)
     raise TimeoutError(f"JupyterLab did not answer:\n{log.read_text()}")
 
 
