@@ -48,7 +48,7 @@ bench-ui: $(BUILT) ## print how fast each slider repaints, in JupyterLab in Chro
 bench-gpu: $(BUILT) ## print how fast a CUDA GPU trains on pixels (ARGS=--small tries it on the CPU)
 	@$(BIN)/python benchmarks/gpu.py $(ARGS)
 
-soak: $(BUILT) ## try to break everything for an hour or two, and write benchmarks/RELIABILITY.md
+soak: $(BUILT) ## try to break everything for half an hour or more, and write benchmarks/RELIABILITY.md
 	@$(BIN)/python benchmarks/reliability.py --out benchmarks/RELIABILITY.md $(ARGS)
 
 notebooks: $(BUILT) ## write notebooks/*.ipynb anew from notebooks/source/*.py
