@@ -179,6 +179,9 @@ def test_formulas_are_drawn_and_answers_stay_folded(page: Page) -> None:
     cases = page.locator('math[display="block"]').bounding_box()
     assert cases
     assert cases["height"] > 40  # two lines
+    framed = "fold => [!!fold.closest('article'), getComputedStyle(fold).borderTopWidth !== '0px']"
+    folds = [fold.evaluate(framed) for fold in page.locator("details").all()]
+    assert sorted(folds) == [[False, False], [True, True]]  # the list of pages, an answer
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
