@@ -126,7 +126,8 @@ def test_a_signal_stops_after_a_checkpoint_and_gives_the_handlers_back(
 
 
 def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path: Path) -> None:
-    command = [sys.executable, str(SCRIPT), str(tmp_path), "--slow", "0.1"]
+    chosen = config(epochs=20)  # more than it can reach between two kills
+    command = [sys.executable, str(SCRIPT), str(tmp_path), "--slow", "0.1", "--set", "epochs=20"]
     moments = random.Random(3)
     kills = 0
     while not (tmp_path / "fingerprint").exists():
@@ -138,7 +139,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path: Path) -> 
             kills += 1
         process.wait()
     assert kills == 3
-    assert (tmp_path / "fingerprint").read_text() == single_threaded(config())
+    assert (tmp_path / "fingerprint").read_text() == single_threaded(chosen)
 
 
 def wait_for_a_checkpoint(folder: Path, process: subprocess.Popen[bytes]) -> None:

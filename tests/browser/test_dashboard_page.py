@@ -17,12 +17,13 @@ from rnsl_tutorial.dashboard import Dashboard
 from rnsl_tutorial.explorers.page import page_of
 
 LIVE_MS = 60_000
+EPOCHS = 160  # seconds more than the tests take from a start to a pause
 
 CELLS = [
     f"import sys; sys.path.insert(0, {str(ROOT / 'tests')!r})\n"
     "from tiny_scenes import tiny_run, same_bits\n"
     "from rnsl_tutorial.dashboard import Dashboard\n"
-    "EPOCHS = 40\n"
+    f"EPOCHS = {EPOCHS}\n"
     "dashboard = Dashboard({n: tiny_run(loss=n, epochs=EPOCHS) for n in ('nsl', 'trnsl')})\n"
     "dashboard",
     "print(6 * 7)",
@@ -105,7 +106,8 @@ def test_the_slider_leaves_the_buttons_free(
 def test_an_exported_notebook_keeps_the_curves_of_a_run_that_it_waited_for(
     open_page: Open, tmp_path: Path, browser: Browser
 ) -> None:
-    code = [CELLS[0].replace("EPOCHS = 40", "EPOCHS = 3"), "moments = dashboard.wait()", "1 + 1"]
+    made = CELLS[0].replace(f"EPOCHS = {EPOCHS}", "EPOCHS = 3")
+    code = [made, "moments = dashboard.wait()", "1 + 1"]
     cells = [nbformat.v4.new_code_cell(cell) for cell in code]
     notebook = executed.executed(nbformat.v4.new_notebook(cells=cells))
     file = tmp_path / "06.html"
@@ -185,7 +187,7 @@ def test_buttons_work_while_it_trains_and_the_kernel_answers_meanwhile(
     expect(note).to_contain_text("NSL: paused", timeout=LIVE_MS)
     paused = points(root)
     live_lab.page.wait_for_timeout(1500)
-    assert points(root) == paused < 40
+    assert points(root) == paused < EPOCHS
     threads = "import threading; print([t.name for t in threading.enumerate()].count('training'))"
     assert ask(threads) == "0"
     expect(root.get_by_role("button", name="Pause")).to_be_disabled()
