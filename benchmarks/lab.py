@@ -53,14 +53,24 @@ def seconds_to_answer() -> float:
         start_new_session=True,
     )
     try:
-        while time.perf_counter() - start < MOST_S:
-            if answers(f"http://127.0.0.1:{port}/api"):
-                return time.perf_counter() - start
-            time.sleep(0.05)
+        wait_for_answer(f"http://127.0.0.1:{port}/api", process, MOST_S)
+        return time.perf_counter() - start
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    raise TimeoutError(f"JupyterLab did not answer within {MOST_S} s.")
+
+
+def wait_for_answer(address: str, process: "subprocess.Popen[bytes]", most_s: float) -> None:
+    """Wait until the server that a process starts is there.
+
+    Raises:
+        TimeoutError: the process has ended, or time is over.
+    """
+    deadline = time.monotonic() + most_s
+    while not answers(address):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise TimeoutError(f"JupyterLab has ended, or did not answer within {most_s} s.")
+        time.sleep(0.05)
 
 
 def answers(address: str) -> bool:

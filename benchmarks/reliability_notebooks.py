@@ -19,7 +19,7 @@ import psutil
 from playwright.sync_api import Browser, Page
 from playwright.sync_api import Error as PageError
 
-from benchmarks.lab import answers, free_port
+from benchmarks.lab import free_port, wait_for_answer
 from benchmarks.reliability_memory import (
     Peak,
     Watchdog,
@@ -144,20 +144,12 @@ def served(environment: Environment, limit_mb: float | None = None) -> Iterator[
         )
         try:
             address = f"http://127.0.0.1:{port}"
-            _wait_for(f"{address}/api?token={TOKEN}", process)
+            wait_for_answer(f"{address}/api?token={TOKEN}", process, START_S)
             yield Server(address, process.pid)
         finally:
             if process.poll() is None:
                 end(psutil.Process(process.pid))
             process.wait()
-
-
-def _wait_for(address: str, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + START_S
-    while not answers(address):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise TimeoutError(f"JupyterLab did not answer within {START_S} s.")
-        time.sleep(0.2)
 
 
 def run_all(

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from unittest.mock import Mock, call
 
 import numpy as np
 import pytest
@@ -370,12 +371,11 @@ def test_a_port_for_jupyterlab_is_free_and_none_that_a_system_hands_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first = lab.free_port()
-    drawn = iter([first, first, first + 1])
-    asked = []
-    monkeypatch.setattr(random, "randrange", lambda *ends: (asked.append(ends), next(drawn))[1])
+    drawn = Mock(side_effect=[first, first, first + 1])
+    monkeypatch.setattr(random, "randrange", drawn)
     with socket.create_server(("127.0.0.1", lab.free_port())):
         assert lab.free_port() == first + 1
-    assert asked == [lab.PORTS] * 3
+    assert drawn.mock_calls == [call(*lab.PORTS)] * 3
     assert lab.PORTS[1] < 32768  # where Linux begins
 
 

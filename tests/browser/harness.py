@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
-from benchmarks.lab import answers, free_port
+from benchmarks.lab import free_port, wait_for_answer
 
 ROOT = Path(__file__).parent.parent.parent
 SCREENSHOTS = ROOT / "build" / "screenshots"
@@ -93,20 +93,14 @@ def lab_server(folder: Path, arguments: Sequence[str]) -> Iterator[str]:
             stderr=log,
         )
         try:
-            _wait_for(f"http://{HOST}:{port}/api?token={TOKEN}", process, folder / "log")
+            wait_for_answer(f"http://{HOST}:{port}/api?token={TOKEN}", process, START_S)
             yield f"http://{HOST}:{port}"
+        except TimeoutError as error:
+            error.add_note((folder / "log").read_text())
+            raise
         finally:
             process.terminate()
             process.wait()
-
-
-def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline and process.poll() is None:
-        if answers(url):
-            return
-        time.sleep(0.2)
-    raise TimeoutError(f"JupyterLab did not answer:\n{log.read_text()}")
 
 
 def curve(root: Locator, mark: str) -> NDArray[np.float64]:
