@@ -32,10 +32,13 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
-from rnsl_tutorial import doubt, experiments, features, losses
-from rnsl_tutorial.config import Config
-from rnsl_tutorial.paths import written_whole
-from rnsl_tutorial.train import build_loss, embed, train
+from rnsl_tutorial import losses
+from rnsl_tutorial._files import written_whole
+from rnsl_tutorial.audit import scores as doubt
+from rnsl_tutorial.datasets import features
+from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial.experiments.config import Config
+from rnsl_tutorial.training.loop import build_loss, embed, train
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]

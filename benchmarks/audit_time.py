@@ -31,9 +31,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rnsl_tutorial import audit, datasets, devices, features, gallery, noise, scenes
-from rnsl_tutorial.devices import Stopwatch
+from rnsl_tutorial import noise
+from rnsl_tutorial.audit import outputs as audit
+from rnsl_tutorial.audit import page as gallery
+from rnsl_tutorial.datasets import archives as datasets
+from rnsl_tutorial.datasets import features, scenes
 from rnsl_tutorial.noise import Labels
+from rnsl_tutorial.training import devices
+from rnsl_tutorial.training.devices import Stopwatch
 
 BACKBONE, SIZE, FOLDS, PLANT = "efficientnet_lite0", 150, 3, 0.05
 KINDS = ("symmetric", "label_dependent")

@@ -24,8 +24,9 @@ import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
-from rnsl_tutorial import augmentation, scenes
-from rnsl_tutorial.devices import Stopwatch, find_device
+from rnsl_tutorial.datasets import scenes
+from rnsl_tutorial.training import augmentation
+from rnsl_tutorial.training.devices import Stopwatch, find_device
 
 STRENGTH = (augmentation.JITTER,) * 4
 

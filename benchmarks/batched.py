@@ -20,9 +20,11 @@ from importlib.metadata import version
 
 import torch
 
-from rnsl_tutorial import batched, experiments, features
-from rnsl_tutorial.config import LOSSES, Config
-from rnsl_tutorial.experiments import Result
+from rnsl_tutorial.datasets import features
+from rnsl_tutorial.experiments import batched
+from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial.experiments.config import LOSSES, Config
+from rnsl_tutorial.experiments.heads import Result
 
 RATES = (0.1, 0.3, 0.5, 0.7)
 Way = Callable[[features.FeatureSet, Sequence[Config]], list[Result]]

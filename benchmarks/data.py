@@ -41,7 +41,9 @@ def peak_mb() -> float:
 
 def load(root: Path, size: int, cache: Path) -> Load:
     """Load once and look at one image, here."""
-    from rnsl_tutorial.datasets import load_archive  # here: imports belong to the child's baseline
+    from rnsl_tutorial.datasets.archives import (
+        load_archive,  # here: imports belong to the child's baseline
+    )
 
     imports_mb = peak_mb()
     start = time.perf_counter()

@@ -50,9 +50,13 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision import transforms
 
 from benchmarks.memory import held_together_mb
-from rnsl_tutorial import augmentation, config, datasets, devices, features, pixels, scenes
-from rnsl_tutorial.config import Config
-from rnsl_tutorial.devices import Hardware, Stopwatch
+from rnsl_tutorial.datasets import archives as datasets
+from rnsl_tutorial.datasets import features, scenes
+from rnsl_tutorial.experiments import config
+from rnsl_tutorial.experiments import images as pixels
+from rnsl_tutorial.experiments.config import Config
+from rnsl_tutorial.training import augmentation, devices
+from rnsl_tutorial.training.devices import Hardware, Stopwatch
 
 LOOK_S = 0.1
 SCENES = 10_000  # as many as AID has images

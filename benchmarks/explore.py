@@ -21,7 +21,7 @@ from typing import NamedTuple
 import psutil
 from playwright.sync_api import Browser
 
-from rnsl_tutorial import explorers
+from rnsl_tutorial.tutorial import explorers
 from tests.browser.harness import chromium, chromium_path
 
 NUMBER = len(explorers.__all__) - 2  # without the base class and `standalone_html`

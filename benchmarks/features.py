@@ -16,7 +16,8 @@ import time
 import numpy as np
 import torch
 
-from rnsl_tutorial import backbones, features
+from rnsl_tutorial.datasets import features
+from rnsl_tutorial.training import networks as backbones
 
 
 def main() -> None:

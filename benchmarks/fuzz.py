@@ -52,7 +52,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from rnsl_tutorial import audit, cli, datasets, doubt, download, scenes
+from rnsl_tutorial.audit import outputs as audit
+from rnsl_tutorial.audit import scores as doubt
+from rnsl_tutorial.cli import main as cli
+from rnsl_tutorial.datasets import archives as datasets
+from rnsl_tutorial.datasets import download, scenes
 
 KINDS = ("audit", "data")
 SIDE = 32

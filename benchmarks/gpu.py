@@ -32,10 +32,11 @@ import torch
 
 from benchmarks import epoch
 from benchmarks.epoch import Measured, Task, spread
-from rnsl_tutorial import config, pixels, sweep
-from rnsl_tutorial.config import LOSSES
-from rnsl_tutorial.devices import Hardware, Stopwatch
-from rnsl_tutorial.sweep import Grid
+from rnsl_tutorial.experiments import config, sweep
+from rnsl_tutorial.experiments import images as pixels
+from rnsl_tutorial.experiments.config import LOSSES
+from rnsl_tutorial.experiments.sweep import Grid
+from rnsl_tutorial.training.devices import Hardware, Stopwatch
 
 RATES = (0.0, 0.1, 0.3, 0.5, 0.7)
 SHARE_GOAL, RATIO_GOAL = 0.7, 10.0

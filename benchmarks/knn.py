@@ -18,7 +18,7 @@ import torch
 from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
-from rnsl_tutorial import evaluate
+from rnsl_tutorial.evaluation import embedding as evaluate
 
 
 def clusters(count: int, dimensions: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

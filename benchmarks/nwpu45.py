@@ -19,10 +19,15 @@ from scipy.optimize import quadratic_assignment
 from scipy.stats import spearmanr
 from tqdm import tqdm
 
-from rnsl_tutorial import experiments, features, noise, nwpu45, report, suffering
-from rnsl_tutorial.config import Config
-from rnsl_tutorial.experiments import Result
-from rnsl_tutorial.nwpu45 import NAMESAKES, Part
+from rnsl_tutorial import noise
+from rnsl_tutorial.datasets import features
+from rnsl_tutorial.datasets import nwpu45_stand_in as nwpu45
+from rnsl_tutorial.datasets.nwpu45_stand_in import NAMESAKES, Part
+from rnsl_tutorial.evaluation import class_margins as suffering
+from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial.experiments import report
+from rnsl_tutorial.experiments.config import Config
+from rnsl_tutorial.experiments.heads import Result
 
 LOSSES = ("nsl", "rnsl", "trnsl")
 RATES = (0.0, 0.3, 0.5, 0.7)

@@ -24,9 +24,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from rnsl_tutorial import config, experiments, features, pixels
-from rnsl_tutorial.config import Config
-from rnsl_tutorial.devices import Hardware
+from rnsl_tutorial.datasets import features
+from rnsl_tutorial.experiments import config
+from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial.experiments import images as pixels
+from rnsl_tutorial.experiments.config import Config
+from rnsl_tutorial.training.devices import Hardware
 
 NOISES = (
     *(("symmetric", rate) for rate in (0.0, 0.2, 0.4, 0.6)),

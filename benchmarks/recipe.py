@@ -10,9 +10,10 @@ test split is not looked at. Takes about a minute a recipe on two cores.
 import argparse
 from typing import Any
 
-from rnsl_tutorial import experiments, features
-from rnsl_tutorial.plots import LOSS_STYLES
-from rnsl_tutorial.train import Config
+from rnsl_tutorial.datasets import features
+from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial.training.loop import Config
+from rnsl_tutorial.tutorial.plots import LOSS_STYLES
 
 RECIPES: dict[str, dict[str, Any]] = {
     "default": {},

@@ -7,7 +7,7 @@ choice of its learning rate: among 0.3, 1, 3 and 10, and 0.1 or 30 where the bes
 Then its own settings are, among a few. The paper's losses get a learning rate
 in the same way: that of `config.Config`, times the weight. Prints a Markdown table of k-NN accuracy
 (index with true labels) at 30% symmetric noise, seed 0, and marks the best. The test split is not
-looked at. What `rnsl_tutorial.baselines.RECIPES` holds was read from this table.
+looked at. What `rnsl_tutorial.training.baselines.RECIPES` holds was read from this table.
 """
 
 import argparse
@@ -15,10 +15,12 @@ from collections.abc import Iterator
 
 import torch
 
-from rnsl_tutorial import baselines, experiments, features
-from rnsl_tutorial.config import BASELINES, LOSSES, Config
-from rnsl_tutorial.features import FeatureSet
+from rnsl_tutorial.datasets import features
+from rnsl_tutorial.datasets.features import FeatureSet
+from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial.experiments.config import BASELINES, LOSSES, Config
 from rnsl_tutorial.losses import NormalizedSoftmaxLoss
+from rnsl_tutorial.training import baselines
 
 Settings = dict[str, float]
 PAPERS: dict[str, Settings] = {

@@ -32,7 +32,7 @@ from typing import NamedTuple
 
 from benchmarks import reliability_kills as kills
 from benchmarks import reliability_notebooks as notebooks
-from rnsl_tutorial.paths import written_whole
+from rnsl_tutorial._files import written_whole
 
 ROOT = Path(__file__).parent.parent
 SEED = 0

@@ -31,8 +31,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from rnsl_tutorial import scenes
-from tests.test_download import REVISION, Hub, zipped
+from rnsl_tutorial.datasets import scenes
+from tests.datasets.test_download import REVISION, Hub, zipped
 
 MOST_S = 1800
 UNFINISHED = (".tmp", ".unpacking", ".part", ".lock")
@@ -383,7 +383,8 @@ def building(images: Path) -> Subject:
 
 
 FETCH = """
-from rnsl_tutorial import cli, download
+from rnsl_tutorial.cli import main as cli
+from rnsl_tutorial.datasets import download
 pin = download.PINS["aid"]._replace(
     repository="somebody/aid", revision={revision!r}, file="aid.zip", size={size},
     checksums={{"sha256": {sha256!r}}},

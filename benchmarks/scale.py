@@ -26,8 +26,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from rnsl_tutorial import config, devices, pixels, scenes
-from rnsl_tutorial.devices import Hardware, Stopwatch
+from rnsl_tutorial.datasets import scenes
+from rnsl_tutorial.experiments import config
+from rnsl_tutorial.experiments import images as pixels
+from rnsl_tutorial.training import devices
+from rnsl_tutorial.training.devices import Hardware, Stopwatch
 
 COUNTS = (1000, 3200, 10_000, 32_000, 100_000)
 SIZE = 32

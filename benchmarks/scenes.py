@@ -14,7 +14,7 @@ import statistics
 import time
 from importlib.metadata import version
 
-from rnsl_tutorial import scenes
+from rnsl_tutorial.datasets import scenes
 
 SIZES = (32, 64, 128)
 

@@ -39,8 +39,11 @@ from rich.table import Table
 from torch.nn.functional import normalize
 
 from notebooks import build
-from rnsl_tutorial import explorers, maps, noise, plots, projections
-from rnsl_tutorial.config import BASELINES, LOSSES
+from rnsl_tutorial import noise
+from rnsl_tutorial.experiments.config import BASELINES, LOSSES
+from rnsl_tutorial.tutorial import explorers, plots
+from rnsl_tutorial.tutorial.tables import embedding_maps as maps
+from rnsl_tutorial.tutorial.tables import umap_maps as projections
 from tests.browser.harness import JupyterLab, chromium, chromium_path, lab_server
 
 GOALS_MS = (17, 100)

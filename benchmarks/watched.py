@@ -15,9 +15,15 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from rnsl_tutorial import audit, experiments, features, noise, nwpu45, suffering, watched
-from rnsl_tutorial.config import Config
-from rnsl_tutorial.features import FeatureSet
+from rnsl_tutorial import noise
+from rnsl_tutorial.audit import outputs as audit
+from rnsl_tutorial.datasets import features
+from rnsl_tutorial.datasets import nwpu45_stand_in as nwpu45
+from rnsl_tutorial.datasets.features import FeatureSet
+from rnsl_tutorial.evaluation import class_margins as suffering
+from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial.experiments.config import Config
+from rnsl_tutorial.tutorial.tables import followed_runs as watched
 
 LOSSES = ("nsl", "rnsl", "trnsl")
 MOMENTS = (1, 2, 5, 10, 20, 40)

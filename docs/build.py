@@ -23,8 +23,8 @@ from sphinx.util.docutils import docutils_namespace
 
 from docs import executed, links
 from notebooks import build
-from rnsl_tutorial import maps
-from rnsl_tutorial.explorers import EmbeddingExplorer, page
+from rnsl_tutorial.tutorial.explorers import EmbeddingExplorer, page
+from rnsl_tutorial.tutorial.tables import embedding_maps as maps
 
 ROOT = executed.ROOT
 DOCS = Path(__file__).parent

@@ -5,8 +5,9 @@ folder under a key made of the notebook, the package and the data, and comes fro
 them changes.
 
 - **Explorers** move: the state that the kernel sent is saved in the page, and the explorer's own ES
-  module runs over it (see `rnsl_tutorial.explorers.page`). Views of one explorer move together;
-  explorers that Python ties together with ``ipywidgets.link`` do not, since Python is not there.
+  module runs over it (see `rnsl_tutorial.tutorial.explorers.page`). Views of one explorer move
+  together; explorers that Python ties together with ``ipywidgets.link`` do not, since Python is
+  not there.
 - **Progress bars** are left out, and so are cells for Colab and cells that hold a claim. Any other
   widget gives way to a line that says that it needs a kernel.
 """
@@ -26,8 +27,8 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from notebooks import build
-from rnsl_tutorial import paths
-from rnsl_tutorial.explorers import page
+from rnsl_tutorial import _files as paths
+from rnsl_tutorial.tutorial.explorers import page
 
 ROOT = build.FOLDER.parent
 VIEW = "application/vnd.jupyter.widget-view+json"

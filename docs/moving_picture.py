@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 from PIL import Image
 from playwright.sync_api import Locator, Page
 
-from rnsl_tutorial import maps
-from rnsl_tutorial.explorers import EmbeddingExplorer, standalone_html
-from rnsl_tutorial.paths import written_whole
+from rnsl_tutorial._files import written_whole
+from rnsl_tutorial.tutorial.explorers import EmbeddingExplorer, standalone_html
+from rnsl_tutorial.tutorial.tables import embedding_maps as maps
 from tests.browser.harness import chromium
 
 OUT = Path(__file__).with_name("rnsl_tutorial.webp")

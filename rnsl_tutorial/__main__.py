@@ -1,5 +1,5 @@
 """``python -m rnsl_tutorial`` is the command ``rnsl``."""
 
-from rnsl_tutorial.cli import app
+from rnsl_tutorial.cli.main import app
 
 app(prog_name="rnsl")

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, ndtri, softmax
 
-from rnsl_tutorial import paths
+from rnsl_tutorial import _files as paths
 
 __all__ = [
     "CorruptedLabels",

@@ -30,7 +30,7 @@ import sys
 import ipywidgets
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from synthetic_maps import small_maps
-from rnsl_tutorial.explorers import EmbeddingExplorer
+from rnsl_tutorial.tutorial.explorers import EmbeddingExplorer
 explorer = EmbeddingExplorer(small_maps(), rate=0.3)
 explorer
 """

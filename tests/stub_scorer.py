@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from rnsl_tutorial import doubt
+from rnsl_tutorial.audit import scores as doubt
 
 
 def by_class_means(

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from rnsl_tutorial import audit, doubt
+from rnsl_tutorial.audit import outputs as audit
+from rnsl_tutorial.audit import scores as doubt
 
 NAMES = ("Bare", "Beach", "Forest", "Park")
 COUNT = 200

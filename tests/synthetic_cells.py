@@ -9,10 +9,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from rnsl_tutorial import features, sweep
-from rnsl_tutorial.config import Config
-from rnsl_tutorial.datasets import stratified_split
-from rnsl_tutorial.sweep import Cell, Outcome, Task
+from rnsl_tutorial.datasets import features
+from rnsl_tutorial.datasets.archives import stratified_split
+from rnsl_tutorial.experiments import sweep
+from rnsl_tutorial.experiments.config import Config
+from rnsl_tutorial.experiments.sweep import Cell, Outcome, Task
 
 C, D, N = 4, 12, 200
 QUICK = "epochs = 3\nbatch_size = 64\nhidden_dim = 16\nembedding_dim = 8\nlearning_rate = 0.1\n"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rnsl_tutorial.plots import Comparison
+from rnsl_tutorial.tutorial.plots import Comparison
 
 
 def small_comparison() -> Comparison:

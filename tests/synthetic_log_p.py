@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from rnsl_tutorial.explorers import Explorer
+from rnsl_tutorial.tutorial.explorers import Explorer
 
 
 def small_run(moments: int = 1, images: int = 400) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

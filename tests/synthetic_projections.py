@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rnsl_tutorial.projections import FULL_SCALE, Projections
+from rnsl_tutorial.tutorial.tables.umap_maps import FULL_SCALE, Projections
 
 CLASSES = ("Beach", "Forest", "Port", "<b>Pond</b>")  # the last would show if text became markup
 IMAGES = 60  # image 0 is alone at the lower left of each map, a little further up on the next

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnsl_tutorial import noise
-from rnsl_tutorial.explorers import SufferingExplorer
+from rnsl_tutorial.tutorial.explorers import SufferingExplorer
 
 Floats = NDArray[np.float64]
 

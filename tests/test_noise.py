@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare, truncnorm
 
-from rnsl_tutorial import noise, paths
+from rnsl_tutorial import _files as paths
+from rnsl_tutorial import noise
 
 PAPER = {"aid": 30, "nwpu45": 45}
 DATASETS = {**PAPER, "scenes": 16}

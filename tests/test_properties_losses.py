@@ -11,7 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rnsl_tutorial import baselines, losses, pruning
+from rnsl_tutorial import losses
+from rnsl_tutorial.training import baselines, pruning
 
 Batch = tuple[Tensor, Tensor, Tensor]
 

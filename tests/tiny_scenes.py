@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnsl_tutorial import pixels
-from rnsl_tutorial.config import Config
-from rnsl_tutorial.devices import Hardware
+from rnsl_tutorial.experiments import images as pixels
+from rnsl_tutorial.experiments.config import Config
+from rnsl_tutorial.training.devices import Hardware
 
 TINY = Config(
     dataset="scenes", scenes=160, image_size=32, difficulty=0.0, network="small", epochs=3,

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from rnsl_tutorial import losses
-from rnsl_tutorial.backbones import with_synchronized_batch_norm
-from rnsl_tutorial.config import Config, parse_settings
-from rnsl_tutorial.devices import Hardware, close, launch
-from rnsl_tutorial.train import Training, build_loss
+from rnsl_tutorial.experiments.config import Config, parse_settings
+from rnsl_tutorial.training.devices import Hardware, close, launch
+from rnsl_tutorial.training.loop import Training, build_loss
+from rnsl_tutorial.training.networks import with_synchronized_batch_norm
 
 N, C, D = 90, 3, 8
 SETTINGS = {

@@ -21,10 +21,14 @@ from dataclasses import replace
 import numpy as np
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import exercises, experiments, explorers, features, losses, maps, plots
-from rnsl_tutorial.evaluate import knn_predict
-from rnsl_tutorial.projection import umap_map
-from rnsl_tutorial.train import Config, embed
+from rnsl_tutorial import losses
+from rnsl_tutorial.datasets import features
+from rnsl_tutorial.evaluation.embedding import knn_predict
+from rnsl_tutorial.evaluation.umap import umap_map
+from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial.training.loop import Config, embed
+from rnsl_tutorial.tutorial import exercises, explorers, plots
+from rnsl_tutorial.tutorial.tables import embedding_maps as maps
 
 aid = features.load_shipped("aid")
 explorer = explorers.EmbeddingExplorer(maps.load_shipped(), rate=0.5)

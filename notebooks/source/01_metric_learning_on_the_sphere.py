@@ -15,7 +15,7 @@
 # Which of the five prototypes will move it? Run the cell and look at the arrows.
 
 # %%
-from rnsl_tutorial import explorers
+from rnsl_tutorial.tutorial import explorers
 
 explorer = explorers.SphereExplorer(temperature=0.05, angle=50)
 explorer
@@ -49,8 +49,11 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import exercises, experiments, features, losses, plots
-from rnsl_tutorial.train import Config
+from rnsl_tutorial import losses
+from rnsl_tutorial.datasets import features
+from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial.training.loop import Config
+from rnsl_tutorial.tutorial import exercises, plots
 
 # %% [markdown]
 # ## Who pushes hardest?

@@ -16,7 +16,8 @@
 # Write down yes or no, and why. Then run the next cell and move the rate to 70%.
 
 # %%
-from rnsl_tutorial import explorers, features
+from rnsl_tutorial.datasets import features
+from rnsl_tutorial.tutorial import explorers
 
 aid = features.load_shipped("aid")
 train, test = aid.split.train, aid.split.test
@@ -53,9 +54,11 @@ explorer
 import numpy as np
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import exercises, experiments, noise, plots
-from rnsl_tutorial.evaluate import knn_predict, nearest_neighbors
-from rnsl_tutorial.train import Config, embed
+from rnsl_tutorial import noise
+from rnsl_tutorial.evaluation.embedding import knn_predict, nearest_neighbors
+from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial.training.loop import Config, embed
+from rnsl_tutorial.tutorial import exercises, plots
 
 # %% [markdown]
 # ## Reading T

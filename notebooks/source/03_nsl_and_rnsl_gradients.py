@@ -18,7 +18,7 @@
 # and move the marker to $p = 0.01$.
 
 # %%
-from rnsl_tutorial import explorers
+from rnsl_tutorial.tutorial import explorers
 
 explorers.LossExplorer()
 
@@ -45,8 +45,11 @@ from torch.autograd import grad
 from torch.nn.functional import normalize
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import exercises, experiments, features, losses, plots
-from rnsl_tutorial.train import Config
+from rnsl_tutorial import losses
+from rnsl_tutorial.datasets import features
+from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial.training.loop import Config
+from rnsl_tutorial.tutorial import exercises, plots
 
 # %% [markdown]
 # ## The pull, by hand

@@ -23,9 +23,12 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import exercises, experiments, explorers, features, losses, plots
-from rnsl_tutorial.evaluate import knn_predict
-from rnsl_tutorial.train import Config, embed
+from rnsl_tutorial import losses
+from rnsl_tutorial.datasets import features
+from rnsl_tutorial.evaluation.embedding import knn_predict
+from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial.training.loop import Config, embed
+from rnsl_tutorial.tutorial import exercises, explorers, plots
 
 table = experiments.shipped_over_q()
 measured = explorers.QExplorer(**table._asdict(), q=0, rate=0.5)

@@ -28,10 +28,15 @@ import torch
 from torch.nn.functional import normalize
 from torchvision import transforms
 
-from rnsl_tutorial import augmentation, devices, download, exercises, live, pixels, speed
-from rnsl_tutorial.config import from_preset
-from rnsl_tutorial.dashboard import Dashboard
-from rnsl_tutorial.devices import Hardware
+from rnsl_tutorial.datasets import download
+from rnsl_tutorial.experiments import images as pixels
+from rnsl_tutorial.experiments.config import from_preset
+from rnsl_tutorial.training import augmentation, devices
+from rnsl_tutorial.training.devices import Hardware
+from rnsl_tutorial.tutorial import background_run as live
+from rnsl_tutorial.tutorial import exercises
+from rnsl_tutorial.tutorial import throughput as speed
+from rnsl_tutorial.tutorial.dashboard import Dashboard
 
 # %% tags=["parameters"] ci={"LOSSES": ["nsl", "trnsl"], "STARTS": [1], "REPEATS": 1}
 DATASET = "scenes"  # or "aid", "eurosat": see "Your own images" below

@@ -18,18 +18,14 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import (
-    baselines,
-    config,
-    exercises,
-    experiments,
-    explorers,
-    features,
-    losses,
-    report,
-    significance,
-)
-from rnsl_tutorial.paths import shipped
+from rnsl_tutorial import losses
+from rnsl_tutorial._files import shipped
+from rnsl_tutorial.datasets import features
+from rnsl_tutorial.evaluation import significance
+from rnsl_tutorial.experiments import config, report
+from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial.training import baselines
+from rnsl_tutorial.tutorial import exercises, explorers
 
 aid = features.load_shipped("aid")
 

@@ -16,7 +16,10 @@
 # will lose most, and three that will hardly lose. You will check them in a few minutes.
 
 # %%
-from rnsl_tutorial import explorers, features, noise, nwpu45
+from rnsl_tutorial import noise
+from rnsl_tutorial.datasets import features
+from rnsl_tutorial.datasets import nwpu45_stand_in as nwpu45
+from rnsl_tutorial.tutorial import explorers
 
 aid = features.load_shipped("aid")
 matrix_explorer = explorers.TransitionExplorer(
@@ -49,8 +52,10 @@ import numpy as np
 from scipy.stats import rankdata, spearmanr
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import exercises, experiments, suffering
-from rnsl_tutorial.train import Config
+from rnsl_tutorial.evaluation import class_margins as suffering
+from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial.training.loop import Config
+from rnsl_tutorial.tutorial import exercises
 
 source = nwpu45.load()
 data, names = source.features, source.features.class_names

@@ -24,18 +24,14 @@ import numpy as np
 from scipy.stats import spearmanr
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import (
-    datasets,
-    evaluate,
-    exercises,
-    experiments,
-    explorers,
-    features,
-    plots,
-    projection,
-    projections,
-)
-from rnsl_tutorial.train import Config, embed
+from rnsl_tutorial.datasets import archives as datasets
+from rnsl_tutorial.datasets import features
+from rnsl_tutorial.evaluation import embedding as evaluate
+from rnsl_tutorial.evaluation import umap as projection
+from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial.training.loop import Config, embed
+from rnsl_tutorial.tutorial import exercises, explorers, plots
+from rnsl_tutorial.tutorial.tables import umap_maps as projections
 
 table = projections.load_shipped()
 over_epochs = explorers.EpochMapsExplorer(table, epoch=0)

@@ -35,21 +35,15 @@ from IPython.display import display
 from PIL import Image
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import (
-    audit,
-    doubt,
-    exercises,
-    experiments,
-    explorers,
-    features,
-    losses,
-    noise,
-    plots,
-    scenes,
-)
-from rnsl_tutorial.datasets import load_archive
-from rnsl_tutorial.paths import shipped
-from rnsl_tutorial.train import build_loss, embed, train
+from rnsl_tutorial import losses, noise
+from rnsl_tutorial._files import shipped
+from rnsl_tutorial.audit import outputs as audit
+from rnsl_tutorial.audit import scores as doubt
+from rnsl_tutorial.datasets import features, scenes
+from rnsl_tutorial.datasets.archives import load_archive
+from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial.training.loop import build_loss, embed, train
+from rnsl_tutorial.tutorial import exercises, explorers, plots
 
 # %%
 workplace = tempfile.TemporaryDirectory(prefix="rnsl-audit-", ignore_cleanup_errors=True)

@@ -16,7 +16,10 @@ import ipywidgets
 import numpy as np
 import torch
 
-from rnsl_tutorial import explorers, maps, projections, watched
+from rnsl_tutorial.tutorial import explorers
+from rnsl_tutorial.tutorial.tables import embedding_maps as maps
+from rnsl_tutorial.tutorial.tables import followed_runs as watched
+from rnsl_tutorial.tutorial.tables import umap_maps as projections
 
 runs = watched.load_shipped()
 
@@ -89,7 +92,7 @@ share
 # little. Explained in notebook 04.
 
 # %%
-from rnsl_tutorial import experiments
+from rnsl_tutorial.experiments import heads as experiments
 
 explorers.QExplorer(**experiments.shipped_over_q()._asdict(), q=0, rate=0.5)
 
@@ -136,8 +139,8 @@ over_epochs
 # cannot tell the two apart. Explained in notebook 07.
 
 # %%
-from rnsl_tutorial import significance
-from rnsl_tutorial.paths import shipped
+from rnsl_tutorial._files import shipped
+from rnsl_tutorial.evaluation import significance
 
 
 def measured(name):
@@ -153,7 +156,8 @@ explorers.ComparisonExplorer(compared, rate=0.5, loss="ce")
 # **predicted from**. The 45 classes of NWPU-RESISC45 are played by images of AID. Explained in notebook 08.
 
 # %%
-from rnsl_tutorial import noise, suffering
+from rnsl_tutorial import noise
+from rnsl_tutorial.evaluation import class_margins as suffering
 
 at_45 = measured("nwpu45_stand_in")
 rates, names = (0.3, 0.5, 0.7), noise.label_dependent_classes("nwpu45")

@@ -10,8 +10,8 @@ from harness import ROOT, JupyterLab, Open, chromium, chromium_path, lab_server
 from playwright.sync_api import Browser, Page, expect
 
 from notebooks import build
-from rnsl_tutorial import lab
-from rnsl_tutorial.explorers import Explorer, standalone_html
+from rnsl_tutorial.cli import lab
+from rnsl_tutorial.tutorial.explorers import Explorer, standalone_html
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from harness import SCREENSHOTS, Open, curve
 from playwright.sync_api import Locator, expect
 from synthetic_doubts import small_audit, small_doubts, small_estimate
 
-from rnsl_tutorial.explorers import AuditExplorer
+from rnsl_tutorial.tutorial.explorers import AuditExplorer
 
 DOUBT, LABELS, WRONG = small_doubts()
 

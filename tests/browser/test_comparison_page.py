@@ -6,7 +6,7 @@ from harness import SCREENSHOTS, Open, curve
 from playwright.sync_api import Locator, expect
 from synthetic_comparison import small_comparison
 
-from rnsl_tutorial.explorers import ComparisonExplorer
+from rnsl_tutorial.tutorial.explorers import ComparisonExplorer
 
 TABLE = small_comparison()
 LABELS = ("RNSL", "NSL", "GCE")

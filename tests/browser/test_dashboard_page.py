@@ -13,8 +13,8 @@ from tiny_scenes import tiny_run
 
 from docs import executed
 from notebooks import build
-from rnsl_tutorial.dashboard import Dashboard
-from rnsl_tutorial.explorers.page import page_of
+from rnsl_tutorial.tutorial.dashboard import Dashboard
+from rnsl_tutorial.tutorial.explorers.page import page_of
 
 LIVE_MS = 60_000
 EPOCHS = 160  # seconds more than the tests take from a start to a pause
@@ -22,7 +22,7 @@ EPOCHS = 160  # seconds more than the tests take from a start to a pause
 CELLS = [
     f"import sys; sys.path.insert(0, {str(ROOT / 'tests')!r})\n"
     "from tiny_scenes import tiny_run, same_bits\n"
-    "from rnsl_tutorial.dashboard import Dashboard\n"
+    "from rnsl_tutorial.tutorial.dashboard import Dashboard\n"
     f"EPOCHS = {EPOCHS}\n"
     "dashboard = Dashboard({n: tiny_run(loss=n, epochs=EPOCHS) for n in ('nsl', 'trnsl')})\n"
     "dashboard",

@@ -6,8 +6,8 @@ from harness import SCREENSHOTS, Open
 from playwright.sync_api import Locator, Page, expect
 from synthetic_maps import IMAGES, small_maps
 
-from rnsl_tutorial import maps
-from rnsl_tutorial.explorers import EmbeddingExplorer
+from rnsl_tutorial.tutorial.explorers import EmbeddingExplorer
+from rnsl_tutorial.tutorial.tables import embedding_maps as maps
 
 MAPS = small_maps()
 MARGIN = 16  # px around the coordinates' box on the canvas, as in embedding_map.js

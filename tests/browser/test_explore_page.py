@@ -14,7 +14,7 @@ import pytest
 from harness import HOST, SCREENSHOTS, Explorer
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from rnsl_tutorial import explorers
+from rnsl_tutorial.tutorial import explorers
 
 NUMBER = len(explorers.__all__) - 2  # without the base class and `standalone_html`
 OPEN_MS = 240_000  # a kernel has to start and to import all that it needs

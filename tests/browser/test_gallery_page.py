@@ -11,7 +11,8 @@ from harness import SCREENSHOTS
 from playwright.sync_api import Browser, Page, expect
 from synthetic_audit import IMAGES, NAMES, make_audit
 
-from rnsl_tutorial import audit, gallery
+from rnsl_tutorial.audit import outputs as audit
+from rnsl_tutorial.audit import page as gallery
 
 OpenGallery = Callable[..., Page]
 

@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, expect
 from synthetic_gradients import EPOCHS, small_runs
 
 from rnsl_tutorial import losses
-from rnsl_tutorial.explorers import GradientShareExplorer
+from rnsl_tutorial.tutorial.explorers import GradientShareExplorer
 
 RUNS = small_runs()
 WRONG = RUNS["flipped"]

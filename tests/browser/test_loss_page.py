@@ -6,7 +6,7 @@ from harness import SCREENSHOTS, Open, curve
 from playwright.sync_api import Locator, Page, expect
 
 from rnsl_tutorial import losses
-from rnsl_tutorial.explorers import LossExplorer
+from rnsl_tutorial.tutorial.explorers import LossExplorer
 
 
 @pytest.fixture

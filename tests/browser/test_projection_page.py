@@ -6,8 +6,8 @@ from harness import SCREENSHOTS, Open
 from playwright.sync_api import Locator, Page, expect
 from synthetic_projections import IMAGES, small_projections
 
-from rnsl_tutorial.explorers import EpochMapsExplorer, UmapSettingsExplorer
-from rnsl_tutorial.projections import FULL_SCALE
+from rnsl_tutorial.tutorial.explorers import EpochMapsExplorer, UmapSettingsExplorer
+from rnsl_tutorial.tutorial.tables.umap_maps import FULL_SCALE
 
 TABLE = small_projections()
 MARGIN = 10  # px around the coordinates' box on the canvas, as in linked_map.js

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from playwright.sync_api import Locator, expect
 from synthetic_spheres import small_runs
 
-from rnsl_tutorial import losses, plots
-from rnsl_tutorial.explorers import (
+from rnsl_tutorial import losses
+from rnsl_tutorial.tutorial import plots
+from rnsl_tutorial.tutorial.explorers import (
     SphereExplorer,
     SphereTrainingExplorer,
 )

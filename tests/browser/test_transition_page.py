@@ -6,8 +6,9 @@ from harness import SCREENSHOTS, Open, curve
 from numpy.typing import NDArray
 from playwright.sync_api import Locator, Page, expect
 
-from rnsl_tutorial import noise, plots
-from rnsl_tutorial.explorers import TransitionExplorer
+from rnsl_tutorial import noise
+from rnsl_tutorial.tutorial import plots
+from rnsl_tutorial.tutorial.explorers import TransitionExplorer
 
 LABELS = np.repeat(np.arange(30), 233)
 AID = noise.label_dependent_classes("aid")

@@ -10,8 +10,8 @@ from playwright.sync_api import Locator, expect
 from synthetic_log_p import small_run
 
 from rnsl_tutorial import losses
-from rnsl_tutorial.evaluate import flip_detection
-from rnsl_tutorial.explorers import (
+from rnsl_tutorial.evaluation.embedding import flip_detection
+from rnsl_tutorial.tutorial.explorers import (
     PruningExplorer,
     TruncationExplorer,
 )

@@ -1,0 +1,1 @@
+"""Which labels of an archive are wrong."""

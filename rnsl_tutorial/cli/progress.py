@@ -1,0 +1,70 @@
+"""How a training is shown while it runs: a bar, and TensorBoard logs where that is installed."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from rnsl_tutorial.training.loop import EpochReport
+
+
+@contextmanager
+def shown(
+    epochs: int, logs: Path, *, disable: bool = False
+) -> Iterator[Callable[[EpochReport], None]]:
+    """Show a bar over the epochs and write what each reports for TensorBoard, if it is installed.
+
+    Args:
+        epochs: of the run.
+        logs: folder for TensorBoard.
+        disable: show and write nothing, as all processes but the first.
+
+    Yields:
+        What to call after each epoch.
+    """
+    with _logged(logs, disable) as log, tqdm(total=epochs, unit="epoch", disable=disable) as bar:
+
+        def on_epoch(report: EpochReport) -> None:
+            bar.n = report.epoch + 1  # a resumed run starts in the middle
+            bar.set_postfix(
+                {name: f"{value:.3g}" for name, value in _shown(report).items()}, refresh=True
+            )
+            log(report)
+
+        yield on_epoch
+
+
+def _shown(report: EpochReport) -> dict[str, float]:
+    values = {"loss": report.loss, "kept": report.kept, "validation": report.validation}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+@contextmanager
+def _logged(folder: Path, disable: bool) -> Iterator[Callable[[EpochReport], None]]:
+    """Yield what writes a report; the file is made with the first one."""
+    writers: list[Any] = []
+
+    def log(report: EpochReport) -> None:
+        if not writers:
+            writers.append(_writer(folder))
+        for name, value in report._asdict().items():
+            if name != "epoch" and value is not None:
+                writers[0].add_scalar(name, value, report.epoch)
+
+    if disable or find_spec("tensorboard") is None:
+        yield lambda _: None
+        return
+    try:
+        yield log
+    finally:
+        for writer in writers:
+            writer.close()
+
+
+def _writer(folder: Path) -> Any:
+    from torch.utils.tensorboard.writer import SummaryWriter
+
+    return SummaryWriter(str(folder))

@@ -1,0 +1,1 @@
+"""Image archives, procedural scenes and features of them."""

@@ -1,0 +1,662 @@
+"""Image archives on disk become uint8 arrays, labels and class names; splits of them.
+
+Shapes: N images, each with 3 channels (red, green, blue) and S x S pixels.
+"""
+
+import hashlib
+import json
+import lzma
+import os
+import random
+import struct
+import tarfile
+import time
+import warnings
+import zipfile
+import zlib
+from collections import defaultdict, deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from functools import partial
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import Generic, NamedTuple, Self, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image, UnidentifiedImageError
+from sklearn.model_selection import train_test_split
+from tqdm.auto import tqdm
+
+from rnsl_tutorial._files import DAMAGE, cache_dir, written_whole
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
+MAX_SIZE = 2048  # pixels: one image then takes 12.6 MB
+MAX_FILE_BYTES = 2**29  # of one encoded image: the largest that Pillow decodes has fewer
+MAX_EXPANSION = 100  # of a tar or zip, and at least MAX_UNPACKED_BYTES; images hardly compress
+MAX_UNPACKED_BYTES = 2**31
+MAX_PATH = 4096  # characters
+MAX_NAME_BYTES = 2**20  # of a tar's member, with what else it says of it
+
+_EXPECTED = (
+    "a folder with one folder for each class and its images in there "
+    f"({', '.join(IMAGE_SUFFIXES)}), or a tar or zip file of it"
+)
+_DECODER = "1"  # part of the cache key: raise it when the same files shall give other pixels
+_SETTLED_NS = 2_000_000_000  # a time stamp younger than this may hide a change that follows at once
+_ABANDONED_S = 3600.0  # builds write all the time: who owned a temporary file this old is gone
+
+_READ_ERRORS = (
+    *(OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+    RuntimeError,  # an encrypted zip, or one packed by an unknown method
+    KeyError,  # a hard link in a tar to a file that is not there
+    *(struct.error, OverflowError, UnicodeDecodeError),  # numbers and names that are none
+)
+
+_NAMING = (  # headers that are followed by names
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+)
+
+Part = TypeVar("Part")
+
+
+class Archive(NamedTuple):
+    """An image archive; only the images that are touched take memory.
+
+    Attributes:
+        images: uint8 [N, 3, S, S], a read-only memory map of the cache file.
+        labels: int64 [N], positions in ``class_names``.
+        class_names: names of the class folders, sorted.
+        files: such as ``"Airport/airport_1.jpg"``, relative to the folder of class folders;
+            classes sorted, in a class names sorted as strings.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    class_names: tuple[str, ...]
+    files: tuple[str, ...]
+
+
+class Split(NamedTuple, Generic[Part]):
+    """Three disjoint parts that together hold every image."""
+
+    train: Part
+    val: Part
+    test: Part
+
+
+def load_archive(
+    root: str | Path,
+    size: int = 150,
+    *,
+    cache: Path | None = None,
+    progress: bool = True,
+    workers: int | None = None,
+) -> Archive:
+    """Load the images of an archive as square RGB pixels; they are decoded the first time only.
+
+    An archive is a folder of class folders, or a tar (of any compression that ``tarfile`` reads)
+    or zip of one. Folders around it, such as ``AID/`` in ``AID/Airport/airport_1.jpg``, are looked
+    through. It is read in place: nothing is unpacked, nothing is written into it. Passed over are
+    hidden names, ``__MACOSX``, files of other types, folders within a class folder, and in a tar
+    symbolic links and devices.
+
+    Refused, so that a small archive cannot fill the memory or the disk, are an encoded image above
+    512 MiB or of more pixels than Pillow's limit (89 million), a tar or zip whose images have more
+    than 100 times its size and more than 2 GiB, a zip packed by other methods than deflate, and
+    names of more than 4096 characters.
+
+    Images are squashed to S x S with antialiased bilinear interpolation, as torchvision's
+    ``Resize((S, S))`` does; a JPEG of 4 S or more is first shrunk to at least 2 S by its decoder.
+    Alpha is dropped, 16-bit grey keeps its upper 8 bits, EXIF orientation is not applied.
+
+    The pixels stay in the cache under a hash of names and contents, so a moved or copied archive is
+    found again and a changed one is decoded anew. While names, sizes, time stamps and inodes are as
+    they were, the contents are not even read.
+
+    Args:
+        root: the folder, tar or zip.
+        size: S, the side of the images in pixels, 1 to 2048.
+        cache: folder for the decoded images, 3 * S * S bytes each; default ``paths.cache_dir()``,
+            which is ``$RNSL_CACHE`` where that is set.
+        progress: whether progress bars are shown while images are read and decoded.
+        workers: number of decoding threads, at least 1; default one for each processor.
+
+    Returns:
+        images, labels, class names and file names.
+
+    Raises:
+        FileNotFoundError: ``root`` does not exist.
+        ValueError: ``size`` or ``workers`` out of range; the cache lies inside the archive; no
+            class folders, a single one, or one without images; an image or archive that is
+            damaged, too large, of another type, unreadable, or changes while it is read.
+        OSError: the cache cannot be written or its disk is full; nothing half-written is kept.
+    """
+    root = Path(root).expanduser()
+    folder = (cache_dir() if cache is None else cache.expanduser()) / "archives"
+    workers = (os.cpu_count() or 1) if workers is None else workers
+    _check_arguments(root, size, folder, workers)
+
+    fingerprint, settled = _fingerprint(root)
+    memo = folder / f"{fingerprint}.key"
+    archive = _find_cache(folder, _remembered_key(memo), size)
+    if archive is not None:
+        return archive
+    digests = _digests(root, progress)
+    key = _hash([_DECODER, *([_relative(path), digests[path]] for path in digests)])
+    archive = _find_cache(folder, key, size)
+    if archive is None:
+        with _explained(folder, num_bytes=len(digests) * 3 * size * size):
+            _build_cache(_stem(folder, key, size), root, digests, size, progress, workers)
+            archive = _open_cache(folder, key, size)
+    if settled:
+        with suppress(OSError), written_whole(memo) as file:
+            file.write(key.encode())
+    return archive
+
+
+def files_by_class(files: Sequence[str]) -> dict[str, list[str]]:
+    """Group ``Archive.files`` by class folder, as ``paper_split`` takes them.
+
+    Args:
+        files: relative paths ``"<class>/<name>"``.
+
+    Returns:
+        class name -> its paths, in the order given.
+
+    Raises:
+        ValueError: a path without a class folder.
+    """
+    groups: dict[str, list[str]] = {}
+    for file in files:
+        name, slash, _ = file.partition("/")
+        if not slash:
+            raise ValueError(f"{file!r} has no class folder; give paths like 'Airport/a.jpg'.")
+        groups.setdefault(name, []).append(file)
+    return groups
+
+
+def paper_split(files_by_class: Mapping[str, Sequence[str]]) -> Split[list[str]]:
+    """Split as the reference implementation of the paper does, file for file.
+
+    In each class the n paths are sorted as strings, shuffled by a fresh ``random.Random(42)`` and
+    cut at ``int(0.7 * n)`` and ``int(0.8 * n)``. These products are binary floats, which ``int``
+    truncates: 0.7 * 700 is 489.99999999999994, so of the 700 images of each class of NWPU-RESISC45
+    489 are for training and 71 for validation, not 490 and 70. We keep that, so that results
+    compare with the reference. AID: 6993 / 1007 / 2000; NWPU-RESISC45: 22005 / 3195 / 6300.
+
+    Args:
+        files_by_class: class name -> relative paths of its images, in any order.
+
+    Returns:
+        train, val, test: relative paths; classes sorted, shuffled order within a class.
+
+    Raises:
+        ValueError: no class, a class without images, or a path given twice in a class.
+    """
+    _check_groups(files_by_class)
+    split: Split[list[str]] = Split([], [], [])
+    for name in sorted(files_by_class):
+        files = sorted(files_by_class[name])
+        random.Random(42).shuffle(files)
+        first_val, first_test = int(0.7 * len(files)), int(0.8 * len(files))
+        split.train.extend(files[:first_val])
+        split.val.extend(files[first_val:first_test])
+        split.test.extend(files[first_test:])
+    return split
+
+
+def stratified_split(
+    labels: ArrayLike, fractions: tuple[float, float, float] = (0.7, 0.1, 0.2), *, seed: int
+) -> Split[NDArray[np.int64]]:
+    """Split at random, with the same class proportions in each part (scikit-learn's work).
+
+    Args:
+        labels: [N], the class of each image.
+        fractions: shares of train, val and test: each above 0, together 1.
+        seed: 0 to 2**32 - 1; the same seed gives the same split.
+
+    Returns:
+        train, val, test: int64 indices, ascending. val and test hold round(fraction * N) images.
+
+    Raises:
+        ValueError: labels not of shape [N], fractions or seed out of range, or a class too small to
+            have an image in each part.
+    """
+    labels_N = np.asarray(labels)
+    if labels_N.ndim != 1 or labels_N.size == 0:
+        raise ValueError(f"labels have shape {labels_N.shape}; give a list of one label an image.")
+    if len(fractions) != 3 or min(fractions) <= 0 or not abs(sum(fractions) - 1) <= 1e-9:
+        raise ValueError(f"fractions are {fractions}; give three above 0 that add up to 1.")
+    state = np.random.RandomState(seed)
+    num_val, num_test = (round(fraction * labels_N.size) for fraction in fractions[1:])
+    try:
+        rest, test = _stratify(np.arange(labels_N.size), num_test, labels_N, state)
+        train, val = _stratify(rest, num_val, labels_N, state)
+    except ValueError as error:
+        raise _too_small(labels_N, fractions) from error
+    if any(np.setdiff1d(labels_N, labels_N[part]).size for part in (train, val, test)):
+        raise _too_small(labels_N, fractions)
+    return Split(train, val, test)
+
+
+def _stratify(
+    indices: NDArray[np.int64],
+    num_second: int,
+    labels_N: NDArray[np.generic],
+    state: np.random.RandomState,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    first, second = train_test_split(
+        indices, test_size=num_second, stratify=labels_N[indices], random_state=state
+    )
+    return np.sort(first), np.sort(second)
+
+
+def _too_small(labels_N: NDArray[np.generic], fractions: Sequence[float]) -> ValueError:
+    classes, counts = np.unique(labels_N, return_counts=True)
+    return ValueError(
+        f"Class {classes[counts.argmin()]} has {counts.min()} of {labels_N.size} images, too few "
+        f"for parts of {fractions}: each part needs one of every class. Add images, leave the "
+        "class out, or make the smallest part larger."
+    )
+
+
+def _check_groups(groups: Mapping[str, Sequence[str]]) -> None:
+    if not groups:
+        raise ValueError("There are no classes to split; give a dict from class name to paths.")
+    for name, files in groups.items():
+        if not files:
+            raise ValueError(f"Class {name!r} has no images; add their paths or leave it out.")
+        if len(set(files)) < len(files):
+            raise ValueError(f"Class {name!r} holds a path twice; give each image once.")
+
+
+def _check_arguments(root: Path, size: int, folder: Path, workers: int) -> None:
+    if not 1 <= size <= MAX_SIZE:
+        raise ValueError(f"size is {size}; give a side of 1 to {MAX_SIZE} pixels.")
+    if workers < 1:
+        raise ValueError(f"workers is {workers}; give at least 1, or None for all processors.")
+    if not root.exists():
+        raise FileNotFoundError(f"{root} does not exist. Give {_EXPECTED}.")
+    if folder.resolve().is_relative_to(root.resolve()):
+        raise ValueError(
+            f"The image cache {folder} lies inside the archive {root}, which has to stay as it is. "
+            "Set RNSL_CACHE to a folder outside of it."
+        )
+
+
+# Finding the images. Paths are relative to the root, with "/" on every platform. The last two parts
+# of an image's path are class and name; a folder's path ends in "/", except for the root's: "".
+
+
+class _Listing(NamedTuple):
+    """What counts in one folder: names of subfolders and of images, both sorted."""
+
+    folders: list[str]
+    images: list[str]
+
+
+def _is_visible(name: str) -> bool:
+    return not name.startswith(".") and name != "__MACOSX"
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def _relative(path: str) -> str:
+    """Return the path from the folder of class folders on."""
+    return "/".join(path.split("/")[-2:])
+
+
+def _list_on_disk(root: Path, folder: str) -> _Listing:
+    with os.scandir(root / folder) as entries:
+        visible = [entry for entry in entries if _is_visible(entry.name)]
+    folders = {entry.name for entry in visible if entry.is_dir()}
+    # a dangling link counts as a file, so that reading it fails: no image is lost in silence
+    files = {entry.name for entry in visible if entry.is_file() or entry.is_symlink()} - folders
+    return _Listing(sorted(folders), sorted(filter(_is_image, files)))
+
+
+def _list_members(paths: Iterable[str]) -> Callable[[str], _Listing]:
+    """Return a function that lists a folder of the tar or zip that has these paths."""
+    folders: dict[str, set[str]] = defaultdict(set)
+    images: dict[str, set[str]] = defaultdict(set)
+    for path in paths:
+        folder = ""
+        *parents, name = path.split("/")
+        for parent in parents:
+            folders[folder].add(parent)
+            folder += f"{parent}/"
+        if name:
+            images[folder].add(name)
+    return lambda folder: _Listing(sorted(folders[folder]), sorted(images[folder]))
+
+
+def _class_images(root: Path, list_folder: Callable[[str], _Listing]) -> list[str]:
+    """Return the path of every image, by class and name."""
+    base, classes = "", list_folder("").folders
+    while len(classes) == 1:
+        inner = list_folder(f"{base}{classes[0]}/")
+        if inner.images or not inner.folders:
+            break
+        base, classes = f"{base}{classes[0]}/", inner.folders
+    if not classes:
+        raise ValueError(f"{root / base} holds no class folders. Give {_EXPECTED}.")
+    paths = []
+    for folder in (f"{base}{name}/" for name in classes):
+        listing = list_folder(folder)
+        if not listing.images:
+            raise ValueError(_no_images(root / folder, listing.folders))
+        paths += [folder + name for name in listing.images]
+    if len(classes) == 1:
+        raise ValueError(
+            f"{root / base} holds one class folder only ({classes[0]}); at least two are needed. "
+            f"Give {_EXPECTED}."
+        )
+    return paths
+
+
+def _no_images(folder: Path, folders: Sequence[str]) -> str:
+    if folders:
+        return (
+            f"Class folder {folder} holds no images, only folders such as {folders[0]}. If those "
+            "are the classes, give an archive of this folder alone."
+        )
+    return (
+        f"Class folder {folder} holds no images ({', '.join(IMAGE_SUFFIXES)}). Add images to it, "
+        "or remove it."
+    )
+
+
+# Reading them, always one after the other in stored order, as compressed archives want it.
+
+
+def _read(root: Path) -> Iterator[tuple[str, bytes | None]]:
+    """Yield the path of every image and its bytes; for folders of a tar or zip, None."""
+    try:
+        if root.is_dir():
+            for path in _class_images(root, partial(_list_on_disk, root)):
+                yield path, _read_file(root / path)
+        elif root.is_file() and _is_tar(root):
+            yield from _not_a_bomb(root, _read_tar(root))
+        elif root.is_file() and zipfile.is_zipfile(root):
+            yield from _not_a_bomb(root, _read_zip(root))
+        else:
+            raise ValueError(
+                f"{root} is no folder, tar or zip, or it is incomplete. Give {_EXPECTED}."
+            )
+    except _READ_ERRORS as error:
+        raise ValueError(
+            f"{root} cannot be read to its end ({error}). It may be damaged, incomplete, encrypted "
+            "or not readable for you; copy or download it again."
+        ) from error
+
+
+def _read_file(path: Path) -> bytes:
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is a device or pipe, no image. Remove it.")
+    _check_bytes(path, path.stat().st_size)
+    return path.read_bytes()
+
+
+def _check_bytes(path: Path, num_bytes: int) -> None:
+    if num_bytes > MAX_FILE_BYTES:
+        raise ValueError(
+            f"{path} has {num_bytes:,} bytes or more; an image may have {MAX_FILE_BYTES:,}. Remove "
+            "or replace it."
+        )
+
+
+def _not_a_bomb(
+    root: Path, stored: Iterable[tuple[str, bytes | None]]
+) -> Iterator[tuple[str, bytes | None]]:
+    """Pass on what is stored until it is far more than the archive could hold in earnest."""
+    total, allowed = 0, max(MAX_UNPACKED_BYTES, MAX_EXPANSION * root.stat().st_size)
+    for path, data in stored:
+        total += len(data or b"")
+        if total > allowed:
+            raise ValueError(
+                f"{root} has {root.stat().st_size:,} bytes and holds images of more than "
+                f"{allowed:,}: it is made to fill a disk, or packed very tightly. Unpack it, if "
+                "you trust it, and give the folder."
+            )
+        yield path, data
+
+
+class _Header(tarfile.TarInfo):
+    """A header of a tar that names no more than fits: tarfile reads all names into the memory."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        made = super().frombuf(buf, encoding, errors)
+        if made.type in _NAMING and made.size > MAX_NAME_BYTES:
+            raise ValueError(
+                f"The archive holds a name of {made.size:,} bytes; {MAX_NAME_BYTES:,} are allowed. "
+                "Pack it anew."
+            )
+        return made
+
+
+def _is_tar(root: Path) -> bool:
+    try:
+        tarfile.open(root, tarinfo=_Header).close()
+    except tarfile.TarError:
+        return False
+    return True
+
+
+def _read_tar(root: Path) -> Iterator[tuple[str, bytes | None]]:
+    with tarfile.open(root, tarinfo=_Header) as tar:
+        for member in tar:
+            if member.size < 0:
+                raise tarfile.ReadError(f"a file of {member.size} bytes")  # or it never ends
+            path = _plain_path(member.name, is_folder=member.isdir())
+            if path and member.isdir():
+                yield path, None
+            elif path and (member.isreg() or member.islnk()):
+                file = tar.extractfile(member)
+                if file is None:
+                    raise tarfile.ReadError(f"{member.name!r} links to what is no file")
+                data = file.read(MAX_FILE_BYTES + 1)  # a hard link does not tell its size
+                _check_bytes(root / path, len(data))
+                yield path, data
+        assert tar.fileobj is not None
+        tar.fileobj.seek(tar.offset)  # where tarfile stopped, in silence, even at a damaged header
+        if tar.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+            raise tarfile.ReadError("no end-of-archive mark after the last complete file")
+
+
+def _read_zip(root: Path) -> Iterator[tuple[str, bytes | None]]:
+    with zipfile.ZipFile(root) as archive:
+        for info in archive.infolist():
+            path = _plain_path(info.filename, is_folder=info.is_dir())
+            if path:
+                _check_bytes(root / path, info.file_size)
+                _check_packing(root / path, info.compress_type)
+                yield path, None if info.is_dir() else archive.read(info)
+
+
+def _check_packing(path: Path, method: int) -> None:
+    """Refuse what zipfile unpacks without an end, whatever size is declared: bzip2 and LZMA."""
+    if method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(
+            f"{path} is packed by method {method}, not by deflate; pack the zip anew, or unpack it."
+        )
+
+
+def _plain_path(name: str, *, is_folder: bool) -> str:
+    """Return the member's path without "." and root; "" for what is passed over."""
+    if len(name) > MAX_PATH:
+        raise ValueError(
+            f"The archive holds a name of {len(name):,} characters, {name[:40]!r}...; {MAX_PATH:,} "
+            "are allowed. Pack it anew."
+        )
+    parts = [part for part in PurePosixPath(name).parts if part != "/"]
+    if not parts or not all(map(_is_visible, parts)) or not (is_folder or _is_image(parts[-1])):
+        return ""
+    return "/".join(parts) + "/" * is_folder
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _hash(value: object) -> str:
+    return _digest(json.dumps(value).encode())
+
+
+def _digests(root: Path, progress: bool) -> dict[str, str]:
+    """Return the digest of every image by its path, by class and name."""
+    found = {}
+    stored = _read(root)
+    for path, data in tqdm(stored, f"Reading {root.name}", unit="file", disable=not progress):
+        found[path] = "" if data is None else _digest(data)
+    return {path: found[path] for path in _class_images(root, _list_members(found))}
+
+
+def _fingerprint(root: Path) -> tuple[str, bool]:
+    """Return a hash of the files' state, and whether a change from now on must alter it."""
+    now = time.time_ns()
+    paths = _class_images(root, partial(_list_on_disk, root)) if root.is_dir() else [""]
+    stats = [(root / path).stat() for path in paths]
+    states = [[stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns] for stat in stats]
+    settled = now - max(stat.st_ctime_ns for stat in stats) > _SETTLED_NS
+    return _hash([paths, states]), settled
+
+
+# Decoding.
+
+
+def _decode(data: bytes, size: int, name: Path) -> bytes:
+    """Return the pixels uint8 [3, S, S] of an encoded image."""
+    try:
+        with Image.open(BytesIO(data), formats=("JPEG", "PNG", "TIFF")) as image:
+            image.draft(None, (2 * size, 2 * size))
+            rgb = _to_rgb(image)
+    except UnidentifiedImageError as error:
+        raise ValueError(f"{name} is no JPEG, PNG or TIFF image. Replace or remove it.") from error
+    except Exception as error:  # decoders raise nearly anything on damaged bytes
+        raise ValueError(f"{name} cannot be decoded: {error}. Replace or remove it.") from error
+    square = rgb.resize((size, size), Image.Resampling.BILINEAR)
+    return np.asarray(square).transpose(2, 0, 1).tobytes()
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "F":
+        raise ValueError("its pixels are floating-point numbers, whose range is not known")
+    if image.mode.startswith("I"):
+        pixels = np.asarray(image)
+        if pixels.min() < 0 or pixels.max() > 65535:
+            raise ValueError("its pixels are integers beyond 16 bits, whose range is not known")
+        image = Image.fromarray((pixels >> 8).astype(np.uint8))
+    if "transparency" in image.info:
+        image = image.convert("RGBA")  # Pillow warns on the direct way
+    return image.convert("RGB")
+
+
+def _decoded(
+    root: Path, digests: Mapping[str, str], size: int, workers: int
+) -> Generator[tuple[str, bytes]]:
+    """Yield path and pixels of every image in stored order, with few of them in memory."""
+    missing = set(digests)
+    queue: deque[tuple[str, Future[bytes]]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for path, data in _read(root):
+            # a tar may hold a file twice: the later one counts, and has the digest
+            if data is None or path not in missing or digests[path] != _digest(data):
+                continue
+            missing.remove(path)
+            queue.append((path, pool.submit(_decode, data, size, root / path)))
+            if len(queue) > 2 * workers:
+                path, future = queue.popleft()
+                yield path, future.result()
+        for path, future in queue:
+            yield path, future.result()
+    if missing:
+        raise ValueError(f"{root / min(missing)} changed while it was read. Load again.")
+
+
+# The cache: <key>-<size>.npy with the pixels, then <key>-<size>.json with the file names, which
+# says that the pixels are complete; <fingerprint>.key remembers the key of an unchanged archive.
+
+
+def _stem(folder: Path, key: str, size: int) -> Path:
+    return folder / f"{key}-{size}"
+
+
+def _remembered_key(memo: Path) -> str:
+    try:
+        return memo.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+
+
+def _find_cache(folder: Path, key: str, size: int) -> Archive | None:
+    try:
+        return _open_cache(folder, key, size)
+    except DAMAGE:
+        return None
+
+
+def _open_cache(folder: Path, key: str, size: int) -> Archive:
+    """Map the cached pixels; raises one of `DAMAGE` if they are missing, short or damaged."""
+    stem = _stem(folder, key, size)
+    files = tuple(json.loads(stem.with_suffix(".json").read_text(encoding="utf-8")))
+    images = np.lib.format.open_memmap(stem.with_suffix(".npy"), mode="r")
+    if images.dtype != np.uint8 or images.shape != (len(files), 3, size, size):
+        raise ValueError(f"{stem}.npy does not hold {len(files)} images of {size} pixels.")
+    names = [file.partition("/")[0] for file in files]
+    class_names = tuple(sorted(set(names)))
+    label_of = {name: label for label, name in enumerate(class_names)}
+    labels = np.array([label_of[name] for name in names], dtype=np.int64)
+    return Archive(images, labels, class_names, files)
+
+
+def _build_cache(
+    stem: Path, root: Path, digests: Mapping[str, str], size: int, progress: bool, workers: int
+) -> None:
+    _remove_abandoned(stem.parent)
+    rows = {path: row for row, path in enumerate(digests)}
+    shape = (len(rows), 3, size, size)
+    with (
+        warnings.catch_warnings(),
+        written_whole(stem.with_suffix(".npy")) as file,
+        closing(_decoded(root, digests, size, workers)) as decoded,
+        tqdm(
+            decoded, f"Decoding {root.name}", len(rows), unit="image", disable=not progress
+        ) as bar,
+    ):
+        # half of what Pillow refuses by itself: such an image takes 268 MB in each worker
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        start = file.tell()
+        for path, pixels in bar:
+            file.seek(start + rows[path] * len(pixels))
+            file.write(pixels)
+    with written_whole(stem.with_suffix(".json")) as file:
+        file.write(json.dumps([_relative(path) for path in rows], indent=0).encode())
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove the temporary files of builds that were killed."""
+    for path in folder.glob("*.tmp"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _ABANDONED_S:
+                path.unlink()
+
+
+@contextmanager
+def _explained(folder: Path, num_bytes: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"The image cache cannot be written ({error.strerror}). It needs {num_bytes / 1e6:.1f} "
+            "MB. Make room, or set RNSL_CACHE to a folder that you may write to",
+            str(folder),
+        ) from error

@@ -1,0 +1,275 @@
+"""Maps of embeddings: UMAP, cached on disk, and PCA; and how much of a neighbourhood they keep.
+
+Shapes: E moments, N images, D embedding dimensions, K neighbours.
+"""
+
+import hashlib
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import orthogonal_procrustes
+
+from rnsl_tutorial._files import DAMAGE, cache_dir, written_whole
+
+ALIGNMENT = {"alignment_regularisation": 0.01, "alignment_window_size": 2, "n_epochs": 150}
+"""Settings of `umap_sequence`: how strongly and over how many moments places are held together, and
+the rounds of moving the points."""
+
+
+class Faithfulness(NamedTuple):
+    """How well a map keeps neighbourhoods; both are 1 where it keeps all of them.
+
+    Attributes:
+        trustworthiness: in [0, 1], see `sklearn.manifold.trustworthiness`; about 0.5 by chance.
+        overlap: share of the K nearest neighbours that are among the K nearest on the map, too; in
+            [0, 1], about K / N by chance.
+    """
+
+    trustworthiness: float
+    overlap: float
+
+
+def umap_map(
+    embeddings: NDArray[np.float32],
+    *,
+    n_neighbors: int = 15,
+    min_dist: float = 0.1,
+    seed: int = 0,
+    like: NDArray[np.float32] | None = None,
+    cache: Path | None = None,
+    progress: bool = False,
+) -> NDArray[np.float32]:
+    """Project embeddings to the plane with UMAP (McInnes, Healy, Melville, 2018).
+
+    The same input gives the same map: it is read from the cache, keyed by the embeddings and every
+    setting, or computed on one thread from the seed. Distances between far clusters, their sizes
+    and the axes mean nothing.
+
+    Args:
+        embeddings: float32 [N, D], unit length.
+        n_neighbors: neighbours that a point is kept near to, 2 to N - 1.
+        min_dist: how close points may lie, in [0, 1].
+        seed: of UMAP's random numbers.
+        like: float32 [N, 2], a map of the same images in the same order: the new one starts from it
+            and is `aligned` with it.
+        cache: folder; None for ``projections`` in the package's cache.
+        progress: show a bar while UMAP moves the points. Before it starts, UMAP searches the
+            neighbours; the first time in a process it also compiles its code.
+
+    Returns:
+        float32 [N, 2].
+
+    Raises:
+        ValueError: n_neighbors out of range, or ``like`` of another shape.
+    """
+    _check_neighbors(n_neighbors, len(embeddings))
+    _check_like(like, len(embeddings))
+    settings = {"n_neighbors": n_neighbors, "min_dist": min_dist, "random_state": seed}
+    return _cached(
+        cache,
+        _key(embeddings, like, settings),
+        (len(embeddings), 2),
+        lambda: _compute(embeddings, like, settings, progress),
+    )
+
+
+def umap_sequence(
+    embeddings: NDArray[np.float32],
+    *,
+    n_neighbors: int = 15,
+    seed: int = 0,
+    like: NDArray[np.float32] | None = None,
+    cache: Path | None = None,
+) -> NDArray[np.float32]:
+    """Project the same images at several moments with aligned UMAP, so that points glide.
+
+    `umap.AlignedUMAP` moves the points of all moments together and pulls each towards itself in the
+    moments beside it, the more, the more of its neighbours it has in both. That costs a little
+    faithfulness. Its min_dist is 0.1, it has no other.
+
+    Args:
+        embeddings: float32 [E, N, D], unit length; the same images in the same order, E >= 2.
+        n_neighbors: neighbours that a point is kept near to, 2 to N - 1.
+        seed: of UMAP's random numbers.
+        like: float32 [N, 2], a map that the first one is `aligned` with; the others are turned and
+            scaled with it.
+        cache: as in `umap_map`.
+
+    Returns:
+        float32 [E, N, 2].
+
+    Raises:
+        ValueError: another shape, or n_neighbors out of range.
+    """
+    if embeddings.ndim != 3 or len(embeddings) < 2:
+        raise ValueError(
+            f"embeddings are {embeddings.shape}; (moments, images, dimensions) is needed, with 2 "
+            "moments or more."
+        )
+    moments, images, _ = embeddings.shape
+    _check_neighbors(n_neighbors, images)
+    _check_like(like, images)
+    settings = ALIGNMENT | {
+        "n_neighbors": n_neighbors,
+        "random_state": seed,
+        "transform_seed": seed,
+    }
+    maps_EN2 = _cached(
+        cache,
+        _key(embeddings, None, settings),
+        (moments, images, 2),
+        lambda: _compute_sequence(embeddings, settings),
+    )
+    return maps_EN2 if like is None else aligned(maps_EN2, like)
+
+
+def aligned(coordinates: NDArray[np.float32], like: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Turn or mirror a map [N, 2] onto another as well as it can, and give it the same size.
+
+    The rotation is the one with the least squared distance (orthogonal Procrustes). Its scale is
+    not: that shrinks a map the more, the less it resembles the other. Both get the same mean and
+    the same root mean square distance from it. Of several maps [E, N, 2] the first is laid onto the
+    other so, and the rest follow it.
+    """
+    first = coordinates.reshape(-1, *like.shape)[0]
+    center, target = first.mean(axis=0), like.mean(axis=0)
+    rotation, _ = orthogonal_procrustes(first - center, like - target)
+    size = np.linalg.norm(like - target) / np.linalg.norm(first - center)
+    turned: NDArray[np.float32] = (coordinates - center) @ rotation * size + target
+    return turned.astype(np.float32)
+
+
+def pca_map(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Project embeddings [N, D] on the two directions in which they vary most, [N, 2].
+
+    A linear map: unlike UMAP's, its distances are never larger than the real ones.
+    """
+    centered_ND = embeddings - embeddings.mean(axis=0)
+    directions_DD = np.linalg.svd(centered_ND, full_matrices=False)[2]
+    coordinates: NDArray[np.float32] = centered_ND @ directions_DD[:2].T
+    return coordinates.astype(np.float32)
+
+
+def neighbors(points: NDArray[np.float32], k: int = 10) -> NDArray[np.int64]:
+    """Return the places of the k nearest other points of each, nearest first, int64 [N, K].
+
+    Args:
+        points: float [N, D], embeddings or a map of them.
+        k: in [1, N).
+
+    Raises:
+        ValueError: k out of range.
+    """
+    if not 1 <= k < len(points):
+        raise ValueError(f"k is {k}; {len(points)} points have 1 to {len(points) - 1} neighbours.")
+    from sklearn.neighbors import NearestNeighbors
+
+    found: NDArray[np.int64] = (
+        NearestNeighbors(n_neighbors=k).fit(points).kneighbors(return_distance=False)
+    )
+    return found
+
+
+def faithfulness(
+    embeddings: NDArray[np.float32], coordinates: NDArray[np.float32], k: int = 10
+) -> Faithfulness:
+    """Compare neighbourhoods on a map with those among the embeddings.
+
+    Args:
+        embeddings: float32 [N, D].
+        coordinates: float32 [N, 2], the map.
+        k: K, below N / 2.
+
+    Raises:
+        ValueError: k out of range.
+    """
+    from sklearn.manifold import trustworthiness
+
+    pairs = zip(neighbors(embeddings, k), neighbors(coordinates, k), strict=True)
+    shared = [len(np.intersect1d(true_K, shown_K)) for true_K, shown_K in pairs]
+    trust = trustworthiness(embeddings, coordinates, n_neighbors=k)
+    return Faithfulness(float(trust), float(np.mean(shared)) / k)
+
+
+def _check_neighbors(n_neighbors: int, images: int) -> None:
+    if not 2 <= n_neighbors < images:
+        raise ValueError(
+            f"n_neighbors is {n_neighbors}; with {images} images it can be 2 to {images - 1}."
+        )
+
+
+def _check_like(like: NDArray[np.float32] | None, images: int) -> None:
+    if like is not None and like.shape != (images, 2):
+        raise ValueError(f"like is {like.shape}; it must be {(images, 2)}.")
+
+
+def _compute(
+    embeddings: NDArray[np.float32],
+    like: NDArray[np.float32] | None,
+    settings: dict[str, Any],
+    progress: bool,
+) -> NDArray[np.float32]:
+    with warnings.catch_warnings():  # umap tells on import that it does without tensorflow
+        warnings.simplefilter("ignore", ImportWarning)
+        import umap  # here, because it takes seconds and a cached map needs none of it
+
+    # A seed makes UMAP work on one thread; asking for one thread keeps it from warning about that.
+    start = "spectral" if like is None else like
+    bar = {"desc": "UMAP", "unit": "round", "disable": not progress}  # verbose would also print
+    coordinates = umap.UMAP(init=start, n_jobs=1, tqdm_kwds=bar, **settings).fit_transform(
+        embeddings
+    )
+    return coordinates if like is None else aligned(coordinates, like)
+
+
+def _compute_sequence(
+    embeddings_END: NDArray[np.float32], settings: dict[str, Any]
+) -> NDArray[np.float32]:
+    with warnings.catch_warnings():
+        # On import as above; then that a seed means one thread, and that numba found nothing to do
+        # in parallel. AlignedUMAP offers no way to ask for that.
+        warnings.simplefilter("ignore")
+        import umap
+
+        itself = {i: i for i in range(embeddings_END.shape[1])}
+        relations = [itself] * (len(embeddings_END) - 1)
+        fitted = umap.AlignedUMAP(**settings).fit(list(embeddings_END), relations=relations)
+    return np.stack([np.asarray(map_N2) for map_N2 in fitted.embeddings_])
+
+
+def _key(
+    embeddings: NDArray[np.float32], like: NDArray[np.float32] | None, settings: dict[str, Any]
+) -> str:
+    digest = hashlib.blake2b(repr((embeddings.shape, sorted(settings.items()))).encode())
+    for array in (embeddings, like):
+        digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _cached(
+    folder: Path | None,
+    key: str,
+    shape: tuple[int, ...],
+    compute: Callable[[], NDArray[np.float32]],
+) -> NDArray[np.float32]:
+    """Coordinates from the cache, or computed and put there."""
+    path = (folder or cache_dir() / "projections") / f"{key}.npy"
+    found = _read(path, shape)
+    if found is None:
+        found = compute()
+        with written_whole(path) as file:
+            np.save(file, found)
+    return found
+
+
+def _read(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
+    """What is cached, or None where there is nothing or it is damaged."""
+    try:
+        found: NDArray[np.float32] = np.load(path)
+    except DAMAGE:
+        return None
+    return found if found.shape == shape else None

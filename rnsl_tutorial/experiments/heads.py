@@ -1,0 +1,748 @@
+"""Grids of runs on frozen features: corrupt the labels, train, measure, keep the results.
+
+Shapes: N training images, C classes, D embedding dimensions.
+"""
+
+import json
+import math
+import platform
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import groupby, product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import psutil
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from rnsl_tutorial import __version__, losses, noise
+from rnsl_tutorial._files import made_earlier, shipped, written_whole
+from rnsl_tutorial.datasets.features import FeatureSet
+from rnsl_tutorial.evaluation import embedding as evaluate
+from rnsl_tutorial.evaluation.umap import umap_map
+from rnsl_tutorial.experiments.config import NOISES, Config
+from rnsl_tutorial.training import baselines
+from rnsl_tutorial.training.loop import EpochReport, build_loss, embed, train
+from rnsl_tutorial.training.networks import projection_head
+from rnsl_tutorial.tutorial.tables import embedding_maps as maps
+
+REFERENCE_SEED = 42
+"""Seed 0 of a run draws the labels that the reference code draws with its seed 42."""
+
+
+class Fitted(NamedTuple):
+    """A trained head with its prototypes, and the labels it was given."""
+
+    network: nn.Module
+    loss: losses.NormalizedSoftmaxLoss
+    given: noise.CorruptedLabels
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run reached.
+
+    Attributes:
+        config: of the run.
+        metrics: see `measure`.
+        seconds: of training alone.
+    """
+
+    config: Config
+    metrics: Mapping[str, float]
+    seconds: float
+
+
+class Summary(NamedTuple):
+    """Several seeds of one cell of the grid: mean and sample standard deviation of each metric."""
+
+    noise: str
+    rate: float
+    loss: str
+    q: float
+    k: float
+    seeds: int
+    mean: dict[str, float]
+    spread: dict[str, float]
+
+
+# ------------------------------------------------------------------ one run
+
+
+def corrupt(features: FeatureSet, config: Config) -> noise.CorruptedLabels:
+    """Corrupt the training labels as the config says; the seed is 42 + config.seed.
+
+    Raises:
+        ValueError: unknown noise, a rate out of range, or classes that the noise has no table for.
+    """
+    train_N = features.split.train
+    return corrupt_labels(
+        features.labels[train_N], features.class_names, config, features.features[train_N]
+    )
+
+
+def corrupt_labels(
+    labels: NDArray[np.int64],
+    class_names: tuple[str, ...],
+    config: Config,
+    inputs: NDArray[np.float32],
+    seed: int | None = None,
+) -> noise.CorruptedLabels:
+    """Corrupt labels as the config says.
+
+    Args:
+        labels: int64 [N], the true ones.
+        class_names: C names, sorted.
+        config: dataset, noise, rate and seed are read.
+        inputs: float [N, D], what instance-dependent noise depends on.
+        seed: of the noise; None for 42 + config.seed.
+
+    Raises:
+        ValueError: unknown noise, a rate out of range, or classes that the noise has no table for.
+    """
+    seed = REFERENCE_SEED + config.seed if seed is None else seed
+    if config.noise == "instance_dependent":
+        return noise.instance_dependent_flips(inputs, labels, len(class_names), config.rate, seed)
+    return noise.corrupt_labels(labels, _transition(class_names, config), seed)
+
+
+def _transition(class_names: tuple[str, ...], config: Config) -> noise.Matrix:
+    if config.noise == "symmetric":
+        return noise.symmetric_transition(len(class_names), config.rate)
+    if config.noise == "pair_flip":
+        return noise.pair_flip_transition(len(class_names), config.rate)
+    if config.noise != "label_dependent":
+        raise ValueError(f"There is no noise {config.noise!r}; choose from {', '.join(NOISES)}.")
+    if noise.label_dependent_classes(config.dataset) != class_names:
+        raise ValueError(
+            f"The label-dependent noise of {config.dataset!r} is for its own "
+            f"{len(noise.label_dependent_classes(config.dataset))} classes, not for these "
+            f"{len(class_names)}: {', '.join(class_names[:3])} ... "
+            "Choose another noise, or pass the data set's name that fits."
+        )
+    return noise.label_dependent_transition(config.dataset, config.rate)
+
+
+LossBuilder = Callable[[Config, int, int, torch.Generator], losses.NormalizedSoftmaxLoss]
+"""What builds a loss, as `train.build_loss`: from config, C, N and a generator."""
+
+
+def fit(
+    features: FeatureSet,
+    config: Config,
+    on_epoch: Callable[[EpochReport], None] | None = None,
+    build_loss: LossBuilder = build_loss,
+) -> Fitted:
+    """Train a projection head on the corrupted training split, from the seed of the config.
+
+    Args:
+        features: of the data set.
+        config: of the run.
+        on_epoch: called after each epoch.
+        build_loss: builds the loss; one of your own goes with a config.loss "own:NAME".
+    """
+
+    def watcher(*_: object) -> Watch | None:
+        return on_epoch
+
+    return _fit(features, config, watcher, build_loss)
+
+
+Watch = Callable[[EpochReport], None]
+Watcher = Callable[[nn.Module, losses.NormalizedSoftmaxLoss, Tensor, Tensor], Watch | None]
+
+
+def _fit(
+    features: FeatureSet, config: Config, watcher: Watcher, build_loss: LossBuilder = build_loss
+) -> Fitted:
+    """As `fit`; the watcher is shown what is to be trained, and returns what to call an epoch."""
+    given = corrupt(features, config)
+    inputs_ND = standardized(features)[torch.from_numpy(features.split.train)]
+    labels_N = torch.from_numpy(given.labels)
+    with one_thread():
+        generator = torch.Generator().manual_seed(config.seed)
+        network = build_head(config, inputs_ND.shape[1], generator)
+        loss = build_loss(config, len(features.class_names), len(inputs_ND), generator)
+        on_epoch = watcher(network, loss, inputs_ND, labels_N)
+        start = time.perf_counter()
+        train(network, loss, inputs_ND, labels_N, config, on_epoch)
+    return Fitted(network, loss, given, time.perf_counter() - start)
+
+
+def build_head(config: Config, num_features: int, generator: torch.Generator) -> nn.Sequential:
+    """Build the projection head that a config names, its weights drawn from the generator."""
+    return projection_head(
+        num_features,
+        config.hidden_dim,
+        config.embedding_dim,
+        input_dropout=config.input_dropout,
+        dropout=config.dropout,
+        generator=generator,
+    )
+
+
+class History(NamedTuple):
+    """What `follow` saw of a run. Moment 0 is before training, moment e after e of E epochs.
+
+    Everything is as the network sees it without dropout and the prototypes of the same moment.
+
+    Attributes:
+        log_p: float32 [E + 1, N], log of the probability that the prototypes give to the label that
+            each training image was given.
+        kept: bool [E + 1, N], whether epoch e trained on the image; for e = 0 all True.
+        batch: int64 [B], places in the training set, ascending, of the images whose embeddings
+            follow.
+        embeddings: float32 [E + 1, B, D], of unit length.
+        prototypes: float32 [E + 1, C, D], of unit length.
+    """
+
+    log_p: Tensor
+    kept: Tensor
+    batch: Tensor
+    embeddings: Tensor
+    prototypes: Tensor
+
+
+def follow(
+    features: FeatureSet,
+    config: Config,
+    batch_size: int = 256,
+    on_epoch: Callable[[EpochReport], None] | None = None,
+) -> tuple[Fitted, History]:
+    """As `fit`, and look at the training images before the first epoch and after each.
+
+    Looking adds about half of the time that training takes, and changes nothing in it.
+
+    Args:
+        features: of the data set.
+        config: of the run.
+        batch_size: B, how many images to keep the embeddings of; drawn with the config's seed.
+        on_epoch: called after each epoch.
+    """
+    moments: list[tuple[Tensor, ...]] = []
+
+    def watcher(
+        network: nn.Module, loss: losses.NormalizedSoftmaxLoss, inputs_ND: Tensor, labels_N: Tensor
+    ) -> Watch:
+        generator = torch.Generator().manual_seed(config.seed)
+        batch_B = torch.randperm(len(labels_N), generator=generator)[:batch_size].sort().values
+
+        def look(report: EpochReport | None) -> None:
+            with torch.no_grad():
+                embeddings_ND = embed(network, inputs_ND)
+                prototypes_CD = prototypes_of(loss, embeddings_ND, labels_N)
+                log_p_N = losses.label_log_probability(
+                    embeddings_ND, prototypes_CD, labels_N, config.temperature
+                )
+            kept_N = getattr(loss, "kept", torch.ones(len(labels_N), dtype=torch.bool)).clone()
+            moments.append((log_p_N, kept_N, batch_B, embeddings_ND[batch_B], prototypes_CD))
+            if report and on_epoch:
+                on_epoch(report)
+
+        look(None)
+        return look
+
+    fitted = _fit(features, config, watcher)
+    log_p, kept, batch, embeddings, prototypes = zip(*moments, strict=True)
+    return fitted, History(
+        torch.stack(log_p), torch.stack(kept), batch[0],
+        torch.stack(embeddings), torch.stack(prototypes),
+    )  # fmt: skip
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread.
+
+    A small head gains little from more, and sums come out alike on any number of cores.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def standardized(features: FeatureSet) -> Tensor:
+    """Return all features, float32 [N, D], scaled so that the training split has mean square 1."""
+    train_ND = features.features[features.split.train]
+    return torch.from_numpy(features.features / np.sqrt(np.mean(train_ND**2)))
+
+
+def measure(fitted: Fitted, features: FeatureSet, part: str = "test") -> dict[str, float]:
+    """Judge a trained head on the true labels of one part of the split.
+
+    Args:
+        fitted: from `fit`.
+        features: the same that it was fitted on.
+        part: "test"; "val" while a recipe is being chosen.
+
+    Returns:
+        A dict with
+
+        - knn_clean: k-NN accuracy (k = 10, distance-weighted), index of training images under their
+          true labels: what the embedding is worth;
+        - knn_noisy: the same with the given labels: what one has without clean labels;
+        - prototype: accuracy of the nearest prototype; a loss that trains none gets the mean
+          embedding of each class under the given labels;
+        - memorized: share of the wrongly labelled training images whose nearest prototype is that
+          of the wrong label (NaN without wrong labels);
+        - realized_rate: share of the labels that really were flipped;
+        - and for t-RNSL kept (share of the training images), precision and recall of its pruning as
+          a finder of wrong labels, both as it was last decided, and auroc of -log p after training
+          as a score for them.
+    """
+    check_part(part)
+    embeddings_ND = embed(fitted.network, standardized(features))
+    train_N, part_M = features.split.train, getattr(features.split, part)
+    return judge(
+        fitted, embeddings_ND[train_N], features.labels[train_N],
+        embeddings_ND[part_M], features.labels[part_M],
+    )  # fmt: skip
+
+
+def judge(
+    fitted: Fitted,
+    index: Tensor,
+    index_labels: NDArray[np.int64],
+    queries: Tensor,
+    query_labels: NDArray[np.int64],
+) -> dict[str, float]:
+    """Judge embeddings on true labels, as `measure` tells.
+
+    Args:
+        fitted: from `fit`, for its prototypes, its given labels and what it keeps.
+        index: float32 [N, D], embeddings of the training images, of unit length.
+        index_labels: int64 [N], their true labels.
+        queries: float32 [M, D], those of the images to judge by.
+        query_labels: int64 [M], their true labels.
+    """
+    wrong_N = torch.from_numpy(fitted.given.flipped).to(index.device)
+    given_N = torch.from_numpy(fitted.given.labels).to(index.device)
+    prototypes_CD = prototypes_of(fitted.loss, index, given_N)
+    nearest_N = (index @ prototypes_CD.T).argmax(dim=1)
+    metrics = {
+        "knn_clean": evaluate.knn_accuracy(index, index_labels, queries, query_labels),
+        "knn_noisy": evaluate.knn_accuracy(index, given_N, queries, query_labels),
+        "prototype": evaluate.prototype_accuracy(queries, prototypes_CD, query_labels),
+        "memorized": (nearest_N == given_N)[wrong_N].float().mean().item(),
+        "realized_rate": wrong_N.float().mean().item(),
+    }
+    return metrics | _pruning(fitted, index, given_N, wrong_N)
+
+
+def prototypes_of(loss: losses.NormalizedSoftmaxLoss, index: Tensor, given: Tensor) -> Tensor:
+    """The loss's prototypes, of unit length; where it trains none, the means of what it was told.
+
+    Args:
+        loss: trained.
+        index: float [N, D], embeddings of the training images, of unit length.
+        given: int64 [N], the labels that they were given.
+    """
+    if loss.prototypes.requires_grad:
+        return nn.functional.normalize(loss.prototypes.detach(), dim=1)
+    return baselines.class_means(index, given, len(loss.prototypes))
+
+
+def check_part(part: str) -> None:
+    """Refuse a part of the split that nothing is measured on.
+
+    Raises:
+        ValueError: it is neither "test" nor "val".
+    """
+    if part not in ("val", "test"):
+        raise ValueError(f"part is {part!r}; it must be 'test', or 'val' while choosing a recipe.")
+
+
+def _pruning(fitted: Fitted, embeddings: Tensor, given: Tensor, wrong: Tensor) -> dict[str, float]:
+    loss = fitted.loss
+    if not isinstance(loss, losses.TruncatedRobustNormalizedSoftmaxLoss):
+        return {}
+    with torch.no_grad():
+        score = losses.nsl(embeddings, loss.prototypes, given, temperature=loss.temperature)
+    found = evaluate.flip_detection(score, wrong, ~loss.kept)
+    return {"kept": loss.kept.float().mean().item(), **found._asdict()}
+
+
+def run(
+    features: FeatureSet,
+    config: Config,
+    part: str = "test",
+    on_epoch: Callable[[EpochReport], None] | None = None,
+    build_loss: LossBuilder = build_loss,
+) -> Result:
+    """Fit and measure; arguments as in `fit` and `measure`."""
+    with one_thread():
+        fitted = fit(features, config, on_epoch, build_loss)
+        return Result(config, measure(fitted, features, part), fitted.seconds)
+
+
+# ------------------------------------------------------------------ grids
+
+
+def grid(
+    noises: Sequence[str],
+    rates: Sequence[float],
+    losses: Sequence[str],
+    seeds: int,
+    qs: Sequence[float] = (Config.q,),
+    ks: Sequence[float] = (Config.k,),
+    **settings: Any,
+) -> list[Config]:
+    """Return a config for every combination; seeds are 0, 1, ... and settings go to `Config`.
+
+    Raises:
+        ValueError: fewer than one seed, or a value that `Config` refuses.
+    """
+    if seeds < 1:
+        raise ValueError(f"seeds is {seeds}; at least 1 is needed, 3 for a spread worth reading.")
+    return [
+        Config(noise=kind, rate=rate, loss=loss, q=q, k=k, seed=seed, **settings)
+        for kind, rate, loss, q, k in product(
+            dict.fromkeys(noises),
+            dict.fromkeys(rates),
+            dict.fromkeys(losses),
+            dict.fromkeys(qs),
+            dict.fromkeys(ks),
+        )
+        for seed in range(seeds)
+    ]
+
+
+def run_grid(
+    features: FeatureSet,
+    configs: Sequence[Config],
+    part: str = "test",
+    *,
+    jobs: int = 1,
+    on_result: Callable[[Result], object] | None = None,
+    build_loss: LossBuilder = build_loss,
+) -> list[Result]:
+    """Run every config, several at a time, each on a thread of its own.
+
+    Args:
+        features: of the data set.
+        configs: from `grid`.
+        part: see `measure`.
+        jobs: runs at a time, one on a core.
+        on_result: called as each run ends, in no fixed order.
+        build_loss: see `fit`.
+
+    Returns:
+        Results in the order of the configs, the same for any number of jobs.
+
+    Raises:
+        ValueError: jobs below 1, an unknown part, or noise that `corrupt` refuses.
+    """
+    if jobs < 1:
+        raise ValueError(f"jobs is {jobs}; at least 1 is needed.")
+    check_part(part)
+    for config in {(c.dataset, c.noise, c.rate): c for c in configs}.values():
+        corrupt(features, config)  # a noise or rate that cannot be fails now, not after minutes
+    found: dict[int, Result] = {}
+    threads = ThreadPoolExecutor(jobs, initializer=torch.set_num_threads, initargs=(1,))
+    with one_thread():  # torch computes outside of Python's lock
+        try:
+            places = {
+                threads.submit(run, features, config, part, None, build_loss): place
+                for place, config in enumerate(configs)
+            }
+            for future in as_completed(places):
+                found[places[future]] = future.result()
+                if on_result:
+                    on_result(future.result())
+        finally:
+            threads.shutdown(cancel_futures=True)
+    return [found[place] for place in range(len(configs))]
+
+
+def summarize(results: Iterable[Result]) -> list[Summary]:
+    """Gather the seeds of each (noise, rate, loss, q, k), in the order in which they first come.
+
+    The spread is the sample standard deviation (n - 1); with one seed it is NaN.
+
+    Raises:
+        ValueError: the results are of several data sets, whose mean would say nothing.
+    """
+    results = list(results)
+    datasets = list(dict.fromkeys(result.config.dataset for result in results))
+    if len(datasets) > 1:
+        raise ValueError(
+            f"The results are of {' and '.join(datasets)}; give those of one data set at a time."
+        )
+    cells = dict.fromkeys(_cell(result) for result in results)
+    place = {cell: i for i, cell in enumerate(cells)}
+    ordered = sorted(results, key=lambda result: place[_cell(result)])
+    return [_summary(cell, list(group)) for cell, group in groupby(ordered, key=_cell)]
+
+
+Cell = tuple[str, float, str, float, float]
+
+
+def _cell(result: Result) -> Cell:
+    config = result.config
+    return config.noise, config.rate, config.loss, config.q, config.k
+
+
+def _summary(cell: Cell, results: list[Result]) -> Summary:
+    values = {name: [r.metrics[name] for r in results] for name in results[0].metrics}
+    return Summary(
+        *cell,
+        seeds=len(results),
+        mean={name: float(np.mean(v)) for name, v in values.items()},
+        spread={
+            name: float(np.std(v, ddof=1)) if len(v) > 1 else float("nan")
+            for name, v in values.items()
+        },
+    )
+
+
+# ------------------------------------------------------------------ one metric over q
+
+
+class OverQ(NamedTuple):
+    """What NSL and RNSL reach at every noise, rate and q; NSL is the end q = 0.
+
+    Shapes: K noise kinds, R rates, Q values of q.
+
+    Attributes:
+        noises: K names.
+        rates: [R], ascending.
+        qs: [Q], ascending.
+        accuracy: float64 [K, R, Q], mean over seeds of `measure`'s knn_clean.
+        accuracy_spread: float64 [K, R, Q], its standard deviation over seeds.
+        memorized: float64 [K, R, Q], mean over seeds; NaN where no label is wrong.
+        memorized_spread: float64 [K, R, Q].
+        seeds: the fewest in any cell.
+    """
+
+    noises: tuple[str, ...]
+    rates: tuple[float, ...]
+    qs: tuple[float, ...]
+    accuracy: NDArray[np.float64]
+    accuracy_spread: NDArray[np.float64]
+    memorized: NDArray[np.float64]
+    memorized_spread: NDArray[np.float64]
+    seeds: int
+
+
+def over_q(results: Iterable[Result]) -> OverQ:
+    """Gather the runs of NSL and RNSL by noise, rate and q; other losses are left out.
+
+    Args:
+        results: every combination of some noises, rates and values of q.
+
+    Raises:
+        ValueError: a combination is missing.
+    """
+    cells = {
+        (s.noise, s.rate, 0.0 if s.loss == "nsl" else s.q): s
+        for s in summarize(results)
+        if s.loss in ("nsl", "rnsl")
+    }
+    noises = tuple(dict.fromkeys(noise for noise, _, _ in cells))
+    rates = tuple(sorted({rate for _, rate, _ in cells}))
+    qs = tuple(sorted({q for _, _, q in cells}))
+    missing = [cell for cell in product(noises, rates, qs) if cell not in cells]
+    if missing or not cells:
+        raise ValueError(f"There is no run of NSL or RNSL for {missing[:3] or 'anything'}.")
+    places = list(product(noises, rates, qs))
+    accuracy, accuracy_spread, memorized, memorized_spread = (
+        np.array([getattr(cells[place], field)[name] for place in places]).reshape(
+            len(noises), len(rates), len(qs)
+        )
+        for name in ("knn_clean", "memorized")
+        for field in ("mean", "spread")
+    )
+    return OverQ(
+        noises, rates, qs, accuracy, accuracy_spread, memorized, memorized_spread,
+        seeds=min(s.seeds for s in cells.values()),
+    )  # fmt: skip
+
+
+def shipped_over_q() -> OverQ:
+    """Read what was measured on AID: RNSL at six values of q (3 seeds), NSL (5 seeds) as q = 0."""
+    plain, robust = (
+        load(shipped("data", "results", name, "results.json")) for name in ("aid", "aid_q")
+    )
+    return over_q([*(r for r in plain.results if r.config.loss == "nsl"), *robust.results])
+
+
+# ------------------------------------------------------------------ maps of the embeddings
+
+
+def build_maps(
+    features: FeatureSet,
+    results: Sequence[Result],
+    on_map: Callable[[Config], object] | None = None,
+) -> maps.EmbeddingMaps:
+    """Repeat the runs with seed 0 of a full grid, and draw a map of the test images from each.
+
+    Every map starts from that of the first run (the first noise and loss at the lowest rate) and is
+    laid onto it, so that a point stays where it was unless the embedding moved it.
+
+    Args:
+        features: of the data set.
+        results: every combination of some noises, rates and losses, each with the same seeds.
+        on_map: called after each map with its config.
+
+    Raises:
+        ValueError: a combination is missing.
+    """
+    cells = {(s.noise, s.rate, s.loss): s for s in summarize(results)}
+    configs = {_cell(r)[:3]: r.config for r in results if r.config.seed == 0}
+    axes = [list(dict.fromkeys(values)) for values in zip(*cells, strict=True)]
+    shape = tuple(len(axis) for axis in axes)
+    missing = [cell for cell in product(*axes) if cell not in cells or cell not in configs]
+    if missing or not cells:
+        raise ValueError(f"The grid has no run with seed 0 for {missing[:3] or 'anything'}.")
+    drawn = list(_draw(features, [configs[cell] for cell in product(*axes)], on_map))
+    return maps.EmbeddingMaps(
+        noises=tuple(axes[0]),
+        rates=tuple(axes[1]),
+        losses=tuple(axes[2]),
+        coordinates=_quantized(np.stack([d.coordinates for d in drawn])).reshape(*shape, -1, 2),
+        predicted=np.stack([d.predicted for d in drawn]).astype(np.uint8).reshape(*shape, -1),
+        labels=features.labels[features.split.test].astype(np.uint8),
+        class_names=features.class_names,
+        files=tuple(features.files[i] for i in features.split.test),
+        accuracy=_table(cells, axes, "mean"),
+        spread=_table(cells, axes, "spread"),
+        seeds=min(s.seeds for s in cells.values()),
+    )
+
+
+class _Drawn(NamedTuple):
+    coordinates: NDArray[np.float32]  # [M, 2]
+    predicted: NDArray[np.int64]  # [M]
+
+
+def _draw(
+    features: FeatureSet, configs: Sequence[Config], on_map: Callable[[Config], object] | None
+) -> Iterator[_Drawn]:
+    first = None
+    train, test = features.split.train, features.split.test
+    for config in configs:
+        embeddings = embed(fit(features, config).network, standardized(features)).numpy()
+        coordinates = umap_map(embeddings[test], min_dist=0.5, like=first)
+        first = coordinates if first is None else first
+        predicted = evaluate.knn_predict(
+            embeddings[train], features.labels[train], embeddings[test]
+        )
+        yield _Drawn(coordinates, predicted.numpy())
+        if on_map:
+            on_map(config)
+
+
+def _quantized(coordinates: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Put all maps [..., 2] into one square of 0..65535, without stretching them."""
+    low, high = coordinates.min(axis=(0, 1)), coordinates.max(axis=(0, 1))
+    codes: NDArray[np.uint16] = ((coordinates - low) / (high - low).max() * 65535).astype(np.uint16)
+    return codes
+
+
+def _table(
+    cells: dict[tuple[Any, ...], Summary], axes: Sequence[Sequence[Any]], field: str
+) -> NDArray[np.float32]:
+    values = [getattr(cells[cell], field)["knn_clean"] for cell in product(*axes)]
+    return np.array(values, dtype=np.float32).reshape([len(axis) for axis in axes])
+
+
+# ------------------------------------------------------------------ results on disk
+
+
+def provenance(device: str = "cpu", threads: int = 1) -> dict[str, Any]:
+    """Return what a figure needs beside it: versions, machine and time.
+
+    Args:
+        device: what the runs ran on.
+        threads: of the processor, for each run.
+    """
+    return {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "rnsl_tutorial": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "scikit-learn": version("scikit-learn"),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": psutil.cpu_count(logical=True),
+        "processor": platform.processor() or platform.machine(),
+        "threads_a_run": threads,
+        "device": device,
+    }
+
+
+def save(
+    path: Path,
+    results: Iterable[Result],
+    features: Mapping[str, Any],
+    *,
+    device: str = "cpu",
+    threads: int = 1,
+) -> None:
+    """Write results as JSON with their provenance, whole or not at all.
+
+    Args:
+        path: the file.
+        results: of `run` or `run_grid`.
+        features: how the inputs were made, such as `FeatureSet.made_with`.
+        device: what the runs ran on.
+        threads: of the processor, for each run.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    rows = [asdict(result) for result in results]
+    for row in rows:  # JSON has no NaN
+        row["metrics"] = {k: None if math.isnan(v) else v for k, v in row["metrics"].items()}
+    used = {row["config"]["loss"] for row in rows}
+    settings = {name: dict(baselines.RECIPES[name]) for name in sorted(used & {*baselines.RECIPES})}
+    document = {
+        "provenance": {
+            **provenance(device, threads),
+            "features": dict(features),
+            **({"baselines": settings} if settings else {}),
+        },
+        "results": rows,
+    }
+    with written_whole(path) as file:
+        file.write(json.dumps(document, indent=1, allow_nan=False).encode())
+
+
+class Record(NamedTuple):
+    """Results as they were saved, with the provenance that `provenance` gave then."""
+
+    results: list[Result]
+    provenance: dict[str, Any]
+
+
+def load(path: Path) -> Record:
+    """Read results that `save` wrote.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a file of results.
+    """
+    said = "holds no results of `rnsl experiment`", "Run it again with --out."
+    with made_earlier(path, *said) as file:
+        document = json.loads(file.read().decode())
+        record = Record([_result(row) for row in document["results"]], document["provenance"])
+    if not record.results:
+        raise ValueError(f"{path} holds no results: no run ended. Run it again with --out.")
+    return record
+
+
+def _result(row: dict[str, Any]) -> Result:
+    metrics = {k: math.nan if v is None else v for k, v in row["metrics"].items()}
+    return Result(Config(**row["config"]), metrics, row["seconds"])

@@ -1,0 +1,446 @@
+"""Runs on pixels: wrong labels for an archive or for procedural scenes, a network, what it reached.
+
+Shapes: N images of S x S pixels, C classes, D embedding dimensions.
+"""
+
+import csv
+import io
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from rnsl_tutorial import losses, noise
+from rnsl_tutorial._files import written_whole
+from rnsl_tutorial._spreadsheet import guarded
+from rnsl_tutorial.datasets import archives as datasets
+from rnsl_tutorial.datasets import scenes
+from rnsl_tutorial.datasets.archives import Archive, Split
+from rnsl_tutorial.datasets.features import split_for
+from rnsl_tutorial.evaluation import embedding as evaluate
+from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial.experiments.config import Config
+from rnsl_tutorial.experiments.heads import Fitted, Result
+from rnsl_tutorial.training import devices
+from rnsl_tutorial.training import networks as backbones
+from rnsl_tutorial.training.devices import Hardware
+from rnsl_tutorial.training.loop import EpochReport, Source, Training, build_loss
+from rnsl_tutorial.training.sources import place
+
+CHECKPOINTS = "checkpoints"
+RESULTS = "results.json"
+MODEL = "model.pt"
+HISTORY = "history.json"
+TRAINING = "training.csv"
+LEFT_BEHIND = (RESULTS, CHECKPOINTS, MODEL, HISTORY, TRAINING)
+"""What a run leaves in its folder."""
+VALIDATION_SEED = 1_000_000
+"""Added to the seed of the noise for the labels that selection "noisy_val" chooses by."""
+
+_BLOCK = 128  # images shrunk at a time, which are float32 meanwhile
+
+
+class Data(NamedTuple):
+    """Images with their true labels and the split.
+
+    Attributes:
+        archive: images uint8 [N, 3, S, S], labels int64 [N], class names, file names.
+        split: int64 indices of the train, validation and test images.
+    """
+
+    archive: Archive | scenes.Scenes
+    split: Split[NDArray[np.int64]]
+
+    @property
+    def num_classes(self) -> int:
+        """C."""
+        return len(self.archive.class_names)
+
+    def part(self, name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Indices and true labels of a part of the split."""
+        indices_M = getattr(self.split, name)
+        return indices_M, self.archive.labels[indices_M]
+
+
+# ------------------------------------------------------------------ what a run needs
+
+
+def load(config: Config, root: Path | None = None) -> Data:
+    """Load the images that a config names, decoded once, and split them.
+
+    Args:
+        config: dataset, image_size, and for "scenes" their number and difficulty are read.
+        root: folder, tar or zip of the archive; None for "scenes", which need none.
+
+    Raises:
+        ValueError: no root for an archive, or one that `datasets.load_archive` refuses.
+        FileNotFoundError: the root does not exist.
+    """
+    if config.dataset == "scenes":
+        archive: Archive | scenes.Scenes = scenes.make_scenes(
+            config.scenes, config.image_size, difficulty=config.difficulty, seed=0
+        )
+        return Data(archive, datasets.stratified_split(archive.labels, seed=42))
+    if root is None:
+        raise ValueError(
+            f"The data set {config.dataset!r} needs its images: pass --root with a folder of class "
+            "folders, or a tar or zip of one. `rnsl data get` fetches aid, nwpu45 and eurosat; "
+            "--dataset scenes needs none."
+        )
+    images = datasets.load_archive(root, config.image_size)
+    return Data(images, split_for(config.dataset, images))
+
+
+def build(
+    config: Config, num_classes: int, num_samples: int
+) -> tuple[nn.Module, losses.NormalizedSoftmaxLoss]:
+    """Build the network and the loss that a config names, from its seed.
+
+    Args:
+        config: network, pretrained, embedding_dim, seed and the loss's settings are read.
+        num_classes: C.
+        num_samples: N, training images.
+    """
+    generator = torch.Generator().manual_seed(config.seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        network = backbones.embedding_network(
+            config.network, config.embedding_dim, pretrained=config.pretrained
+        )
+    return network, build_loss(config, num_classes, num_samples, generator)
+
+
+def corrupt(data: Data, config: Config, part: str = "train") -> noise.CorruptedLabels:
+    """Corrupt the labels of a part as the config says; those of validation by another seed.
+
+    Instance-dependent noise looks at the images shrunk to 8 x 8 pixels.
+
+    Raises:
+        ValueError: noise or rate that `experiments.corrupt_labels` refuses.
+    """
+    indices_M, labels_M = data.part(part)
+    seed = experiments.REFERENCE_SEED + config.seed + (part != "train") * VALIDATION_SEED
+    needed = config.noise == "instance_dependent"
+    inputs_MD = _thumbnails(data.archive.images, indices_M) if needed else np.empty((0, 0))
+    return experiments.corrupt_labels(
+        labels_M, data.archive.class_names, config, inputs_MD.astype(np.float32), seed
+    )
+
+
+def _thumbnails(images: NDArray[np.uint8], indices_M: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Mean colours of an 8 x 8 grid, float32 [M, 192], standardised."""
+    cells = [
+        nn.functional.adaptive_avg_pool2d(torch.from_numpy(images[block]).float(), 8).flatten(1)
+        for block in np.array_split(indices_M, len(indices_M) // _BLOCK + 1)
+    ]
+    inputs_MD = torch.cat(cells)
+    standard: NDArray[np.float32] = (
+        (inputs_MD - inputs_MD.mean(dim=0)) / inputs_MD.std(dim=0).clamp(min=1e-6)
+    ).numpy()
+    return standard
+
+
+# ------------------------------------------------------------------ one run
+
+
+class Run:
+    """A network on pixels with everything around it: built, ready to train, then measured.
+
+    Args:
+        data: from `load`.
+        config: of the run; network is not "head".
+        hardware: where and how it runs; by default on the device that is found, in float32.
+
+    Attributes:
+        training: the loop, to be run, watched, stopped and resumed.
+        given: the corrupted training labels, and which of them are wrong.
+        network: images uint8 or float [B, 3, S, S] -> embeddings [B, D].
+        loss: with the prototypes.
+
+    Raises:
+        ValueError: a config for features, noise that cannot be, or hardware that is not there.
+    """
+
+    def __init__(self, data: Data, config: Config, hardware: Hardware | None = None) -> None:
+        if not config.on_pixels:
+            raise ValueError(
+                "network is 'head', which trains on features: use `rnsl experiment`, or "
+                "experiments.run."
+            )
+        self.data, self.config = data, config
+        self.hardware = hardware or Hardware()
+        self.given = corrupt(data, config)
+        self.fabric = devices.launch(self.hardware)
+        self.network, self.loss = build(config, data.num_classes, len(data.split.train))
+        self._prepare_network()
+        self.inputs = self._placed(data.split.train)
+        self._others: dict[str, Source] = {}
+        self.training = Training(
+            self.network,
+            self.loss,
+            self.inputs,
+            torch.from_numpy(self.given.labels),
+            config,
+            fabric=self.fabric,
+            validate=self._validator(),
+        )
+
+    def _prepare_network(self) -> None:
+        if self.hardware.channels_last:
+            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if self.fabric.world_size > 1:
+            self.network.to(self.fabric.device)
+            self.network = backbones.with_synchronized_batch_norm(self.network)
+        if self.hardware.compile:
+            self.network.compile()
+
+    def _placed(self, indices_M: NDArray[np.int64]) -> Source:
+        placed: Source = place(
+            self.data.archive.images,
+            self.fabric.device,
+            positions=indices_M,
+            share=self.hardware.memory_share,
+            channels_last=self.hardware.channels_last,
+        )
+        return placed
+
+    def run(
+        self,
+        folder: Path | None = None,
+        *,
+        resume: bool = False,
+        on_epoch: Callable[[EpochReport], None] | None = None,
+    ) -> Result:
+        """Train to the end, and measure on val and test.
+
+        Args:
+            folder: gets checkpoints while it trains, then what `save` writes; None keeps nothing.
+            resume: go on from the newest usable checkpoint in the folder.
+            on_epoch: called after each epoch, in every process.
+
+        Raises:
+            ValueError: none of the checkpoints in the folder can be used.
+            FloatingPointError, KeyboardInterrupt: see `train.train`.
+        """
+        checkpoints = folder / CHECKPOINTS if folder else None
+        self.training.run(on_epoch, folder=checkpoints, resume=resume)
+        result = self.result()
+        if folder and self.fabric.is_global_zero:
+            save(folder, self, result)
+        return result
+
+    def clear(self, folder: Path) -> None:
+        """Remove what an older run left in a folder, in all processes together."""
+        if self.fabric.is_global_zero:
+            shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+            for name in LEFT_BEHIND:
+                if name != CHECKPOINTS:
+                    (folder / name).unlink(missing_ok=True)
+        self.fabric.barrier()
+
+    def describe(self) -> str:
+        """Say in a few lines what is trained on what, and where."""
+        config, counts = self.config, [len(part) for part in self.data.split]
+        weights = sum(weight.numel() for weight in self.network.parameters())
+        return "\n".join(
+            [
+                f"{config.dataset}: {counts[0]} training, {counts[1]} validation and {counts[2]} "
+                f"test images of {config.image_size} px, {self.data.num_classes} classes; "
+                f"{config.noise} noise, {self.given.flipped.mean():.1%} of the labels wrong",
+                f"{config.network}, {weights / 1e6:.1f} million weights; {config.loss}, "
+                f"{config.epochs} epochs, batches of {config.batch_size}",
+                f"{devices.report(self.fabric.device)}; "
+                f"{self.fabric.world_size} process{'es' * (self.fabric.world_size > 1)}, "
+                f"precision {self.hardware.precision}; "
+                f"images {type(self.inputs).__name__.lower()}",
+            ]
+        )
+
+    def embed(self, part: str) -> Tensor:
+        """Return the embeddings [M, D] of a part of the split, seen without augmentation."""
+        if part == "train":
+            return self.training.embed_training()
+        if part not in self._others:  # once, not at every epoch that is validated
+            self._others[part] = self._placed(self.data.part(part)[0])
+        return self.training.embed(self._others[part])
+
+    def measure(self, part: str = "test") -> dict[str, float]:
+        """Judge the weights as they are on the true labels of a part, see `experiments.measure`."""
+        fitted = Fitted(self.network, self.loss, self.given, self.training.seconds)
+        true_N, true_M = self.data.part("train")[1], self.data.part(part)[1]
+        return experiments.judge(fitted, self.embed("train"), true_N, self.embed(part), true_M)
+
+    def result(self) -> Result:
+        """What the run reached: the metrics of the test images, and with "val_" those of val."""
+        of_val = self.measure("val")
+        chosen = {f"val_{name}": of_val[name] for name in ("knn_clean", "knn_noisy", "prototype")}
+        return Result(self.config, self.measure("test") | chosen, self.training.seconds)
+
+    def training_table(self) -> str:
+        """Tabulate the training images as CSV, the most doubtful labels first.
+
+        Columns: the file; the class of its folder; the class that it was given (another where the
+        noise flipped it); the probability p of the given class; the likeliest class; and whether
+        t-RNSL keeps it (for other losses yes). Names are as `spreadsheet.guarded` returns them.
+        """
+        names, files = self.data.archive.class_names, self.data.archive.files
+        indices_N, folders_N = self.data.part("train")
+        given_N = torch.from_numpy(self.given.labels)
+        log_p_NC = losses.class_log_probabilities(
+            self.embed("train"), self.loss.prototypes.detach(), self.config.temperature
+        ).cpu()
+        p_N = log_p_NC.gather(1, given_N[:, None]).squeeze(1).exp()
+        likeliest_N = log_p_NC.argmax(dim=1)
+        kept_N = getattr(self.loss, "kept", torch.ones_like(given_N, dtype=torch.bool)).cpu()
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow(["file", "folder", "given", "p", "likeliest", "kept"])
+        for i in p_N.argsort(stable=True).tolist():
+            writer.writerow(
+                [
+                    guarded(files[indices_N[i]]), guarded(names[folders_N[i]]),
+                    guarded(names[given_N[i]]), f"{p_N[i]:.6f}",
+                    guarded(names[likeliest_N[i]]), int(kept_N[i]),
+                ]
+            )  # fmt: skip
+        return text.getvalue()
+
+    # -------------------------------------------------------------- choosing an epoch
+
+    def _validator(self) -> Callable[[Training], float] | None:
+        if self.config.selection == "noisy_val":
+            given = corrupt(self.data, self.config, "val").labels
+            return lambda _: self._prototype_accuracy(given)
+        return self._clean_knn_accuracy if self.config.selection == "clean_val" else None
+
+    def _prototype_accuracy(self, labels_M: NDArray[np.int64]) -> float:
+        return evaluate.prototype_accuracy(
+            self.embed("val"), self.loss.prototypes.detach(), labels_M
+        )
+
+    def _clean_knn_accuracy(self, _: Training) -> float:
+        true_N, true_M = self.data.part("train")[1], self.data.part("val")[1]
+        return evaluate.knn_accuracy(self.embed("train"), true_N, self.embed("val"), true_M)
+
+
+def run(
+    data: Data,
+    config: Config,
+    hardware: Hardware | None = None,
+    *,
+    folder: Path | None = None,
+    resume: bool = False,
+    on_epoch: Callable[[EpochReport], None] | None = None,
+) -> Result:
+    """Build a `Run` and run it; arguments and errors as there and for `Run.run`."""
+    return Run(data, config, hardware).run(folder, resume=resume, on_epoch=on_epoch)
+
+
+# ------------------------------------------------------------------ what a run leaves behind
+
+
+def default_folder(config: Config) -> Path:
+    """Where a run goes whose folder is not named: below `runs`, named after data, noise, loss."""
+    c = config
+    return Path("runs", f"{c.dataset}-{c.noise}-{c.rate:g}-{c.loss}-seed{c.seed}")
+
+
+def check_folder(folder: Path, *, resume: bool = False, overwrite: bool = False) -> None:
+    """Refuse a folder that cannot be written to, or that holds a run already.
+
+    Raises:
+        ValueError: the folder holds a run, and neither resume nor overwrite is wanted.
+        OSError: it is a file, or cannot be written to.
+    """
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise PermissionError(
+            f"{folder} cannot be written to, because {existing} is no folder of yours. Choose "
+            "another --out."
+        )
+    held = [folder / name for name in LEFT_BEHIND if (folder / name).exists()]
+    if held and not (resume or overwrite):
+        raise ValueError(
+            f"{folder} holds a run already ({held[0].name}). Pass --resume to go on with it, "
+            "--overwrite to begin anew, or another --out."
+        )
+
+
+def save(folder: Path, made: Run, result: Result) -> None:
+    """Write what a run reached into a folder, each file whole or not at all.
+
+    Args:
+        folder: gets `results.json` (as `experiments.save` writes it, for `rnsl report`),
+            `history.json` (a `train.EpochReport` an epoch), `model.pt` (see `load_model`) and
+            `training.csv` (see `Run.training_table`).
+        made: the run, trained.
+        result: of `Run.result`.
+    """
+    with written_whole(folder / MODEL) as file:
+        torch.save(
+            {
+                "config": asdict(made.config),
+                "class_names": list(made.data.archive.class_names),
+                "network": made.network.state_dict(),
+                "prototypes": made.loss.prototypes.detach(),
+            },
+            file,
+        )
+    with written_whole(folder / TRAINING) as file:
+        file.write(made.training_table().encode("utf-8", "surrogateescape"))
+    history = [report._asdict() for report in made.training.history]
+    with written_whole(folder / HISTORY) as file:
+        file.write(json.dumps(history, indent=1).encode())
+    inputs = {"images": len(made.data.archive.images), "precision": made.hardware.precision}
+    experiments.save(
+        folder / RESULTS,
+        [result],
+        inputs,
+        device=devices.report(made.fabric.device).name,
+        threads=torch.get_num_threads(),
+    )
+
+
+class Model(NamedTuple):
+    """A trained network with its prototypes.
+
+    Attributes:
+        network: images uint8 or float [B, 3, S, S] -> embeddings [B, D], in evaluation mode.
+        prototypes: float32 [C, D].
+        class_names: C names.
+        config: of the run that trained it.
+    """
+
+    network: nn.Module
+    prototypes: Tensor
+    class_names: tuple[str, ...]
+    config: Config
+
+
+def load_model(path: Path) -> Model:
+    """Read a `model.pt` that a run left behind.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not such a file, or a damaged one.
+    """
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        config = Config(**saved["config"])
+        network = backbones.embedding_network(config.network, config.embedding_dim)
+        network.load_state_dict(saved["network"])
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # torch.load raises nearly anything on damaged bytes
+        raise ValueError(
+            f"{path} holds no model of `rnsl train` ({error}). Train it again with --out."
+        ) from error
+    return Model(network.eval(), saved["prototypes"], tuple(saved["class_names"]), config)

@@ -1,0 +1,256 @@
+"""Results as tables and figures."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from rich import box
+from rich.table import Table
+
+from rnsl_tutorial.evaluation.significance import Difference, compare, holm, paired
+from rnsl_tutorial.experiments.heads import Result, Summary, summarize
+from rnsl_tutorial.tutorial.plots import (
+    NOISE_NAMES,
+    accuracy_over_rate,
+    comparison,
+    embedding_panels,
+    loss_styles,
+)
+from rnsl_tutorial.tutorial.tables.embedding_maps import EmbeddingMaps
+
+COLUMNS = {
+    "knn_clean": "k-NN, clean index",
+    "knn_noisy": "k-NN, noisy index",
+    "prototype": "prototype",
+    "memorized": "memorized",
+    "kept": "kept",
+    "precision": "pruning precision",
+    "recall": "pruning recall",
+}
+
+
+def table(results: Iterable[Result]) -> Table:
+    """Tabulate mean and standard deviation over seeds, one row a noise, rate and loss.
+
+    Args:
+        results: of one or more cells; the metrics are those of `experiments.measure`.
+    """
+    summaries = summarize(results)
+    shown = [name for name in COLUMNS if any(name in summary.mean for summary in summaries)]
+    drawn = Table("noise", "rate", "loss", box=box.MARKDOWN)
+    for name in shown:
+        drawn.add_column(COLUMNS[name], justify="right")
+    for summary in summaries:
+        values = [_cell(summary, name) for name in shown]
+        label = _label(summary, summaries)
+        drawn.add_row(NOISE_NAMES[summary.noise], f"{summary.rate:g}", label, *values)
+    return drawn
+
+
+def table_over_rates(results: Iterable[Result], metric: str) -> Table:
+    """Tabulate one metric: a row for each noise and loss, a column for each rate.
+
+    Args:
+        results: of one or more cells.
+        metric: one of `experiments.measure`.
+
+    Raises:
+        ValueError: no result has this metric.
+    """
+    summaries = summarize(results)
+    if not any(metric in summary.mean for summary in summaries):
+        known = ", ".join(dict.fromkeys(name for s in summaries for name in s.mean))
+        raise ValueError(f"There is no metric {metric!r} in the results; choose one of {known}.")
+    rates = sorted({summary.rate for summary in summaries})
+    drawn = Table("noise", "loss", *(f"{rate:.0%} wrong" for rate in rates), box=box.MARKDOWN)
+    rows: dict[tuple[str, str], dict[float, str]] = {}
+    for summary in summaries:
+        row = rows.setdefault((NOISE_NAMES[summary.noise], _label(summary, summaries)), {})
+        row[summary.rate] = _cell(summary, metric)
+    for names, row in rows.items():
+        drawn.add_row(*names, *(row.get(rate, "") for rate in rates))
+    return drawn
+
+
+def differences(
+    results: Iterable[Result], reference: str, metric: str = "knn_clean"
+) -> list[Difference]:
+    """Compare every other loss with a reference, paired over seeds; see `significance.paired`.
+
+    At rate 0 no noise does anything: all kinds are the same runs, and are compared once. Left out
+    is where the metric says nothing, such as how many wrong labels are memorized without any.
+
+    Args:
+        results: of one data set, each loss at one q and one k.
+        reference: a `Config.loss`.
+        metric: one of `experiments.measure`.
+
+    Raises:
+        ValueError: no run of the reference, or none of another loss; runs that cannot be paired;
+            or a metric that says nothing anywhere.
+    """
+    results = list(results)
+    names = list(dict.fromkeys(result.config.loss for result in results))
+    others = [name for name in names if name != reference]
+    if reference not in names or not others:
+        raise ValueError(
+            f"Cannot compare with {reference!r}: the results are of {', '.join(names)}. Give a "
+            "loss that they hold, and runs of another one beside it."
+        )
+    found = [one for name in others for one in paired(results, name, reference, metric)]
+    found = [one for one in found if not math.isnan(one.mean)]
+    if not found:
+        raise ValueError(f"{metric} is nothing in every run; choose another metric to compare.")
+    clean: dict[str, Difference] = {}
+    return [one for one in found if one.rate > 0 or clean.setdefault(one.loss, one) is one]
+
+
+def table_of_differences(found: Sequence[Difference]) -> Table:
+    """Tabulate paired differences in percentage points, p values raised by `significance.holm`.
+
+    Args:
+        found: all that are looked at together: the more they are, the larger p becomes.
+    """
+    (reference,) = {difference.reference for difference in found}
+    titles = (f"minus {_name(reference)}", "95% interval", "p", "p (Holm)", "seeds")
+    drawn = Table("noise", "rate", "loss", box=box.MARKDOWN)
+    for title in titles:
+        drawn.add_column(title, justify="right")
+    for difference, raised in zip(found, holm([d.p for d in found]), strict=True):
+        drawn.add_row(
+            NOISE_NAMES[difference.noise], f"{difference.rate:g}", _name(difference.loss),
+            f"{100 * difference.mean:+.1f}",
+            f"{100 * difference.low:+.1f} to {100 * difference.high:+.1f}",
+            _written(difference.p), _written(raised), str(len(difference.values)),
+        )  # fmt: skip
+    return drawn
+
+
+def caption_of_differences(found: Sequence[Difference], metric: str) -> str:
+    """Say in one line what a table of differences holds, and what it cannot tell."""
+    return (
+        f"{COLUMNS.get(metric, metric)}, differences in percentage points, paired over seeds; "
+        f"paired t test, two-sided, {len(found)} comparisons. The seeds vary labels, weights and "
+        "order, not the split: nothing is said about other images."
+    )
+
+
+def difference_figures(results: Iterable[Result], reference: str, metric: str) -> dict[str, Figure]:
+    """Draw one metric over the noise rate, and the differences at one rate, a figure each noise.
+
+    The rate is the one at which most losses were run, of several the largest.
+
+    Args:
+        results: as for `differences`.
+        reference: as for `differences`.
+        metric: as for `differences`.
+
+    Raises:
+        ValueError: as `significance.compare`.
+    """
+    table = compare(results, reference, [metric])
+    figures = {}
+    for k, noise in enumerate(table.noises):
+        run_R = (~np.isnan(table.mean[0, k])).sum(axis=1)
+        rate = max(range(len(table.rates)), key=lambda r: (run_R[r], r))
+        title = (
+            f"{COLUMNS.get(metric, metric)}; {NOISE_NAMES[noise]} noise; at the right the "
+            f"differences at {table.rates[rate]:.0%} wrong labels, paired, with 95% intervals"
+        )
+        current = rate, table.losses.index(reference)
+        figures[noise] = comparison(table, 0, k, current, title=title)
+    return figures
+
+
+def _name(loss: str) -> str:
+    return loss_styles([loss])[0].label
+
+
+def _written(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _label(summary: Summary, others: Sequence[Summary]) -> str:
+    """Name the loss, with its q and k where the results hold it at several."""
+    alike = [other for other in others if other.loss == summary.loss]
+    settings = [
+        f", {name} = {getattr(summary, name):g}"
+        for name in ("q", "k")
+        if len({getattr(other, name) for other in alike}) > 1
+    ]
+    return loss_styles([summary.loss])[0].label + "".join(settings)
+
+
+def _cell(summary: Summary, name: str) -> str:
+    mean, spread = summary.mean.get(name, math.nan), summary.spread.get(name, math.nan)
+    if math.isnan(mean):
+        return ""
+    return f"{mean:.3f}" if math.isnan(spread) else f"{mean:.3f} ± {spread:.3f}"
+
+
+def caption(results: Sequence[Result], provenance: Mapping[str, Any]) -> str:
+    """Say in one line what a table's numbers are: n, spread, machine and versions."""
+    seeds = sorted({summary.seeds for summary in summarize(results)})
+    counted = f"mean ± standard deviation over {'-'.join(map(str, seeds))} seeds"
+    first = results[0].config
+    return (
+        f"{first.dataset}, {first.epochs} epochs, {'one seed' if seeds == [1] else counted}; "
+        f"{provenance['device']}, {provenance['cores']} cores, {provenance['system']}, "
+        f"Python {provenance['python']}, torch {provenance['torch']}, {provenance['made']}"
+    )
+
+
+def _value(summary: Summary | None, field: str) -> float:
+    return math.nan if summary is None else float(getattr(summary, field)["knn_clean"])
+
+
+def _key(summary: Summary, others: Sequence[Summary]) -> str:
+    """The loss's name, by which a figure knows its style; its label where q or k tell it apart."""
+    label = _label(summary, others)
+    return label if "=" in label else summary.loss
+
+
+def maps_figure(maps: EmbeddingMaps, noise: str, rate: float) -> Figure:
+    """Draw the maps of all losses side by side, at one rate of one noise.
+
+    Raises:
+        ValueError: the maps do not hold that noise or rate.
+    """
+    if noise not in maps.noises or rate not in maps.rates:
+        raise ValueError(f"There is no map of {noise} at {rate}: {maps.noises}, {maps.rates}.")
+    place = maps.noises.index(noise), maps.rates.index(rate)
+    percents = [f"k-NN accuracy {accuracy:.1%}" for accuracy in maps.accuracy[place]]
+    return embedding_panels(
+        maps.coordinates[place],
+        maps.labels,
+        maps.predicted[place],
+        maps.class_names,
+        titles=[f"{style.label}, {rate:.0%} wrong labels" for style in loss_styles(maps.losses)],
+        captions=percents,
+    )
+
+
+def accuracy_figures(results: Iterable[Result]) -> dict[str, Figure]:
+    """Draw k-NN accuracy (clean index) over the noise rate, one figure a kind of noise.
+
+    Args:
+        results: of any number of losses; a rate that a loss has no run for leaves a gap.
+    """
+    figures = {}
+    summaries = summarize(results)
+    for kind in dict.fromkeys(summary.noise for summary in summaries):
+        of_kind = [s for s in summaries if s.noise == kind]
+        cells = {(_key(s, of_kind), s.rate): s for s in of_kind}
+        names = list(dict.fromkeys(loss for loss, _ in cells))
+        rates = sorted({rate for _, rate in cells})
+        mean, spread = (
+            np.array([[_value(cells.get((n, r)), field) for r in rates] for n in names])
+            for field in ("mean", "spread")
+        )
+        seeds = min(summary.seeds for summary in cells.values())
+        counted = "one seed" if seeds == 1 else f"mean ± standard deviation, {seeds} seeds"
+        title = f"{NOISE_NAMES[kind]} noise; {counted}"
+        figures[kind] = accuracy_over_rate(rates, mean, np.nan_to_num(spread), names, title=title)
+    return figures

@@ -1,0 +1,610 @@
+"""Sweeps: every combination of a grid, run by several workers, and one table of what came out.
+
+A cell is one combination. What it reached is a file of its own, named after a hash of all that
+decides the outcome: a sweep that was stopped, or a grid that grew, runs only what is missing.
+
+    DIR/cells/NAME-HASH.json    what a cell reached, or why it failed
+    DIR/cells/HASH/             checkpoints of a network on pixels, until it is trained
+    DIR/results.csv             a row a cell
+    DIR/results.json            for `rnsl report`
+    DIR/results.md, *.png       tables and figures
+
+Nothing but the driver writes into DIR, but for checkpoints. On a cluster, archives and features
+that are named by a path must lie on a file system that all machines share; so must DIR, if a
+training that was cut off is to go on from its checkpoints.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import math
+import os
+import re
+import shutil
+import socket
+import tomllib
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from functools import lru_cache
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+from rich.console import Console
+
+from rnsl_tutorial import __version__, noise
+from rnsl_tutorial._files import shipped, written_whole
+from rnsl_tutorial.datasets import download, features
+from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial.experiments import images as pixels
+from rnsl_tutorial.experiments import report
+from rnsl_tutorial.experiments.config import NOISES, PRESETS, Config, parse_settings
+from rnsl_tutorial.experiments.heads import Result
+from rnsl_tutorial.experiments.workers import Processes, RayTasks, Workers, local_threads
+from rnsl_tutorial.training import devices
+
+ATTEMPTS = 3
+"""How often a cell is tried whose worker dies; one that raises an error is not tried again."""
+
+SECTIONS = {"preset": str, "settings": dict, "grid": dict, "roots": dict, "features": dict}
+"""What a grid file may hold."""
+
+ALWAYS_SHOWN = ("dataset", "noise", "rate", "loss", "seed")
+"""Columns of `results.csv` even where all cells are alike in them."""
+
+SUMMARIZED = ("noise", "rate", "loss", "q", "k", "seed")
+"""What `experiments.summarize` tells apart, or takes the mean over."""
+
+
+# ------------------------------------------------------------------ the grid
+
+
+class Grid(NamedTuple):
+    """What a grid file asks for.
+
+    Attributes:
+        configs: one for every combination; what the file names last varies fastest.
+        roots: data set -> folder, tar or zip of its images.
+        features: data set -> file of features.
+    """
+
+    configs: tuple[Config, ...]
+    roots: Mapping[str, Path]
+    features: Mapping[str, Path]
+
+
+def read_grid(path: Path, roots: Sequence[str] = ()) -> Grid:
+    """Read a grid file.
+
+    It is TOML, such as
+
+        preset = "laptop"                  # optional, one of `config.PRESETS`
+        [settings]                         # fields of `Config`
+        epochs = 24
+        [grid]                             # fields of `Config`: every combination is a cell
+        dataset = ["aid", "scenes"]
+        rate = [0.0, 0.2, 0.4]
+        loss = ["nsl", "rnsl", "trnsl"]
+        seed = [0, 1, 2]
+        [roots]                            # images; default: what `rnsl data get` fetched
+        aid = "images/AID"
+        [features]                         # for network "head"; default: those that are shipped
+        aid = "aid/features.npz"
+
+    Paths are relative to the file's folder.
+
+    Args:
+        path: the file.
+        roots: "NAME=PATH" each, relative to the working directory, instead of the file's.
+
+    Raises:
+        ValueError: not TOML, or a section, field, value or data set that cannot be.
+        OSError: the file cannot be read.
+    """
+    document = _parsed(path)
+    base = _preset(document.get("preset"))
+    axes = _axes(document)
+    configs = tuple(
+        Config(**{**base, **dict(zip(axes, values, strict=True))})
+        for values in product(*axes.values())
+    )
+    given = dict(_named_path(text) for text in roots)
+    grid = Grid(
+        configs,
+        _paths(path.parent, document.get("roots", {})) | given,
+        _paths(path.parent, document.get("features", {})),
+    )
+    _check(grid)
+    return grid
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not a TOML file: {error}.") from error
+    for name, value in document.items():
+        if name not in SECTIONS:
+            raise ValueError(f"{path} has {name!r}; a grid file has {', '.join(SECTIONS)}.")
+        if not isinstance(value, SECTIONS[name]):
+            wanted = "a name in quotes" if SECTIONS[name] is str else f"a section [{name}]"
+            raise ValueError(f"{name} is {value!r} in {path}; it must be {wanted}.")
+    return document
+
+
+def _preset(name: str | None) -> Mapping[str, Any]:
+    if name is None:
+        return {}
+    if name not in PRESETS:
+        raise ValueError(f"There is no preset {name!r}; choose one of {', '.join(PRESETS)}.")
+    return PRESETS[name]
+
+
+def _axes(document: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Field of `Config` -> the values it takes, each once."""
+    settings, grid = document.get("settings", {}), document.get("grid", {})
+    for name in settings:
+        if name in grid:
+            raise ValueError(f"{name} stands in [settings] and in [grid]; name it once.")
+        if isinstance(settings[name], list):
+            raise ValueError(f"{name} is a list in [settings]; lists belong into [grid].")
+    return {name: _values(name, value) for name, value in {**settings, **grid}.items()}
+
+
+def _values(name: str, value: Any) -> list[Any]:
+    known = [field.name for field in fields(Config)]
+    if name not in known:
+        raise ValueError(f"There is no setting {name!r}; there are {', '.join(known)}.")
+    values = value if isinstance(value, list) else [value]
+    if not values or not all(isinstance(v, str | int | float) for v in values):
+        raise ValueError(f"{name} is {value!r}; give a value, or a list of values in [grid].")
+    return list(dict.fromkeys(parse_settings([f"{name}={v}"])[name] for v in values))
+
+
+def _named_path(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    if not (name and equals and path):
+        raise ValueError(f"--root is {text!r}; give NAME=PATH, such as aid=/data/AID.")
+    return name, Path(path).expanduser().absolute()
+
+
+def _paths(folder: Path, section: Mapping[str, Any]) -> dict[str, Path]:
+    wrong = [name for name, path in section.items() if not isinstance(path, str)]
+    if wrong:
+        raise ValueError(f"The path of {wrong[0]} is {section[wrong[0]]!r}; put it in quotes.")
+    return {
+        name: folder.joinpath(Path(path).expanduser()).absolute() for name, path in section.items()
+    }
+
+
+def _check(grid: Grid) -> None:
+    """Refuse data sets that are not of the grid, and noise that cannot be."""
+    datasets = dict.fromkeys(config.dataset for config in grid.configs)
+    for name in (*grid.roots, *grid.features):
+        if name not in datasets:
+            raise ValueError(f"A path is given for {name!r}; the grid has {', '.join(datasets)}.")
+    for kind, dataset in {(config.noise, config.dataset) for config in grid.configs}:
+        if kind not in NOISES:
+            raise ValueError(f"There is no noise {kind!r}; choose from {', '.join(NOISES)}.")
+        if kind == "label_dependent":
+            noise.label_dependent_classes(dataset)  # there is a table
+
+
+# ------------------------------------------------------------------ cells
+
+
+class Source(NamedTuple):
+    """The data of a cell.
+
+    Attributes:
+        path: of the images or features; None for scenes, and for the features that are shipped.
+        fingerprint: of what lies there.
+        inputs: how it was made, for the results.
+    """
+
+    path: Path | None
+    fingerprint: str
+    inputs: Mapping[str, Any]
+
+
+class Cell(NamedTuple):
+    """One combination of a grid, with its data."""
+
+    config: Config
+    source: Source
+
+    @property
+    def key(self) -> str:
+        """Hash of what decides the outcome: config, data and version of this package."""
+        return _hash(json.dumps([asdict(self.config), self.source.fingerprint, __version__]))
+
+    @property
+    def name(self) -> str:
+        """For the reader; the key makes it unique."""
+        c = self.config
+        words = (c.dataset, c.network, c.noise, f"{c.rate:g}", c.loss, f"seed{c.seed}", self.key)
+        return _plain("-".join(words))
+
+
+def make_cells(grid: Grid) -> list[Cell]:
+    """Load the data that a grid needs, so that archives are decoded once, before workers start.
+
+    Raises:
+        ValueError: data that is not given, or is damaged.
+        OSError: data that is not there, or a cache that cannot be written.
+    """
+    sources: dict[tuple[Any, ...], Source] = {}
+    cells = []
+    for config in grid.configs:
+        size = (config.image_size, config.scenes) if config.on_pixels else None
+        if (config.dataset, size) not in sources:
+            sources[config.dataset, size] = _source(config, grid)
+        cells.append(Cell(config, sources[config.dataset, size]))
+    return cells
+
+
+def _source(config: Config, grid: Grid) -> Source:
+    if not config.on_pixels:
+        return _features_source(config.dataset, grid.features.get(config.dataset))
+    if config.dataset == "scenes":
+        return Source(None, "", {"images": config.scenes, "precision": "32"})
+    root = grid.roots.get(config.dataset)
+    if root is None and config.dataset in download.PINS:
+        root = download.find(config.dataset)
+    archive = pixels.load(config, root).archive
+    some = archive.images[np.linspace(0, len(archive.images) - 1, 64).astype(int)]
+    names = "\n".join((*archive.class_names, *archive.files))
+    return Source(root, _hash(names, some.tobytes()), {"images": len(archive.images)})
+
+
+def _features_source(dataset: str, path: Path | None) -> Source:
+    data = features.load(path) if path else features.load_shipped(dataset)
+    file = path or shipped("data", dataset, "features.npz")
+    return Source(path, _hash(file.read_bytes()), data.made_with)
+
+
+def _hash(*parts: str | bytes) -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        digest.update(part.encode() if isinstance(part, str) else part)
+    return digest.hexdigest()
+
+
+def _plain(name: str) -> str:
+    """As a part of a file's name."""
+    return re.sub(r"[^\w.=-]", "_", name)
+
+
+# ------------------------------------------------------------------ what a worker does
+
+
+class Outcome(NamedTuple):
+    """What became of a cell.
+
+    Attributes:
+        result: what it reached; None where it failed.
+        error: why it failed, in one line; empty where it did not.
+        traceback: of the error, if it was raised.
+        worker: "HOST:PROCESS" that ran it.
+        device: that it ran on.
+        threads: of the processor that it could use.
+        attempts: how often this sweep tried it.
+    """
+
+    result: Result | None
+    error: str = ""
+    traceback: str = ""
+    worker: str = ""
+    device: str = ""
+    threads: int = 1
+    attempts: int = 1
+
+
+class Task(NamedTuple):
+    """A cell, and the folder for its checkpoints, used by workers that see it."""
+
+    cell: Cell
+    folder: Path
+
+
+def run_cell(task: Task) -> Outcome:
+    """Run a cell, and catch its error, so that the others go on."""
+    on_pixels = task.cell.config.on_pixels
+    ran = Outcome(
+        None,
+        worker=f"{socket.gethostname()}:{os.getpid()}",
+        device=devices.report(devices.find_device()).name if on_pixels else "cpu",
+        threads=torch.get_num_threads() if on_pixels else 1,
+    )
+    try:
+        return ran._replace(result=_result(task))
+    except Exception as error:  # whatever it is, it is this cell's
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        return ran._replace(error=said, traceback=traceback.format_exc())
+
+
+def _result(task: Task) -> Result:
+    config, source = task.cell.config, task.cell.source
+    if not config.on_pixels:
+        return experiments.run(_features(config.dataset, source.path), config)
+    folder = task.folder if task.folder.is_dir() else None
+    return pixels.run(_images(_of_images(config), source.path), config, folder=folder, resume=True)
+
+
+@lru_cache(maxsize=1)
+def _features(dataset: str, path: Path | None) -> features.FeatureSet:
+    return features.load(path) if path else features.load_shipped(dataset)
+
+
+@lru_cache(maxsize=1)
+def _images(config: Config, root: Path | None) -> pixels.Data:
+    return pixels.load(config, root)
+
+
+def _of_images(config: Config) -> Config:
+    """The fields that decide which images there are, all else left out."""
+    return Config(
+        dataset=config.dataset,
+        image_size=config.image_size,
+        scenes=config.scenes,
+        difficulty=config.difficulty,
+    )
+
+
+# ------------------------------------------------------------------ a sweep
+
+
+def run(
+    cells: Sequence[Cell],
+    out: Path,
+    *,
+    jobs: int = 2,
+    ray: str | None = None,
+    on_outcome: Callable[[Cell, Outcome], object] | None = None,
+) -> list[Outcome]:
+    """Run the cells that are not finished, and write the tables of all that are.
+
+    Args:
+        cells: from `make_cells`.
+        out: folder of the sweep.
+        jobs: cells at a time. They share the processor's threads, and without Ray the first GPU.
+        ray: address of a Ray cluster, see `workers.RayTasks`; None for processes on this machine.
+        on_outcome: called as each cell ends, in no fixed order.
+
+    Returns:
+        What became of each cell, in the order of the cells.
+
+    Raises:
+        ValueError: jobs below 1, or Ray is not installed.
+        BlockingIOError: another sweep is at work in this folder.
+        OSError: the folder cannot be written to, or no cluster answers.
+        KeyboardInterrupt: stopped; the workers have ended and what is finished is kept.
+    """
+    if jobs < 1:
+        raise ValueError(f"jobs is {jobs}; at least 1 is needed.")
+    workers = RayTasks(ray, jobs) if ray else Processes(local_threads(jobs))
+    with _locked(out):
+        todo = _unfinished(cells, out)
+        try:
+            _run(todo, out, jobs, workers, on_outcome or (lambda *_: None))
+        finally:
+            write_tables(cells, out)
+    return [outcome for outcome in read(cells, out) if outcome]
+
+
+def _unfinished(cells: Sequence[Cell], out: Path) -> list[Cell]:
+    """Cells to run; of the others, checkpoints that a crash may have left behind are removed."""
+    todo = []
+    for cell, outcome in zip(cells, read(cells, out), strict=True):
+        if outcome is None or outcome.error:
+            todo.append(cell)
+        else:
+            shutil.rmtree(_folder(cell, out), ignore_errors=True)
+    return todo
+
+
+def _run(
+    cells: Sequence[Cell],
+    out: Path,
+    jobs: int,
+    workers: Workers,
+    on_outcome: Callable[[Cell, Outcome], object],
+) -> None:
+    if not cells:
+        return
+    tasks = [Task(cell, _folder(cell, out)) for cell in cells]
+    with workers:
+        for task, outcome in _outcomes(tasks, jobs, workers):
+            _write(_file(task.cell, out), task.cell, outcome)
+            if not outcome.error:
+                shutil.rmtree(task.folder, ignore_errors=True)
+            on_outcome(task.cell, outcome)
+
+
+def _outcomes(tasks: Iterable[Task], jobs: int, workers: Workers) -> Iterator[tuple[Task, Outcome]]:
+    """Run tasks, a few at a time; those whose worker dies again and again fail."""
+    waiting = deque((task, 1) for task in tasks)
+    running: dict[Future[Outcome], tuple[Task, int]] = {}
+    while waiting or running:
+        while waiting and len(running) < jobs:
+            task, attempt = waiting.popleft()
+            running[_submit(task, workers)] = task, attempt
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            task, attempt = running.pop(future)
+            death = future.exception()
+            outcome = Outcome(None, _obituary(death)) if death else future.result()
+            workers.release(future, sound=not outcome.error)
+            if death and attempt < ATTEMPTS:
+                waiting.append((task, attempt + 1))
+            else:
+                yield task, outcome._replace(attempts=attempt)
+
+
+def _submit(task: Task, workers: Workers) -> Future[Outcome]:
+    if task.cell.config.on_pixels:
+        task.folder.mkdir(parents=True, exist_ok=True)
+    return workers.submit(run_cell, task)
+
+
+def _obituary(death: BaseException) -> str:
+    said = " ".join(str(death).split())
+    return f"Its worker died {ATTEMPTS} times, killed or out of memory; try fewer jobs. {said}"
+
+
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    out.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out / "sweep.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise BlockingIOError(
+            f"Another sweep is at work in {out}. Wait until it ends, or choose another --out."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+# ------------------------------------------------------------------ outcomes on disk
+
+
+def read(cells: Iterable[Cell], out: Path) -> list[Outcome | None]:
+    """Read what became of cells; None for those that have not ended, or whose file is damaged."""
+    return [_read(_file(cell, out)) for cell in cells]
+
+
+def _folder(cell: Cell, out: Path) -> Path:
+    return out.absolute() / "cells" / cell.key
+
+
+def _file(cell: Cell, out: Path) -> Path:
+    return out / "cells" / f"{cell.name}.json"
+
+
+def _write(path: Path, cell: Cell, outcome: Outcome) -> None:
+    row = {**outcome._asdict(), "config": asdict(cell.config)}
+    if outcome.result:
+        metrics = outcome.result.metrics.items()  # JSON has no NaN
+        row["metrics"] = {name: None if math.isnan(x) else x for name, x in metrics}
+        row["seconds"] = outcome.result.seconds
+    del row["result"]
+    with written_whole(path) as file:
+        file.write(json.dumps(row, indent=1, allow_nan=False).encode())
+
+
+def _read(path: Path) -> Outcome | None:
+    try:
+        row = json.loads(path.read_text(encoding="utf-8"))
+        config = Config(**row.pop("config"))
+        if row["error"]:
+            return Outcome(None, **row)
+        metrics = {k: math.nan if x is None else x for k, x in row.pop("metrics").items()}
+        return Outcome(Result(config, metrics, row.pop("seconds")), **row)
+    except (OSError, KeyError, TypeError, ValueError):
+        return None
+
+
+# ------------------------------------------------------------------ tables
+
+
+def write_tables(cells: Sequence[Cell], out: Path) -> None:
+    """Write `results.csv`, `results.json`, `results.md` and the figures from what is finished.
+
+    Cells that differ in more than noise, rate, loss, q, k and seed do not belong into one mean:
+    then each such study has a table, figures and a file for `rnsl report` of its own.
+
+    Args:
+        cells: of the grid.
+        out: folder of the sweep.
+    """
+    ended = [(c, o) for c, o in zip(cells, read(cells, out), strict=True) if o and o.result]
+    if not ended:
+        return
+    _write_csv(out / "results.csv", ended)
+    _save(out / "results.json", ended)
+    sections = [f"# Results\n\n{len(ended)} of {len(cells)} cells are finished."]
+    for name, study in _studies(ended).items():
+        stem = f"results_{name}" if name else "results"
+        _save(out / f"{stem}.json", study)
+        sections.append(_section(name, out / f"{stem}.json"))
+    with written_whole(out / "results.md") as file:
+        file.write("\n\n".join(sections).encode() + b"\n")
+
+
+Ended = Sequence[tuple[Cell, Outcome]]
+
+
+def _results(ended: Ended) -> list[Result]:
+    return [outcome.result for _, outcome in ended if outcome.result]
+
+
+def _varying(ended: Ended) -> list[str]:
+    """Fields of `Config` in which cells differ."""
+    configs = [asdict(cell.config) for cell, _ in ended]
+    return [f.name for f in fields(Config) if len({config[f.name] for config in configs}) > 1]
+
+
+def _studies(ended: Ended) -> dict[str, list[tuple[Cell, Outcome]]]:
+    """Part cells by the fields that `experiments.summarize` does not tell apart."""
+    apart = [name for name in _varying(ended) if name not in SUMMARIZED]
+    studies: dict[str, list[tuple[Cell, Outcome]]] = {}
+    for cell, outcome in ended:
+        values = {name: getattr(cell.config, name) for name in apart}
+        words = [str(v) if isinstance(v, str) else f"{name}={v}" for name, v in values.items()]
+        studies.setdefault(_plain("_".join(words)), []).append((cell, outcome))
+    return studies
+
+
+def _save(path: Path, ended: Ended) -> None:
+    inputs = {cell.config.dataset: cell.source.inputs for cell, _ in ended}
+    experiments.save(
+        path,
+        _results(ended),
+        next(iter(inputs.values())) if len(inputs) == 1 else inputs,
+        device=", ".join(dict.fromkeys(outcome.device for _, outcome in ended)),
+        threads=max(outcome.threads for _, outcome in ended),
+    )
+
+
+def _write_csv(path: Path, ended: Ended) -> None:
+    shown = dict.fromkeys((*ALWAYS_SHOWN, *_varying(ended)))
+    rows = [
+        {name: getattr(cell.config, name) for name in shown}
+        | {name: "" if math.isnan(x) else x for name, x in result.metrics.items()}
+        | {"seconds": round(result.seconds, 3)}
+        | {name: getattr(outcome, name) for name in ("attempts", "worker", "device")}
+        for (cell, outcome), result in zip(ended, _results(ended), strict=True)
+    ]
+    columns = dict.fromkeys(name for row in rows for name in row)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    with written_whole(path) as file:
+        file.write(text.getvalue().encode())
+
+
+def _section(name: str, saved: Path) -> str:
+    """Draw the figures of a study beside its file, and return its part of the Markdown."""
+    results, provenance = experiments.load(saved)
+    lines = [f"## {name}"] if name else []
+    for kind, figure in report.accuracy_figures(results).items():
+        picture = saved.with_name(f"{saved.stem}_{kind}.png")
+        with written_whole(picture) as file:
+            figure.savefig(file, format="png", dpi=130)
+        lines.append(f"![k-NN accuracy over the share of wrong labels, {kind}]({picture.name})")
+    drawn = io.StringIO()
+    Console(file=drawn, width=1000).print(report.table(results))
+    table = "\n".join(line.rstrip() for line in drawn.getvalue().strip().splitlines())
+    said = f"`rnsl report {saved.name}` prints this table again."
+    return "\n\n".join((*lines, table, f"*{report.caption(results, provenance)}*", said))

@@ -1,0 +1,1 @@
+"""The training helpers that a researcher reuses."""

@@ -1,0 +1,437 @@
+r"""Losses to compare the paper's with: robust ones, metric ones, and plain cross-entropy.
+
+To the training loop each is what a loss of the paper is: a module with prototypes [C, D] that is
+called with embeddings and labels. The robust ones are written here, in the form of `losses`. Those
+of metric learning are pytorch-metric-learning's, called as they are.
+
+    nsl_tuned     NSL with a learning rate of its own, chosen with the same care as the others
+    ce            -log p of a linear classifier: nothing is normalized, there is no temperature
+    gce           (1 - p**q) / q of the same p; RNSL is this with p of the normalized softmax
+    sce           alpha (-log p) + beta (-A) (1 - p), p of the normalized softmax
+    nce_rce       alpha log p / sum_c log p_c + beta (-A) (1 - p), p of the normalized softmax
+    proxy_anchor  every prototype against all images of the batch
+    arcface       the normalized softmax, with a margin added to the angle of the label
+    supcon        images against images; it has no prototypes
+
+Shapes: B images in a batch, C classes, D embedding dimensions, N training images.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from pytorch_metric_learning import losses as library
+from torch import Tensor
+from torch.func import functional_call
+
+from rnsl_tutorial import losses
+from rnsl_tutorial.experiments.config import BASELINES, Config
+
+__all__ = [
+    "BASELINES",
+    "RECIPES",
+    "Baseline",
+    "build",
+    "ce",
+    "class_means",
+    "gce",
+    "nce_rce",
+    "sce",
+]
+
+LOG_OF_ZERO = -4.0
+"""A, which stands for log 0 in reverse cross-entropy (Wang et al., ICCV 2019)."""
+
+_OFF_THE_END = 1e-7
+"""Of a cosine: the arc cosine has no slope at -1 and 1."""
+
+RECIPES: Mapping[str, Mapping[str, float]] = MappingProxyType(
+    {
+        "nsl_tuned": {"weight": 0.3},
+        "ce": {"weight": 1.0},
+        "gce": {"q": 0.7, "weight": 30.0},
+        "sce": {"alpha": 0.1, "beta": 1.0, "weight": 0.3},
+        "nce_rce": {"alpha": 1.0, "beta": 1.0, "weight": 30.0},
+        "proxy_anchor": {"margin": 0.1, "alpha": 14.0, "weight": 0.3},
+        "arcface": {"margin": 28.6, "scale": 64.0, "weight": 1.0},
+        "supcon": {"temperature": 0.1, "weight": 0.3},
+    }
+)
+"""Settings of each baseline: the best that `benchmarks/recipe_baselines.py` finds, on validation
+images of AID at 30% symmetric noise, seed 0."""
+
+
+# ------------------------------------------------------------------ one value per image
+
+
+def ce(embeddings: Tensor, prototypes: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of a linear classifier without bias, one value per image: -log p.
+
+    p = softmax(x . w)[label]; x and w keep their lengths.
+
+    Args:
+        embeddings: float [B, D].
+        prototypes: float [C, D], the weights of the classifier.
+        labels: int64 [B] in [0, C), possibly wrong.
+
+    Returns:
+        float [B], each >= 0; at least float32, also under autocast.
+
+    Raises:
+        ValueError: shapes that disagree.
+    """
+    return -_linear_log_p(embeddings, prototypes, labels)
+
+
+def gce(embeddings: Tensor, prototypes: Tensor, labels: Tensor, *, q: float = 0.7) -> Tensor:
+    """Generalized cross-entropy, one value per image: (1 - p**q) / q, p as for `ce`.
+
+    Zhang and Sabuncu, NeurIPS 2018, equation 6. RNSL is the same transform of another p: there x
+    and w have unit length and a temperature divides their product.
+
+    Args:
+        embeddings: float [B, D].
+        prototypes: float [C, D], the weights of the classifier.
+        labels: int64 [B] in [0, C), possibly wrong.
+        q: in (0, 1].
+
+    Returns:
+        float [B], each in [0, 1/q]; at least float32, also under autocast.
+
+    Raises:
+        ValueError: q out of range, or shapes that disagree.
+    """
+    losses.check_q(q)
+    return losses.negative_box_cox(_linear_log_p(embeddings, prototypes, labels), q)
+
+
+def sce(
+    embeddings: Tensor,
+    prototypes: Tensor,
+    labels: Tensor,
+    *,
+    temperature: float = 0.05,
+    alpha: float = 0.1,
+    beta: float = 1.0,
+) -> Tensor:
+    """Symmetric cross-entropy, one value per image: alpha CE + beta RCE.
+
+    Wang et al., ICCV 2019, equations 5 to 7, with p of the normalized softmax. RCE, the reverse
+    cross-entropy, is -sum_c p_c log y_c; y is 1 at the label and 0 elsewhere, and log 0 is set to
+    A = -4, so RCE = 4 (1 - p).
+
+    Args:
+        embeddings: float [B, D], normalized here.
+        prototypes: float [C, D], normalized here.
+        labels: int64 [B] in [0, C), possibly wrong.
+        temperature: > 0.
+        alpha: weight of -log p, at least 0.
+        beta: weight of RCE, at least 0.
+
+    Returns:
+        float [B], each >= 0; at least float32, also under autocast.
+
+    Raises:
+        ValueError: a weight or the temperature out of range, or shapes that disagree.
+    """
+    _check_weights(alpha=alpha, beta=beta)
+    log_p_B = losses.label_log_probability(embeddings, prototypes, labels, temperature)
+    return -alpha * log_p_B + beta * _reverse(log_p_B)
+
+
+def nce_rce(
+    embeddings: Tensor,
+    prototypes: Tensor,
+    labels: Tensor,
+    *,
+    temperature: float = 0.05,
+    alpha: float = 1.0,
+    beta: float = 1.0,
+) -> Tensor:
+    """Active-passive loss, one value per image: alpha NCE + beta RCE.
+
+    Ma et al., ICML 2020, equations 4 and 15, with p of the normalized softmax. NCE, the normalized
+    cross-entropy, is log p / sum_c log p_c: active, it raises p. RCE is that of `sce`: passive, it
+    also lowers the other classes.
+
+    Args:
+        embeddings: float [B, D], normalized here.
+        prototypes: float [C, D], normalized here.
+        labels: int64 [B] in [0, C), possibly wrong.
+        temperature: > 0.
+        alpha: weight of NCE, at least 0.
+        beta: weight of RCE, at least 0.
+
+    Returns:
+        float [B], each in [0, alpha + 4 beta]; at least float32, also under autocast.
+
+    Raises:
+        ValueError: a weight or the temperature out of range, or shapes that disagree.
+    """
+    _check_weights(alpha=alpha, beta=beta)
+    log_p_B = losses.label_log_probability(embeddings, prototypes, labels, temperature)
+    log_p_BC = losses.class_log_probabilities(embeddings, prototypes, temperature)
+    return alpha * log_p_B / log_p_BC.sum(dim=-1) + beta * _reverse(log_p_B)
+
+
+def _linear_log_p(embeddings: Tensor, prototypes: Tensor, labels: Tensor) -> Tensor:
+    losses.check_batch(embeddings, prototypes, labels)
+    dtype = torch.promote_types(embeddings.dtype, torch.float32)
+    with torch.autocast(embeddings.device.type, enabled=False):
+        logits_BC = embeddings.to(dtype) @ prototypes.to(dtype).mT
+        return -F.cross_entropy(logits_BC, labels, reduction="none")
+
+
+def _reverse(log_p: Tensor) -> Tensor:
+    """RCE = -A (1 - p), from log p: 1 - p would lose a p close to 1."""
+    return LOG_OF_ZERO * log_p.expm1()
+
+
+def _check_weights(**weights: float) -> None:
+    for name, weight in weights.items():
+        if not 0 <= weight < float("inf"):
+            raise ValueError(f"{name} is {weight}; a weight must be at least 0.")
+
+
+def class_means(embeddings: Tensor, labels: Tensor, num_classes: int) -> Tensor:
+    """Prototypes for a loss that has none: the mean direction of each class.
+
+    Args:
+        embeddings: float [N, D], of unit length.
+        labels: int64 [N] in [0, C), possibly wrong.
+        num_classes: C.
+
+    Returns:
+        float [C, D], of unit length; zeros for a class without images.
+    """
+    sums_CD = embeddings.new_zeros(num_classes, embeddings.shape[1])
+    return F.normalize(sums_CD.index_add_(0, labels, embeddings), dim=1)
+
+
+# ------------------------------------------------------------------ modules
+
+
+class Baseline(losses.NormalizedSoftmaxLoss):
+    """NSL with a weight, and the base of all others; prototypes are drawn as the paper's are.
+
+    Args:
+        num_classes: C >= 2.
+        embedding_dim: D >= 1.
+        temperature: > 0; a loss without a temperature does not read it.
+        weight: > 0, multiplies the loss. Under SGD this is a learning rate of its own.
+        generator: draws the prototypes.
+
+    Raises:
+        ValueError: an argument out of range.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        embedding_dim: int,
+        temperature: float = 0.05,
+        *,
+        weight: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(num_classes, embedding_dim, temperature, generator=generator)
+        if not 0 < weight < float("inf"):
+            raise ValueError(f"weight is {weight}; it must be above 0.")
+        self.weight = weight
+
+    def forward(self, embeddings: Tensor, labels: Tensor, indices: Tensor | None = None) -> Tensor:
+        """Return the weighted mean loss of the batch; arguments as for the paper's losses."""
+        return self.weight * super().forward(embeddings, labels, indices)
+
+
+class CrossEntropyLoss(Baseline):
+    """Batch mean of `ce`; the prototypes are the classifier's weights."""
+
+    def per_image(
+        self, embeddings: Tensor, labels: Tensor, indices: Tensor | None = None
+    ) -> Tensor:
+        """The loss of each image, float [B], before it is weighted."""
+        return ce(embeddings, self.prototypes, labels)
+
+
+class GeneralizedCrossEntropyLoss(Baseline):
+    """Batch mean of `gce`; the prototypes are the classifier's weights."""
+
+    def __init__(self, *args: Any, q: float = 0.7, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.q = q
+
+    def per_image(
+        self, embeddings: Tensor, labels: Tensor, indices: Tensor | None = None
+    ) -> Tensor:
+        """The loss of each image, float [B], before it is weighted."""
+        return gce(embeddings, self.prototypes, labels, q=self.q)
+
+
+class SymmetricCrossEntropyLoss(Baseline):
+    """Batch mean of `sce`."""
+
+    def __init__(self, *args: Any, alpha: float = 0.1, beta: float = 1.0, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.alpha, self.beta = alpha, beta
+
+    def per_image(
+        self, embeddings: Tensor, labels: Tensor, indices: Tensor | None = None
+    ) -> Tensor:
+        """The loss of each image, float [B], before it is weighted."""
+        weights = {"alpha": self.alpha, "beta": self.beta}
+        return sce(embeddings, self.prototypes, labels, temperature=self.temperature, **weights)
+
+
+class ActivePassiveLoss(Baseline):
+    """Batch mean of `nce_rce`."""
+
+    def __init__(self, *args: Any, alpha: float = 1.0, beta: float = 1.0, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.alpha, self.beta = alpha, beta
+
+    def per_image(
+        self, embeddings: Tensor, labels: Tensor, indices: Tensor | None = None
+    ) -> Tensor:
+        """The loss of each image, float [B], before it is weighted."""
+        weights = {"alpha": self.alpha, "beta": self.beta}
+        return nce_rce(embeddings, self.prototypes, labels, temperature=self.temperature, **weights)
+
+
+class LibraryLoss(Baseline):
+    """A loss of pytorch-metric-learning, whose own parameter gives way to our prototypes.
+
+    Attributes:
+        library: the loss, called as it is.
+        proxies: the library's name for the prototypes; "" for a loss that has none. Then ours are
+            not trained, and who judges by prototypes takes `class_means` in their place.
+    """
+
+    library: library.BaseMetricLossFunction
+    proxies = ""
+
+    def forward(self, embeddings: Tensor, labels: Tensor, indices: Tensor | None = None) -> Tensor:
+        """Return the weighted loss of the batch; arguments as for the paper's losses."""
+        dtype = torch.promote_types(embeddings.dtype, torch.float32)
+        with torch.autocast(embeddings.device.type, enabled=False):
+            named = {self.proxies: self._as_proxies()} if self.proxies else {}
+            value: Tensor = functional_call(
+                self.library, named, (embeddings.to(dtype), labels), strict=False
+            )
+        return self.weight * value
+
+    def _as_proxies(self) -> Tensor:
+        return self.prototypes
+
+    def _take(self, loss: library.BaseMetricLossFunction) -> None:
+        self.library = loss.requires_grad_(False)
+        self.prototypes.requires_grad_(bool(self.proxies))
+
+
+class ProxyAnchorLoss(LibraryLoss):
+    """Proxy-Anchor loss (Kim et al., CVPR 2020) over the batch.
+
+    Args:
+        margin: added to the cosine of the label's prototype, taken from the others'.
+        alpha: > 0, how hard the hardest images count.
+        args, settings: as for `Baseline`.
+    """
+
+    proxies = "proxies"
+
+    def __init__(
+        self, *args: Any, margin: float = 0.1, alpha: float = 32.0, **settings: Any
+    ) -> None:
+        super().__init__(*args, **settings)
+        sizes = self.prototypes.shape
+        self._take(library.ProxyAnchorLoss(*sizes, margin, alpha, weight_init_func=_leave))
+
+
+class _ArcFace(library.ArcFaceLoss):  # type: ignore[misc]  # the library has no types
+    """The library's, with a finite gradient where an image lies on its prototype."""
+
+    def get_angles(self, cosines: Tensor) -> Tensor:
+        angles: Tensor = super().get_angles(cosines.clamp(-1 + _OFF_THE_END, 1 - _OFF_THE_END))
+        return angles
+
+
+class ArcFaceLoss(LibraryLoss):
+    """ArcFace (Deng et al., CVPR 2019): the normalized softmax with a margin in the label's angle.
+
+    Args:
+        margin: in degrees.
+        scale: > 0, the inverse of a temperature.
+        args, settings: as for `Baseline`.
+    """
+
+    proxies = "W"
+
+    def __init__(
+        self, *args: Any, margin: float = 28.6, scale: float = 64.0, **settings: Any
+    ) -> None:
+        super().__init__(*args, **settings)
+        sizes = self.prototypes.shape
+        self._take(_ArcFace(*sizes, margin, scale, weight_init_func=_leave))
+
+    def _as_proxies(self) -> Tensor:
+        return self.prototypes.T
+
+
+class SupConLoss(LibraryLoss):
+    """Supervised contrastive loss (Khosla et al., NeurIPS 2020), images against images.
+
+    Args:
+        args, settings: as for `Baseline`; here the temperature is the library's.
+    """
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._take(library.SupConLoss(self.temperature))
+
+
+def _leave(parameter: Tensor) -> None:
+    """Draw nothing: the library would draw from torch's global generator."""
+
+
+# ------------------------------------------------------------------ by name
+
+_CLASSES: Mapping[str, type[Baseline]] = MappingProxyType(
+    {
+        "nsl_tuned": Baseline,
+        "ce": CrossEntropyLoss,
+        "gce": GeneralizedCrossEntropyLoss,
+        "sce": SymmetricCrossEntropyLoss,
+        "nce_rce": ActivePassiveLoss,
+        "proxy_anchor": ProxyAnchorLoss,
+        "arcface": ArcFaceLoss,
+        "supcon": SupConLoss,
+    }
+)
+
+
+def build(
+    config: Config,
+    num_classes: int,
+    generator: torch.Generator | None = None,
+    **settings: float,
+) -> Baseline:
+    """Build the baseline that a config names, with its recipe.
+
+    Args:
+        config: loss, embedding_dim and temperature are read; q, k and the rest of the paper's
+            settings are not.
+        num_classes: C.
+        generator: draws the prototypes; None for torch's global one.
+        settings: in place of those of `RECIPES`.
+
+    Raises:
+        ValueError: not one of `BASELINES`.
+    """
+    if config.loss not in _CLASSES:
+        raise ValueError(f"There is no baseline {config.loss!r}; choose from {BASELINES}.")
+    chosen: dict[str, Any] = {
+        "temperature": config.temperature, **RECIPES[config.loss], **settings,
+    }  # fmt: skip
+    return _CLASSES[config.loss](num_classes, config.embedding_dim, generator=generator, **chosen)

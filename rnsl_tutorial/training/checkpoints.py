@@ -1,0 +1,274 @@
+"""Checkpoints of a training run: written whole, checked when read, found again after a crash.
+
+A checkpoint is ``epoch-0012-step-00000340.pt`` and, beside it, a file of that name with ``.sha256``
+at its end, which ``sha256sum -c`` verifies. The checksum is written first: a process that is killed
+leaves a checkpoint that can be checked, or none.
+"""
+
+import hashlib
+import io
+import random
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from rnsl_tutorial._files import written_whole
+
+State = dict[str, Any]
+
+REQUIRED = {"config": dict, "epoch": int, "step": int}
+
+_NAME = re.compile(r"epoch-(\d+)-step-(\d+)\.pt")
+_LEAVES = (torch.Tensor, torch.nn.Parameter, type(None), bool, int, float, str)
+_ABANDONED_S = 3600.0  # a save takes seconds: who owned a temporary file this old is gone
+
+
+class Found(NamedTuple):
+    """What `latest` found.
+
+    Attributes:
+        path: the checkpoint.
+        state: what was saved, tensors on the CPU.
+        problems: one sentence or more for each newer checkpoint that was passed over.
+    """
+
+    path: Path
+    state: State
+    problems: list[str]
+
+
+# ------------------------------------------------------------------ saving
+
+
+def save(folder: Path, state: State, *, keep: int = 2) -> Path:
+    """Write a checkpoint, then remove those older than the newest ``keep``.
+
+    Whatever goes wrong, the checkpoints of other epochs and steps stay as they are.
+
+    Args:
+        folder: of this run alone; created if missing.
+        state: "config" (dict), "epoch" and "step" (int, at least 0), and whatever the run needs to
+            go on. Its values are tensors, numbers, strings, None, and lists, tuples and dicts of
+            these; a ``torch.Generator`` goes in as its ``get_state()``.
+        keep: how many checkpoints stay, this one included, at least 1. Two survive a damaged one.
+
+    Returns:
+        The path of the checkpoint.
+
+    Raises:
+        ValueError: keep below 1, a key that is missing, or a value that could not be read again.
+        OSError: the folder cannot be written to, or the disk is full.
+    """
+    if keep < 1:
+        raise ValueError(f"keep is {keep}; at least 1 checkpoint must stay.")
+    _check_required(state)
+    _check_readable(state, "state")
+    path = folder / f"epoch-{state['epoch']:04d}-step-{state['step']:08d}.pt"
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    _write(path, buffer.getbuffer())
+    older = [other for other in _listed(folder) if _progress(other) < _progress(path)]
+    for other in older[keep - 1 :]:
+        other.unlink()
+        _sidecar(other).unlink(missing_ok=True)
+    _remove_abandoned(folder)
+    return path
+
+
+def _write(path: Path, data: memoryview) -> None:
+    try:
+        with written_whole(_sidecar(path)) as file:
+            file.write(f"{hashlib.sha256(data).hexdigest()}  {path.name}\n".encode())
+        with written_whole(path) as file:
+            file.write(data)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"The checkpoint cannot be written ({error.strerror}). It needs {len(data) / 1e6:.1f} "
+            "MB. Make room, or choose a folder that you may write to",
+            str(path),
+        ) from error
+
+
+def _check_required(state: State) -> None:
+    for key, kind in REQUIRED.items():
+        if type(state.get(key)) is not kind:
+            raise ValueError(
+                f"state[{key!r}] is {state.get(key)!r}; give {kind.__name__}. A checkpoint needs "
+                f"{', '.join(REQUIRED)}"
+            )
+    if state["epoch"] < 0 or state["step"] < 0:
+        raise ValueError(
+            f"epoch is {state['epoch']} and step is {state['step']}; both count from 0"
+        )
+
+
+def _check_readable(value: Any, where: str) -> None:
+    """Refuse what ``torch.load(weights_only=True)`` would refuse, while it can still be mended.
+
+    Types are compared exactly: a numpy.float64 is a float, and would be refused.
+    """
+    if type(value) in (dict, OrderedDict):
+        for key, inner in value.items():
+            _check_readable(key, f"a key of {where}")
+            _check_readable(inner, f"{where}[{key!r}]")
+    elif type(value) in (list, tuple):
+        for i, inner in enumerate(value):
+            _check_readable(inner, f"{where}[{i}]")
+    elif type(value) not in _LEAVES:
+        raise ValueError(
+            f"{where} is of type {type(value).__module__}.{type(value).__qualname__}; a checkpoint "
+            "holds tensors, numbers, strings, None, and lists, tuples and dicts of these."
+        )
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what writers that were killed left: temporary files, checksums of no checkpoint."""
+    sidecars = folder.glob("epoch-*.pt.sha256")
+    lonely = [sidecar for sidecar in sidecars if not sidecar.with_suffix("").exists()]
+    for path in [*folder.glob("epoch-*.tmp"), *lonely]:
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _ABANDONED_S:
+                path.unlink()
+
+
+# ------------------------------------------------------------------ finding
+
+
+def latest(folder: Path, config: Mapping[str, Any]) -> Found | None:
+    """Load the newest checkpoint that is undamaged and was made with the same settings.
+
+    Args:
+        folder: where `save` wrote; it need not exist.
+        config: the settings of this run; those of the checkpoint must equal them, every one.
+
+    Returns:
+        The checkpoint, and what was wrong with newer ones; None if there is no checkpoint at all.
+
+    Raises:
+        ValueError: there are checkpoints, and none of them can be used.
+    """
+    problems: list[str] = []
+    for path in _listed(folder):
+        try:
+            return Found(path, _load(path, config), problems)
+        except ValueError as error:
+            problems.append(str(error))
+    if problems:
+        raise ValueError(
+            f"None of the checkpoints in {folder} can be used. {' '.join(problems)} Choose another "
+            "folder, delete this one, or use the settings that it was made with."
+        )
+    return None
+
+
+def _load(path: Path, config: Mapping[str, Any]) -> State:
+    """Return the state; ValueError if it is damaged or of another run."""
+    data = _checked_bytes(path)
+    try:
+        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        _check_required(state)
+    except Exception as error:  # the unpickler raises nearly anything on bytes it does not know
+        raise ValueError(
+            f"{path.name} is no checkpoint of this package ({' '.join(str(error).split())[:200]}); "
+            "remove it."
+        ) from error
+    differences = _differences(config, state["config"])
+    if differences:
+        raise ValueError(f"{path.name} was made with other settings: {'; '.join(differences)}.")
+    return dict(state)
+
+
+def _checked_bytes(path: Path) -> bytes:
+    try:
+        line = _sidecar(path).read_bytes()
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"{path.name} is unfinished: its checksum {_sidecar(path).name} is missing; remove it."
+        ) from error
+    except OSError as error:
+        raise ValueError(f"{path.name} cannot be read ({error.strerror}).") from error
+    digest = hashlib.sha256(data).hexdigest()
+    if line != f"{digest}  {path.name}\n".encode():
+        raise ValueError(
+            f"{path.name} is damaged: its {len(data)} bytes do not have the checksum in "
+            f"{_sidecar(path).name}; remove both."
+        )
+    return data
+
+
+def _differences(given: Mapping[str, Any], stored: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{name} is {_shown(given, name)} here and {_shown(stored, name)} there"
+        for name in {**given, **stored}
+        if name not in given or name not in stored or given[name] != stored[name]
+    ]
+
+
+def _shown(config: Mapping[str, Any], name: str) -> str:
+    return repr(config[name]) if name in config else "absent"
+
+
+def _listed(folder: Path) -> list[Path]:
+    """Return the checkpoints, those that got farthest first."""
+    paths = [path for path in folder.glob("epoch-*.pt") if _NAME.fullmatch(path.name)]
+    return sorted(paths, key=_progress, reverse=True)
+
+
+def _progress(path: Path) -> tuple[int, int]:
+    match = _NAME.fullmatch(path.name)
+    assert match is not None
+    return int(match[1]), int(match[2])
+
+
+def _sidecar(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+# ------------------------------------------------------------------ random states
+
+
+def rng_state() -> State:
+    """Return the states of the global random streams: torch (CPU and CUDA), numpy, Python.
+
+    CUDA is asked only once it is in use: asking would start it.
+    """
+    kind, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
+    version, words, next_gauss = random.getstate()
+    in_use = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if in_use else [],
+        "numpy": [kind, torch.tensor(np.asarray(keys, dtype=np.int64)), position, has_gauss, gauss],
+        "python": [version, torch.tensor(words), next_gauss],
+    }
+
+
+def set_rng_state(state: State) -> None:
+    """Set the global random streams to what `rng_state` returned.
+
+    Raises:
+        ValueError: the state is of another number of CUDA devices; nothing was set.
+    """
+    devices = torch.cuda.device_count()
+    if state["cuda"] and len(state["cuda"]) != devices:
+        raise ValueError(
+            f"The random states are of {len(state['cuda'])} CUDA devices, and this process sees "
+            f"{devices}. Resume on a machine like the first, or choose the devices with "
+            "CUDA_VISIBLE_DEVICES."
+        )
+    torch.set_rng_state(state["torch"])
+    if state["cuda"]:
+        torch.cuda.set_rng_state_all(state["cuda"])
+    kind, keys, position, has_gauss, gauss = state["numpy"]
+    np.random.set_state((kind, keys.numpy().astype(np.uint32), position, has_gauss, gauss))
+    version, words, next_gauss = state["python"]
+    random.setstate((version, tuple(words.tolist()), next_gauss))

@@ -1,0 +1,243 @@
+"""Training images where the training needs them: all on the device, or read in batch by batch.
+
+`place` decides by the free memory. Both answers, `Resident` and `Streamed`, hand out the same
+batches bit for bit, so a data set that outgrows a device changes the speed of a run alone.
+
+Shapes: N images given, M of them placed, B in a batch; the shape of an image is [3, H, W], and
+anything else, such as features [D], works too.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rnsl_tutorial.training.devices import free_memory
+
+_BLOCK_BYTES = 2**26  # read at a time while a device is filled
+_AHEAD = 2  # batches that wait while the device works on another
+
+
+class _Placed:
+    """What both kinds have in common.
+
+    Attributes:
+        device: where the batches come out.
+        positions: int64 [M]; place i of the source is images[positions[i]].
+        image_shape: of one image, such as (3, H, W).
+        channels_last: whether the channels lie innermost in memory.
+    """
+
+    def __init__(
+        self,
+        images: NDArray[Any] | Tensor,
+        device: torch.device,
+        positions: NDArray[np.int64],
+        channels_last: bool,
+    ) -> None:
+        self.device = device
+        self.positions = positions
+        self.image_shape = tuple(images.shape[1:])
+        self.channels_last = channels_last and images.ndim == 4
+
+    def __len__(self) -> int:
+        """M."""
+        return len(self.positions)
+
+    def _check(self, indices: Tensor) -> None:
+        allowed = f"int64 [B] on the CPU, in 0..{len(self) - 1}"
+        if indices.dtype != torch.int64 or indices.ndim != 1 or indices.device.type != "cpu":
+            raise ValueError(
+                f"Indices are {indices.dtype} {list(indices.shape)} on {indices.device}; "
+                f"{allowed} is needed."
+            )
+        if len(indices) and not 0 <= indices.min() <= indices.max() < len(self):
+            raise IndexError(
+                f"Indices run from {indices.min()} to {indices.max()}; {allowed} is needed."
+            )
+
+
+class Resident(_Placed):
+    """Images that lie on the device, as one tensor.
+
+    Args:
+        images: [N, ...], of the type in which they are kept.
+        device: where they go.
+        positions: int64 [M] in [0, N), which of them.
+        channels_last: whether images [3, H, W] are kept with their channels innermost.
+    """
+
+    def __init__(
+        self,
+        images: NDArray[Any] | Tensor,
+        device: torch.device,
+        positions: NDArray[np.int64],
+        channels_last: bool = False,
+    ) -> None:
+        super().__init__(images, device, positions, channels_last)
+        shape = self.image_shape
+        if self.channels_last:
+            shape = (*shape[1:], shape[0])
+        dtype = _read(images, positions[:0]).dtype
+        self._stored = torch.empty((len(self), *shape), dtype=dtype, device=device)
+        self._fill(images)
+
+    def _fill(self, images: NDArray[Any] | Tensor) -> None:
+        stored, start = self._as_images(self._stored), 0
+        count = max(1, _bytes(images, self.positions) // _BLOCK_BYTES)
+        for block in np.array_split(self.positions, count):
+            stored[start : start + len(block)] = _read(images, block)
+            start += len(block)
+
+    def _as_images(self, rows: Tensor) -> Tensor:
+        return rows.permute(0, 3, 1, 2) if self.channels_last else rows
+
+    def batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
+        """Hand out the inputs [B, ...] of each batch, on the device.
+
+        Args:
+            batches: int64 [B] each, on the CPU: places in [0, M).
+
+        Raises:
+            ValueError: indices of another type, shape or device.
+            IndexError: a place that is not there.
+        """
+        for indices in batches:
+            self._check(indices)
+            # index_select copies whole images; stored[indices] goes element by element.
+            rows = self._stored.index_select(0, _send(indices, self.device))
+            yield self._as_images(rows)
+
+
+class Streamed(_Placed):
+    """Images that stay where they are, such as in a memory map, and are read batch by batch.
+
+    A thread reads ahead while the device works. It ends with the iterator: at the last batch, when
+    the iterator is closed, and when the loop around it is left by a break or an error. What goes
+    wrong in it is raised at the batch that it belongs to.
+
+    Args:
+        images: [N, ...], kept as a reference.
+        device: where the batches go.
+        positions: int64 [M] in [0, N), which of them.
+        channels_last: whether images [3, H, W] come with their channels innermost.
+    """
+
+    def __init__(
+        self,
+        images: NDArray[Any] | Tensor,
+        device: torch.device,
+        positions: NDArray[np.int64],
+        channels_last: bool = False,
+    ) -> None:
+        super().__init__(images, device, positions, channels_last)
+        self._images = images
+
+    def batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
+        """Hand out the inputs [B, ...] of each batch, on the device.
+
+        Args:
+            batches: int64 [B] each, on the CPU: places in [0, M).
+
+        Raises:
+            ValueError: indices of another type, shape or device.
+            IndexError: a place that is not there.
+            OSError: the images can no longer be read.
+        """
+        waiting: deque[Future[Tensor]] = deque()
+        with ThreadPoolExecutor(1, thread_name_prefix="images") as reader:
+            try:
+                for indices in batches:
+                    self._check(indices)
+                    waiting.append(reader.submit(self._fetch, indices))
+                    if len(waiting) > _AHEAD:
+                        yield self._arrive(waiting.popleft())
+                while waiting:
+                    yield self._arrive(waiting.popleft())
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def _fetch(self, indices: Tensor) -> Tensor:
+        """Read a batch, in the thread; into memory from which a GPU can fetch by itself."""
+        rows = _read(self._images, self.positions[indices.numpy()])
+        if self.device.type != "cuda" or rows.device.type != "cpu":
+            return rows
+        with torch.cuda.device(self.device):
+            return rows.pin_memory()
+
+    def _arrive(self, future: Future[Tensor]) -> Tensor:
+        rows = _send(future.result(), self.device)
+        return rows.contiguous(memory_format=torch.channels_last) if self.channels_last else rows
+
+
+def place(
+    images: NDArray[Any] | Tensor,
+    device: torch.device | str,
+    *,
+    positions: NDArray[np.int64] | None = None,
+    share: float = 0.5,
+    channels_last: bool = False,
+) -> Resident | Streamed:
+    """Put images onto a device if they fit, else make them ready to be streamed there.
+
+    They fit if they take at most a share of the memory that is free on the device. Several
+    processes on one machine each decide, and each keep their own copy.
+
+    Args:
+        images: [N, ...], uint8 images [N, 3, H, W] in an array, memory map or tensor, or features
+            [N, D]; batches have the same type. Read once now or batch by batch later: do not change
+            them.
+        device: as torch names it.
+        positions: int64 [M] in [0, N), which images, and in which order; None takes all.
+        share: in [0, 1], of the free memory; 0 always streams.
+        channels_last: whether batches of images have channels_last strides, which convolutions
+            prefer. Other inputs are left as they are.
+
+    Raises:
+        ValueError: share, positions or the shape of the images out of range.
+    """
+    device = torch.device(device)
+    if not 0 <= share <= 1:
+        raise ValueError(f"share is {share}; it must be in [0, 1].")
+    if images.ndim < 2:
+        raise ValueError(f"images have shape {list(images.shape)}; [N, ...] is needed.")
+    chosen = _checked(positions, len(images))
+    fit = _bytes(images, chosen) <= share * free_memory(device)
+    kind = Resident if share and fit else Streamed
+    return kind(images, device, chosen, channels_last)
+
+
+def _checked(positions: NDArray[np.int64] | None, count: int) -> NDArray[np.int64]:
+    if positions is None:
+        return np.arange(count)
+    if positions.ndim != 1 or positions.dtype != np.int64:
+        raise ValueError(
+            f"positions are {positions.dtype} {list(positions.shape)}; int64 [M] is needed."
+        )
+    if len(positions) and not 0 <= positions.min() <= positions.max() < count:
+        raise ValueError(
+            f"positions run from {positions.min()} to {positions.max()}; {count} images allow "
+            f"0 to {count - 1}."
+        )
+    return positions.copy()
+
+
+def _bytes(images: NDArray[Any] | Tensor, positions: NDArray[np.int64]) -> int:
+    return int(np.prod(images.shape[1:])) * images.dtype.itemsize * len(positions)
+
+
+def _read(images: NDArray[Any] | Tensor, positions: NDArray[np.int64]) -> Tensor:
+    """Copy some images out of the source."""
+    if isinstance(images, Tensor):
+        return images.index_select(0, torch.from_numpy(positions).to(images.device))
+    return torch.from_numpy(images[positions])
+
+
+def _send(values: Tensor, device: torch.device) -> Tensor:
+    return values.to(device, non_blocking=device.type == "cuda")

@@ -1,0 +1,232 @@
+"""The dashboard of runs that train in front of the learner, in a notebook.
+
+The training thread sends the curves itself. That is safe: ipykernel passes on what any thread
+sends in a thread of its own, and a lock keeps apart those that set traits here, training and page.
+Buttons come as messages, which ipykernel answers between two cells, as with every widget: while a
+cell waits for a run, an interrupt of the cell is the pause.
+
+Shapes: R runs, M measures, E epochs of the longest run.
+"""
+
+import math
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import traitlets
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from rnsl_tutorial.experiments.images import Run
+from rnsl_tutorial.tutorial import background_run as live
+from rnsl_tutorial.tutorial import plots
+from rnsl_tutorial.tutorial.background_run import LiveRun, Moment
+from rnsl_tutorial.tutorial.explorers.base import (
+    Choice,
+    Control,
+    Explorer,
+    module,
+    number_control,
+    packed,
+)
+
+BUTTONS = ("start", "pause", "resume", "stop")
+
+
+class Measure(NamedTuple):
+    """How a field of `live.Moment` is shown: the title of its chart, how a number is written."""
+
+    title: str
+    text: str
+    is_share: bool = True
+
+
+MEASURES = {
+    "loss": Measure("Loss, mean over the images", "{:.2f}", is_share=False),
+    "knn_clean": Measure("k-NN, neighbours with true labels", "{:.0%}"),
+    "knn_noisy": Measure("k-NN, neighbours with given labels", "{:.0%}"),
+    "learned": Measure("Right labels learned", "{:.0%}"),
+    "memorized": Measure("Wrong labels memorized", "{:.0%}"),
+    "kept": Measure("Share kept", "{:.0%}"),
+    "precision": Measure("Left out: really wrong", "{:.0%}"),
+    "images_per_s": Measure("Images per second", "{:,.0f}", is_share=False),
+    "memory_gb": Measure("Memory, GB", "{:.2f}", is_share=False),
+}
+
+
+class Dashboard(Explorer):
+    """Runs that train in front of the learner: curves that grow, and buttons.
+
+    Of one run the readout tells the numbers, and its buttons start, pause, resume and stop it. All
+    runs stand in the same charts. Where no kernel is, the recorded curves can be looked at.
+
+    Attributes:
+        run: whose numbers and buttons are shown, a name.
+        epoch: whose numbers are shown, or those of the last one that is done.
+        lives: the runs by name, as `live.LiveRun`.
+    """
+
+    _esm = module("widgets.js", "chart.js", "dashboard.js")
+    _live = traitlets.Dict().tag(sync=True)
+
+    run = Choice().tag(sync=True)
+    epoch = Choice().tag(sync=True)
+
+    def __init__(self, runs: Mapping[str, Run], *, folder: Path | None = None) -> None:
+        """Show runs; none is started.
+
+        Args:
+            runs: by name, from left to right; "nsl", "rnsl" and "trnsl" look as in all figures.
+            folder: each run keeps its checkpoints in a folder of its name in it.
+
+        Raises:
+            ValueError: no run, or one of several processes.
+        """
+        if not runs:
+            raise ValueError("There is no run to show; give at least one, by its name.")
+        self._lock = threading.RLock()
+        self._styles = dict(zip(runs, plots.loss_styles(list(runs)), strict=True))
+        self.lives = {
+            name: LiveRun(run, folder=folder and folder / name, on_change=self._publish)
+            for name, run in runs.items()
+        }
+        self._epochs = max(run.config.epochs for run in runs.values())
+        names = tuple(runs)
+        labels = tuple(self._styles[name].label for name in names)
+        controls = {
+            "run": Control("Run", names, labels),
+            "epoch": number_control("Look at epoch", range(1, self._epochs + 1), "{:.0f}"),
+        }
+        super().__init__(controls, self._handed(), {"epoch": self._epochs})
+        self._publish()
+        self.on_msg(self._pressed)
+
+    # -------------------------------------------------------------- what a notebook calls
+
+    def start(self, name: str | None = None) -> None:
+        """Start a run, or go on with it where it is paused, and show its numbers.
+
+        Args:
+            name: of the run; None for the one that is shown.
+
+        Raises:
+            traitlets.TraitError: no run of this name.
+            RuntimeError: it was stopped, has failed or is finished.
+        """
+        with self._lock:
+            self.run = self.run if name is None else name
+        self.lives[self.run].start()
+
+    def wait(self) -> dict[str, list[Moment]]:
+        """Wait until all runs are finished; start those that nobody has, one after the other.
+
+        Returns:
+            By name, the moments of each run, see `live.Moment`.
+
+        Raises:
+            RuntimeError, KeyboardInterrupt, Exception: as `LiveRun.wait`, at the first run that
+                does not finish; the others stay as they are.
+        """
+        try:
+            for one in self.lives.values():
+                if one.state == live.RUNNING:
+                    one.wait()
+            for name, one in self.lives.items():
+                if one.state == live.READY:
+                    self.start(name)
+                one.wait()
+        finally:
+            self._publish()  # from this cell: a notebook that is executed keeps what its cells send
+        return {name: one.moments for name, one in self.lives.items()}
+
+    def figure(self) -> Figure:
+        """Return the curves as a static figure."""
+        values_MRE = self._values()
+        axes = map(_axis, MEASURES.values(), values_MRE)
+        curves = {
+            measure.title: plots.MeasuredRuns(axis, values_RE)
+            for measure, axis, values_RE in zip(MEASURES.values(), axes, values_MRE, strict=True)
+        }
+        styles = [self._styles[name] for name in self.lives]
+        return plots.training_curves(curves, styles, epoch=self.epoch)
+
+    # -------------------------------------------------------------- to the page and back
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take over what was chosen on the page, while the training sets nothing."""
+        with self._lock:
+            super().set_state(sync_data)
+
+    def _pressed(self, _: object, content: Any, __: object) -> None:
+        """Do what a button asks; what is no message of a button is left alone."""
+        if isinstance(content, dict) and content.get("run") in self.lives:
+            self.lives[content["run"]].ask(str(content.get("press")))
+
+    def _publish(self) -> None:
+        """Send what changes: states, sentences, curves and the axes that they need."""
+        with self._lock:
+            values_MRE = self._values()
+            self._live = {
+                "runs": [self._told(name) for name in self.lives],
+                "summary": "; ".join(map(self._standing, self.lives)),
+                "curves": packed(values_MRE),
+                "axes": [axis._asdict() for axis in map(_axis, MEASURES.values(), values_MRE)],
+            }
+
+    def _handed(self) -> dict[str, Any]:
+        """What the ES module looks up: see the type ``Table`` in ``static/dashboard.js``."""
+        return {
+            "titles": [one.title for one in MEASURES.values()],
+            "epochs": plots.epochs_axis(self._epochs)._asdict(),
+            "styles": [self._styles[name]._asdict() for name in self.lives],
+            "buttons": BUTTONS,
+        }
+
+    def _told(self, name: str) -> dict[str, Any]:
+        """State, what may be asked, and a sentence an epoch; the first stands before all."""
+        one = self.lives[name]
+        label = self._styles[name].label
+        sentences = [_sentence(label, e, m) for e, m in enumerate(list(one.moments), start=1)]
+        return {
+            "state": one.state,
+            "actions": list(live.ACTIONS.get(one.state, ())),
+            "told": [self._standing(name), *sentences],
+        }
+
+    def _standing(self, name: str) -> str:
+        one = self.lives[name]
+        label, done = self._styles[name].label, len(one.moments)
+        if one.error is not None:
+            return f"{label} failed: {type(one.error).__name__}: {one.error}"
+        if one.state == live.READY:
+            return f"{label}: not started"
+        return f"{label}: {one.state}, {done} of {one.run.config.epochs} epochs done"
+
+    def _values(self) -> NDArray[np.float32]:
+        """The curves [M, R, E], NaN where nothing is yet."""
+        values_MRE = np.full((len(MEASURES), len(self.lives), self._epochs), np.nan, np.float32)
+        for r, one in enumerate(self.lives.values()):
+            for e, moment in enumerate(list(one.moments)):
+                values_MRE[:, r, e] = [getattr(moment, name) for name in MEASURES]
+        return values_MRE
+
+
+def _axis(measure: Measure, values_RE: NDArray[np.float32]) -> plots.Axis:
+    """From 0 up, and as far down as the values go; shares always lie on the same axis."""
+    if measure.is_share:
+        return plots.SHARE_AXIS._replace(label="")
+    seen = values_RE[np.isfinite(values_RE)]
+    return plots.axis("", seen.min(initial=0.0), 1.05 * seen.max(initial=0.0) or 1.0)
+
+
+def _sentence(label: str, epoch: int, moment: Moment) -> str:
+    m = {name: one.text.format(getattr(moment, name)) for name, one in MEASURES.items()}
+    told = (
+        f"{label}, epoch {epoch}: {m['learned']} of the right labels learned, "
+        f"{m['memorized']} of the wrong ones memorized; k\N{NON-BREAKING HYPHEN}NN {m['knn_clean']}"
+    )
+    if not math.isnan(moment.precision):
+        told += f"; {m['kept']} kept, and {m['precision']} of the rest really are wrong"
+    return f"{told} ({m['images_per_s']} images/s, {m['memory_gb']} GB)"

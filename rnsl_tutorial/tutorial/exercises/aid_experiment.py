@@ -1,0 +1,203 @@
+"""Self-checks of notebook 07.
+
+Shapes: B images in a batch, S seeds.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rnsl_tutorial.training.baselines import LOG_OF_ZERO
+from rnsl_tutorial.tutorial.exercises.checking import (
+    UNSOLVED,
+    Function,
+    NotYetRightError,
+    Slip,
+    check,
+    say,
+    telling_what_stops,
+)
+
+P = torch.tensor([0.9, 0.5, 0.2, 0.01, 1.0, 0.7])
+LOG_P = P.log()
+T_OF_5 = 2.776  # 97.5% of Student's t with 4 degrees of freedom lies below
+SEEDS = np.array([0.851, 0.848, 0.853, 0.856, 0.852]), np.array([0.702, 0.697, 0.705, 0.706, 0.695])
+
+
+def check_sce(function: Function) -> None:
+    """Check a learner's sce(log_p, alpha, beta): alpha (-log p) + 4 beta (1 - p), for each image.
+
+    Raises:
+        NotYetRightError: it returns something else.
+    """
+    a = -LOG_OF_ZERO
+    check(
+        function,
+        right=_sce,
+        cases=[
+            {"log_p": LOG_P, "alpha": alpha, "beta": beta}
+            for alpha, beta in ((0.1, 1.0), (1.0, 0.0), (0.0, 0.5), (6.0, 0.1))
+        ],
+        slips=[
+            Slip(
+                lambda log_p, alpha, beta: alpha * log_p + a * beta * (1 - log_p.exp()),
+                "The first part is a loss, so it is -log p: the minus is missing.",
+            ),
+            Slip(
+                lambda log_p, alpha, beta: -alpha * log_p + beta * (1 - log_p.exp()),
+                "The second part lacks its factor 4: log 0 is set to -4.",
+            ),
+            Slip(
+                lambda log_p, alpha, beta: -alpha * log_p - a * beta * (1 - log_p.exp()),
+                "The second part has the wrong sign: -A is +4.",
+            ),
+            Slip(
+                lambda log_p, alpha, beta: -beta * log_p + a * alpha * (1 - log_p.exp()),
+                "alpha and beta have changed places: alpha goes with -log p.",
+            ),
+            Slip(
+                lambda log_p, alpha, beta: -alpha * log_p + a * beta * log_p.exp(),
+                "The second part is p; it must be 1 - p, which is large where the label is "
+                "disbelieved.",
+            ),
+            Slip(
+                lambda log_p, alpha, beta: -alpha * log_p + a * beta * (1 - log_p),
+                "1 - log p is not 1 - p: take log_p.exp() first.",
+            ),
+            Slip(
+                lambda log_p, alpha, beta: _sce(log_p, alpha, beta).mean(),
+                "This is the mean; return the loss of each image.",
+            ),
+            Slip(
+                lambda log_p, alpha, beta: _sce(log_p, 0.1, 1.0),
+                "alpha and beta are not always 0.1 and 1: use those that are given.",
+            ),
+        ],
+        praise="One part that learns fast, and one that wrong labels cannot drive far.",
+    )
+
+
+def check_paired_interval(function: Function) -> None:
+    """Check a learner's paired_interval(ours, theirs, t): mean, low and high of the difference.
+
+    Raises:
+        NotYetRightError: it returns something else.
+    """
+    ours, theirs = SEEDS
+
+    def unpaired(ours: NDArray[Any], theirs: NDArray[Any], t: float) -> NDArray[Any]:
+        mean = ours.mean() - theirs.mean()
+        error = math.sqrt((ours.var(ddof=1) + theirs.var(ddof=1)) / len(ours))
+        return np.array([mean, mean - t * error, mean + t * error])
+
+    check(
+        function,
+        right=_paired_interval,
+        cases=[
+            {"ours": ours, "theirs": theirs, "t": T_OF_5},
+            {"ours": theirs[:3], "theirs": ours[:3], "t": 4.303},
+        ],
+        slips=[
+            Slip(
+                unpaired,
+                "You add the spreads of both losses. Take the five differences first, and their "
+                "spread: that is what pairing is.",
+            ),
+            Slip(
+                lambda ours, theirs, t: _paired_interval(theirs, ours, t),
+                "The sign is turned around: ours minus theirs.",
+            ),
+            Slip(
+                lambda ours, theirs, t: _around(ours - theirs, t * np.std(ours - theirs, ddof=1)),
+                "The spread of the differences is not that of their mean: divide by the root of "
+                "their number.",
+            ),
+            Slip(
+                lambda ours, theirs, t: _around(
+                    ours - theirs, t * np.std(ours - theirs) / math.sqrt(len(ours))
+                ),
+                "np.std divides by S unless you tell it not to: pass ddof=1, for S - 1.",
+            ),
+            Slip(
+                lambda ours, theirs, t: _around(
+                    ours - theirs, np.std(ours - theirs, ddof=1) / math.sqrt(len(ours))
+                ),
+                "This is one standard error up and down; an interval of 95% takes t of them.",
+            ),
+            Slip(
+                lambda ours, theirs, t: (ours - theirs).mean(),
+                "The mean is right; return mean, low, high.",
+            ),
+        ],
+        praise="An interval that does not hold 0: this difference is more than the seeds' own.",
+    )
+
+
+def check_own_loss(function: Function) -> bool:
+    """Look whether a learner's own_loss(log_p) can be trained with; there is no single right one.
+
+    Returns:
+        Whether it can; False while it is not solved.
+
+    Raises:
+        NotYetRightError: it gives not one finite number an image, does not fall as p rises, or has
+            a slope that is not finite.
+    """
+    log_p_B = torch.cat([torch.tensor([-200.0, -20.0]), torch.linspace(-6, 0, 13)]).requires_grad_()
+    try:
+        with telling_what_stops("log_p"):
+            values_B = function(log_p_B)
+    except NotImplementedError:
+        say(UNSOLVED)
+        return False
+    if values_B is None:
+        raise NotYetRightError("Your loss returns None: is the `return` missing?")
+    if not isinstance(values_B, Tensor) or values_B.shape != log_p_B.shape:
+        given = list(values_B.shape) if isinstance(values_B, Tensor) else repr(values_B)
+        raise NotYetRightError(
+            f"For log_p of shape {list(log_p_B.shape)} your loss gives {given}; return a tensor "
+            "with one value for each image."
+        )
+    _refuse_bad_values(values_B, log_p_B)
+    say("It can be trained with: finite, and smaller where the label is believed. Now measure it.")
+    return True
+
+
+def _refuse_bad_values(values_B: Tensor, log_p_B: Tensor) -> None:
+    if not values_B.requires_grad:
+        raise NotYetRightError(
+            "Your loss does not depend on log_p in a way that torch can follow: use torch's "
+            "functions, no numpy and no .item()."
+        )
+    (slopes_B,) = torch.autograd.grad(values_B.sum(), log_p_B)
+    if not (values_B.isfinite() & slopes_B.isfinite()).all():
+        worst = log_p_B[~(values_B.isfinite() & slopes_B.isfinite())][0].item()
+        raise NotYetRightError(
+            f"At log p = {worst:.3g} the loss or its slope is not finite. p underflows there: "
+            "stay with log_p, and write 1 - p as -torch.expm1(log_p)."
+        )
+    if (values_B.diff() > 1e-6).any() or values_B[-1] >= values_B[2]:
+        raise NotYetRightError(
+            "Your loss rises somewhere as p rises. It must fall: the more the prototypes believe "
+            "the label, the less there is to learn."
+        )
+
+
+# ------------------------------------------------------------------ inside
+
+
+def _sce(log_p: Tensor, alpha: float, beta: float) -> Tensor:
+    return -alpha * log_p - LOG_OF_ZERO * beta * (1 - log_p.exp())
+
+
+def _paired_interval(ours: NDArray[Any], theirs: NDArray[Any], t: float) -> NDArray[Any]:
+    differences_S = ours - theirs
+    return _around(differences_S, t * np.std(differences_S, ddof=1) / math.sqrt(len(ours)))
+
+
+def _around(values: NDArray[Any], reach: float) -> NDArray[Any]:
+    return np.array([values.mean(), values.mean() - reach, values.mean() + reach])

@@ -1,0 +1,278 @@
+"""Self-checks of notebook 10.
+
+Shapes: N images, M of them in a fold, F features, C classes.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnsl_tutorial.tutorial.exercises.checking import Function, Slip, check
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Predict = Callable[[Floats], Floats]
+
+KEEP, LOOK, RELABEL = 0, 1, 2
+
+
+class NearestMeans:
+    """A small learner for the check: classes as near as the means of their images."""
+
+    def __call__(self, features: Floats, labels: Integers) -> Predict:
+        """Return the function from features [M, F] to probabilities [M, C]; C is 3."""
+        means_CF = np.stack([features[labels == c].mean(axis=0) for c in range(3)])
+
+        def predict(others: Floats) -> Floats:
+            near_MC = np.exp(-((others[:, None] - means_CF) ** 2).sum(axis=2))
+            return near_MC / near_MC.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]
+
+        return predict
+
+    def __repr__(self) -> str:
+        """How messages call it."""
+        return "nearest_means"
+
+
+def check_out_of_fold(function: Function) -> None:
+    """Check a learner's out_of_fold(features, labels, fold_of, fit).
+
+    ``fit(features, labels)`` returns a function from features [M, F] to probabilities [M, C].
+
+    Raises:
+        NotYetRightError: it returns something else.
+    """
+    forgotten = "These are classes; return the probabilities, a row for each image."
+    check(
+        function,
+        right=_out_of_fold,
+        cases=[_folded(seed) for seed in (0, 1)],
+        slips=[
+            Slip(
+                lambda features, labels, fold_of, fit: fit(features, labels)(features),
+                "This trains on all images and judges the same ones: in fold. Leave the images of "
+                "a fold out, and judge just those.",
+            ),
+            Slip(
+                lambda features, labels, fold_of, fit: _filled(
+                    fold_of, lambda held: fit(features[held], labels[held])(features[held])
+                ),
+                "You train on the fold that you judge. Train on all others: features[~held].",
+            ),
+            Slip(
+                lambda features, labels, fold_of, fit: np.concatenate(
+                    [
+                        fit(features[fold_of != k], labels[fold_of != k])(features[fold_of == k])
+                        for k in np.unique(fold_of)
+                    ]
+                ),
+                "The rows come in the order of the folds. Put them back where their images stand: "
+                "found[held] = ...",
+            ),
+            Slip(
+                lambda features, labels, fold_of, fit: (
+                    _out_of_fold(
+                        features, labels, np.where(fold_of == fold_of.max(), -1, fold_of), fit
+                    )
+                    * (fold_of < fold_of.max())[:, None]
+                ),
+                "The last fold is missing: its rows are 0.",
+            ),
+            Slip(
+                lambda features, labels, fold_of, fit: _out_of_fold(
+                    features, labels, fold_of, fit
+                ).argmax(axis=1),
+                forgotten,
+            ),
+            Slip(
+                lambda features, labels, fold_of, fit: _out_of_fold(features, labels, fold_of, fit)[
+                    np.arange(len(labels)), labels
+                ],
+                "This is the belief in the given label; return all probabilities, [images, "
+                "classes].",
+            ),
+        ],
+        praise="No image was judged by a model that has seen its label. That is all of it.",
+    )
+
+
+def check_planted_precision(function: Function) -> None:
+    """Check a learner's planted_precision(doubt, planted, wrong_share, threshold).
+
+    Raises:
+        NotYetRightError: it returns something else.
+    """
+    check(
+        function,
+        right=_planted_precision,
+        cases=[
+            {"doubt": DOUBT, "planted": PLANTED, "wrong_share": share, "threshold": t}
+            for share, t in ((0.2, 0.5), (0.3, 0.7), (0.9, 0.1))
+        ],
+        slips=[
+            Slip(
+                lambda doubt, planted, wrong_share, threshold: planted[doubt >= threshold].mean(),
+                "This is the share of the flagged that you planted. The labels that were wrong "
+                "before are flagged, too: they are what we ask for.",
+            ),
+            Slip(
+                lambda doubt, planted, wrong_share, threshold: (doubt[planted] >= threshold).mean(),
+                "This is the recall, measured on the planted labels. One step more: wrong_share * "
+                "recall is the share of all images that is wrong and flagged.",
+            ),
+            Slip(
+                lambda doubt, planted, wrong_share, threshold: min(
+                    1.0,
+                    wrong_share
+                    * (doubt[planted] >= threshold).mean()
+                    / (doubt >= threshold).mean(),
+                ),
+                "The planted images are flagged, too, and they are yours. Count the flagged among "
+                "the others: doubt[~planted].",
+            ),
+            Slip(
+                lambda doubt, planted, wrong_share, threshold: (
+                    wrong_share
+                    * (doubt[planted] >= threshold).mean()
+                    / (doubt[~planted] >= threshold).mean()
+                ),
+                "Nearly: an estimate may be larger than 1, a share may not. Cut it off with "
+                "min(1, ...).",
+            ),
+            Slip(
+                lambda doubt, planted, wrong_share, threshold: min(
+                    1.0,
+                    (doubt[planted] >= threshold).mean() / (doubt[~planted] >= threshold).mean(),
+                ),
+                "wrong_share is missing: recall counts among the wrong labels, the flagged among "
+                "all images.",
+            ),
+            Slip(
+                lambda doubt, planted, wrong_share, threshold: min(
+                    1.0,
+                    wrong_share
+                    * (doubt[planted] < threshold).mean()
+                    / (doubt[~planted] < threshold).mean(),
+                ),
+                "Flagged are the doubtful images: doubt >= threshold.",
+            ),
+        ],
+        praise="No true label was needed: the planted ones stand for those that we cannot know.",
+    )
+
+
+def check_decide(function: Function) -> None:
+    """Check a learner's decide(p_given, p_suggested, look, wrong): 0 keep, 1 look, 2 relabel.
+
+    Raises:
+        NotYetRightError: it returns something else.
+    """
+    check(
+        function,
+        right=_decide,
+        cases=[
+            {"p_given": P_GIVEN, "p_suggested": P_SUGGESTED, "look": look, "wrong": wrong}
+            for look, wrong in ((1.0, 10.0), (1.0, 3.0), (2.0, 100.0), (5.0, 4.0))
+        ],
+        slips=[
+            Slip(
+                lambda p_given, p_suggested, look, wrong: _cheapest(
+                    p_given * wrong, np.full_like(p_given, look), p_suggested * wrong
+                ),
+                "To keep a label costs something where it is wrong: (1 - p_given) * wrong. So does "
+                "the suggested one.",
+            ),
+            Slip(
+                lambda p_given, p_suggested, look, wrong: _cheapest(
+                    (1 - p_given) * wrong, look * (1 - p_given), (1 - p_suggested) * wrong
+                ),
+                "A look costs the same for every image, whether its label is right or wrong.",
+            ),
+            Slip(
+                lambda p_given, p_suggested, look, wrong: np.where(
+                    (1 - p_given) * wrong > look, LOOK, KEEP
+                ),
+                "You never relabel. Where the suggestion is nearly sure, to take it unseen costs "
+                "less than a look, and nobody looks then.",
+            ),
+            Slip(
+                lambda p_given, p_suggested, look, wrong: np.where(
+                    p_suggested > p_given, RELABEL, KEEP
+                ),
+                "You never look. What does each of the three cost? Take the cheapest.",
+            ),
+            Slip(
+                lambda p_given, p_suggested, look, wrong: (
+                    2 - _decide(p_given, p_suggested, look, wrong)
+                ),
+                "keep and relabel have changed places: 0 is keep, 1 is look, 2 is relabel.",
+            ),
+            Slip(
+                lambda p_given, p_suggested, look, wrong: np.stack(
+                    [(1 - p_given) * wrong, np.full_like(p_given, look), (1 - p_suggested) * wrong]
+                ).min(axis=0),
+                "These are the costs; return which of the three is the cheapest: argmin, not min.",
+            ),
+            Slip(
+                lambda p_given, p_suggested, look, wrong: np.stack(
+                    [(1 - p_given) * wrong, np.full_like(p_given, look), (1 - p_suggested) * wrong]
+                ).argmax(axis=0),
+                "This takes the dearest of the three, not the cheapest.",
+            ),
+        ],
+        praise="The threshold was never asked for: it follows from what a look and an error cost.",
+    )
+
+
+# ------------------------------------------------------------------ the right answers
+
+
+def _out_of_fold(features: Floats, labels: Integers, fold_of: Integers, fit: Any) -> Floats:
+    return _filled(fold_of, lambda held: fit(features[~held], labels[~held])(features[held]))
+
+
+def _filled(fold_of: Integers, judge: Callable[[NDArray[np.bool_]], Floats]) -> Floats:
+    """Put what is found for each fold where its images stand."""
+    found_NC = np.zeros((len(fold_of), 3))
+    for fold in np.unique(fold_of):
+        held = fold_of == fold
+        found_NC[held] = judge(held)
+    return found_NC
+
+
+def _planted_precision(
+    doubt: Floats, planted: NDArray[np.bool_], wrong_share: float, threshold: float
+) -> float:
+    recall = (doubt[planted] >= threshold).mean()
+    flagged = (doubt[~planted] >= threshold).mean()
+    return min(1.0, float(wrong_share * recall / flagged))
+
+
+def _decide(p_given: Floats, p_suggested: Floats, look: float, wrong: float) -> Integers:
+    return _cheapest((1 - p_given) * wrong, np.full_like(p_given, look), (1 - p_suggested) * wrong)
+
+
+def _cheapest(keep: Floats, look: Floats, relabel: Floats) -> Integers:
+    cheapest: Integers = np.stack([keep, look, relabel]).argmin(axis=0)
+    return cheapest
+
+
+# ------------------------------------------------------------------ the cases
+
+
+def _folded(seed: int) -> dict[str, Any]:
+    """Features, labels and folds of 24 images; every class is in every fold, in no order."""
+    rng = np.random.default_rng(seed)
+    labels, fold_of = np.arange(24) % 3, np.arange(24) // 3 % 4
+    order = rng.permutation(24)
+    features = rng.normal(size=(24, 2)) + labels[:, None]
+    fields = {"features": features, "labels": labels, "fold_of": fold_of}
+    return {name: values[order] for name, values in fields.items()} | {"fit": NearestMeans()}
+
+
+DOUBT = np.array([0.95, 0.9, 0.6, 0.3, 0.97, 0.8, 0.7, 0.55, 0.4, 0.3, 0.2, 0.2, 0.15, 0.05, 0.0])
+PLANTED = np.arange(15) < 4
+P_GIVEN = np.array([0.98, 0.7, 0.05, 0.01, 0.3, 0.005, 0.5, 0.95])
+P_SUGGESTED = np.array([0.98, 0.7, 0.6, 0.98, 0.65, 0.995, 0.5, 0.95])

@@ -1,0 +1,239 @@
+"""Self-checks of notebook 03."""
+
+import torch
+from torch import Tensor
+
+from rnsl_tutorial import losses
+from rnsl_tutorial.tutorial.exercises.checking import Function, NotYetRightError, Slip, check, say
+
+FAR = -200.0  # log p at a cosine of -1 where another prototype's is 1, at T = 0.01
+
+
+def check_pull(function: Function) -> None:
+    """Check a learner's pull(p, q), how hard an image pulls on its label's logit: p**q (1 - p).
+
+    Raises:
+        NotYetRightError: it returns something else.
+    """
+    check(
+        function,
+        right=lambda p, q: -losses.gradient_wrt_logit(p, q).item(),
+        cases=[{"p": p, "q": q} for q in (0.7, 0.2, 1.0, 0.0) for p in (0.5, 0.9, 0.01)],
+        slips=[
+            Slip(lambda p, q: -(p**q) * (1 - p), "Drop the minus: how hard is the size alone."),
+            Slip(lambda p, q: p ** (q - 1), "This is the slope over p; times dp/dz = p (1 - p)."),
+            Slip(lambda p, q: -(p ** (q - 1)), "This is dL/dp; times dp/dz = p (1 - p)."),
+            Slip(lambda p, q: p**q, "The factor 1 - p is missing: dp/dz = p (1 - p)."),
+            Slip(
+                lambda p, q: p**q - p,
+                "The brackets are missing: Python reads p**q * 1 - p. Write p**q * (1 - p).",
+            ),
+            Slip(
+                lambda p, q: p ** (q + 1) * (1 - p),
+                "One p too many: p**(q - 1) times p is p**q.",
+            ),
+            Slip(
+                lambda p, q: q * p ** (q - 1),
+                "This is the slope of p**q alone. Divided by q it is p**(q - 1); then times dp/dz.",
+            ),
+            Slip(
+                lambda p, q: -q * p**q * (1 - p),
+                "Drop the minus. And it is q times too small: the q of the power cancels.",
+            ),
+            Slip(lambda p, q: 1 - p**q, "This is q times the loss, not its slope."),
+            Slip(lambda p, q: 1 - p, "This is NSL's pull: multiply by p**q."),
+            Slip(lambda p, q: p * (1 - p), "This is dp/dz; times the slope over p, p**(q - 1)."),
+            Slip(
+                lambda p, q: q * p**q * (1 - p),
+                "It is q times too small: the q of the power cancels that of the division.",
+            ),
+            Slip(
+                lambda p, q: q * p ** (q - 1) * (1 - p),
+                "dL/dp = -p**(q - 1): its q cancels. And dp/dz = p (1 - p), with the factor p.",
+            ),
+            Slip(
+                lambda p, q: p ** (q - 1) * (1 - p),
+                "The p of dp/dz = p (1 - p) is missing: it makes p**q of p**(q - 1).",
+            ),
+            Slip(lambda p, q: p * q * (1 - p), "q is the exponent of p: a power is written **."),
+            Slip(lambda p, q: p**0.7 * (1 - p), "q is not always 0.7: write q."),
+            Slip(lambda p, q: (1 - p) ** q * p, "p and 1 - p have changed places."),
+            Slip(lambda p, q: (1 - p**q) / q if q else 0.0, "This is the loss, not its slope."),
+        ],
+        praise="At p = 0.01 NSL pulls with "
+        f"{-losses.gradient_wrt_logit(0.01, 0).item():.2f}, RNSL (q = 0.7) with "
+        f"{-losses.gradient_wrt_logit(0.01, 0.7).item():.2f}.",
+    )
+
+
+def check_stable_rnsl(function: Function) -> None:
+    """Check a learner's stable_rnsl(log_p, q): (1 - p**q) / q by expm1, and its slope by autograd.
+
+    Raises:
+        NotYetRightError: its values are wrong, or its slope is where p underflows.
+    """
+    cases = [(0.7, -1.0), (0.7, -0.01), (1.0, -3.0), (0.7, FAR), (1e-6, -1.0), (1e-6, FAR)]
+    check(
+        function,
+        right=losses.negative_box_cox,
+        cases=[{"log_p": torch.tensor(log_p), "q": q} for q, log_p in cases],
+        slips=[
+            Slip(
+                lambda log_p, q: (1 - log_p.exp() ** q) / q,
+                "Never form p: it underflows to 0, and for small q the digits of 1 - p**q cancel. "
+                "torch.expm1(q * log_p) is p**q - 1 in one step.",
+            ),
+            Slip(
+                lambda log_p, q: (1 - (q * log_p).exp()) / q,
+                "For small q the digits of 1 - exp(...) cancel: torch.expm1 keeps them.",
+            ),
+            Slip(lambda log_p, q: torch.expm1(q * log_p) / q, "The minus in front is missing."),
+            Slip(lambda log_p, q: -torch.expm1(q * log_p), "Divide by q."),
+            Slip(
+                lambda log_p, q: -torch.expm1(log_p),
+                "Here q cancels: set brackets. It is expm1(q * log_p), and then / q.",
+            ),
+            Slip(
+                lambda log_p, q: torch.expm1(-q * log_p) / q,
+                "The minus stands in front of expm1, and not inside.",
+            ),
+            Slip(
+                lambda log_p, q: (1 - log_p**q) / q,
+                "You are given log p, and not p: p**q = exp(q * log_p).",
+            ),
+            Slip(lambda log_p, q: -torch.expm1(log_p) / q, "The power: it is q * log_p."),
+            Slip(
+                lambda log_p, q: (1 - torch.expm1(q * log_p)) / q,
+                "expm1 has taken the 1 away already: expm1(x) = exp(x) - 1.",
+            ),
+            Slip(lambda log_p, q: -log_p, "This is NSL, the limit q -> 0."),
+        ],
+        praise=f"At q = 1e-06 and log p = {FAR:g} it costs 200, as NSL does. And its slope?",
+    )
+    try:
+        _check_slope(function)
+    except NotImplementedError:
+        return  # which was said above
+
+
+def _check_slope(function: Function) -> None:
+    for q, log_p in ((0.7, -1.0), (0.7, FAR), (0.2, 4 * FAR)):
+        found = _slope(function, log_p, q)
+        expected = _slope(losses.negative_box_cox, log_p, q) + 0.0  # no -0
+        if not torch.isclose(found, expected, rtol=1e-5, atol=1e-5):
+            raise NotYetRightError(
+                f"The losses are right. But at log_p = {log_p:g}, q = {q:g} the slope is "
+                f"{found.item():.4g}, expected {expected.item():.4g}. Is p formed on the "
+                "way? It underflows to 0. Use torch.expm1(q * log_p)."
+            )
+    say("Its slope is right too, also where p underflows: a number, and not NaN.")
+
+
+def _slope(function: Function, log_p: float, q: float) -> Tensor:
+    leaf = torch.tensor(log_p, requires_grad=True)
+    try:
+        (slope,) = torch.autograd.grad(function(leaf, q), leaf)
+    except NotImplementedError:
+        raise
+    except (RuntimeError, TypeError) as error:
+        raise NotYetRightError(
+            "The losses are right, but autograd cannot follow your function back to log_p "
+            f"({error}). Use torch's functions alone: no numpy, math, item() or detach()."
+        ) from error
+    return slope
+
+
+def check_gradient_share(function: Function) -> None:
+    """Check a learner's gradient_share(p, wrong, q): what share of the pull is of wrong labels.
+
+    Raises:
+        NotYetRightError: it returns something else.
+    """
+    check(
+        function,
+        right=_share,
+        cases=[_batch(seed) | {"q": q} for seed, q in ((0, 0.7), (1, 0.0), (2, 0.3))],
+        slips=[
+            Slip(
+                lambda p, wrong, q: wrong.float().mean(),
+                "This counts the images: add up their pulls p**q * (1 - p) instead.",
+            ),
+            Slip(
+                lambda p, wrong, q: _pull(p, q)[wrong].sum() / _pull(p, q)[~wrong].sum(),
+                "A share is of the whole: divide by the pull of all images, not of the right ones.",
+            ),
+            Slip(
+                lambda p, wrong, q: _pull(p, q)[wrong].mean() / _pull(p, q).mean(),
+                "This compares means of one image: use sums, since there are fewer wrong labels.",
+            ),
+            Slip(
+                lambda p, wrong, q: (
+                    _pull(p, q)[wrong].mean()
+                    / (_pull(p, q)[wrong].mean() + _pull(p, q)[~wrong].mean())
+                ),
+                "This compares means of one image: use sums, since there are fewer wrong labels.",
+            ),
+            Slip(
+                lambda p, wrong, q: _pull(p, q)[wrong].sum() / len(p),
+                "Divide by the pull of all images, not by their number.",
+            ),
+            Slip(
+                lambda p, wrong, q: _share(p, ~wrong, q), "This is the share of the right labels."
+            ),
+            Slip(lambda p, wrong, q: _share(p, wrong, 0.0), "This is NSL's: multiply by p**q."),
+            Slip(lambda p, wrong, q: _share(p, wrong, 0.7), "q is not always 0.7: write q."),
+            Slip(
+                lambda p, wrong, q: p[wrong].sum() / p.sum(),
+                "This adds up p: add up the pulls, p**q * (1 - p).",
+            ),
+            Slip(
+                lambda p, wrong, q: (
+                    losses.loss_of_p(p[wrong], q).sum() / losses.loss_of_p(p, q).sum()
+                ),
+                "This is the share of the loss; what moves the prototypes is its slope.",
+            ),
+            Slip(
+                lambda p, wrong, q: ((1 - p**q) / q)[wrong].sum() / ((1 - p**q) / q).sum(),
+                "This is the share of the loss; what moves the prototypes is its slope.",
+            ),
+            Slip(
+                lambda p, wrong, q: (p**q)[wrong].sum() / (p**q).sum(),
+                "This adds up p**q: the factor 1 - p of the pull is missing.",
+            ),
+            Slip(
+                lambda p, wrong, q: _pull(p, q)[wrong].sum(),
+                "This is the pull of the wrong labels; divide it by the pull of all images.",
+            ),
+            Slip(
+                lambda p, wrong, q: _pull(p, q)[wrong].mean(),
+                "This is the mean pull of a wrong label. A share is a sum divided by the sum over "
+                "all images.",
+            ),
+            Slip(
+                lambda p, wrong, q: _pull(p, q)[wrong] / _pull(p, q).sum(),
+                "This is one share for each wrong label. Add them up.",
+            ),
+            Slip(
+                lambda p, wrong, q: 100 * _share(p, wrong, q),
+                "These are percent. A share lies between 0 and 1.",
+            ),
+        ],
+        praise="The number of wrong labels does not say who steers: their pull does.",
+    )
+
+
+def _pull(p: Tensor, q: float) -> Tensor:
+    return -losses.gradient_wrt_logit(p, q)
+
+
+def _share(p: Tensor, wrong: Tensor, q: float) -> Tensor:
+    pull_B = _pull(p, q)
+    return pull_B[wrong].sum() / pull_B.sum()
+
+
+def _batch(seed: int) -> dict[str, Tensor]:
+    """A batch of 50 images, of which about a third have a wrong label and a small p."""
+    generator = torch.Generator().manual_seed(seed)
+    wrong_B = torch.rand(50, generator=generator) < 1 / 3
+    p_B = torch.rand(50, generator=generator) * torch.where(wrong_B, 0.3, 0.95) + 0.01
+    return {"p": p_B, "wrong": wrong_B}

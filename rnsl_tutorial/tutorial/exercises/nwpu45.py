@@ -1,0 +1,183 @@
+"""Self-checks of notebook 08.
+
+Shapes: N images, C classes.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnsl_tutorial import noise
+from rnsl_tutorial.evaluation import embedding as evaluate
+from rnsl_tutorial.tutorial.exercises.checking import Function, Slip, check
+
+Array = NDArray[Any]
+
+SHARES = np.array(
+    [
+        [0.50, 0.30, 0.20, 0.00],
+        [0.05, 0.60, 0.15, 0.20],
+        [0.40, 0.25, 0.25, 0.10],
+        [0.35, 0.00, 0.30, 0.35],
+    ]
+)
+"""One class that leads, one that leads far, one that is lost, one with a tie."""
+
+LABELS = np.array([0, 0, 0, 0, 1, 1, 2, 2, 2, 4, 4])
+PREDICTED = np.array([0, 0, 1, 4, 1, 1, 0, 2, 0, 2, 4])
+"""Five classes; of class 3 there is no image."""
+
+
+def check_margin(function: Function) -> None:
+    """Check a learner's margin(shares): right label minus most frequent wrong one, row by row.
+
+    Raises:
+        NotYetRightError: it returns something else.
+    """
+    check(
+        function,
+        right=noise.margins,
+        cases=[{"shares": SHARES}, {"shares": noise.label_dependent_transition("nwpu45", 0.7)}],
+        slips=[
+            Slip(
+                lambda shares: -noise.margins(shares),
+                "The sign is turned round: right label minus wrong one.",
+            ),
+            Slip(
+                lambda shares: np.diag(shares) - shares.max(axis=1),
+                "The maximum may be the right label itself. Look at the wrong labels alone: put "
+                "something small onto the diagonal of a copy first.",
+            ),
+            Slip(
+                lambda shares: noise.margins(shares.T),
+                "You look down the columns. Row i holds the labels around images of class i.",
+            ),
+            Slip(
+                lambda shares: 2 * np.diag(shares) - shares.sum(axis=1),
+                "You take away all wrong labels together. Each is a rival of its own: take away "
+                "the most frequent one.",
+            ),
+            Slip(
+                lambda shares: np.abs(noise.margins(shares)),
+                "A class whose wrong label leads has a margin below 0: leave the sign.",
+            ),
+            Slip(
+                lambda shares: noise.margins(shares) < 0,
+                "This says which classes are lost; return how far the right label leads.",
+            ),
+            Slip(
+                lambda shares: noise.margins(shares).min(),
+                "One number for each class is wanted: take the maximum with axis=1.",
+            ),
+        ],
+        praise="It needs the matrix and nothing else: no image, no training.",
+    )
+
+
+def check_class_accuracy(function: Function) -> None:
+    """Check a learner's class_accuracy(predicted, labels, num_classes); NaN for an empty class.
+
+    Raises:
+        NotYetRightError: it returns something else.
+    """
+    check(
+        function,
+        right=evaluate.class_accuracy,
+        cases=[
+            {"predicted": PREDICTED, "labels": LABELS, "num_classes": 5},
+            {"predicted": LABELS, "labels": LABELS, "num_classes": 6},
+        ],
+        slips=[
+            Slip(
+                lambda predicted, labels, num_classes: evaluate.class_accuracy(
+                    labels, predicted, num_classes
+                ),
+                "You divide by the images that are *called* the class. Divide by those that are of "
+                "the class.",
+            ),
+            Slip(
+                lambda predicted, labels, num_classes: np.nan_to_num(
+                    evaluate.class_accuracy(predicted, labels, num_classes)
+                ),
+                "A class without images has no accuracy: NaN, not 0. Zero would say that all of "
+                "them went wrong.",
+            ),
+            Slip(
+                lambda predicted, labels, num_classes: _counts(predicted, labels, num_classes),
+                "These are numbers of images; divide by the images of each class.",
+            ),
+            Slip(
+                lambda predicted, labels, num_classes: (
+                    _counts(predicted, labels, num_classes) / len(labels)
+                ),
+                "You divide by all images; divide by those of the class.",
+            ),
+            Slip(
+                lambda predicted, labels, num_classes: (predicted == labels).mean(),
+                "This is the accuracy over all images. One number for each class is wanted.",
+            ),
+            Slip(
+                lambda predicted, labels, num_classes: evaluate.class_accuracy(
+                    predicted, labels, num_classes
+                )[np.unique(labels)],
+                "A class is missing: return num_classes numbers, NaN where there is no image.",
+            ),
+        ],
+        praise="An average over all images hides what happens to a single class.",
+    )
+
+
+def check_most_say(function: Function) -> None:
+    """Check a learner's most_say(shares): the most frequent label of each row; a tie stays right.
+
+    Raises:
+        NotYetRightError: it returns something else.
+    """
+    check(
+        function,
+        right=_most_say,
+        cases=[{"shares": SHARES}, {"shares": noise.label_dependent_transition("nwpu45", 0.7)}],
+        slips=[
+            Slip(
+                lambda shares: shares.argmax(axis=1),
+                "In a row where a wrong label is exactly as frequent as the right one, keep the "
+                "class itself: give it the tie.",
+            ),
+            Slip(
+                lambda shares: _wrong(shares).argmax(axis=1),
+                "This is the most frequent *wrong* label. Where the right label leads, the class "
+                "keeps its own.",
+            ),
+            Slip(
+                lambda shares: shares.argmax(axis=0),
+                "You look down the columns. Row i holds the labels around images of class i.",
+            ),
+            Slip(
+                lambda shares: shares.max(axis=1),
+                "These are shares; return which label it is: argmax.",
+            ),
+            Slip(
+                lambda shares: np.arange(len(shares)),
+                "This says that every class keeps its label. Compare with the wrong ones.",
+            ),
+        ],
+        praise="Where it differs from the class itself, the class is eaten.",
+    )
+
+
+# ------------------------------------------------------------------ inside
+
+
+def _counts(predicted: Array, labels: Array, num_classes: int) -> Array:
+    return np.bincount(labels[predicted == labels], minlength=num_classes)
+
+
+def _wrong(shares: Array) -> Array:
+    wrong: Array = np.where(np.eye(len(shares), dtype=bool), -np.inf, shares)
+    return wrong
+
+
+def _most_say(shares: Array) -> Array:
+    own: Array = np.arange(len(shares))
+    return np.where(noise.margins(shares) < 0, _wrong(shares).argmax(axis=1), own)

@@ -1,0 +1,196 @@
+"""Self-checks of notebook 06.
+
+Shapes: N images, C classes, D embedding dimensions, E epochs.
+"""
+
+import numpy as np
+import torch
+from torch.nn.functional import normalize
+
+from rnsl_tutorial.tutorial.exercises.checking import Function, Slip, check
+
+_COSINES_NC = torch.tensor(
+    [
+        [0.9, 0.1, 0.2], [0.2, 0.8, 0.3], [0.7, 0.1, 0.6], [0.1, 0.3, 0.9],
+        [0.6, 0.7, 0.1], [0.2, 0.9, 0.1], [0.8, 0.2, 0.3], [0.3, 0.2, 0.7],
+    ]
+)  # fmt: skip
+_LABELS = torch.tensor([0, 0, 2, 2, 1, 1, 2, 0])
+_WRONG = torch.tensor([False, True, True, False, True, False, True, True])
+_PROTOTYPES = torch.eye(3, 4) * torch.tensor([[3.0], [0.5], [1.0]])  # of unequal length
+_EMBEDDINGS = torch.cat([_COSINES_NC, torch.full((8, 1), 0.3)], dim=1)
+
+
+def check_memorized_share(function: Function) -> None:
+    """Check a learner's memorized_share(embeddings, prototypes, given, wrong).
+
+    Raises:
+        NotYetRightError: it returns something else.
+    """
+    embeddings, prototypes = normalize(_EMBEDDINGS), _PROTOTYPES
+    check(
+        function,
+        right=_memorized,
+        cases=[
+            {"embeddings": embeddings, "prototypes": prototypes, "given": _LABELS, "wrong": wrong}
+            for wrong in (_WRONG, _WRONG.roll(1), _WRONG.roll(3))
+        ],
+        slips=[
+            Slip(
+                lambda embeddings, prototypes, given, wrong: _at(
+                    embeddings, prototypes, given
+                ).mean(),
+                "This is the share of all images; take those with a wrong label only.",
+            ),
+            Slip(
+                lambda embeddings, prototypes, given, wrong: _at(embeddings, prototypes, given)[
+                    ~wrong
+                ].mean(),
+                "These are the right labels, the ones that are learned; take those that are wrong.",
+            ),
+            Slip(
+                lambda embeddings, prototypes, given, wrong: (
+                    1 - _memorized(embeddings, prototypes, given, wrong)
+                ),
+                "This is the share that is not memorized.",
+            ),
+            Slip(
+                lambda embeddings, prototypes, given, wrong: (
+                    (_at(embeddings, prototypes, given) * wrong).sum() / len(given)
+                ),
+                "Divide by the number of wrong labels, not by that of all images.",
+            ),
+            Slip(
+                lambda embeddings, prototypes, given, wrong: (
+                    ((embeddings @ prototypes.T).argmax(1) == given)[wrong].float().mean()
+                ),
+                "Nearest means by cosine: bring the prototypes to unit length first "
+                "(normalize(prototypes, dim=1)).",
+            ),
+            Slip(
+                lambda embeddings, prototypes, given, wrong: _at(embeddings, prototypes, given)[
+                    wrong
+                ].sum(),
+                "This is a number of images; a share is a mean.",
+            ),
+        ],
+        praise="It is the curve of the dashboard. Only who knows the wrong labels can draw it.",
+    )
+
+
+def check_images_per_second(function: Function) -> None:
+    """Check a learner's images_per_second(images, seconds), a median after a warm-up.
+
+    Raises:
+        NotYetRightError: it returns something else.
+    """
+    check(
+        function,
+        right=_images_per_second,
+        cases=[
+            {"images": 840, "seconds": np.array([9.0, 1.4, 1.2, 1.3, 4.0, 1.25])},
+            {"images": 256, "seconds": np.array([0.9, 0.32, 0.4, 0.25])},
+            {"images": 100, "seconds": np.array([0.1, 0.5])},
+        ],
+        slips=[
+            Slip(
+                lambda images, seconds: images / np.median(seconds),
+                "The first epoch is a warm-up and does not count: seconds[1:].",
+            ),
+            Slip(
+                lambda images, seconds: images / np.mean(seconds[1:]),
+                "One slow epoch moves the mean a lot; take the median.",
+            ),
+            Slip(
+                lambda images, seconds: np.mean(images / seconds[1:]),
+                "One slow epoch moves the mean; take the median.",
+            ),
+            Slip(
+                lambda images, seconds: images / np.mean(seconds),
+                "Leave the first epoch out (a warm-up), and take the median, not the mean.",
+            ),
+            Slip(
+                lambda images, seconds: np.median(seconds[1:]) / images,
+                "These are seconds per image; turn the fraction over.",
+            ),
+            Slip(
+                lambda images, seconds: images / seconds[1:],
+                "This is one number for each epoch; return their median.",
+            ),
+            Slip(
+                lambda images, seconds: images * len(seconds[1:]) / np.median(seconds[1:]),
+                "The seconds are of one epoch, and so are the images: do not count all epochs.",
+            ),
+        ],
+        praise="A median after a warm-up: one disturbed epoch changes nothing.",
+    )
+
+
+def check_last_safe_epoch(function: Function) -> None:
+    """Check a learner's last_safe_epoch(believed, rate): before more is believed than can be right.
+
+    Raises:
+        NotYetRightError: it returns something else.
+    """
+    cases = [
+        {"believed": np.array([0.1, 0.4, 0.55, 0.59, 0.7, 0.9, 0.98]), "rate": 0.4},
+        {"believed": np.array([0.3, 0.5, 0.72, 0.69, 0.8]), "rate": 0.3},
+        {"believed": np.array([0.2, 0.45, 0.6, 0.75]), "rate": 0.5},
+        {"believed": np.array([0.2, 0.3, 0.35]), "rate": 0.4},
+    ]
+    check(
+        function,
+        right=_last_safe_epoch,
+        cases=cases,
+        slips=[
+            Slip(
+                lambda believed, rate: _last_safe_epoch(believed, rate) - 1,
+                "This is the position in the array, which begins at 0; epochs begin at 1.",
+            ),
+            Slip(
+                lambda believed, rate: _last_safe_epoch(believed, rate) + 1,
+                "In this epoch too much is believed already; return the one before it.",
+            ),
+            Slip(
+                lambda believed, rate: _last_safe_epoch(believed, 1 - rate),
+                "rate is the share of wrong labels; those that can be right are 1 - rate.",
+            ),
+            Slip(
+                lambda believed, rate: int(np.flatnonzero(believed <= 1 - rate)[-1]) + 1,
+                "A later epoch may fall below the line again; the first one above it counts.",
+            ),
+            Slip(
+                lambda believed, rate: int(np.argmax(believed > 1 - rate)),
+                "Where no epoch is above the line, all are safe: return the last one, "
+                "len(believed).",
+            ),
+            Slip(
+                lambda believed, rate: int(np.argmax(believed)) + 1,
+                "The most is believed at the end, when the wrong labels are memorized.",
+            ),
+        ],
+        praise="No true label was needed, only the rate: a bound, not a guess.",
+    )
+
+
+# ------------------------------------------------------------------ the right answers
+
+
+def _at(embeddings: torch.Tensor, prototypes: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+    nearest_N = (embeddings @ normalize(prototypes, dim=1).T).argmax(dim=1)
+    return (nearest_N == given).float()
+
+
+def _memorized(
+    embeddings: torch.Tensor, prototypes: torch.Tensor, given: torch.Tensor, wrong: torch.Tensor
+) -> torch.Tensor:
+    return _at(embeddings, prototypes, given)[wrong].mean()
+
+
+def _images_per_second(images: int, seconds: np.ndarray) -> float:
+    return float(np.median(images / seconds[1:]))
+
+
+def _last_safe_epoch(believed: np.ndarray, rate: float) -> int:
+    above = np.flatnonzero(believed > 1 - rate)
+    return int(above[0]) if len(above) else len(believed)

@@ -1,0 +1,272 @@
+"""Self-checks of notebook 09.
+
+Shapes: N images, K neighbors.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnsl_tutorial.evaluation import embedding as evaluate
+from rnsl_tutorial.tutorial.exercises.checking import (
+    UNSOLVED,
+    Function,
+    NotYetRightError,
+    Slip,
+    check,
+    say,
+    telling_what_stops,
+)
+
+TRUE_NEIGHBORS = np.array([[1, 2, 3], [0, 2, 4], [1, 0, 5], [4, 5, 0], [3, 5, 1], [4, 3, 2]])
+MAP_NEIGHBORS = np.array([[2, 1, 4], [3, 4, 5], [0, 1, 5], [5, 0, 1], [2, 0, 1], [3, 4, 1]])
+GIVEN = np.array([3, 3, 7, 7, 3, 5])
+FEWEST = 5  # images that a selection needs to be judged
+
+
+class Statement(NamedTuple):
+    """Something that people read from a map: what it is, whether one may, and what showed it."""
+
+    text: str
+    may: bool
+    reason: str
+
+
+STATEMENTS = {
+    "neighbours": Statement(
+        "Two images side by side on the map are probably alike for the network.",
+        True,
+        "Trustworthiness is far above chance: who is near on the map is mostly near in all "
+        "dimensions.",
+    ),
+    "distances": Statement(
+        "Two clusters far apart on the map are more different than two that lie close.",
+        False,
+        "Another seed moved the clusters, and the embedding was the same.",
+    ),
+    "sizes": Statement(
+        "A class that takes more room on the map varies more.",
+        False,
+        "A class that was shrunk tenfold takes about as much room as before.",
+    ),
+    "clumps": Statement(
+        "Where the map shows clumps, the data has groups.",
+        False,
+        "Noise without any group made clumps, with a small n_neighbors.",
+    ),
+    "accuracy": Statement(
+        "A map with clearer clusters belongs to a more accurate network.",
+        False,
+        "n_neighbors and min_dist made clear clusters and blurred ones of one and the same "
+        "network.",
+    ),
+    "odd colours": Statement(
+        "An image whose given label differs from all those around it is worth a look.",
+        True,
+        "The given labels around an image on the map told many of the wrong labels.",
+    ),
+}
+"""The statements of `check_may_be_read`, by name."""
+
+
+def check_neighbor_overlap(function: Function) -> None:
+    """Check a learner's neighbor_overlap(true_neighbors, map_neighbors), a share in [0, 1].
+
+    Raises:
+        NotYetRightError: it returns something else.
+    """
+    check(
+        function,
+        right=_overlap,
+        cases=[
+            {"true_neighbors": TRUE_NEIGHBORS, "map_neighbors": MAP_NEIGHBORS},
+            {"true_neighbors": TRUE_NEIGHBORS[:4, :2], "map_neighbors": MAP_NEIGHBORS[:4, :2]},
+            {"true_neighbors": TRUE_NEIGHBORS, "map_neighbors": TRUE_NEIGHBORS[:, ::-1]},
+        ],
+        slips=[
+            Slip(
+                lambda true_neighbors, map_neighbors: (true_neighbors == map_neighbors).mean(),
+                "You compare place by place. The order does not matter: count who is in both rows.",
+            ),
+            Slip(
+                lambda true_neighbors, map_neighbors: np.isin(true_neighbors, map_neighbors).mean(),
+                "You look for a neighbour among the neighbours of all images; look into the row of "
+                "the same image.",
+            ),
+            Slip(
+                lambda true_neighbors, map_neighbors: (
+                    _overlap(true_neighbors, map_neighbors) * true_neighbors.shape[1]
+                ),
+                "That is how many neighbours are shared; divide by how many there are, K.",
+            ),
+            Slip(
+                lambda true_neighbors, map_neighbors: (
+                    _overlap(true_neighbors, map_neighbors) * true_neighbors.size
+                ),
+                "That is the number of all shared neighbours; divide by N times K.",
+            ),
+            Slip(
+                lambda true_neighbors, map_neighbors: (
+                    _overlap(true_neighbors, map_neighbors) * len(true_neighbors)
+                ),
+                "Take the mean over the images, not the sum.",
+            ),
+            Slip(
+                lambda true_neighbors, map_neighbors: np.mean(
+                    [
+                        len(set(a) & set(b)) / len(set(a) | set(b))
+                        for a, b in zip(true_neighbors, map_neighbors, strict=True)
+                    ]
+                ),
+                "You divide by all that are in one row or the other; divide by K.",
+            ),
+            Slip(
+                lambda true_neighbors, map_neighbors: 1 - _overlap(true_neighbors, map_neighbors),
+                "That is the share that is lost; return the share that is kept.",
+            ),
+        ],
+        praise="1 would be a perfect map. By chance it is K / N.",
+    )
+
+
+def check_doubt(function: Function) -> None:
+    """Check a learner's doubt(neighbors, given): the share of neighbors with another given label.
+
+    Raises:
+        NotYetRightError: it returns something else.
+    """
+    check(
+        function,
+        right=_doubt,
+        cases=[
+            {"neighbors": TRUE_NEIGHBORS, "given": GIVEN},
+            {"neighbors": MAP_NEIGHBORS[:, :2], "given": GIVEN[::-1].copy()},
+        ],
+        slips=[
+            Slip(
+                lambda neighbors, given: 1 - _doubt(neighbors, given),
+                "That is the share that agrees; doubt is the share that has another label.",
+            ),
+            Slip(
+                lambda neighbors, given: _doubt(neighbors, given) * neighbors.shape[1],
+                "That is how many have another label; return a share between 0 and 1.",
+            ),
+            Slip(
+                lambda neighbors, given: _doubt(neighbors, given).mean(),
+                "That is one number for all images; return one for each: mean(axis=1).",
+            ),
+            Slip(
+                lambda neighbors, given: (given[neighbors] != given[:, None]).mean(axis=0),
+                "That is a mean over the images; take it over the neighbours, axis=1.",
+            ),
+            Slip(
+                lambda neighbors, given: (neighbors != given[:, None]).mean(axis=1),
+                "You compare places with labels: given[neighbors] are the neighbours' labels.",
+            ),
+            Slip(
+                lambda neighbors, given: given[neighbors[:, 0]] != given,
+                "You ask the nearest neighbour alone; ask all of them.",
+            ),
+            Slip(
+                lambda neighbors, given: (given[neighbors] != given[:, None]).any(axis=1),
+                "That says whether one of them has another label; return which share has.",
+            ),
+        ],
+        praise="No true label is used: you can do this with an archive of your own.",
+    )
+
+
+def check_may_be_read(function: Function) -> None:
+    """Check a learner's may_be_read(): for each name in STATEMENTS, True or False.
+
+    Raises:
+        NotYetRightError: names that are not those of STATEMENTS, or a wrong answer.
+    """
+    try:
+        with telling_what_stops("nothing"):
+            answers = function()
+    except NotImplementedError:
+        say(UNSOLVED)
+        return
+    if not isinstance(answers, dict) or set(answers) != set(STATEMENTS):
+        raise NotYetRightError(
+            f"Return a dict with these names: {', '.join(map(repr, STATEMENTS))}, each with True "
+            "or False."
+        )
+    for name, statement in STATEMENTS.items():
+        if bool(answers[name]) != statement.may:
+            verdict = "one may read that" if statement.may else "one may not read that"
+            raise NotYetRightError(f"{name!r}: {verdict}. {statement.reason}")
+    say("Right. Neighbourhoods may be read from a map, and hardly anything else.")
+
+
+def compare_doubt(
+    function: Function,
+    neighbors: Mapping[str, NDArray[np.int64]],
+    given: NDArray[Any],
+    wrong: NDArray[np.bool_],
+) -> None:
+    """Say how well a learner's doubt(neighbors, given) finds the wrong labels.
+
+    Args:
+        function: the learner's.
+        neighbors: by where they were searched, int [N, K].
+        given: [N], the given labels.
+        wrong: bool [N], which of them are wrong.
+    """
+    try:
+        for where, near_NK in neighbors.items():
+            found = evaluate.flip_detection(function(near_NK, given), wrong, wrong)
+            say(f"neighbours {where:18} AUROC {found.auroc:.3f}")
+    except NotImplementedError:
+        say("After exercise 2 is solved, this cell tells how well your function finds them.")
+
+
+def judge_selection(
+    selected: Sequence[int], wrong: NDArray[np.bool_], p: NDArray[Any], given: NDArray[Any]
+) -> None:
+    """Say how many wrong labels an eye has found, beside as many images found by p.
+
+    Of what is selected, the images whose given label is not the most frequent one count as picked.
+
+    Args:
+        selected: places of images, such as ``explorer.selected``.
+        wrong: bool [N], which labels are wrong.
+        p: [N], probability of the given label.
+        given: [N], the given labels.
+    """
+    if len(selected) < FEWEST:
+        say(
+            f"{len(selected)} images are selected. Drag a rectangle around a cluster on a map of "
+            "the first explorer, then run this cell again."
+        )
+        return
+    chosen = np.asarray(selected)
+    usual = np.bincount(given[chosen]).argmax()
+    picked = chosen[given[chosen] != usual]
+    by_p = chosen[np.argsort(p[chosen], kind="stable")[: len(picked)]]
+    say(
+        f"{len(chosen)} images are selected, {wrong[chosen].sum()} with a wrong label. "
+        f"{len(picked)} differ from the most frequent label.\n"
+        f"By eye: {_found(picked, wrong, chosen)}\n"
+        f"By p:   {_found(by_p, wrong, chosen)}"
+    )
+
+
+def _found(picked: NDArray[Any], wrong: NDArray[np.bool_], chosen: NDArray[Any]) -> str:
+    flagged = np.isin(chosen, picked)
+    found = evaluate.flip_detection(np.zeros(len(chosen)), wrong[chosen], flagged)
+    return f"precision {found.precision:.0%}, recall {found.recall:.0%}."
+
+
+def _overlap(true_neighbors: NDArray[Any], map_neighbors: NDArray[Any]) -> np.floating[Any]:
+    shared_NKK = true_neighbors[:, :, None] == map_neighbors[:, None, :]
+    share: np.floating[Any] = shared_NKK.any(axis=2).mean()
+    return share
+
+
+def _doubt(neighbors: NDArray[Any], given: NDArray[Any]) -> NDArray[np.floating[Any]]:
+    share: NDArray[np.floating[Any]] = (given[neighbors] != given[:, None]).mean(axis=1)
+    return share

@@ -1,0 +1,243 @@
+"""Self-checks of notebook 05.
+
+Shapes: N images.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnsl_tutorial.evaluation import embedding as evaluate
+from rnsl_tutorial.tutorial.exercises.checking import (
+    UNSOLVED,
+    Function,
+    NotYetRightError,
+    Slip,
+    check,
+    say,
+    telling_what_stops,
+)
+
+LOG_P = np.log(np.array([0.9, 0.5, 0.2, 0.001, 0.7, 1.0, 0.3, 0.95]))
+KEPT = np.array([True, True, False, False, False, True, True, False, True, True])
+WRONG = np.array([False, False, True, True, False, True, False, True, False, True])
+
+
+def check_keep_mask(function: Function) -> None:
+    """Check a learner's keep_mask(log_p, k): True where p > k, the images that stay.
+
+    Raises:
+        NotYetRightError: it returns something else.
+    """
+    upside_down = (
+        "It keeps the images that should go: True stands for an image that stays, and those have a "
+        "large p (a small loss)."
+    )
+    check(
+        function,
+        right=lambda log_p, k: log_p > np.log(k),
+        cases=[{"log_p": LOG_P, "k": k} for k in (0.5, 0.2, 0.9)],
+        slips=[
+            Slip(
+                lambda log_p, k: log_p > k,
+                "Nobody is kept: log p is at most 0. It is compared with np.log(k), not with k.",
+            ),
+            Slip(
+                lambda log_p, k: log_p >= np.log(k),
+                "An image with p = k exactly is left out: write > in place of >=.",
+            ),
+            Slip(lambda log_p, k: log_p <= np.log(k), upside_down),
+            Slip(lambda log_p, k: log_p < np.log(k), upside_down),
+            Slip(
+                lambda log_p, k: np.exp(log_p) > np.log(k),
+                "p is compared with log k: both sides with a log, or both without.",
+            ),
+            Slip(lambda log_p, k: -log_p > k, upside_down + " And take the log of k, too."),
+            Slip(
+                lambda log_p, k: log_p > np.log10(k),
+                "log p is a natural logarithm: np.log(k), not np.log10(k).",
+            ),
+            Slip(
+                lambda log_p, k: np.flatnonzero(log_p > np.log(k)),
+                "These are the places of the images; return one True or False for each image.",
+            ),
+            Slip(
+                lambda log_p, k: log_p[log_p > np.log(k)],
+                "These are the values that stay; return one True or False for each image.",
+            ),
+            Slip(lambda log_p, k: log_p > np.log(0.5), "k is not always 0.5: write k."),
+        ],
+        praise="It is all of pruning: no q, no true label, one comparison for each image.",
+    )
+
+
+def check_precision_recall(function: Function) -> None:
+    """Check a learner's precision_recall(kept, wrong) of "left out" as a finder of wrong labels.
+
+    Raises:
+        NotYetRightError: it returns something else.
+    """
+    check(
+        function,
+        right=_precision_recall,
+        cases=[
+            {"kept": KEPT, "wrong": WRONG},
+            {"kept": WRONG, "wrong": KEPT},
+            {"kept": ~KEPT[:7], "wrong": WRONG[:7]},
+        ],
+        slips=[
+            Slip(
+                lambda kept, wrong: _precision_recall(kept, wrong)[::-1],
+                "The two have changed places: precision divides by the images left out, recall by "
+                "the wrong labels.",
+            ),
+            Slip(
+                lambda kept, wrong: _precision_recall(~kept, wrong),
+                "You look at the images that are kept; what finds wrong labels is ~kept.",
+            ),
+            Slip(
+                lambda kept, wrong: _precision_recall(~kept, ~wrong),
+                "You look for right labels among the images that are kept; count the wrong labels "
+                "among those left out.",
+            ),
+            Slip(
+                lambda kept, wrong: (
+                    (~kept & wrong).sum() / kept.size,
+                    (~kept & wrong).sum() / kept.size,
+                ),
+                "You divide by all images: precision divides by those left out, recall by those "
+                "with a wrong label.",
+            ),
+            Slip(
+                lambda kept, wrong: (
+                    _precision_recall(kept, wrong)[0],
+                    (~kept & wrong).sum() / kept.size,
+                ),
+                "Precision is right. Recall divides by the number of wrong labels, not by all.",
+            ),
+            Slip(
+                lambda kept, wrong: (
+                    _precision_recall(kept, wrong)[0],
+                    (~kept & wrong).sum() / (~wrong).sum(),
+                ),
+                "Precision is right. Recall divides by the wrong labels, not by the right ones.",
+            ),
+            Slip(
+                lambda kept, wrong: (
+                    (~kept | wrong).sum() / (~kept).sum(),
+                    (~kept | wrong).sum() / wrong.sum(),
+                ),
+                "~kept | wrong: left out, or wrong. Found are those that are both, ~kept & wrong.",
+            ),
+            Slip(
+                lambda kept, wrong: (
+                    _precision_recall(kept, wrong)[0],
+                    (kept & wrong).sum() / wrong.sum(),
+                ),
+                "Precision is right. This recall counts the wrong labels that are kept, those that "
+                "are missed; count those that are left out.",
+            ),
+            Slip(
+                lambda kept, wrong: 100 * _precision_recall(kept, wrong),
+                "These are percent; return shares between 0 and 1.",
+            ),
+            Slip(
+                lambda kept, wrong: (~kept).sum() / wrong.sum(),
+                "This compares two numbers of images; count those that are left out and wrong, "
+                "~kept & wrong, and return two shares.",
+            ),
+            Slip(
+                lambda kept, wrong: _precision_recall(kept, wrong)[0],
+                "This is the precision; return the recall, too: return precision, recall.",
+            ),
+        ],
+        praise="Only who knows the wrong labels can compute this. You will need it to judge a "
+        "rule, never inside one.",
+    )
+
+
+def check_choose_k(
+    function: Function,
+    log_p: NDArray[Any],
+    flipped: NDArray[np.bool_],
+    measured: Mapping[float, float],
+) -> None:
+    """Try a learner's rule choose_k(log_p) on a run, and say what its threshold does there.
+
+    There is no single right rule: only one that gives no threshold, or that depends on the order of
+    the images, is refused.
+
+    Args:
+        function: the learner's; sees log_p alone.
+        log_p: float [N], of one moment of a run.
+        flipped: bool [N], which labels are wrong; used to judge, after the rule has spoken.
+        measured: by k, the accuracy that whole runs reached; may be empty.
+
+    Raises:
+        NotYetRightError: the rule gives no number in (0, 1), or depends on the order.
+    """
+    try:
+        k, again = _chosen(function, log_p), _chosen(function, log_p[::-1])
+    except NotImplementedError:
+        say(UNSOLVED)
+        return
+    if not np.isclose(k, again):
+        raise NotYetRightError(
+            f"With the images in another order the rule gives {again:.3g} in place of {k:.3g}: it "
+            "may depend on the values of p only."
+        )
+    say(f"{_judged(k, log_p, flipped)}\n{_beside(k, measured)}")
+
+
+# ------------------------------------------------------------------ inside
+
+
+def _precision_recall(
+    kept: NDArray[np.bool_], wrong: NDArray[np.bool_]
+) -> NDArray[np.floating[Any]]:
+    found = evaluate.flip_detection(np.zeros(len(kept)), wrong, ~kept)
+    return np.array([found.precision, found.recall])
+
+
+def _chosen(function: Function, log_p: NDArray[Any]) -> float:
+    with telling_what_stops("log_p"):
+        answer = function(log_p.copy())
+    if answer is None:
+        raise NotYetRightError("Your rule returns None: is the `return` missing?")
+    if np.size(answer) > 1:
+        raise NotYetRightError(
+            f"Your rule gives {np.size(answer)} values; return one number, k, and no mask."
+        )
+    try:
+        k = float(answer)
+    except (TypeError, ValueError) as error:
+        raise NotYetRightError(f"Your rule gives {answer!r}; one number is needed.") from error
+    if k < 0:
+        raise NotYetRightError(f"Your rule gives {k:.3g}: is it a log? Return k, not log k.")
+    if not 0 < k < 1:
+        raise NotYetRightError(f"Your rule gives {k:.3g}; a threshold on p lies between 0 and 1.")
+    return k
+
+
+def _judged(k: float, log_p: NDArray[Any], flipped: NDArray[np.bool_]) -> str:
+    left_out = log_p <= np.log(k)
+    if not left_out.any():
+        return f"Your rule gives k = {k:.2f}: nobody is left out."
+    found = evaluate.flip_detection(-log_p, flipped, left_out)
+    text = f"Your rule gives k = {k:.2f}: {left_out.mean():.1%} of the images are left out"
+    if not flipped.any():
+        return f"{text}, and all of their labels are right."
+    return f"{text}, precision {found.precision:.1%}, recall {found.recall:.1%}."
+
+
+def _beside(k: float, measured: Mapping[float, float]) -> str:
+    if not measured:
+        return "No whole runs were measured with this noise."
+    nearest = min(measured, key=lambda other: abs(other - k))
+    best = max(measured, key=lambda other: measured[other])
+    return (
+        f"Whole runs with the nearest measured k, {nearest:g}: accuracy {measured[nearest]:.1%}; "
+        f"with the best one, {best:g}: {measured[best]:.1%}."
+    )

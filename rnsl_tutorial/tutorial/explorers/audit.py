@@ -1,0 +1,310 @@
+"""The explorer of an audit: whom a threshold on the doubt flags, and how many of them are wrong.
+
+Shapes: N images, C classes, K thresholds, B bins, L classes shown.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from rnsl_tutorial.tutorial import plots
+from rnsl_tutorial.tutorial.explorers.base import Choice, Explorer, module, number_control, packed
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Integers = NDArray[np.int64]
+
+EDGES = np.arange(51) / 50
+THRESHOLDS = np.array([*(np.arange(100) / 100), 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999])
+"""Closer near 1, where the doubts of wrong labels crowd."""
+HALF = 50  # the place of the threshold 0.5
+CLASSES_SHOWN = 16
+ESTIMATED = ("precision", "recall", "low", "high")
+CURVES = (*ESTIMATED, "true precision", "true recall", "share flagged")
+
+
+class Estimate(Protocol):
+    """Estimates over ascending thresholds, as `audit.PrecisionEstimate`; float [T] each."""
+
+    @property
+    def thresholds(self) -> NDArray[Any]: ...  # noqa: D102
+    @property
+    def precision(self) -> NDArray[Any]: ...  # noqa: D102
+    @property
+    def recall(self) -> NDArray[Any]: ...  # noqa: D102
+    @property
+    def low(self) -> NDArray[Any]: ...  # noqa: D102
+    @property
+    def high(self) -> NDArray[Any]: ...  # noqa: D102
+
+
+class _Shown(NamedTuple):
+    """What stands in the table.
+
+    Attributes:
+        right: [B], images over the doubt, those with a wrong label left out where these are known.
+        wrong: [B], images with a wrong label; 0 where not known.
+        flagged: [K], images at or above each threshold.
+        curves: [7, K], see CURVES; NaN where there is none.
+        order: [L], the classes shown.
+        class_flagged: [K, L], share of the images given each class that is flagged.
+        class_estimated: [L], estimated share of wrong labels; NaN where there is none.
+        class_true: [L], their true share; NaN where it is not known.
+    """
+
+    right: Floats
+    wrong: Floats
+    flagged: Integers
+    curves: Floats
+    order: Integers
+    class_flagged: Floats
+    class_estimated: Floats
+    class_true: Floats
+
+
+class AuditExplorer(Explorer):
+    """A threshold that moves through the doubts of an archive.
+
+    Flagged are the images whose doubt is at least the threshold. What the audit estimates stands
+    beside the truth, where that is known.
+
+    Attributes:
+        threshold: on the doubt, 0 (all images are flagged) to 0.9999.
+    """
+
+    _esm = module("widgets.js", "chart.js", "audit.js")
+
+    threshold = Choice().tag(sync=True)
+
+    def __init__(
+        self,
+        doubt: ArrayLike,
+        labels: ArrayLike,
+        class_names: Sequence[str],
+        *,
+        wrong: ArrayLike | None = None,
+        estimate: Estimate | None = None,
+        class_noise: ArrayLike | None = None,
+        threshold: float = 0.5,
+    ) -> None:
+        """Sort the images by their doubt, and show them.
+
+        Args:
+            doubt: float [N] in [0, 1], as `doubt.Scores.doubt`.
+            labels: int [N] in [0, C), the given ones.
+            class_names: C names.
+            wrong: bool [N], which labels are wrong, where that is known.
+            estimate: of precision and recall, where there is one.
+            class_noise: float [C], estimated share of wrong labels among the images given a class.
+            threshold: to begin with.
+
+        Raises:
+            ValueError: shapes that disagree, or values out of range.
+            traitlets.TraitError: a threshold that the control does not have.
+        """
+        doubt_N, labels_N, wrong_N = _checked(doubt, labels, len(class_names), wrong)
+        noise_C = _checked_noise(class_noise, len(class_names))
+        self._shown = _count(doubt_N, labels_N, wrong_N, estimate, noise_C)
+        self._names = [class_names[c] for c in self._shown.order]
+        self._is_known = wrong_N is not None
+        controls = {
+            "threshold": number_control("Threshold on the doubt", THRESHOLDS, "{:g}", snaps=True)
+        }
+        told = [_sentence(self._shown, k, len(doubt_N)) for k in range(len(THRESHOLDS))]
+        super().__init__(controls, self._handed(told), {"threshold": threshold})
+
+    def figure(self) -> Figure:
+        """Return the picture that is shown now as a static figure."""
+        shown, k = self._shown, self.place("threshold")
+        classes = plots.ClassShares(
+            self._names, shown.class_flagged[k], shown.class_estimated, shown.class_true
+        )
+        return plots.threshold_on_doubt(
+            _counts(shown), THRESHOLDS, dict(zip(CURVES, shown.curves, strict=True)), classes,
+            (self._count_axis(), _class_axes(shown)[1]),
+            place=k, is_known=self._is_known, title=self._table["told"][k],
+        )  # fmt: skip
+
+    def _count_axis(self) -> plots.Axis:
+        shown = self._shown
+        both = plots.mirrored_axis(float(max(shown.right.max(), shown.wrong.max())))
+        return both if self._is_known else _upper_half(both)
+
+    def _handed(self, told: list[str]) -> dict[str, Any]:
+        """What the ES module looks up: see the type ``Table`` in ``static/audit.js``."""
+        shown = self._shown
+        x_classes, y_classes = _class_axes(shown)
+        return {
+            "edges": packed(EDGES),
+            "heights": packed(plots.mirrored(_counts(shown))),
+            "thresholds": packed(THRESHOLDS),
+            "curves": packed(shown.curves),
+            "names": self._names,
+            "class_flagged": packed(shown.class_flagged),
+            "class_estimated": packed(shown.class_estimated),
+            "class_true": packed(shown.class_true),
+            "told": told,
+            "known": self._is_known,
+            "estimated": bool(np.isfinite(shown.curves[:2]).any()),
+            "class_noise": bool(np.isfinite(shown.class_estimated).any()),
+            "axes": {
+                "doubt": plots.DOUBT_AXIS._asdict(),
+                "counts": self._count_axis()._asdict(),
+                "threshold": plots.THRESHOLD_AXIS._asdict(),
+                "share": plots.SHARE_AXIS._asdict(),
+                "classes": x_classes._asdict(),
+                "class_share": y_classes._asdict(),
+            },
+            "labels": {"right": plots.RIGHT._asdict(), "wrong": plots.WRONG._asdict()},
+            "flagged_color": plots.FLAGGED_COLOR,
+            "true_dash": plots.TRUE_DASH,
+            "measures": [plots.MEASURE_STYLES[name]._asdict() for name in CURVES[:2]],
+        }
+
+
+# ------------------------------------------------------------------ counting
+
+
+def _count(
+    doubt_N: Floats,
+    labels_N: Integers,
+    wrong_N: Bools | None,
+    estimate: Estimate | None,
+    noise_C: Floats,
+) -> _Shown:
+    is_wrong_N = np.zeros(len(doubt_N), dtype=bool) if wrong_N is None else wrong_N
+    flagged_KC = _flagged_by_class(doubt_N, labels_N, len(noise_C))
+    given_C = np.bincount(labels_N, minlength=len(noise_C))
+    true_2K = _true_curves(doubt_N, wrong_N, flagged_KC.sum(axis=1))
+    share_1K = flagged_KC.sum(axis=1)[None] / len(doubt_N)
+    share_KC = _share(flagged_KC, given_C)
+    true_C = np.full(len(noise_C), np.nan)
+    if wrong_N is not None:
+        true_C = _share(np.bincount(labels_N[wrong_N], minlength=len(noise_C)), given_C)
+    doubtful_C = np.where(np.isnan(noise_C), share_KC[HALF], noise_C)
+    order_L = np.argsort(-doubtful_C, kind="stable")[:CLASSES_SHOWN]
+    return _Shown(
+        _histogram(doubt_N[~is_wrong_N]),
+        _histogram(doubt_N[is_wrong_N]),
+        flagged_KC.sum(axis=1),
+        np.concatenate([_estimated_curves(estimate), true_2K, share_1K]),
+        order_L,
+        share_KC[:, order_L],
+        noise_C[order_L],
+        true_C[order_L],
+    )
+
+
+def _flagged_by_class(doubt_N: Floats, labels_N: Integers, num_classes: int) -> Integers:
+    """How many images of each given class lie at or above each threshold, [K, C]."""
+    rows = [np.bincount(labels_N[doubt_N >= t], minlength=num_classes) for t in THRESHOLDS]
+    return np.stack(rows)
+
+
+def _true_curves(doubt_N: Floats, wrong_N: Bools | None, flagged_K: Integers) -> Floats:
+    if wrong_N is None:
+        return np.full((2, len(THRESHOLDS)), np.nan)
+    found_K = np.array([(doubt_N[wrong_N] >= t).sum() for t in THRESHOLDS])
+    return np.stack([_share(found_K, flagged_K), _share(found_K, wrong_N.sum())])
+
+
+def _estimated_curves(estimate: Estimate | None) -> Floats:
+    """The estimates at our thresholds, [4, K]; NaN outside of theirs."""
+    if estimate is None:
+        return np.full((len(ESTIMATED), len(THRESHOLDS)), np.nan)
+    curves, at = [getattr(estimate, name) for name in ESTIMATED], estimate.thresholds
+    return np.stack([np.interp(THRESHOLDS, at, ys, left=np.nan, right=np.nan) for ys in curves])
+
+
+def _histogram(doubt: Floats) -> Floats:
+    return np.histogram(doubt, EDGES)[0].astype(np.float64)
+
+
+def _share(part: ArrayLike, whole: ArrayLike) -> Floats:
+    """Part over whole; NaN where the whole is 0."""
+    parts, wholes = np.broadcast_arrays(np.asarray(part, float), np.asarray(whole, float))
+    share = np.full(parts.shape, np.nan)
+    np.divide(parts, wholes, out=share, where=wholes > 0)
+    return share
+
+
+def _counts(shown: _Shown) -> plots.LabelCounts:
+    return plots.LabelCounts(EDGES, shown.right, shown.wrong)
+
+
+# ------------------------------------------------------------------ what is shown and said
+
+
+def _upper_half(both: plots.Axis) -> plots.Axis:
+    pairs = [(t, text) for t, text in zip(both.ticks, both.texts, strict=True) if t >= 0]
+    ticks, texts = zip(*pairs, strict=True)
+    return both._replace(range=(0.0, both.range[1]), ticks=ticks, texts=texts)
+
+
+def _class_axes(shown: _Shown) -> tuple[plots.Axis, plots.Axis]:
+    """Classes to the right; upwards shares, up to what can be wrong or flagged at 0.5."""
+    seen = [shown.class_flagged[HALF], shown.class_estimated, shown.class_true]
+    top = min(1.0, 1.25 * float(np.nanmax(np.concatenate([*seen, [0.08]]))))
+    shares = plots.axis("share of the class's images", 0, top, text="{:.0%}")
+    return plots.axis("given class", 0, len(shown.order), ticks=()), shares
+
+
+def _sentence(shown: _Shown, k: int, images: int) -> str:
+    flagged = int(shown.flagged[k])
+    start = f"Threshold {THRESHOLDS[k]:g}: {flagged:,} of {images:,} images are flagged"
+    if not flagged:
+        return f"{start}."
+    precision, recall, low, high, true_precision, true_recall, _ = shown.curves[:, k]
+    parts = [f"{start}."]
+    if np.isfinite(precision):
+        parts.append(
+            f"Estimated: {precision:.0%} of them are wrong ({low:.0%} to {high:.0%}), and they are "
+            f"{recall:.0%} of all wrong labels."
+        )
+    if np.isfinite(true_precision):
+        found = f" and {true_recall:.0%}" if np.isfinite(true_recall) else ", no label is wrong"
+        parts.append(f"In truth: {true_precision:.0%}{found}.")
+    return " ".join(parts)
+
+
+# ------------------------------------------------------------------ checks
+
+
+def _checked(
+    doubt: ArrayLike, labels: ArrayLike, num_classes: int, wrong: ArrayLike | None
+) -> tuple[Floats, Integers, Bools | None]:
+    doubt_N, labels_N = np.asarray(doubt, dtype=np.float64), np.asarray(labels)
+    wrong_N = None if wrong is None else np.asarray(wrong)
+    if doubt_N.ndim != 1 or not doubt_N.size or labels_N.shape != doubt_N.shape:
+        raise ValueError(
+            f"doubt has shape {doubt_N.shape} and labels {labels_N.shape}; both must be [images]."
+        )
+    if not ((doubt_N >= 0) & (doubt_N <= 1)).all():
+        raise ValueError(
+            f"doubt runs from {doubt_N.min():g} to {doubt_N.max():g}; it must lie in [0, 1]."
+        )
+    if labels_N.dtype.kind not in "iu" or not 0 <= labels_N.min() <= labels_N.max() < num_classes:
+        raise ValueError(
+            f"labels are {labels_N.dtype} from {labels_N.min()} to {labels_N.max()}; with "
+            f"{num_classes} class names they must be integers in [0, {num_classes})."
+        )
+    if wrong_N is not None and (wrong_N.dtype != bool or wrong_N.shape != doubt_N.shape):
+        raise ValueError(
+            f"wrong is {wrong_N.dtype} {wrong_N.shape}; give bool {doubt_N.shape}, or None."
+        )
+    return doubt_N, labels_N.astype(np.int64), wrong_N
+
+
+def _checked_noise(class_noise: ArrayLike | None, num_classes: int) -> Floats:
+    if class_noise is None:
+        return np.full(num_classes, np.nan)
+    noise_C = np.asarray(class_noise, dtype=np.float64)
+    if noise_C.shape != (num_classes,):
+        raise ValueError(
+            f"class_noise has shape {noise_C.shape}; {num_classes} class names need "
+            f"({num_classes},)."
+        )
+    return noise_C

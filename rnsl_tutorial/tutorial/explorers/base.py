@@ -1,0 +1,180 @@
+"""What every explorer is made of: named controls over a table that was computed beforehand."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from numbers import Real
+from typing import Any, NamedTuple, TypeAlias
+
+import anywidget
+import numpy as np
+import traitlets
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from rnsl_tutorial._files import PACKAGE
+
+Value: TypeAlias = float | str
+STYLES = (
+    "explorers.css",
+    "loss_curves.css",
+    "sphere.css",
+    "transition.css",
+    "gradient_share.css",
+    "down_weighting.css",
+    "truncation.css",
+    "suffering.css",
+    "projection.css",
+    "dashboard.css",
+    "audit.css",
+)
+"""What is common comes first. Every explorer brings all of them: on a page of several, the common
+rules that came last would else win over another explorer's own."""
+
+
+def static(name: str) -> str:
+    """Return the text of a file of the folder ``static``."""
+    return (PACKAGE / "tutorial" / "static" / name).read_text(encoding="utf-8")
+
+
+def module(*names: str) -> str:
+    """Join ES modules of the folder ``static`` into one, what is imported first.
+
+    anywidget loads an explorer's module as one blob, which has no address that a relative import
+    could start from. So the imports between the files are taken out, and each file sees the names
+    of those before it.
+    """
+    imports = re.compile(r'^import \{[^}]*\} from "\./\w+\.js";\n', re.MULTILINE)
+    return "\n".join(imports.sub("", static(name)) for name in names)
+
+
+def packed(array: ArrayLike, dtype: str = "<f4") -> dict[str, Any]:
+    """Return an array as the ES modules take it: its shape, its type, its bytes.
+
+    Args:
+        array: of numbers.
+        dtype: "<f4", "<u2" or "u1".
+    """
+    array = np.ascontiguousarray(array, dtype=dtype)
+    return {"shape": list(array.shape), "dtype": array.dtype.str[1:], "data": array.tobytes()}
+
+
+class Control(NamedTuple):
+    """What a learner may set: its name on the screen, its values, and how each is written.
+
+    Attributes:
+        label: its name on the screen.
+        values: what it can be.
+        texts: how each is written.
+        snaps: whether the values are a grid over a range, so that a number between two of them
+            means the nearest.
+    """
+
+    label: str
+    values: tuple[Value, ...]
+    texts: tuple[str, ...]
+    snaps: bool = False
+
+
+def number_control(
+    label: str, values: Iterable[float], text: str = "{:.2f}", *, snaps: bool = False
+) -> Control:
+    """Return a control over numbers, each written by a format such as ``"{:.0%}"``.
+
+    Where all are whole they become integers, so that an epoch can index an array.
+    """
+    numbers = tuple(float(value) for value in values)
+    if all(number.is_integer() for number in numbers):
+        numbers = tuple(map(int, numbers))
+    return Control(label, numbers, tuple(text.format(number) for number in numbers), snaps)
+
+
+class Choice(traitlets.TraitType[Any, Any]):
+    """One of the values of the control of this name; 0.1 + 0.2 and float32 0.3 count as 0.3."""
+
+    def validate(self, obj: "Explorer", value: Any) -> Value:
+        """Return the control's own value: the same, or the nearest where the control snaps.
+
+        Raises:
+            traitlets.TraitError: the control has no such value.
+        """
+        control = obj.controls[str(self.name)]
+        for choice in control.values:
+            if _is_same(choice, value):
+                return choice
+        if control.snaps and isinstance(value, Real):
+            grid = np.array(control.values, dtype=float)
+            if grid.min() <= float(value) <= grid.max():
+                return control.values[int(np.abs(grid - float(value)).argmin())]
+        raise traitlets.TraitError(
+            f"{self.name} is {value!r}; this explorer has {_listed(control.values)}."
+        )
+
+
+def _is_same(choice: Value, value: object) -> bool:
+    if isinstance(choice, str):
+        return isinstance(value, str) and choice == value
+    return isinstance(value, Real) and math.isclose(choice, value, rel_tol=1e-6, abs_tol=1e-9)
+
+
+def _listed(choices: tuple[Value, ...]) -> str:
+    if len(choices) <= 12:
+        return ", ".join(map(repr, choices))
+    return f"{choices[0]!r}, {choices[1]!r}, {choices[2]!r}, ... to {choices[-1]!r}"
+
+
+class Explorer(anywidget.AnyWidget):
+    """A picture that a learner moves; the base of all explorers.
+
+    A subclass names its ES module in ``_esm`` and declares one `Choice` a control. Its controls are
+    traitlets: setting one moves the control on the screen, moving the control sets it, and
+    ``ipywidgets.link`` ties them to those of another widget. Any other name is refused, so that
+    ``explorer.T = 0.1`` does not go by unseen.
+
+    Attributes:
+        controls: by name, what can be chosen.
+    """
+
+    _css = "\n".join(map(static, STYLES))
+    _controls = traitlets.Dict().tag(sync=True)
+    _table = traitlets.Dict().tag(sync=True)
+
+    def __init__(
+        self,
+        controls: Mapping[str, Control],
+        table: Mapping[str, Any],
+        chosen: Mapping[str, Value | None],
+    ) -> None:
+        """Hand controls and table over.
+
+        Args:
+            controls: by name of the trait.
+            table: what the ES module looks up; arrays as `packed`.
+            chosen: what to begin with; None, or no entry, for the first value.
+
+        Raises:
+            traitlets.TraitError: a value that its control does not have.
+        """
+        self.controls = dict(controls)
+        start = {
+            name: control.values[0] if chosen.get(name) is None else chosen[name]
+            for name, control in controls.items()
+        }
+        handed = {name: control._asdict() for name, control in controls.items()}
+        super().__init__(_controls=handed, _table=dict(table), **start)
+        self._is_ready = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name[0] != "_" and getattr(self, "_is_ready", False) and not hasattr(self, name):
+            raise AttributeError(
+                f"This explorer has no {name!r} to set; it has {', '.join(self.controls)}."
+            )
+        super().__setattr__(name, value)
+
+    def place(self, name: str) -> int:
+        """Return the position of a control's current value among its values."""
+        return self.controls[name].values.index(getattr(self, name))
+
+    def figure(self) -> Figure:
+        """Return the picture that is shown now as a static figure."""
+        raise NotImplementedError

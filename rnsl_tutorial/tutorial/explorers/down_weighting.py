@@ -1,0 +1,413 @@
+"""What the Box-Cox transform trades: who is heard at each q and temperature, and what comes of it.
+
+Shapes: M moments of a run, T temperatures, Q values of q, B images, C classes, D dimensions, P
+points of a line; K noise kinds, R noise rates.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rnsl_tutorial import losses
+from rnsl_tutorial.tutorial import plots
+from rnsl_tutorial.tutorial.explorers.base import (
+    Choice,
+    Control,
+    Explorer,
+    Value,
+    module,
+    number_control,
+    packed,
+)
+
+QS = tuple(round(0.05 * i, 2) for i in range(21))
+TEMPERATURES = (0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0)
+SURFACES = {
+    "wrong": "share of the pull from wrong labels",
+    "right": "pull that right labels keep",
+}
+LEVELS = (0.25, 0.5, 0.75)
+LINE_POINTS = 61
+NOTE = (
+    f"Lines on the map: {', '.join(f'{level:.0%}' for level in LEVELS)}. Each dot or cross is an "
+    "image of one real batch. The curve: an embedding on its way from the prototype of another "
+    "class to that of its label. Moving q or T scores the same embeddings anew; nothing is trained "
+    "again."
+)
+
+
+class DownWeightingExplorer(Explorer):
+    """Who is heard on one real batch, at every q and temperature.
+
+    A heat map over q and temperature shows the share of the pull that comes from wrong labels, or
+    what right labels keep of the pull that NSL gives them; pressing it chooses q and temperature.
+    Beside it stands the weight p**q of each image over its margin. Embeddings and prototypes stay
+    as they are: another q or temperature scores them anew and trains nothing.
+
+    Attributes:
+        q: 0, 0.05, ... to 1.
+        temperature: one of `TEMPERATURES`.
+        epoch: one of the given moments.
+        surface: what the heat map shows, "wrong" or "right".
+    """
+
+    _esm = module("widgets.js", "chart.js", "down_weighting.js")
+
+    q = Choice().tag(sync=True)
+    temperature = Choice().tag(sync=True)
+    epoch = Choice().tag(sync=True)
+    surface = Choice().tag(sync=True)
+
+    def __init__(
+        self,
+        embeddings: Tensor,
+        prototypes: Tensor,
+        labels: Tensor,
+        flipped: Tensor,
+        epochs: Sequence[int],
+        *,
+        q: float = 0.7,
+        temperature: float = 0.07,
+        epoch: int | None = None,
+        surface: str = "wrong",
+    ) -> None:
+        """Score a batch at every q and temperature.
+
+        Args:
+            embeddings: float [M, B, D], of the same images at M moments of a run; B about 256.
+            prototypes: float [M, C, D], at the same moments.
+            labels: int64 [B] in [0, C), as given, some of them wrong.
+            flipped: bool [B], True where the label is wrong.
+            epochs: [M], after which the moments were seen.
+            q: to begin with.
+            temperature: to begin with.
+            epoch: to begin with; by default the first.
+            surface: to begin with.
+
+        Raises:
+            ValueError: shapes that disagree, or a batch without right or without wrong labels.
+            traitlets.TraitError: a value to begin with that the explorer does not have.
+        """
+        _check_batch(embeddings, prototypes, labels, flipped, epochs)
+        self.flipped = flipped.numpy()
+        self.scores = score(embeddings, prototypes, labels, flipped)
+        chosen: dict[str, Value | None] = {
+            "q": q,
+            "temperature": temperature,
+            "epoch": epoch,
+            "surface": surface,
+        }
+        super().__init__(_batch_controls(epochs), self._lookup(), chosen)
+
+    def _lookup(self) -> dict[str, Any]:
+        """What the ES module looks up: see the type ``Table`` in ``static/down_weighting.js``."""
+        x, y = plots.surface_axes(QS, TEMPERATURES)
+        surfaces = (self.scores.wrong, self.scores.right)
+        weight_x, weight_y = plots.weight_axes(self.scores.margins)
+        return {
+            "map_axes": {"x": x._asdict(), "y": y._asdict()},
+            "weight_axes": {"x": weight_x._asdict(), "y": weight_y._asdict()},
+            "surfaces": packed(np.round(255 * np.stack(surfaces)[:, :, ::-1]), "u1"),
+            "levels": [[_packed_levels(moment) for moment in surface] for surface in surfaces],
+            "titles": [text[0].upper() + text[1:] for text in SURFACES.values()],
+            "colors": packed(plots.share_colors(), "u1"),
+            "color_stops": _color_stops(),
+            "color_texts": ["0%", *(f"{level:.0%}" for level in LEVELS), "100%"],
+            "weights": packed(np.round(65535 * self.scores.weights), "<u2"),
+            "line_weights": packed(np.round(65535 * self.scores.line_weights), "<u2"),
+            "margins": packed(self.scores.margins),
+            "line_margins": packed(self.scores.line_margins),
+            "flipped": packed(self.flipped, "u1"),
+            "styles": [plots.RIGHT._asdict(), plots.WRONG._asdict()],
+            "headlines": [self._headline(*place) for place in np.ndindex(surfaces[0].shape)],
+            "note": NOTE,
+        }
+
+    def _headline(self, m: int, t: int, q: int) -> str:
+        wrong, right = self.scores.wrong[m, t], self.scores.right[m, t]
+        return (
+            f"q = {QS[q]:.2f}, T = {TEMPERATURES[t]:g}: wrong labels are "
+            f"{self.flipped.mean():.0%} of the batch and {wrong[q]:.0%} of the pull "
+            f"(NSL: {wrong[0]:.0%}); right labels keep {right[q]:.0%} of theirs"
+        )
+
+    @property
+    def reading(self) -> str:
+        """What is shown now, in one sentence."""
+        return self._headline(self.place("epoch"), self.place("temperature"), self.place("q"))
+
+    def figure(self) -> Figure:
+        """Return the picture that is shown now as a static figure."""
+        m, t, q = (self.place(name) for name in ("epoch", "temperature", "q"))
+        scores = self.scores
+        return plots.down_weighting(
+            (scores.wrong, scores.right)[self.place("surface")][m],
+            QS,
+            TEMPERATURES,
+            plots.Weights(
+                scores.margins[m],
+                scores.weights[m, t, q],
+                self.flipped,
+                scores.line_margins[m],
+                scores.line_weights[m, t, q],
+            ),
+            current=(t, q),
+            surface_label=SURFACES[self.surface],
+            title=f"After epoch {self.epoch:g}, {self.reading}".replace("; ", ";\n"),
+            levels=LEVELS,
+        )
+
+
+class Scores(NamedTuple):
+    """A batch at M moments, scored at every temperature and q of the explorer.
+
+    Attributes:
+        wrong: [M, T, Q], share of the pull that comes from wrong labels.
+        right: [M, T, Q], pull of the right labels as a share of what NSL gives them.
+        weights: [M, T, Q, B], weight p**q of each image.
+        margins: [M, B], cosine to the label's prototype minus that to the best other.
+        line_weights: [M, T, Q, P], weights along the line.
+        line_margins: [M, P], along the line.
+    """
+
+    wrong: NDArray[np.float32]
+    right: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    margins: NDArray[np.float32]
+    line_weights: NDArray[np.float32]
+    line_margins: NDArray[np.float32]
+
+
+def score(embeddings: Tensor, prototypes: Tensor, labels: Tensor, flipped: Tensor) -> Scores:
+    """Score a batch at every temperature and q, through the library's own losses.
+
+    The pull is `losses.gradient_wrt_logit`, p**q (1 - p); the weight is its ratio to NSL's, p**q,
+    taken in float64, where p does not underflow.
+
+    The line follows an embedding from the prototype of one class to that of another: of all classes
+    with the class nearest to them, the pair that is in the middle by nearness.
+
+    Args, shapes: as `DownWeightingExplorer`.
+    """
+    images = len(labels)
+    parts: list[tuple[Tensor, ...]] = []
+    for x_BD, w_CD in zip(embeddings.double(), prototypes.double(), strict=True):
+        line_PD, line_class = _line(w_CD)
+        x_ND = torch.cat([x_BD, line_PD])
+        labels_N = torch.cat([labels, torch.full([len(line_PD)], line_class)])
+        pull_TQN, weight_TQN = _pulls_and_weights(x_ND, w_CD, labels_N)
+        pull_TQB, margin_N = pull_TQN[..., :images], _margins(x_ND, w_CD, labels_N)
+        right_TQ, all_TQ = pull_TQB[..., ~flipped].sum(-1), pull_TQB.sum(-1)
+        parts.append(
+            (
+                1 - right_TQ / all_TQ,
+                right_TQ / right_TQ[:, :1],
+                weight_TQN[..., :images],
+                margin_N[:images],
+                weight_TQN[..., images:],
+                margin_N[images:],
+            )
+        )
+    return Scores(*(torch.stack(part).float().numpy() for part in zip(*parts, strict=True)))
+
+
+def _pulls_and_weights(x_ND: Tensor, w_CD: Tensor, labels_N: Tensor) -> tuple[Tensor, Tensor]:
+    """Pull and weight of each image, [T, Q, N] each."""
+    pulls, weights = [], []
+    for temperature in TEMPERATURES:
+        p_N = losses.label_log_probability(x_ND, w_CD, labels_N, temperature).exp()
+        plain_N = losses.gradient_wrt_p(p_N, 0)
+        pulls.append(torch.stack([-losses.gradient_wrt_logit(p_N, q) for q in QS]))
+        weights.append(torch.stack([losses.gradient_wrt_p(p_N, q) / plain_N for q in QS]))
+    return torch.stack(pulls), torch.stack(weights)
+
+
+def _margins(x_ND: Tensor, w_CD: Tensor, labels_N: Tensor) -> Tensor:
+    """Cosine to the label's prototype minus the largest cosine to another, [N]."""
+    cosine_NC = F.normalize(x_ND, dim=1) @ F.normalize(w_CD, dim=1).T
+    own_N1 = cosine_NC.gather(1, labels_N[:, None])
+    other_NC = cosine_NC.scatter(1, labels_N[:, None], -torch.inf)
+    return own_N1[:, 0] - other_NC.max(dim=1).values
+
+
+def _line(w_CD: Tensor) -> tuple[Tensor, int]:
+    """Directions [P, D] from one prototype to another, and the class of the other."""
+    cosine_CC = F.normalize(w_CD, dim=1) @ F.normalize(w_CD, dim=1).T
+    nearest_C = cosine_CC.fill_diagonal_(-torch.inf).max(dim=1)
+    label = int(nearest_C.values.argsort()[len(w_CD) // 2])
+    start, end = w_CD[nearest_C.indices[label]], w_CD[label]
+    steps_P1 = torch.linspace(0, 1, LINE_POINTS, dtype=w_CD.dtype)[:, None]
+    return torch.lerp(F.normalize(start, dim=0), F.normalize(end, dim=0), steps_P1), label
+
+
+def _batch_controls(epochs: Sequence[int]) -> dict[str, Control]:
+    return {
+        "q": number_control("q", QS, snaps=True),
+        "temperature": number_control("Temperature T", TEMPERATURES, "{:g}"),
+        "epoch": number_control("After epoch", epochs, "{:g}"),
+        "surface": Control("The map shows", tuple(SURFACES), tuple(SURFACES.values())),
+    }
+
+
+def _packed_levels(surface: NDArray[np.float32]) -> dict[str, Any]:
+    gap = np.full((1, 2), np.nan)
+    lines = [part for level in LEVELS for part in (plots.level_line(QS, surface, level), gap)]
+    x, y = np.concatenate(lines).T
+    return {"x": packed(x), "y": packed(y)}
+
+
+def _color_stops() -> list[str]:
+    return ["#" + bytes(color).hex() for color in plots.share_colors()[::15]]
+
+
+def _check_batch(
+    embeddings: Tensor, prototypes: Tensor, labels: Tensor, flipped: Tensor, epochs: Sequence[int]
+) -> None:
+    moments, images, dimensions = embeddings.shape
+    if (
+        (moments, dimensions) != (prototypes.shape[0], prototypes.shape[2])
+        or labels.shape != (images,)
+        or flipped.shape != (images,)
+        or len(epochs) != moments
+    ):
+        raise ValueError(
+            f"embeddings are {list(embeddings.shape)}, prototypes {list(prototypes.shape)}, labels "
+            f"{list(labels.shape)}, flipped {list(flipped.shape)}, epochs {len(epochs)}; they must "
+            "be [M, B, D], [M, C, D], [B], [B] and M."
+        )
+    if not 0 < int(flipped.sum()) < images:
+        raise ValueError(
+            f"flipped marks {int(flipped.sum())} of {images} labels as wrong; give a batch that "
+            "has right and wrong ones."
+        )
+
+
+# ------------------------------------------------------------------ accuracy over q
+
+
+class QExplorer(Explorer):
+    """Measured accuracy over q, at each noise rate; beside it the memorized share.
+
+    Attributes:
+        q: one of the measured values; 0 stands for NSL.
+        rate: share of wrong labels in training.
+        noise: kind of label noise.
+    """
+
+    _esm = module("widgets.js", "chart.js", "down_weighting_q.js")
+
+    q = Choice().tag(sync=True)
+    rate = Choice().tag(sync=True)
+    noise = Choice().tag(sync=True)
+
+    def __init__(
+        self,
+        noises: Sequence[str],
+        rates: Sequence[float],
+        qs: Sequence[float],
+        accuracy: NDArray[np.float64],
+        accuracy_spread: NDArray[np.float64],
+        memorized: NDArray[np.float64],
+        memorized_spread: NDArray[np.float64],
+        seeds: int,
+        *,
+        q: float | None = None,
+        rate: float | None = None,
+        noise: str | None = None,
+    ) -> None:
+        """Show a table of measured runs, such as that of `experiments.over_q`.
+
+        Args:
+            noises: K names.
+            rates: [R], shares of wrong labels in [0, 1).
+            qs: [Q], ascending; 0 stands for NSL.
+            accuracy: [K, R, Q], mean k-NN accuracy in [0, 1].
+            accuracy_spread: [K, R, Q], its standard deviation.
+            memorized: [K, R, Q], mean share of wrong labels that were memorized; NaN where none is
+                wrong.
+            memorized_spread: [K, R, Q], its standard deviation.
+            seeds: the fewest behind any mean.
+            q: to begin with; by default the first.
+            rate: to begin with; by default the first.
+            noise: to begin with; by default the first.
+
+        Raises:
+            ValueError: shapes that disagree.
+            traitlets.TraitError: a value to begin with that the table does not have.
+        """
+        self.tables = (accuracy, accuracy_spread, memorized, memorized_spread)
+        shape = (len(noises), len(rates), len(qs))
+        if any(table.shape != shape for table in self.tables):
+            raise ValueError(
+                f"The tables have the shapes {[table.shape for table in self.tables]}; {shape[0]} "
+                f"noises, {shape[1]} rates and {shape[2]} values of q need {shape} each."
+            )
+        self.controls = _over_q_controls(noises, rates, qs)
+        chosen = {"q": q, "rate": rate, "noise": noise}
+        super().__init__(self.controls, self._lookup(seeds), chosen)
+
+    def _lookup(self, seeds: int) -> dict[str, Any]:
+        """What the ES module looks up: see the type ``Table`` in ``static/down_weighting_q.js``."""
+        accuracy, spread, memorized, memorized_spread = (100 * table for table in self.tables)
+        qs = self.controls["q"].values
+        axes = [plots.over_q_axes(*tables) for tables in zip(*self.tables[:2], strict=True)]
+        return {
+            "x": plots.q_axis([float(q) for q in qs])._asdict(),
+            "accuracy_axes": [accuracy_axis._asdict() for accuracy_axis, _ in axes],
+            "memorized_axis": axes[0][1]._asdict(),
+            "accuracy": packed(accuracy),
+            "accuracy_spread": packed(np.nan_to_num(spread)),
+            "memorized": packed(memorized),
+            "memorized_spread": packed(memorized_spread),
+            "best": accuracy.argmax(axis=2).tolist(),
+            "headlines": [self._headline(*place) for place in np.ndindex(accuracy.shape)],
+            "note": f"Head on frozen features. Mean of {seeds} seeds or more; bars: ± 1 standard "
+            "deviation. Ring: the best q.",
+        }
+
+    def _headline(self, k: int, r: int, i: int) -> str:
+        """What is reached at one noise, rate and q, beside the best q."""
+        accuracy, _, memorized, _ = (table[k, r] for table in self.tables)
+        qs, best = self.controls["q"].texts, int(accuracy.argmax())
+        learned = "" if np.isnan(memorized[i]) else f", {memorized[i]:.0%} of them memorized"
+        beside = "the best here" if i == best else f"best: {accuracy[best]:.1%} at {qs[best]}"
+        share = self.controls["rate"].texts[r]
+        return (
+            f"{qs[i]} with {share} wrong labels{learned}: {accuracy[i]:.1%} of test images find "
+            f"their class ({beside})"
+        )
+
+    def figure(self) -> Figure:
+        """Return the picture that is shown now as a static figure."""
+        k, r, i = (self.place(name) for name in ("noise", "rate", "q"))
+        kind = self.controls["noise"].texts[k]
+        qs, rates = ([float(v) for v in self.controls[name].values] for name in ("q", "rate"))
+        accuracy, spread, memorized, memorized_spread = (table[k] for table in self.tables)
+        return plots.accuracy_over_q(
+            qs,
+            rates,
+            accuracy,
+            spread,
+            memorized,
+            memorized_spread,
+            current=(r, i),
+            title=f"{self._headline(k, r, i)}\nnoise: {kind}",
+        )
+
+
+def _over_q_controls(
+    noises: Sequence[str], rates: Sequence[float], qs: Sequence[float]
+) -> dict[str, Control]:
+    texts = tuple("NSL (q → 0)" if q == 0 else f"q = {q:g}" for q in qs)
+    kinds = tuple(plots.NOISE_NAMES.get(noise, noise) for noise in noises)
+    return {
+        "q": Control("Loss", tuple(map(float, qs)), texts),
+        "rate": number_control("Wrong labels", rates, "{:.0%}"),
+        "noise": Control("Kind of label noise", tuple(noises), kinds),
+    }

@@ -1,0 +1,171 @@
+"""The explorer of embeddings: test images on a map, and accuracy over the noise rate.
+
+Shapes: K noise kinds, R rates, L losses, M test images, C classes.
+"""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from rnsl_tutorial.tutorial import plots
+from rnsl_tutorial.tutorial.explorers.base import Choice, Control, Explorer, module, packed
+from rnsl_tutorial.tutorial.tables.embedding_maps import EmbeddingMaps
+
+
+class EmbeddingExplorer(Explorer):
+    """Test images on a map of their embedding, at one noise rate and under one loss.
+
+    Beside the map stands k-NN accuracy over the noise rate. ``noise``, ``rate`` and ``loss`` are
+    traitlets: setting one moves the control, moving the control sets it, and
+    ``ipywidgets.link`` ties them to those of another widget.
+
+    Attributes:
+        noise: one of ``maps.noises``.
+        rate: share of wrong labels in training, one of ``maps.rates``.
+        loss: one of ``maps.losses``.
+        maps: the table that is shown.
+    """
+
+    _esm = module("widgets.js", "chart.js", "accuracy_chart.js", "embedding_map.js", "embedding.js")
+
+    noise = Choice().tag(sync=True)
+    rate = Choice().tag(sync=True)
+    loss = Choice().tag(sync=True)
+
+    def __init__(
+        self,
+        maps: EmbeddingMaps,
+        *,
+        noise: str | None = None,
+        rate: float | None = None,
+        loss: str | None = None,
+    ) -> None:
+        """Show a table of maps.
+
+        Args:
+            maps: what to show.
+            noise: to begin with; by default the first.
+            rate: to begin with; by default the first.
+            loss: to begin with; by default the first.
+
+        Raises:
+            ValueError: arrays of the table whose shapes disagree.
+            traitlets.TraitError: a noise, rate or loss that the table does not have.
+        """
+        _check(maps)
+        self.maps = maps
+        chosen = {"noise": noise, "rate": rate, "loss": loss}
+        super().__init__(_controls(maps), _table(maps), chosen)
+
+    def figure(self) -> Figure:
+        """Return the picture that is shown now as a static figure."""
+        maps = self.maps
+        k, r, i = self.place("noise"), self.place("rate"), self.place("loss")
+        return plots.embedding_beside_accuracy(
+            maps.coordinates[k, r, i],
+            maps.labels,
+            maps.predicted[k, r, i],
+            maps.class_names,
+            maps.rates,
+            maps.accuracy[k].T,
+            maps.spread[k].T,
+            maps.losses,
+            current=(i, r),
+            title=f"{_headline(maps, k, r, i)}\nnoise: {_noise_name(self.noise)}",
+        )
+
+
+# ------------------------------------------------------------------ the table for the page
+
+
+def _controls(maps: EmbeddingMaps) -> dict[str, Control]:
+    styles = plots.loss_styles(maps.losses)
+    return {
+        "rate": Control("Wrong labels", maps.rates, tuple(f"{_percent(r)} %" for r in maps.rates)),
+        "loss": Control("Loss", maps.losses, tuple(style.label for style in styles)),
+        "noise": Control("Kind of label noise", maps.noises, tuple(map(_noise_name, maps.noises))),
+    }
+
+
+def _table(maps: EmbeddingMaps) -> dict[str, Any]:
+    """What the ES module looks up: see the type ``Table`` in ``static/embedding.js``."""
+    return {
+        "percents": [float(_percent(rate)) for rate in maps.rates],
+        "losses": [
+            {"id": name, **style._asdict()}
+            for name, style in zip(maps.losses, plots.loss_styles(maps.losses), strict=True)
+        ],
+        "class_names": list(maps.class_names),
+        "class_colors": plots.class_colors(len(maps.class_names)),
+        "files": list(maps.files),
+        "headlines": [_headline(maps, *place) for place in np.ndindex(maps.accuracy.shape)],
+        "accuracy": (100.0 * maps.accuracy.astype(float)).tolist(),
+        "spread": np.nan_to_num(100.0 * maps.spread.astype(float)).tolist(),
+        "accuracy_range": plots.whole_tens(maps.accuracy, maps.spread),
+        "chart_note": _chart_note(maps.seeds),
+        "coordinates": packed(maps.coordinates, "<u2"),
+        "medians": packed(_medians(maps), "<u2"),
+        "predicted": packed(maps.predicted, "u1"),
+        "labels": packed(maps.labels, "u1"),
+    }
+
+
+def _headline(maps: EmbeddingMaps, k: int, r: int, i: int) -> str:
+    """What is shown in one sentence, beside the first loss (the last, where the first is shown)."""
+    labels = [style.label for style in plots.loss_styles(maps.losses)]
+    j = 0 if i > 0 else len(labels) - 1
+    shown, other = (f"{maps.accuracy[k, r, loss]:.1%}" for loss in (i, j))
+    beside = f" ({labels[j]}: {other})" if i != j else ""
+    return (
+        f"{labels[i]} at {_percent(maps.rates[r])}% wrong labels: "
+        f"{shown} of test images find their class{beside}"
+    )
+
+
+def _chart_note(seeds: int) -> str:
+    if seeds == 1:
+        return "One seed."
+    return f"Mean of {seeds} seeds; bars: ± 1 standard deviation. The map shows one of them."
+
+
+def _noise_name(noise: str) -> str:
+    return plots.NOISE_NAMES.get(noise, noise)
+
+
+def _percent(rate: float) -> str:
+    return f"{100 * rate:g}"
+
+
+def _medians(maps: EmbeddingMaps) -> NDArray[np.float64]:
+    medians = plots.class_medians(maps.coordinates, maps.labels, len(maps.class_names))
+    return np.nan_to_num(medians)
+
+
+def _check(maps: EmbeddingMaps) -> None:
+    """Refuse a table whose arrays do not belong together."""
+    cells = (len(maps.noises), len(maps.rates), len(maps.losses))
+    images = len(maps.files)
+    shapes = {
+        "coordinates": (*cells, images, 2),
+        "predicted": (*cells, images),
+        "labels": (images,),
+        "accuracy": cells,
+        "spread": cells,
+    }
+    for name, shape in shapes.items():
+        given = getattr(maps, name).shape
+        if given != shape:
+            raise ValueError(
+                f"{name} has shape {given}; {cells[0]} noises, {cells[1]} rates, {cells[2]} "
+                f"losses and {images} files need {shape}. Make the maps anew."
+            )
+    classes = len(maps.class_names)
+    for name in ("labels", "predicted"):
+        largest = getattr(maps, name).max()
+        if largest >= classes:
+            raise ValueError(
+                f"{name} holds class {largest}; {classes} class names allow 0 to {classes - 1}. "
+                "Make the maps anew."
+            )

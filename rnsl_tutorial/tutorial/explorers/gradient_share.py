@@ -1,0 +1,247 @@
+"""The explorer of the gradient share: who pulls on the prototypes, the right or the wrong labels.
+
+Shapes: R runs, E moments of a run, Q values of q, N training images, B images of a batch,
+G points of a curve.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from rnsl_tutorial import losses
+from rnsl_tutorial.tutorial import plots
+from rnsl_tutorial.tutorial.explorers.base import (
+    Choice,
+    Control,
+    Explorer,
+    module,
+    number_control,
+    packed,
+)
+
+Floats = NDArray[np.float64]
+
+QS = np.arange(21) / 20
+LOG_ODDS_RANGE = (-6.7, 4.3)
+LOG_P_G = -np.logaddexp(0.0, -math.log(10) * np.linspace(*LOG_ODDS_RANGE, 221))
+
+P_AXIS = plots.Axis(
+    "p, belief in the label",
+    LOG_ODDS_RANGE,
+    (-6.0, -4.0, -2.0, 0.0, 2.0, 4.0),
+    ("10⁻⁶", "10⁻⁴", "0.01", "0.5", "0.99", "0.9999"),
+)
+PULL_AXIS = plots.axis("pull on the label's logit", 0, 1)
+SHARE_AXIS = plots.axis("wrong labels' share of the pull (%)", 0, 100, ticks=(0, 25, 50, 75, 100))
+
+
+class GradientShareExplorer(Explorer):
+    """How hard each image of a real batch pulls, and what share the wrong labels have in it.
+
+    Left, each image of a batch: the probability p that the prototypes give to its label, and its
+    pull on the label's logit, p**q (1 - p). Right, the wrong labels' share of the pull of all
+    training images, over the epochs. q changes what is measured, not how the run was trained.
+
+    The pull on all logits together is twice that on the label's, since the gradient of a softmax
+    sums to 0. So the shares are those over all logits, too.
+
+    Attributes:
+        loss: which run is shown, by the loss that it was trained with.
+        epoch: when, one of the given epochs.
+        q: 0, 0.05, ... 1; 0 is NSL.
+        share: float64 [R, Q, E], share of the pull that comes from wrong labels.
+    """
+
+    _esm = module("widgets.js", "chart.js", "gradient_share.js")
+
+    loss = Choice().tag(sync=True)
+    epoch = Choice().tag(sync=True)
+    q = Choice().tag(sync=True)
+
+    def __init__(
+        self,
+        log_p: Mapping[str, ArrayLike],
+        flipped: ArrayLike,
+        batch: ArrayLike,
+        epochs: Sequence[float],
+        *,
+        loss: str | None = None,
+        epoch: float | None = None,
+        q: float = 0.7,
+    ) -> None:
+        """Measure some runs on the same labels.
+
+        Args:
+            log_p: by the loss that a run was trained with, "nsl" or the like, float [E, N]: log of
+                the probability of each training image's label, as `experiments.follow` gives it.
+            flipped: bool [N], whether the label is wrong.
+            batch: int [B], places of the images that are drawn one by one.
+            epochs: numbers of the E moments, ascending.
+            loss: to begin with; by default the first.
+            epoch: to begin with; by default the first.
+            q: to begin with.
+
+        Raises:
+            ValueError: arrays that disagree, a log p above 0, or labels of one kind only.
+            traitlets.TraitError: a loss, epoch or q that the table does not have.
+        """
+        run = _checked(log_p, flipped, batch, epochs)
+        self._run, self._pull = run, _pull_of_batch(run)
+        self.share = np.stack([_share(log_p_EN, run.wrong) for log_p_EN in run.log_p])
+        self._sentences = _sentences(run, self.share)
+        chosen = {"loss": loss, "epoch": epoch, "q": q}
+        super().__init__(_controls(run), self._handed(), chosen)
+
+    def figure(self) -> Figure:
+        """Return the picture that is shown now as a static figure."""
+        run, r, e, i = self._run, self.place("loss"), self.place("epoch"), self.place("q")
+        pulls = plots.Pulls(
+            P_AXIS, PULL_AXIS,
+            x=_log_odds(run.log_p[r, e, run.batch]),
+            y=self._pull[r, i, e],
+            wrong=run.wrong[run.batch],
+            curve_x=_log_odds(LOG_P_G),
+            nsl=_pull(LOG_P_G, 0.0),
+            chosen=_pull(LOG_P_G, self.q),
+        )  # fmt: skip
+        nsl_E, chosen_E = 100 * self.share[r, 0], 100 * self.share[r, i]
+        shares = plots.Shares(
+            _epoch_axis(run), SHARE_AXIS, run.epochs, nsl_E, chosen_E, 100 * run.rate, e
+        )
+        return plots.pull_and_share(pulls, shares, q=self.q, title=self._sentences[r][i][e])
+
+    def _handed(self) -> dict[str, Any]:
+        """What the ES module looks up: see the type ``Table`` in ``static/gradient_share.js``."""
+        run = self._run
+        return {
+            "axes": {
+                "p": P_AXIS._asdict(),
+                "pull": PULL_AXIS._asdict(),
+                "epoch": _epoch_axis(run)._asdict(),
+                "share": SHARE_AXIS._asdict(),
+            },
+            "titles": [
+                f"{len(run.batch)} images of one batch",
+                f"All {run.wrong.size:,} training images",
+            ],
+            "split_texts": ["All images", "Their pull"],
+            "losses": {name: plots.LOSS_STYLES[name]._asdict() for name in ("nsl", "rnsl")},
+            "labels": {"right": plots.RIGHT._asdict(), "wrong": plots.WRONG._asdict()},
+            "rate": 100 * run.rate,
+            "sentences": self._sentences,
+            "right_in_batch": int((~run.wrong[run.batch]).sum()),
+            "curve_x": packed(_log_odds(LOG_P_G)),
+            "curve_y": packed(np.stack([_pull(LOG_P_G, q) for q in QS])),
+            "image_x": packed(_log_odds(run.log_p[:, :, run.batch])),
+            "image_y": packed(self._pull),
+            "share": packed(100 * self.share),
+        }
+
+
+class _Run(NamedTuple):
+    """Runs on the same labels, checked."""
+
+    losses: tuple[str, ...]
+    log_p: Floats  # [R, E, N]
+    wrong: NDArray[np.bool_]  # [N]
+    batch: NDArray[np.int64]  # [B], those with right labels first
+    epochs: Floats  # [E]
+
+    @property
+    def rate(self) -> float:
+        return float(self.wrong.mean())
+
+
+# ------------------------------------------------------------------ what is computed
+
+
+def _log_odds(log_p: Floats) -> Floats:
+    """Place of p on P_AXIS: log10 of p / (1 - p), held within the axis."""
+    with np.errstate(divide="ignore"):
+        odds = (log_p - np.log(-np.expm1(log_p))) / math.log(10)
+    return np.clip(odds, *LOG_ODDS_RANGE)
+
+
+def _epoch_axis(run: "_Run") -> plots.Axis:
+    return plots.axis("epoch", run.epochs[0], run.epochs[-1])
+
+
+def _pull(log_p: ArrayLike, q: float) -> Floats:
+    """How hard images pull on the logit of their label; see `losses.gradient_wrt_logit`."""
+    p = torch.as_tensor(np.asarray(log_p, dtype=np.float64)).exp()
+    pull: Floats = losses.gradient_wrt_logit(p, q).neg().numpy()
+    return pull
+
+
+def _pull_of_batch(run: _Run) -> Floats:
+    """The pull of each image of the batch, [R, Q, E, B]."""
+    log_p_REB = run.log_p[:, :, run.batch]
+    return np.stack([_pull(log_p_REB, q) for q in QS], axis=1)
+
+
+def _share(log_p_EN: Floats, wrong_N: NDArray[np.bool_]) -> Floats:
+    """The share of the pull that comes from wrong labels, [Q, E]."""
+    pulls = (_pull(log_p_EN, q) for q in QS)
+    return np.stack([pull_EN[:, wrong_N].sum(1) / pull_EN.sum(1) for pull_EN in pulls])
+
+
+def _sentences(run: _Run, share_RQE: Floats) -> list[list[list[str]]]:
+    """What is shown in one sentence, for each run, q and epoch."""
+    return [
+        [
+            [_sentence(run, e, q, share_QE[i, e], share_QE[0, e]) for e in range(len(run.epochs))]
+            for i, q in enumerate(QS)
+        ]
+        for share_QE in share_RQE
+    ]
+
+
+def _sentence(run: _Run, e: int, q: float, share: float, nsl: float) -> str:
+    number = run.epochs[e]
+    when = f"after {number:g} epoch{'' if number == 1 else 's'}" if number else "before training"
+    beside = f" (NSL: {nsl:.0%})" if q else ""
+    name = f"q = {q:.2f}" if q else "NSL (q = 0)"
+    return f"{name} {when}: the {run.rate:.0%} wrong labels make {share:.0%} of the pull{beside}"
+
+
+def _controls(run: _Run) -> dict[str, Control]:
+    trained = tuple(style.label for style in plots.loss_styles(run.losses))
+    return {
+        "epoch": number_control("Epoch", run.epochs, "{:g}"),
+        "q": number_control("Measured with q", QS, snaps=True),
+        "loss": Control("Trained with", run.losses, trained),
+    }
+
+
+# ------------------------------------------------------------------ checks
+
+
+def _checked(
+    log_p: Mapping[str, ArrayLike], flipped: ArrayLike, batch: ArrayLike, epochs: Sequence[float]
+) -> _Run:
+    wrong_N, batch_B = np.asarray(flipped, dtype=bool), np.asarray(batch, dtype=np.int64)
+    epochs_E = np.asarray(epochs, dtype=float)
+    if not log_p:
+        raise ValueError("log_p holds no run; give at least one, by the loss it was trained with.")
+    for name, array in log_p.items():
+        if np.shape(array) != (epochs_E.size, wrong_N.size):
+            raise ValueError(
+                f"log_p of {name!r} has shape {np.shape(array)}; {epochs_E.size} epochs and "
+                f"{wrong_N.size} labels need {(epochs_E.size, wrong_N.size)}."
+            )
+    if batch_B.size == 0 or batch_B.min() < 0 or batch_B.max() >= wrong_N.size:
+        raise ValueError(f"batch must hold places of images, each in 0 to {wrong_N.size - 1}.")
+    log_p_REN = np.stack([np.asarray(array, dtype=float) for array in log_p.values()])
+    if not (log_p_REN <= 0).all():
+        raise ValueError(f"log_p reaches {log_p_REN.max()}; the log of a probability is at most 0.")
+    if wrong_N.all() or not wrong_N.any():
+        raise ValueError(
+            "flipped must name both right and wrong labels: take a noise rate above 0."
+        )
+    ordered_B = batch_B[np.argsort(wrong_N[batch_B], kind="stable")]
+    return _Run(tuple(log_p), log_p_REN, wrong_N, ordered_B, epochs_E)

@@ -1,0 +1,152 @@
+"""The explorer of losses: what an image costs, and how hard it pulls, under NSL, RNSL and MAE.
+
+Shapes: Q values of q, T temperatures, P values of p, G cosines, L = 3 losses.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from rnsl_tutorial import losses
+from rnsl_tutorial.tutorial import plots
+from rnsl_tutorial.tutorial.explorers.base import Choice, Explorer, module, number_control, packed
+
+Floats = NDArray[np.float64]
+
+P = np.arange(1, 201) / 200
+MARKED = P[1::2]  # where the marker can stand
+COSINES = np.linspace(-0.5, 1.0, 301)
+PLACES = np.searchsorted(P, MARKED)  # and its places among P
+QS = np.arange(51) / 50
+TEMPERATURES = (0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
+NUM_CLASSES = 30
+
+P_AXIS = plots.axis("p, belief in the label", 0, 1)
+COSINE_AXIS = plots.axis("cosine to the label's prototype", -0.5, 1)
+LOSS_AXIS = plots.axis("loss", 0, 5)
+PULL_AXIS = plots.axis("pull on the logit", 0, 1)
+
+
+class Tables(NamedTuple):
+    """What the explorer looks up.
+
+    Attributes:
+        loss: [Q, P], L_q(p).
+        pull: [Q, P], |dL/dz| of the label's logit z.
+        harder: [Q, P], how many times as hard NSL pulls; NaN at p = 1, where none pulls.
+        pull_at: [Q, T, G], the same over the cosine to the label's prototype.
+        cosine: [T, P], the cosine at which p is reached; NaN where none is high or low enough.
+    """
+
+    loss: Floats
+    pull: Floats
+    harder: Floats
+    pull_at: Floats
+    cosine: Floats
+
+
+class LossExplorer(Explorer):
+    """Loss and pull over p, and pull over the cosine, of RNSL beside NSL and MAE.
+
+    The pull is |dL/dz| = p**q (1 - p), z the logit of the label: `losses.gradient_wrt_logit`. Over
+    the cosine it is that of an image whose other 29 prototypes all lie at a right angle to it.
+
+    Attributes:
+        q: of RNSL, 0 to 1 in steps of 0.02; 0 is NSL, 1 is MAE.
+        temperature: T, which only the pull over the cosine sees.
+        p: where the markers stand, 0.01 to 1 in steps of 0.01.
+    """
+
+    _esm = module("widgets.js", "chart.js", "loss_curves.js")
+
+    q = Choice().tag(sync=True)
+    temperature = Choice().tag(sync=True)
+    p = Choice().tag(sync=True)
+
+    def __init__(self, *, q: float = 0.7, temperature: float = 0.05, p: float = 0.1) -> None:
+        """Compute the curves and show them.
+
+        Args:
+            q: to begin with.
+            temperature: to begin with.
+            p: to begin with.
+
+        Raises:
+            traitlets.TraitError: a value that its control does not have.
+        """
+        self._tables = _tables()
+        controls = {
+            "q": number_control("q of RNSL", QS, snaps=True),
+            "temperature": number_control("Temperature T", TEMPERATURES, "{:g}"),
+            "p": number_control("Marked image: p", MARKED, snaps=True),
+        }
+        chosen = {"q": q, "temperature": temperature, "p": p}
+        super().__init__(controls, _handed(self._tables), chosen)
+
+    def figure(self) -> Figure:
+        """Return the picture that is shown now as a static figure."""
+        q, t = self.place("q"), self.place("temperature")
+        marked = PLACES[self.place("p")]
+        tables, three = self._tables, [0, q, -1]
+        return plots.loss_and_pull(
+            [
+                plots.Curves(P_AXIS, LOSS_AXIS, P, tables.loss[three], self.p),
+                plots.Curves(P_AXIS, PULL_AXIS, P, tables.pull[three], self.p),
+                plots.Curves(
+                    COSINE_AXIS, PULL_AXIS, COSINES, tables.pull_at[three, t],
+                    float(tables.cosine[t, marked]),
+                ),
+            ],
+            labels=("NSL", f"RNSL, q = {self.q:.2f}", "MAE"),
+            title=f"An image with p = {self.p:.2f}; T = {self.temperature:g}",
+        )  # fmt: skip
+
+
+def _tables() -> Tables:
+    p_at_TG = np.stack([_p_at(temperature) for temperature in TEMPERATURES])
+    p, p_at = torch.from_numpy(P), torch.from_numpy(p_at_TG)
+    pull = np.abs(_over_q(losses.gradient_wrt_logit, p))
+    return Tables(
+        loss=_over_q(losses.loss_of_p, p),
+        pull=pull,
+        harder=np.divide(pull[0], pull, out=np.full_like(pull, np.nan), where=pull > 0),
+        pull_at=np.abs(_over_q(losses.gradient_wrt_logit, p_at)),
+        cosine=np.stack([np.interp(P, p_G, COSINES, np.nan, np.nan) for p_G in p_at_TG]),
+    )
+
+
+def _over_q(curve: Any, p: torch.Tensor) -> Floats:
+    return np.stack([curve(p, float(q)).numpy() for q in QS])
+
+
+def _p_at(temperature: float) -> Floats:
+    """Compute p at each cosine to the label's prototype, [G]; the others lie at a right angle."""
+    cosines_G = torch.from_numpy(COSINES)
+    prototypes_CD = torch.eye(NUM_CLASSES, NUM_CLASSES + 1, dtype=torch.float64)
+    images_GD = torch.zeros(len(COSINES), NUM_CLASSES + 1, dtype=torch.float64)
+    images_GD[:, 0], images_GD[:, -1] = cosines_G, (1 - cosines_G**2).sqrt()
+    labels_G = torch.zeros(len(COSINES), dtype=torch.int64)
+    log_p_G = losses.label_log_probability(images_GD, prototypes_CD, labels_G, temperature)
+    p_G: Floats = log_p_G.exp().numpy()
+    return p_G
+
+
+def _handed(tables: Tables) -> dict[str, Any]:
+    """What the ES module looks up: see the type ``Table`` in ``static/loss_curves.js``."""
+    nsl, rnsl, mae = plots.loss_styles(("nsl", "rnsl", "MAE"))
+    return {
+        "p": packed(P),
+        "cosines": packed(COSINES),
+        "marked": PLACES.tolist(),
+        "axes": {
+            "p": P_AXIS._asdict(),
+            "cosine": COSINE_AXIS._asdict(),
+            "loss": LOSS_AXIS._asdict(),
+            "pull": PULL_AXIS._asdict(),
+        },
+        "styles": [style._asdict() for style in (nsl, rnsl, mae)],
+        **{name: packed(array) for name, array in tables._asdict().items()},
+    }

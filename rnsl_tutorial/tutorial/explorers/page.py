@@ -1,0 +1,103 @@
+"""Explorers in a plain page: no kernel, no network.
+
+A page holds, for each explorer, one model (the ES module and the saved state) and one or more
+mounts, the places where it is shown. What is moved at one mount moves at the others of its model.
+"""
+
+import base64
+import html
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import anywidget
+
+from rnsl_tutorial.tutorial.explorers.base import static
+
+
+class Model(NamedTuple):
+    """What a page needs of an explorer: its ES module, its style sheet, the state of its own."""
+
+    module: str
+    style: str
+    state: dict[str, Any]
+
+
+def model(state: Mapping[str, Any]) -> Model:
+    """Return the model that the whole state of an explorer makes.
+
+    Args:
+        state: of ``explorer.get_state()``, or as a notebook keeps it; arrays as bytes.
+    """
+    shared = {*anywidget.AnyWidget.class_trait_names(), "_esm", "_css", "_anywidget_id"}
+    own = {name: value for name, value in state.items() if name not in shared}
+    return Model(str(state["_esm"]), str(state["_css"]), own)
+
+
+def mount(name: str) -> str:
+    """Return the place in a page where the explorer of a model is shown."""
+    return f'<div data-explorer="{html.escape(name)}"></div>'
+
+
+def style_sheet(models: Iterable[Model]) -> str:
+    """Return the CSS that models need, each style sheet once."""
+    return "\n".join(dict.fromkeys(model.style for model in models))
+
+
+def scripts(models: Mapping[str, Model]) -> str:
+    """Return the scripts that fill the mounts of these models; they stand at a page's end."""
+    page = f'<script type="module">\n{static("page.js")}\n</script>'
+    return "\n".join([*(_data(name, model) for name, model in models.items()), page])
+
+
+def standalone_html(*explorers: anywidget.AnyWidget, title: str = "Explorer") -> str:
+    """Return a web page in which explorers move without a kernel and without a network.
+
+    Args:
+        explorers: to be shown one below the other, each as it stands now.
+        title: of the page.
+    """
+    models = {str(i): model(explorer.get_state()) for i, explorer in enumerate(explorers)}
+    return page_of(models, title=title)
+
+
+def page_of(models: Mapping[str, Model], *, title: str = "Explorer") -> str:
+    """Return a web page in which the explorers of these models stand one below the other."""
+    return _PAGE.format(
+        title=html.escape(title),
+        styles=style_sheet(models.values()),
+        explorers="\n".join(map(mount, models)),
+        scripts=scripts(models),
+    )
+
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>
+{styles}
+body {{ margin: 0; background: light-dark(#ffffff, #0d1117); }}
+.rnsl-explorer {{ margin: 0 auto; }}
+</style>
+</head>
+<body>
+{explorers}
+{scripts}
+</body>
+</html>
+"""
+
+
+def _data(name: str, model: Model) -> str:
+    module = base64.b64encode(model.module.encode()).decode()
+    data = json.dumps({"module": module, "state": model.state}, default=_encoded)
+    data = data.replace("<", r"\u003c")
+    return f'<script type="application/json" data-model="{html.escape(name)}">{data}</script>'
+
+
+def _encoded(value: bytes) -> dict[str, str]:
+    return {"base64": base64.b64encode(value).decode()}

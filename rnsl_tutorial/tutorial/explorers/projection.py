@@ -1,0 +1,394 @@
+"""The explorers of projections: maps of the same images, in which a selection is seen everywhere.
+
+Shapes: P panels, L losses, E moments, N images, S pixels a side.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import traitlets
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+
+from rnsl_tutorial.tutorial import plots
+from rnsl_tutorial.tutorial.explorers.base import (
+    Choice,
+    Control,
+    Explorer,
+    Value,
+    module,
+    number_control,
+    packed,
+)
+from rnsl_tutorial.tutorial.tables.umap_maps import MEASURES, MOST_P, Projections
+
+THUMBNAIL = 40  # px a side in the atlas
+MOST_ATLAS = 1_500_000  # bytes
+QUALITIES = (80, 60, 40, 25, 10)
+MARKS = ("nothing", "wrong labels")
+COLORS = {"given": "given label", "true": "true label", "p": "p of the given label", "kept": "kept"}
+
+
+class Panel(NamedTuple):
+    """One map of the explorer, for every choice of some of its controls.
+
+    Attributes:
+        title: above the map.
+        axes: names of the controls that choose the map, in the order of the arrays' axes.
+        maps: uint16 [..., N, 2].
+        captions: one a map, in the same order.
+    """
+
+    title: str
+    axes: tuple[str, ...]
+    maps: NDArray[np.uint16]
+    captions: list[str]
+
+
+class _Codes(NamedTuple):
+    """Codes of images, for every choice of some controls; "panel" is one more of them."""
+
+    axes: tuple[str, ...]
+    codes: NDArray[np.uint8]  # [..., N]
+
+
+class LinkedMaps(Explorer):
+    """Maps of the same images side by side; a selection on one is seen on all.
+
+    Attributes:
+        color: what the colour says: "given", "true", "p" or "kept".
+        mark: what is drawn as a cross: "nothing" or "wrong labels".
+        selected: places of the images that are selected.
+        table: what is shown.
+    """
+
+    _esm = module("widgets.js", "linked_map.js", "projection.js")
+
+    color = Choice().tag(sync=True)
+    mark = Choice().tag(sync=True)
+    selected = traitlets.List(traitlets.Int()).tag(sync=True)
+
+    def __init__(
+        self,
+        table: Projections,
+        controls: Mapping[str, Control],
+        panels: Sequence[Panel],
+        told: tuple[tuple[str, ...], list[str]],
+        probability: _Codes,
+        kept: _Codes,
+        chosen: Mapping[str, Value | None],
+        images: NDArray[np.uint8] | None,
+        **handed: Any,
+    ) -> None:
+        """Hand over what a subclass puts together."""
+        _check(table)
+        self.table, self._panels, self._told = table, panels, told
+        self._colorings = _colorings(table, probability, kept)
+        colors = {
+            "color": Control("Colour", tuple(COLORS), tuple(COLORS.values())),
+            "mark": Control("Crosses", MARKS, MARKS),
+        }
+        own = {
+            "panels": [
+                {**panel._asdict(), "maps": packed(panel.maps, "<u2")} for panel in self._panels
+            ],
+            "told": {"axes": told[0], "texts": told[1]},
+            "colorings": {name: _handed(*entry) for name, entry in self._colorings.items()},
+            "labels": packed(table.labels, "u1"),
+            "given": packed(table.given, "u1"),
+            "class_names": list(table.class_names),
+            "files": list(table.files),
+            "wrong_color": plots.WRONG.color,
+            "atlas": None if images is None else atlas(images, len(table.files)),
+            **handed,
+        }
+        super().__init__({**controls, **colors}, own, chosen)
+
+    @traitlets.validate("selected")
+    def _check_selected(self, proposal: Mapping[str, Any]) -> list[int]:
+        images = len(self.table.files)
+        outside = [i for i in proposal["value"] if not 0 <= i < images]
+        if outside:
+            raise traitlets.TraitError(
+                f"selected holds {outside[0]}; there are {images} images, 0 to {images - 1}."
+            )
+        return sorted(set(proposal["value"]))
+
+    def figure(self) -> Figure:
+        """Return the picture that is shown now as a static figure; what is selected is left out."""
+        codes, coloring = self._colorings[self.color]
+        shown = [self._at(codes, i) for i in range(len(self._panels))]
+        marked = self.table.wrong if self.mark == "wrong labels" else None
+        return plots.maps_side_by_side(
+            [panel.maps[self._places(panel.axes)] for panel in self._panels],
+            coloring._replace(codes=np.stack(shown)),
+            [panel.title for panel in self._panels],
+            [panel.captions[self._number(panel.axes)] for panel in self._panels],
+            marked=marked,
+            mark="wrong label",
+            title=self._told[1][self._number(self._told[0])],
+        )
+
+    def _places(self, axes: Sequence[str], panel: int = 0) -> tuple[int, ...]:
+        return tuple(panel if name == "panel" else self.place(name) for name in axes)
+
+    def _number(self, axes: Sequence[str]) -> int:
+        sizes = [len(self.controls[name].values) for name in axes]
+        return int(np.ravel_multi_index(self._places(axes), sizes)) if axes else 0
+
+    def _at(self, codes: _Codes, panel: int) -> NDArray[np.uint8]:
+        codes_N: NDArray[np.uint8] = codes.codes[self._places(codes.axes, panel)]
+        return codes_N
+
+
+class EpochMapsExplorer(LinkedMaps):
+    """The same training images under each loss, epoch after epoch, on maps that were made together.
+
+    Attributes:
+        epoch: one of ``table.epochs``.
+    """
+
+    epoch = Choice().tag(sync=True)
+
+    def __init__(
+        self,
+        table: Projections,
+        *,
+        epoch: int | None = None,
+        color: str = "given",
+        mark: str = "nothing",
+        images: NDArray[np.uint8] | None = None,
+    ) -> None:
+        """Show a table.
+
+        Args:
+            table: what to show.
+            epoch: to begin with; by default the last.
+            color: to begin with.
+            mark: to begin with.
+            images: uint8 [N, 3, S, S], the scenes themselves, in the order of ``table.files``;
+                shown as small pictures beside the maps.
+
+        Raises:
+            ValueError: arrays whose shapes disagree.
+            traitlets.TraitError: a value that its control does not have.
+        """
+        panels = [
+            Panel(style.label, ("epoch",), maps, [*map(_caption, measured)])
+            for style, maps, measured in zip(
+                plots.loss_styles(table.losses),
+                table.over_epochs,
+                table.measured_over_epochs,
+                strict=True,
+            )
+        ]
+        super().__init__(
+            table,
+            {"epoch": number_control("Epochs of training", table.epochs, "{:.0f}")},
+            panels,
+            (("epoch",), _epochs_told(table)),
+            _Codes(("panel", "epoch"), table.p),
+            _Codes(("panel", "epoch"), table.kept.astype(np.uint8)),
+            {"epoch": table.epochs[-1] if epoch is None else epoch, "color": color, "mark": mark},
+            images,
+            sliders=["epoch"],
+            player=True,
+        )
+
+
+class UmapSettingsExplorer(LinkedMaps):
+    """The same embedding under many settings of UMAP, beside PCA.
+
+    An image that is pointed at is joined with its nearest neighbours in all dimensions.
+
+    Attributes:
+        loss: one of ``table.losses``.
+        n_neighbors: one of ``table.n_neighbors``.
+        min_dist: one of ``table.min_dists``.
+    """
+
+    loss = Choice().tag(sync=True)
+    n_neighbors = Choice().tag(sync=True)
+    min_dist = Choice().tag(sync=True)
+
+    def __init__(
+        self,
+        table: Projections,
+        *,
+        loss: str | None = None,
+        n_neighbors: int | None = None,
+        min_dist: float | None = None,
+        color: str = "true",
+        mark: str = "nothing",
+        images: NDArray[np.uint8] | None = None,
+    ) -> None:
+        """Show a table.
+
+        Args:
+            table: what to show.
+            loss: to begin with; by default the last.
+            n_neighbors: to begin with; by default the first.
+            min_dist: to begin with; by default the first.
+            color: to begin with.
+            mark: to begin with.
+            images: as in `EpochMapsExplorer`.
+
+        Raises:
+            ValueError: arrays whose shapes disagree.
+            traitlets.TraitError: a value that its control does not have.
+        """
+        axes = ("loss", "n_neighbors", "min_dist")
+        measured = table.measured_over_settings.reshape(-1, len(MEASURES))
+        panels = [
+            Panel("UMAP", axes, table.over_settings, [*map(_caption, measured)]),
+            Panel("PCA", ("loss",), table.pca, [*map(_caption, table.measured_of_pca)]),
+        ]
+        last = len(table.epochs) - 1
+        super().__init__(
+            table,
+            {
+                "n_neighbors": number_control("n_neighbors", table.n_neighbors, "{:.0f}"),
+                "min_dist": number_control("min_dist", table.min_dists, "{:g}"),
+                "loss": Control("Loss", table.losses, _labels(table)),
+            },
+            panels,
+            (axes, _settings_told(table)),
+            _Codes(("loss",), table.p[:, last]),
+            _Codes(("loss",), table.kept[:, last].astype(np.uint8)),
+            {
+                "loss": table.losses[-1] if loss is None else loss,
+                "n_neighbors": n_neighbors,
+                "min_dist": min_dist,
+                "color": color,
+                "mark": mark,
+            },
+            images,
+            sliders=["n_neighbors", "min_dist"],
+            menus=["loss"],
+            neighbors={"axes": ["loss"], "places": packed(table.neighbors, "<u2")},
+        )
+
+
+# ------------------------------------------------------------------ the table for the page
+
+
+def atlas(images: NDArray[np.uint8], count: int) -> dict[str, Any]:
+    """Return small pictures of all images in one JPEG, row by row, and how to find one in it.
+
+    Args:
+        images: uint8 [N, 3, S, S].
+        count: N that is needed.
+
+    Raises:
+        ValueError: another shape or type.
+    """
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[:2] != (count, 3):
+        raise ValueError(
+            f"images are {images.dtype} {images.shape}; uint8 ({count}, 3, S, S) is needed, in the "
+            "order of the table's files."
+        )
+    columns = int(np.ceil(np.sqrt(count)))
+    sheet = Image.new("RGB", (columns * THUMBNAIL, -(-count // columns) * THUMBNAIL))
+    for i, image in enumerate(images):
+        small = Image.fromarray(image.transpose(1, 2, 0)).resize((THUMBNAIL, THUMBNAIL))
+        sheet.paste(small, (i % columns * THUMBNAIL, i // columns * THUMBNAIL))
+    for quality in QUALITIES:
+        jpeg = io.BytesIO()
+        sheet.save(jpeg, format="JPEG", quality=quality)
+        if jpeg.tell() <= MOST_ATLAS:
+            break
+    return {"jpeg": jpeg.getvalue(), "columns": columns, "rows": -(-count // columns)}
+
+
+def _colorings(
+    table: Projections, probability: _Codes, kept: _Codes
+) -> dict[str, tuple[_Codes, plots.Coloring]]:
+    nothing = np.zeros(0, dtype=np.int64)  # the codes come with the choice
+    classes = plots.Coloring(nothing, plots.class_colors(len(table.class_names)))
+    p_legend = [(round(p * MOST_P), f"p = {p:g}") for p in (0, 0.25, 0.5, 0.75, 1)]
+    sides = [(0, "left out"), (1, "kept")]
+    return {
+        "given": (_Codes((), table.given), classes),
+        "true": (_Codes((), table.labels), classes),
+        "p": (probability, plots.Coloring(nothing, plots.p_colors(), p_legend)),
+        "kept": (kept, plots.Coloring(nothing, plots.KEPT_COLORS, sides)),
+    }
+
+
+def _handed(codes: _Codes, coloring: plots.Coloring) -> dict[str, Any]:
+    return {
+        "axes": codes.axes,
+        "codes": packed(codes.codes, "u1"),
+        "colors": list(coloring.colors),
+        "legend": [
+            {"color": coloring.colors[code], "text": text} for code, text in coloring.legend
+        ],
+    }
+
+
+def _caption(measured: NDArray[np.float32]) -> str:
+    trust, overlap, _ = measured
+    return f"trustworthiness {trust:.3f}; neighbours kept {overlap:.0%}"
+
+
+def _moment(epoch: int) -> str:
+    return f"After epoch {epoch}" if epoch else "Before training"
+
+
+def _labels(table: Projections) -> tuple[str, ...]:
+    return tuple(style.label for style in plots.loss_styles(table.losses))
+
+
+def _epochs_told(table: Projections) -> list[str]:
+    """What is true in all dimensions, whatever the maps look like."""
+    nearest = table.neighbors.shape[-1]
+    told = []
+    for epoch, same_L in zip(table.epochs, table.same_class.T, strict=True):
+        shares = [f"{name} {same:.0%}" for name, same in zip(_labels(table), same_L, strict=True)]
+        told.append(
+            f"{_moment(epoch)}: so many of an image's {nearest} nearest neighbours, in all "
+            f"dimensions, are of its true class: {', '.join(shares)}"
+        )
+    return told
+
+
+def _settings_told(table: Projections) -> list[str]:
+    told = []
+    overlaps = table.measured_over_settings[..., MEASURES.index("overlap")]
+    for (i, h, m), overlap in np.ndenumerate(overlaps):
+        of_pca = table.measured_of_pca[i, MEASURES.index("overlap")]
+        told.append(
+            f"{_labels(table)[i]}, n_neighbors {table.n_neighbors[h]}, min_dist "
+            f"{table.min_dists[m]:g}: of an image's {table.neighbors.shape[-1]} nearest "
+            f"neighbours, UMAP keeps {overlap:.0%} and PCA {of_pca:.0%}"
+        )
+    return told
+
+
+def _check(table: Projections) -> None:
+    """Refuse a table whose arrays do not belong together."""
+    losses, epochs, images = len(table.losses), len(table.epochs), len(table.files)
+    grid = (losses, len(table.n_neighbors), len(table.min_dists))
+    shapes = {
+        "over_epochs": (losses, epochs, images, 2),
+        "over_settings": (*grid, images, 2),
+        "pca": (losses, images, 2),
+        "measured_over_epochs": (losses, epochs, len(MEASURES)),
+        "measured_over_settings": (*grid, len(MEASURES)),
+        "measured_of_pca": (losses, len(MEASURES)),
+        "same_class": (losses, epochs),
+        "p": (losses, epochs, images),
+        "kept": (losses, epochs, images),
+        "labels": (images,),
+        "given": (images,),
+    }
+    for name, shape in shapes.items():
+        found = getattr(table, name).shape
+        if found != shape:
+            raise ValueError(
+                f"{name} has shape {found}; {losses} losses, {epochs} moments, a grid of "
+                f"{grid[1]} x {grid[2]} and {images} files need {shape}. Make the table anew."
+            )

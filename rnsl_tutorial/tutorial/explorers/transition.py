@@ -1,0 +1,394 @@
+"""The explorer of transition matrices: which labels are wrong, and when a class is lost.
+
+Shapes: R noise rates, A amounts of concentration, C classes, N images.
+"""
+
+from collections.abc import Mapping, Sequence
+from textwrap import fill
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from rnsl_tutorial import noise
+from rnsl_tutorial.tutorial import plots
+from rnsl_tutorial.tutorial.explorers.base import (
+    Choice,
+    Control,
+    Explorer,
+    module,
+    number_control,
+    packed,
+)
+
+DATASETS = {"aid": "AID", "nwpu45": "NWPU45"}
+NOISES = ("label_dependent", "symmetric", "pair_flip")
+RATES = tuple(round(0.05 * step, 2) for step in range(19))
+AMOUNTS = tuple(round(-1 + 0.1 * step, 1) for step in range(21))
+VIEWS = {"nominal": "probabilities", "drawn": "one draw"}
+NWPU45_IMAGES = 489  # training images of each class: see `datasets.paper_split`
+SEED, DRAWS = 42, 10
+SHARES_AT = 0.5  # a rate to read the shares at: they are the same at every rate
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+NONE_WRONG = "No label is wrong. Move the rate to spoil some."
+LOST = (
+    "{draw}{count} of {classes} classes are lost. {name} is one of them: {most} of its labels say "
+    "{wrong}, only {right} say {name}."
+)
+SAFE = (
+    "{draw}{count} of {classes} classes are lost. {name} is not: {right} of its labels say {name}, "
+    "{most} say {wrong}."
+)
+IN_DRAW = "In this draw "
+REST = "{count} other classes: {share} together"
+DRAWN_NOTE = "Drawn from the rows as published."
+
+
+class _State(NamedTuple):
+    """Everything about one noise on one data set.
+
+    Attributes:
+        names: C class names.
+        nominal: float [R, C, C], transition matrices.
+        edited: float [A, C, C], the shares of wrong labels in every row, concentrated.
+        over: integers [R, A, C], wrong labels that outnumber the right one in that row.
+        most: float [R, A, C], the probability of the most frequent wrong label.
+        drawn: float [R, C, C], the shares of labels that one draw gave.
+        realized: float [R, DRAWS], the share of wrong labels in each draw.
+    """
+
+    names: tuple[str, ...]
+    nominal: Floats
+    edited: Floats
+    over: Integers
+    most: Floats
+    drawn: Floats
+    realized: Floats
+
+
+class TransitionExplorer(Explorer):
+    """The transition matrix of a noise, and beside it where the wrong labels of one class go.
+
+    The matrix is a heat map: row = true class, column = given label. The bars are the wrong labels
+    of one class, as shares of all wrong labels of that class; the line across them lies at the
+    right labels per wrong one, (1 - rate) / rate. A bar above it outnumbers the right label: the
+    class is lost (`noise.dominated_classes`), and its row has a cross.
+
+    ``concentration`` edits the row by `noise.concentrate`. It edits probabilities; what one draw
+    gave is shown as published.
+
+    Attributes:
+        dataset: "aid" (30 classes) or "nwpu45" (45).
+        noise: "label_dependent", "symmetric" or "pair_flip".
+        rate: nominal share of wrong labels, 0 to 0.9 in steps of 0.05.
+        aid_row: the class that the bars show while the data set is AID.
+        nwpu45_row: the same for NWPU45.
+        view: "nominal" for the probabilities, "drawn" for what one draw gave.
+        concentration: -1 (spread evenly) to 1 (all to one class) in steps of 0.1.
+    """
+
+    _esm = module("widgets.js", "chart.js", "transition.js")
+
+    dataset = Choice().tag(sync=True)
+    noise = Choice().tag(sync=True)
+    rate = Choice().tag(sync=True)
+    aid_row = Choice().tag(sync=True)
+    nwpu45_row = Choice().tag(sync=True)
+    view = Choice().tag(sync=True)
+    concentration = Choice().tag(sync=True)
+
+    def __init__(
+        self,
+        aid_labels: ArrayLike,
+        *,
+        dataset: str | None = None,
+        noise: str | None = None,
+        rate: float = 0.7,
+        row: str | None = None,
+        view: str | None = None,
+        concentration: float = 0.0,
+    ) -> None:
+        """Compute the table.
+
+        Args:
+            aid_labels: integers [N], the true labels of AID's training images; what is drawn is
+                drawn for them. NWPU45 has 489 images in each class.
+            dataset: to begin with; by default "aid".
+            noise: to begin with; by default "label_dependent".
+            rate: to begin with.
+            row: name of a class of the data set to begin with; by default its first.
+            view: to begin with; by default "nominal".
+            concentration: to begin with.
+
+        Raises:
+            ValueError: labels that are not those of 30 classes, each with an image.
+            traitlets.TraitError: a value that its control does not have.
+        """
+        labels = {
+            "aid": _checked(aid_labels),
+            "nwpu45": np.repeat(np.arange(45), NWPU45_IMAGES),
+        }
+        self._states = {
+            (name, kind): _state(name, kind, labels[name]) for name in DATASETS for kind in NOISES
+        }
+        self._notes = {
+            place: _notes(state.realized, len(labels[place[0]]))
+            for place, state in self._states.items()
+        }
+        chosen = {"dataset": dataset, "noise": noise, "rate": rate, "view": view}
+        chosen |= {"concentration": concentration, f"{dataset or 'aid'}_row": row}
+        super().__init__(_controls(), _table(self._states, self._notes), chosen)
+
+    @property
+    def row(self) -> str:
+        """The class that the bars show now: `aid_row` or `nwpu45_row`, as the data set says."""
+        return str(getattr(self, f"{self.dataset}_row"))
+
+    @row.setter
+    def row(self, name: str) -> None:
+        setattr(self, f"{self.dataset}_row", name)
+
+    @property
+    def matrix(self) -> Floats:
+        """The matrix that is shown now, float64 [C, C]: probabilities, or shares in the draw."""
+        state, rate = self._states[self.dataset, self.noise], self.place("rate")
+        if self.view == "drawn":
+            drawn: Floats = state.drawn[rate]
+            return drawn
+        return noise.concentrate(state.nominal[rate], self._class, float(self.concentration))
+
+    def figure(self) -> Figure:
+        """Return the picture that is shown now as a static figure."""
+        state, i = self._states[self.dataset, self.noise], self._class
+        matrix, lost = self.matrix, noise.dominated_classes(self.matrix)
+        shares = _wrong(state.edited[self.place("concentration")])
+        if self.view == "drawn":
+            shares = _shares(matrix)
+        note = self._notes[self.dataset, self.noise][self.place("rate")]
+        sentence = _sentence(matrix, state.names, i, lost, drawn=self.view == "drawn")
+        title = f"{fill(sentence, 95)}\n{note}"
+        return plots.transition_beside_row(matrix, shares[i], state.names, i, lost, title=title)
+
+    @property
+    def _class(self) -> int:
+        return self.place(f"{self.dataset}_row")
+
+
+# ------------------------------------------------------------------ what is computed
+
+
+def _state(dataset: str, kind: str, labels_N: Integers) -> _State:
+    names = noise.label_dependent_classes(dataset)
+    nominal_RCC = np.stack([_transition(dataset, kind, rate) for rate in RATES])
+    edited = [[noise.concentrate(T, None, amount) for amount in AMOUNTS] for T in nominal_RCC]
+    edited_RACC = np.array(edited)
+    wrong_RACC = _wrong(edited_RACC)
+    right_RAC1 = np.diagonal(edited_RACC, axis1=2, axis2=3)[..., None]
+    counts_DRCC = _draws(labels_N, nominal_RCC)
+    return _State(
+        names=names,
+        nominal=nominal_RCC,
+        edited=_shares(edited_RACC[RATES.index(SHARES_AT)]),
+        over=(wrong_RACC > right_RAC1).sum(axis=-1),
+        most=wrong_RACC.max(axis=-1),
+        drawn=counts_DRCC[0] / counts_DRCC[0].sum(axis=-1, keepdims=True),
+        realized=_wrong(counts_DRCC).sum(axis=(2, 3)).T / len(labels_N),
+    )
+
+
+def _transition(dataset: str, kind: str, rate: float) -> Floats:
+    num_classes = len(noise.label_dependent_classes(dataset))
+    if kind == "symmetric":
+        return noise.symmetric_transition(num_classes, rate)
+    if kind == "pair_flip":
+        return noise.pair_flip_transition(num_classes, rate)
+    return noise.label_dependent_transition(dataset, rate)
+
+
+def _draws(labels_N: Integers, nominal_RCC: Floats) -> Floats:
+    """Count the labels that each draw gives: [DRAWS, R, C, C], true class by given label."""
+    classes = nominal_RCC.shape[-1]
+    counts = [
+        np.bincount(
+            classes * labels_N + noise.corrupt_labels(labels_N, T, seed, method="vectorized")[0],
+            minlength=classes**2,
+        )
+        for seed in range(SEED, SEED + DRAWS)
+        for T in nominal_RCC
+    ]
+    return np.array(counts, dtype=float).reshape(DRAWS, *nominal_RCC.shape)
+
+
+def _wrong(matrices: Floats) -> Floats:
+    """Return matrices [..., C, C] with zeros on the diagonal."""
+    return np.where(np.eye(matrices.shape[-1], dtype=bool), 0.0, matrices)
+
+
+def _shares(matrices: Floats) -> Floats:
+    """Return of all wrong labels in a row, the share of each; 0 where none is wrong."""
+    wrong = _wrong(matrices)
+    sums = wrong.sum(axis=-1, keepdims=True)
+    shares: Floats = np.divide(wrong, sums, out=np.zeros_like(wrong), where=sums > 0)
+    return shares
+
+
+def _checked(aid_labels: ArrayLike) -> Integers:
+    labels_N = np.asarray(aid_labels)
+    classes = len(noise.label_dependent_classes("aid"))
+    if labels_N.ndim != 1 or not np.array_equal(np.unique(labels_N), np.arange(classes)):
+        raise ValueError(
+            f"aid_labels have shape {labels_N.shape} and {len(np.unique(labels_N))} classes; give "
+            f"the training labels of AID: integers [N], every class from 0 to {classes - 1}."
+        )
+    return labels_N.astype(np.int64)
+
+
+# ------------------------------------------------------------------ what is said
+
+
+def _notes(realized_RD: Floats, images: int) -> list[str]:
+    """Nominal and realised rate in one sentence, for each rate."""
+    return [
+        f"Nominal rate {rate:.0%}. One draw for {images:,} images: {first:.1%} wrong; "
+        f"{DRAWS} draws: {low:.1%} to {high:.1%}."
+        for rate, first, low, high in zip(
+            RATES, realized_RD[:, 0], realized_RD.min(axis=1), realized_RD.max(axis=1), strict=True
+        )
+    ]
+
+
+def _sentence(
+    matrix: Floats, names: Sequence[str], row: int, lost: Integers, *, drawn: bool
+) -> str:
+    wrong = _wrong(matrix)[row]
+    if not wrong.any():
+        return NONE_WRONG
+    return (LOST if row in lost else SAFE).format(
+        draw=IN_DRAW if drawn else "",
+        count=len(lost),
+        classes=len(names),
+        name=names[row],
+        most=f"{wrong.max():.1%}",
+        wrong=names[int(wrong.argmax())],
+        right=f"{matrix[row, row]:.1%}",
+    )
+
+
+# ------------------------------------------------------------------ the table for the page
+
+
+def _controls() -> dict[str, Control]:
+    amounts = number_control("Concentration", AMOUNTS, "{:+.1f}", snaps=True)
+    texts = ("evenly spread", *amounts.texts[1:-1], "all to one class")
+    texts = tuple("as published" if a == 0 else t for a, t in zip(AMOUNTS, texts, strict=True))
+    rows = {
+        f"{name}_row": Control("Class (row)", classes, classes)
+        for name in DATASETS
+        for classes in [noise.label_dependent_classes(name)]
+    }
+    kinds = tuple(plots.NOISE_NAMES[kind] for kind in NOISES)
+    return {
+        "dataset": Control("Data set", tuple(DATASETS), tuple(DATASETS.values())),
+        "noise": Control("Kind of label noise", NOISES, kinds),
+        "rate": number_control("Noise rate", RATES, "{:.0%}", snaps=True),
+        **rows,
+        "view": Control("Show", tuple(VIEWS), tuple(VIEWS.values())),
+        "concentration": amounts._replace(texts=texts),
+    }
+
+
+def _table(
+    states: Mapping[tuple[str, str], _State], notes: Mapping[tuple[str, str], Sequence[str]]
+) -> dict[str, Any]:
+    """What the ES module looks up: see the type ``Table`` in ``static/transition.js``."""
+    rates = np.array(RATES)
+    codes_R256 = [plots.heat_codes(rate * plots.heat_values()) for rate in RATES]
+    with np.errstate(divide="ignore"):
+        rules_R = (1 - rates) / rates
+    bars_x, bars_y = plots.share_axes()
+    return {
+        "datasets": {name: _dataset([states[name, kind] for kind in NOISES]) for name in DATASETS},
+        "notes": {name: [notes[name, kind] for kind in NOISES] for name in DATASETS},
+        "sentences": {"none": NONE_WRONG, "lost": LOST, "safe": SAFE, "draw": IN_DRAW},
+        "rest": REST,
+        "drawn_note": DRAWN_NOTE,
+        "codes_at_rate": packed(codes_R256, "u1"),
+        "right_codes": plots.heat_codes(1 - rates).tolist(),
+        "right": packed(1 - rates),
+        "rules": packed(rules_R),
+        "colors": packed(plots.heat_colors(), "u1"),
+        "color_ticks": [
+            {"text": f"{tick:g}", "place": int(plots.heat_codes(tick)) / 255}
+            for tick in plots.HEAT_TICKS
+        ],
+        "wrong": plots.WRONG._asdict(),
+        "axes": {"x": bars_x._asdict(), "y": bars_y._asdict()},
+    }
+
+
+def _dataset(states: Sequence[_State]) -> dict[str, Any]:
+    """One data set; K kinds of noise. The bars of a row come in the order of their size."""
+    names = states[0].names
+    x, y = plots.class_axes(len(names))
+    return {
+        "names": list(names),
+        "axes": {"x": x._asdict(), "y": y._asdict()},
+        "nominal": _nominal(states),
+        "drawn": _drawn(states),
+    }
+
+
+def _nominal(states: Sequence[_State]) -> dict[str, Any]:
+    edited_KACC, over_KRAC, most_KRAC = (
+        np.stack([getattr(state, name) for state in states]) for name in ("edited", "over", "most")
+    )
+    order_KCC = _order(edited_KACC[:, AMOUNTS.index(0.0)])
+    lost_KRAC = over_KRAC > 0
+    published_KRC = lost_KRAC[:, :, AMOUNTS.index(0.0)]
+    others_KRC = published_KRC.sum(axis=-1, keepdims=True) - published_KRC
+    return {
+        "order": packed(order_KCC, "u1"),
+        "shares": packed(_shown(edited_KACC, order_KCC[:, None])),
+        "codes": packed(plots.heat_codes(edited_KACC), "u1"),
+        "over": packed(over_KRAC, "u1"),
+        "most": packed(most_KRAC),
+        "lost": packed(others_KRC[:, :, None] + lost_KRAC, "u1"),
+    }
+
+
+def _drawn(states: Sequence[_State]) -> dict[str, Any]:
+    drawn_KRCC = np.stack([state.drawn for state in states])
+    wrong_KRCC = _wrong(drawn_KRCC)
+    right_KRC = np.diagonal(drawn_KRCC, axis1=-2, axis2=-1)
+    order_KRCC = _order(wrong_KRCC)
+    over_KRC = (wrong_KRCC > right_KRC[..., None]).sum(axis=-1)
+    with np.errstate(divide="ignore"):
+        rules_KRC = right_KRC / wrong_KRCC.sum(axis=-1)
+    return {
+        "order": packed(order_KRCC, "u1"),
+        "shares": packed(_shown(_shares(drawn_KRCC), order_KRCC)),
+        "codes": packed(plots.heat_codes(drawn_KRCC), "u1"),
+        "over": packed(over_KRC, "u1"),
+        "most": packed(wrong_KRCC.max(axis=-1)),
+        "lost": packed((over_KRC > 0).sum(axis=-1), "u1"),
+        "right": packed(right_KRC),
+        "rules": packed(rules_KRC),
+    }
+
+
+def _order(matrices: Floats) -> Integers:
+    """Return the most frequent wrong labels of each row, [..., C, BARS]."""
+    own = np.eye(matrices.shape[-1], dtype=bool)
+    order = np.argsort(np.where(own, 1.0, -matrices), axis=-1, kind="stable")
+    return order[..., : plots.BARS].astype(np.int64)
+
+
+def _shown(shares: Floats, order: Integers) -> Floats:
+    """Return the shares of these labels and, behind them, that of all others together."""
+    shown = np.take_along_axis(shares, order, axis=-1)
+    rest = shares.sum(axis=-1, keepdims=True) - shown.sum(axis=-1, keepdims=True)
+    return np.concatenate([shown, np.where(rest > 1e-9, rest, 0.0)], axis=-1)

@@ -1,0 +1,238 @@
+"""The explorer of truncation: the loss with its plateau, and whom the threshold leaves out.
+
+Shapes: N images, Q values of q, K thresholds, P values of p, B bins, E moments.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from rnsl_tutorial import losses
+from rnsl_tutorial.tutorial import plots
+from rnsl_tutorial.tutorial.explorers.base import Choice, Explorer, module, number_control, packed
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+EDGES = np.arange(51) / 50
+KS = EDGES[:-1]
+QS = np.arange(5, 11) / 10
+P = np.arange(101) / 100
+NAMES = ("precision", "recall", "kept")
+
+
+class Split(NamedTuple):
+    """How images lie around each threshold, at each of E moments.
+
+    Attributes:
+        right: [E, B], images with a right label whose p lies in each bin (low, high].
+        wrong: [E, B], images with a wrong label.
+        left_out: [E, K], images with p <= k.
+        found: [E, K], those of them with a wrong label.
+        measures: [E, 3, K], precision, recall and share kept; NaN where there is none.
+    """
+
+    right: Floats
+    wrong: Floats
+    left_out: Floats
+    found: Floats
+    measures: Floats
+
+
+class TruncationExplorer(Explorer):
+    """RNSL cut off at L_q(k), and the images of one moment of a run on both sides of k.
+
+    A threshold leaves out the images with p <= k, whatever q is. As a finder of wrong labels it has
+    the precision and the recall of `evaluate.flip_detection`.
+
+    Attributes:
+        k: threshold on p, 0 (nobody is left out) to 0.98 in steps of 0.02.
+        q: of the loss that is drawn, 0.5 to 1.
+    """
+
+    _esm = module("widgets.js", "chart.js", "label_histogram.js", "truncation.js")
+
+    k = Choice().tag(sync=True)
+    q = Choice().tag(sync=True)
+
+    def __init__(
+        self, log_p: ArrayLike, flipped: ArrayLike, *, q: float = 0.7, k: float = 0.5
+    ) -> None:
+        """Sort the images of one moment, and show them.
+
+        Args:
+            log_p: float [N], at most 0: log of the probability that the prototypes give to the
+                label that each training image was given, such as `experiments.History.log_p[20]`.
+            flipped: bool [N], which labels are wrong.
+            q: to begin with.
+            k: to begin with.
+
+        Raises:
+            ValueError: shapes that disagree, or values out of range.
+            traitlets.TraitError: a q or k that its control does not have.
+        """
+        log_p_N, flipped_N = checked_run(log_p, flipped, moments=False)
+        self._split = split(log_p_N[None], flipped_N)
+        self._uncut = np.stack([_loss(P, q) for q in QS])
+        self._cut = np.stack([[_loss(P, q, k) for k in KS] for q in QS])
+        controls = {
+            "k": number_control("Threshold k", KS, snaps=True),
+            "q": number_control("q of the loss", QS, "{:.1f}", snaps=True),
+        }
+        super().__init__(controls, self._handed(flipped_N), {"q": q, "k": k})
+
+    def figure(self) -> Figure:
+        """Return the picture that is shown now as a static figure."""
+        k, q = self.place("k"), self.place("q")
+        return plots.loss_with_plateau(
+            P, self._uncut[q], self._cut[q, k], counts_at(self._split, 0), KS,
+            dict(zip(NAMES, self._split.measures[0], strict=True)),
+            place=k, title=self._table["told"][k],
+        )  # fmt: skip
+
+    def _handed(self, flipped_N: Bools) -> dict[str, Any]:
+        """What the ES module looks up: see the type ``Table`` in ``static/truncation.js``."""
+        shown = self._split
+        return {
+            **histogram_table(shown),
+            "axes": {
+                **histogram_axes(shown),
+                "loss": plots.axis("loss", 0, 2.1, ticks=(0, 0.5, 1, 1.5, 2))._asdict(),
+                "k": plots.axis("threshold k", 0, 1)._asdict(),
+            },
+            "losses": [
+                {**plots.LOSS_STYLES["rnsl"]._asdict(), "label": "RNSL, uncut"},
+                plots.LOSS_STYLES["trnsl"]._asdict(),
+            ],
+            "p": packed(P),
+            "ks": packed(KS),
+            "uncut": packed(self._uncut),
+            "cut": packed(self._cut),
+            "levels": packed([[_loss(k, q) for k in KS] for q in QS]),
+            "told": [
+                _sentence(k, int(out), int(found), flipped_N)
+                for k, out, found in zip(KS, shown.left_out[0], shown.found[0], strict=True)
+            ],
+        }
+
+
+# ------------------------------------------------------------------ shared with the player
+
+
+def checked_run(
+    log_p: ArrayLike, flipped: ArrayLike, *, moments: bool
+) -> tuple[NDArray[np.float32], Bools]:
+    """Return both as arrays, log_p of shape [E, N] if moments, else [N].
+
+    Raises:
+        ValueError: shapes that disagree, or values out of range.
+    """
+    log_p_N, flipped_N = np.asarray(log_p, dtype=np.float32), np.asarray(flipped)
+    wanted = "[moments, images]" if moments else "[images]"
+    shaped = log_p_N.ndim == 1 + moments and log_p_N.size and log_p_N.shape[-1:] == flipped_N.shape
+    if not shaped or flipped_N.dtype != bool:
+        raise ValueError(
+            f"log_p has shape {log_p_N.shape}, flipped is {flipped_N.dtype} {flipped_N.shape}; "
+            f"log_p must be {wanted} and flipped bool [images]."
+        )
+    if not (log_p_N <= 0).all():
+        raise ValueError(
+            f"log_p runs from {log_p_N.min():g} to {log_p_N.max():g}; the log of a probability is "
+            "at most 0. Give History.log_p as it is, not p."
+        )
+    return log_p_N, flipped_N
+
+
+def split(log_p_EN: NDArray[np.float32], flipped_N: Bools) -> Split:
+    """Count right and wrong labels around each threshold; p <= k is taken as log p <= log k."""
+    with np.errstate(divide="ignore"):
+        levels = np.log(EDGES).astype(np.float32)
+    right_EK, wrong_EK = (_at_most(log_p_EN[:, side], levels) for side in (~flipped_N, flipped_N))
+    found, left_out = wrong_EK[:, :-1], (right_EK + wrong_EK)[:, :-1]
+    kept = 1 - left_out / len(flipped_N)
+    measures = np.stack([_share(found, left_out), _share(found, flipped_N.sum()), kept], axis=1)
+    return Split(_in_bins(right_EK), _in_bins(wrong_EK), left_out, found, measures)
+
+
+def _at_most(log_p_EN: NDArray[np.float32], levels: NDArray[np.float32]) -> Floats:
+    """How many images lie at or below each level, [E, B + 1]."""
+    ordered_EN = np.sort(log_p_EN, axis=1)
+    return np.array([np.searchsorted(row_N, levels, side="right") for row_N in ordered_EN], float)
+
+
+def _in_bins(at_most_EK: Floats) -> Floats:
+    """How many lie in each bin, [E, B]; p = 0 belongs to the first."""
+    below = at_most_EK[:, :-1].copy()
+    below[:, 0] = 0
+    return at_most_EK[:, 1:] - below
+
+
+def _share(part: Floats, whole: ArrayLike) -> Floats:
+    whole = np.broadcast_to(np.asarray(whole, dtype=float), part.shape)
+    share = np.full(part.shape, np.nan)
+    np.divide(part, whole, out=share, where=whole > 0)
+    return share
+
+
+def counts_at(shown: Split, moment: int) -> plots.LabelCounts:
+    """Return the counts of one moment."""
+    return plots.LabelCounts(EDGES, shown.right[moment], shown.wrong[moment])
+
+
+def histogram_table(shown: Split) -> dict[str, Any]:
+    """What ``static/label_histogram.js`` looks up: see its type ``Counted``."""
+    heights = [plots.mirrored(counts_at(shown, e)) for e in range(len(shown.right))]
+    return {
+        "edges": packed(EDGES),
+        "heights": packed(heights),
+        "measures": packed(shown.measures),
+        "labels": {
+            "right": plots.RIGHT._asdict(),
+            "wrong": plots.WRONG._asdict(),
+            "cut": {"label": "left out", "color": plots.CUT_COLOR},
+        },
+        "measure_styles": [plots.MEASURE_STYLES[name]._asdict() for name in NAMES],
+    }
+
+
+def histogram_axes(shown: Split) -> dict[str, Any]:
+    """The axes of the histogram and of the shares, the same for all moments."""
+    return {
+        "p": plots.P_AXIS._asdict(),
+        "counts": plots.mirrored_axis(largest_count(shown))._asdict(),
+        "share": plots.SHARE_AXIS._asdict(),
+    }
+
+
+def precision_and_recall(found: float, left_out: float, wrong: int) -> str:
+    """Say both in words, from counts: of those left out, with a wrong label; left out; wrong."""
+    return (
+        f"{found / left_out:.0%} of them have a wrong label, "
+        f"and they are {found / wrong:.0%} of all that have one"
+    )
+
+
+def largest_count(shown: Split) -> float:
+    """Count of the fullest bin of all moments."""
+    return float(max(shown.right.max(), shown.wrong.max()))
+
+
+# ------------------------------------------------------------------ the table for the page
+
+
+def _loss(p: ArrayLike, q: float, k: float | None = None) -> Floats:
+    curve: Floats = losses.loss_of_p(torch.as_tensor(p), float(q), k).numpy()
+    return curve
+
+
+def _sentence(k: float, left_out: int, found: int, flipped_N: Bools) -> str:
+    images, wrong = len(flipped_N), int(flipped_N.sum())
+    if not left_out:
+        return f"k = {k:.2f} leaves nobody out: the loss listens to all {images:,} images"
+    start = f"k = {k:.2f} leaves out {left_out:,} of {images:,} images"
+    if not wrong:
+        return f"{start}; no label is wrong, so all of them are a loss"
+    return f"{start}: {precision_and_recall(found, left_out, wrong)}"

@@ -1,0 +1,321 @@
+"""Figures of embeddings, and of the accuracy that they reach.
+
+Shapes: P panels, M images, C classes, L losses, R noise rates.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+from matplotlib.text import Annotation
+from matplotlib.transforms import BboxBase
+from numpy.typing import ArrayLike
+
+from rnsl_tutorial.tutorial.plots.style import (
+    INK,
+    PALE,
+    QUIET,
+    Floats,
+    LossStyle,
+    Numbers,
+    class_colors,
+    loss_styles,
+    new_figure,
+    whole_tens,
+)
+
+
+def class_medians(coordinates: Numbers, labels: Numbers, num_classes: int) -> Floats:
+    """Return the middle of each class's cloud: the median of both coordinates.
+
+    Args:
+        coordinates: [..., M, 2].
+        labels: integers [M] in [0, num_classes).
+        num_classes: C.
+
+    Returns:
+        float64 [..., C, 2]; NaN for a class without images.
+    """
+    medians = np.full((*coordinates.shape[:-2], num_classes, 2), np.nan)
+    for c in np.unique(labels):
+        medians[..., c, :] = np.median(coordinates[..., labels == c, :], axis=-2)
+    return medians
+
+
+# ------------------------------------------------------------------ figures
+
+
+def accuracy_over_rate(
+    rates: ArrayLike,
+    mean: ArrayLike,
+    spread: ArrayLike,
+    loss_names: Sequence[str],
+    *,
+    title: str = "",
+    chance: float | None = None,
+) -> Figure:
+    """Draw k-NN accuracy over the noise rate, one line for each loss.
+
+    Args:
+        rates: [R], shares of wrong labels in [0, 1).
+        mean: [L, R], accuracies in [0, 1].
+        spread: [L, R], length of the error bars up and down; NaN draws none.
+        loss_names: L names; those in LOSS_STYLES are written as the paper writes them.
+        title: above the axes.
+        chance: accuracy of guessing, drawn as a thin line.
+
+    Raises:
+        ValueError: shapes that disagree.
+    """
+    with new_figure(figsize=(6.4, 4.0)) as figure:
+        axes = figure.subplots()
+        _draw_accuracy(axes, *_checked_curves(rates, mean, spread, loss_names), loss_names)
+        axes.set_title(title)
+        if chance is not None:
+            _draw_chance(axes, chance)
+    return figure
+
+
+def embedding_panels(
+    coordinates: Numbers,
+    labels: Numbers,
+    predicted: Numbers,
+    class_names: Sequence[str],
+    titles: Sequence[str],
+    captions: Sequence[str],
+) -> Figure:
+    """Draw maps of the same images side by side, all to one scale; their axes have no meaning.
+
+    An image whose class k-NN finds is a pale dot in the colour of its true class; one that it does
+    not find is a dark cross. A class is named at the median of its cloud where half of its images
+    are found and the name hides no other.
+
+    Args:
+        coordinates: [P, M, 2].
+        labels: integers [M] in [0, C), true classes.
+        predicted: integers [P, M], classes that k-NN gives.
+        class_names: C names.
+        titles: P, above the maps.
+        captions: P, below the maps.
+
+    Raises:
+        ValueError: shapes that disagree.
+    """
+    _check_maps(coordinates, labels, predicted, class_names, titles, captions)
+    panels = len(coordinates)
+    with new_figure(figsize=(4.1 * panels, 4.9)) as figure:
+        row = figure.subplots(1, panels, squeeze=False)[0]
+        for axes, map_M2, found_M, title, caption in zip(
+            row, coordinates, predicted, titles, captions, strict=True
+        ):
+            _draw_map(axes, map_M2, labels, found_M)
+            _frame(axes, coordinates)
+            axes.set_title(title)
+            axes.set_xlabel(caption)
+        _explain_marks(figure)
+        figure.draw_without_rendering()
+        for axes, map_M2, found_M in zip(row, coordinates, predicted, strict=True):
+            _name_classes(axes, map_M2, labels, found_M, class_names)
+    return figure
+
+
+def embedding_beside_accuracy(
+    coordinates: Numbers,
+    labels: Numbers,
+    predicted: Numbers,
+    class_names: Sequence[str],
+    rates: ArrayLike,
+    mean: ArrayLike,
+    spread: ArrayLike,
+    loss_names: Sequence[str],
+    *,
+    current: tuple[int, int],
+    title: str = "",
+) -> Figure:
+    """Draw one map as `embedding_panels` does, and beside it `accuracy_over_rate`.
+
+    Args:
+        coordinates: [M, 2].
+        labels: integers [M] in [0, C), true classes.
+        predicted: integers [M], classes that k-NN gives.
+        class_names: C names.
+        rates: [R], shares of wrong labels in [0, 1).
+        mean: [L, R], accuracies in [0, 1].
+        spread: [L, R], length of the error bars up and down; NaN draws none.
+        loss_names: L names.
+        current: loss and rate of the map, as positions in loss_names and rates: ringed.
+        title: above both.
+
+    Raises:
+        ValueError: shapes that disagree.
+    """
+    _check_maps(coordinates[None], labels, predicted[None], class_names, [""], [""])
+    curves = _checked_curves(rates, mean, spread, loss_names)
+    with new_figure(figsize=(11.0, 5.4)) as figure:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
+        left, right = figure.subplots(1, 2, width_ratios=(1.25, 1.0))
+        _draw_map(left, coordinates, labels, predicted)
+        _frame(left, coordinates)
+        _explain_marks(figure)
+        _draw_accuracy(right, *curves, loss_names)
+        _ring(right, 100 * curves[0][current[1]], 100 * curves[1][current])
+        figure.draw_without_rendering()
+        _name_classes(left, coordinates, labels, predicted, class_names)
+    return figure
+
+
+# ------------------------------------------------------------------ accuracy over the noise rate
+
+
+def _draw_accuracy(
+    axes: Axes, rates_R: Floats, mean_LR: Floats, spread_LR: Floats, loss_names: Sequence[str]
+) -> None:
+    styles = loss_styles(loss_names)
+    for style, mean_R, spread_R in zip(styles, mean_LR, spread_LR, strict=True):
+        _draw_line(axes, style, 100 * rates_R, 100 * mean_R, 100 * spread_R)
+    axes.set_ylim(*whole_tens(mean_LR, spread_LR))
+    axes.set_xticks(100 * rates_R)
+    axes.set_xlabel("wrong labels in training (%)")
+    axes.set_ylabel("k-NN accuracy (% of test images)")
+    axes.grid(axis="y", color=PALE, linewidth=0.6)
+    _name_lines(axes, styles, [100 * mean_R[~np.isnan(mean_R)][-1] for mean_R in mean_LR])
+
+
+def _draw_line(axes: Axes, style: LossStyle, x_R: Floats, y_R: Floats, bar_R: Floats) -> None:
+    axes.errorbar(
+        x_R, y_R, bar_R, color=style.color, linestyle=(0, style.dash) if style.dash else "-",
+        marker=style.marker, markersize=6, linewidth=1.8, capsize=3, elinewidth=1, zorder=3,
+    )  # fmt: skip
+
+
+def _name_lines(axes: Axes, styles: Sequence[LossStyle], last_L: Sequence[float]) -> None:
+    """Write each loss's name at the right end of its line, moved up where names would touch."""
+    low, high = axes.get_ylim()
+    height = low
+    for i in np.argsort(last_L, kind="stable"):
+        height = max(last_L[i], height)
+        axes.annotate(
+            styles[i].label, (1.0, height), xycoords=("axes fraction", "data"),
+            xytext=(6, 0), textcoords="offset points", va="center",
+            fontweight="bold", annotation_clip=False,
+        )  # fmt: skip
+        height += 0.06 * (high - low)
+
+
+def _draw_chance(axes: Axes, chance: float) -> None:
+    axes.axhline(100 * chance, color=QUIET, linewidth=0.8)
+    axes.annotate("guessing", (0.99, 100 * chance), xycoords=("axes fraction", "data"),
+                  xytext=(0, 3), textcoords="offset points", ha="right", color=QUIET)  # fmt: skip
+    axes.set_ylim(bottom=0)
+
+
+def _ring(axes: Axes, x: float, y: float) -> None:
+    axes.plot([x], [y], "o", markersize=16, markerfacecolor="none", color=INK, zorder=4)
+
+
+# ------------------------------------------------------------------ maps
+
+
+def _draw_map(axes: Axes, map_M2: Numbers, labels_M: Numbers, predicted_M: Numbers) -> None:
+    found_M = predicted_M == labels_M
+    color_C = np.array(class_colors(int(labels_M.max()) + 1))
+    x_M, y_M = map_M2.T
+    color_M = color_C[labels_M]
+    axes.scatter(x_M[found_M], y_M[found_M], 9, color_M[found_M], alpha=0.55, linewidths=0)
+    axes.scatter(x_M[~found_M], y_M[~found_M], 13, INK, marker="x", linewidths=0.9)
+    axes.set(aspect="equal", xticks=[], yticks=[])
+    axes.spines[:].set(visible=True, color=PALE)
+
+
+def _frame(axes: Axes, coordinates: Numbers) -> None:
+    """Show the smallest square that holds all points, with a margin."""
+    points_N2 = coordinates.reshape(-1, 2).astype(float)
+    low_2, high_2 = points_N2.min(axis=0), points_N2.max(axis=0)
+    (x, y), reach = (low_2 + high_2) / 2, 0.53 * np.max(high_2 - low_2)
+    axes.set(xlim=(x - reach, x + reach), ylim=(y - reach, y + reach))
+
+
+def _explain_marks(figure: Figure) -> None:
+    dot = Line2D([], [], linestyle="", marker="o", color="#8c96a0", markersize=4)
+    cross = Line2D([], [], linestyle="", marker="x", color=INK, markersize=4.5)
+    names = ("k-NN finds the image's class (colour: true class)", "k-NN does not")
+    figure.legend([dot, cross], names, loc="outside lower left", ncols=2)
+
+
+def _name_classes(
+    axes: Axes, map_M2: Numbers, labels_M: Numbers, predicted_M: Numbers, class_names: Sequence[str]
+) -> None:
+    """Write names at the medians, the best found classes first; leave out those that overlap."""
+    share_C = _share_found(labels_M, predicted_M, len(class_names))
+    median_C2 = class_medians(map_M2, labels_M, len(class_names))
+    taken: list[BboxBase] = []
+    for c in np.argsort(-share_C, kind="stable"):
+        if share_C[c] < 0.5:
+            break
+        text = axes.annotate(class_names[c], median_C2[c], (0, 0), textcoords="offset points",
+                             fontsize=7, ha="center", va="center")  # fmt: skip
+        text.set(in_layout=False, path_effects=[withStroke(linewidth=2, foreground="white")])
+        _push_inside(text, axes)
+        box = text.get_window_extent()
+        if box.count_overlaps(taken):
+            text.remove()
+        else:
+            taken.append(box)
+
+
+def _push_inside(text: Annotation, axes: Axes) -> None:
+    """Move a name that would cross the left or right edge of its map."""
+    box, frame = text.get_window_extent(), axes.get_window_extent()
+    pixels = max(frame.x0 + 2 - box.x0, 0) + min(frame.x1 - 2 - box.x1, 0)
+    text.set_position((72 * pixels / axes.figure.dpi, 0))
+
+
+def _share_found(labels_M: Numbers, predicted_M: Numbers, num_classes: int) -> Floats:
+    """Share of each class's images that are found; 0 for a class without images."""
+    total_C = np.bincount(labels_M, minlength=num_classes)
+    found_C = np.bincount(labels_M[predicted_M == labels_M], minlength=num_classes)
+    share: Floats = found_C / np.maximum(total_C, 1)
+    return share
+
+
+# ------------------------------------------------------------------ checks
+
+
+def _checked_curves(
+    rates: ArrayLike, mean: ArrayLike, spread: ArrayLike, loss_names: Sequence[str]
+) -> tuple[Floats, Floats, Floats]:
+    rates_R, mean_LR, spread_LR = (np.asarray(a, dtype=float) for a in (rates, mean, spread))
+    shape = (len(loss_names), rates_R.size)
+    if rates_R.ndim != 1 or mean_LR.shape != shape or spread_LR.shape != shape or 0 in shape:
+        raise ValueError(
+            f"mean has shape {mean_LR.shape} and spread {spread_LR.shape}; {len(loss_names)} "
+            f"losses and rates of shape {rates_R.shape} need [losses, rates], {shape}."
+        )
+    return rates_R, mean_LR, spread_LR
+
+
+def _check_maps(
+    coordinates: Numbers,
+    labels: Numbers,
+    predicted: Numbers,
+    class_names: Sequence[str],
+    titles: Sequence[str],
+    captions: Sequence[str],
+) -> None:
+    panels, images = len(titles), len(labels)
+    if coordinates.shape != (panels, images, 2) or predicted.shape != (panels, images):
+        raise ValueError(
+            f"coordinates have shape {coordinates.shape} and predicted {predicted.shape}; "
+            f"{panels} titles and {images} labels need {(panels, images, 2)} and "
+            f"{(panels, images)}."
+        )
+    if len(captions) != panels:
+        raise ValueError(f"There are {panels} titles and {len(captions)} captions; give as many.")
+    if not (images and labels.min() >= 0 and labels.max() < len(class_names)):
+        raise ValueError(
+            f"{images} labels are given for {len(class_names)} class names; give at least one "
+            f"label, each in 0 to {len(class_names) - 1}."
+        )

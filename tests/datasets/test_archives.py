@@ -1,0 +1,984 @@
+import errno
+import hashlib
+import io
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import textwrap
+import zipfile
+import zlib
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rnsl_tutorial.datasets import archives as datasets
+from rnsl_tutorial.datasets.archives import (
+    files_by_class,
+    load_archive,
+    paper_split,
+    stratified_split,
+)
+
+SIDE = 12
+AID_COUNTS = {
+    "Airport": 360,
+    "BareLand": 310,
+    "BaseballField": 220,
+    "Beach": 400,
+    "Bridge": 360,
+    "Center": 260,
+    "Church": 240,
+    "Commercial": 350,
+    "DenseResidential": 410,
+    "Desert": 300,
+    "Farmland": 370,
+    "Forest": 250,
+    "Industrial": 390,
+    "Meadow": 280,
+    "MediumResidential": 290,
+    "Mountain": 340,
+    "Park": 350,
+    "Parking": 390,
+    "Playground": 370,
+    "Pond": 420,
+    "Port": 380,
+    "RailwayStation": 260,
+    "Resort": 290,
+    "River": 410,
+    "School": 300,
+    "SparseResidential": 300,
+    "Square": 330,
+    "Stadium": 290,
+    "StorageTanks": 360,
+    "Viaduct": 420,
+}
+GOLDEN_FINGERPRINT = "822fbbdee6456a9a"
+FILES = (
+    "Airport/airport_1.png",
+    "Airport/airport_10.png",
+    "Airport/airport_2.png",
+    "Beach/beach_1.png",
+    "Beach/beach_2.png",
+)
+
+
+def pixels_of(file: str) -> np.ndarray:
+    """The pixels uint8 [12, 12, 3] of a file: noise, seeded by its name."""
+    return np.random.RandomState(zlib.crc32(file.encode())).randint(
+        0, 256, (SIDE, SIDE, 3), dtype=np.uint8
+    )
+
+
+def expected_images() -> np.ndarray:
+    return np.stack([pixels_of(file) for file in FILES]).transpose(0, 3, 1, 2)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of two class folders, alone in its parent."""
+    root = tmp_path / "unpacked" / "AID"
+    for file in reversed(FILES):
+        path = root / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels_of(file)).save(path)
+    return root
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+def load(root: Path, cache: Path, size: int = SIDE, **kwargs) -> datasets.Archive:
+    return load_archive(root, size, cache=cache, **{"progress": False, "workers": 2, **kwargs})
+
+
+def pack(folder: Path, kind: str, top: str = "") -> Path:
+    """Pack the folder, its contents below ``top``, beside the folder's parent."""
+    path = folder.parent.parent / f"packed.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for file in sorted(folder.rglob("*"), reverse=True):
+                archive.write(file, top + file.relative_to(folder).as_posix())
+    else:
+        with tarfile.open(path, "w:" + kind.partition(".")[2]) as archive:
+            archive.add(folder, top or ".")
+    return path
+
+
+def add_bytes(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    archive.addfile(info, io.BytesIO(data))
+
+
+def encoded(image: Image.Image, kind: str, **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def snapshot(folder: Path) -> dict[str, tuple[int, int]]:
+    paths = [folder, *folder.rglob("*")]
+    return {str(path): (path.stat().st_mtime_ns, path.stat().st_size) for path in paths}
+
+
+def cached(cache: Path, suffix: str = "") -> list[Path]:
+    return sorted(cache.glob(f"archives/*{suffix}"))
+
+
+def forbid(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    def fail(*args, **kwargs):
+        raise AssertionError(f"{name} was called")
+
+    monkeypatch.setattr(datasets, name, fail)
+
+
+def trust_young_time_stamps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets, "_SETTLED_NS", -(10**18))
+
+
+def assert_expected(archive: datasets.Archive) -> None:
+    assert archive.files == FILES
+    assert archive.class_names == ("Airport", "Beach")
+    np.testing.assert_array_equal(archive.labels, [0, 0, 0, 1, 1])
+    np.testing.assert_array_equal(archive.images, expected_images())
+
+
+# --- What an archive is ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("top", ["", "./", "AID/", "data/AID/", "/abs/AID/"])
+@pytest.mark.parametrize("kind", ["tar", "tar.gz", "tar.bz2", "tar.xz", "zip"])
+def test_packed_archive(folder, cache, kind, top):
+    archive = load(pack(folder, kind, top), cache)
+    assert_expected(archive)
+
+
+@pytest.mark.parametrize("levels_up", [0, 1])
+def test_folder(folder, cache, levels_up):
+    archive = load([folder, folder.parent][levels_up], cache)
+    assert_expected(archive)
+    assert archive.images.dtype == np.uint8
+    assert archive.labels.dtype == np.int64
+    assert isinstance(archive.images, np.memmap)
+    assert not archive.images.flags.writeable
+
+
+def test_root_may_be_a_string_and_the_cache_follows_the_environment(folder, cache, monkeypatch):
+    monkeypatch.setenv("RNSL_CACHE", str(cache))
+    assert_expected(load_archive(str(folder), SIDE, progress=False))
+    assert len(cached(cache, ".npy")) == 1
+
+
+def test_every_packing_shares_one_cache_file(folder, cache):
+    for root in [folder, pack(folder, "tar"), pack(folder, "zip", "AID/")]:
+        load(root, cache)
+    assert len(cached(cache, ".npy")) == 1
+
+
+def test_two_sizes_are_two_cache_files(folder, cache):
+    assert load(folder, cache, 5).images.shape == (5, 3, 5, 5)
+    assert load(folder, cache, 7).images.shape == (5, 3, 7, 7)
+    assert load(folder, cache, 5).images.shape == (5, 3, 5, 5)
+    assert len(cached(cache, ".npy")) == 2
+
+
+def scatter_strays(folder: Path) -> None:
+    (folder / "Airport" / "more").mkdir()
+    (folder / ".hidden").mkdir()
+    (folder / "__MACOSX").mkdir()
+    image = folder / FILES[0]
+    for stray in ["more/deep.png", "._airport_1.png", ".DS_Store", "Thumbs.db", "notes.txt"]:
+        shutil.copy(image, folder / "Airport" / stray)
+    for stray in ["overview.png", ".DS_Store", ".hidden/a.png", "__MACOSX/a.png", "readme.md"]:
+        shutil.copy(image, folder / stray)
+
+
+@pytest.mark.parametrize("kind", ["folder", "tar", "zip"])
+def test_strays_are_passed_over(folder, cache, kind):
+    scatter_strays(folder)
+    assert_expected(load(folder if kind == "folder" else pack(folder, kind), cache))
+
+
+def test_suffixes_count_in_any_case(folder, cache):
+    for name, kind in {
+        "a.JPG": "JPEG",
+        "b.Jpeg": "JPEG",
+        "c.TIF": "TIFF",
+        "d.tiff": "TIFF",
+    }.items():
+        Image.fromarray(pixels_of(FILES[0])).save(folder / "Beach" / name, kind)
+    beaches = files_by_class(load(folder, cache).files)["Beach"]
+    assert [Path(file).name for file in beaches] == [
+        *("a.JPG", "b.Jpeg", "beach_1.png", "beach_2.png", "c.TIF", "d.tiff")
+    ]
+
+
+def test_linked_class_folders_and_images_count(folder, cache, tmp_path):
+    (folder / "Beach").rename(tmp_path / "elsewhere")
+    (folder / "Beach").symlink_to(tmp_path / "elsewhere")
+    (folder / FILES[0]).rename(tmp_path / "first.png")
+    (folder / FILES[0]).symlink_to(tmp_path / "first.png")
+    assert_expected(load(folder, cache))
+
+
+def test_a_dangling_link_is_not_lost_in_silence(folder, cache):
+    (folder / "Beach" / "gone.png").symlink_to("nowhere.png")
+    with pytest.raises(FileNotFoundError, match=r"gone\.png"):
+        load(folder, cache)
+
+
+def test_links_and_doubles_in_a_tar(folder, cache):
+    path = pack(folder, "tar")
+    with tarfile.open(path, "a") as archive:
+        for name, kind in {"symbolic": tarfile.SYMTYPE, "hard": tarfile.LNKTYPE}.items():
+            info = tarfile.TarInfo(f"./Beach/{name}.png")
+            info.type, info.linkname = kind, "./" + FILES[0]
+            archive.addfile(info)
+        device = tarfile.TarInfo("./Beach/device.png")
+        device.type = tarfile.CHRTYPE
+        archive.addfile(device)
+        add_bytes(archive, "./" + FILES[1], (folder / FILES[0]).read_bytes())
+    archive = load(path, cache)
+    assert archive.files == (*FILES, "Beach/hard.png")
+    expected = expected_images()
+    expected[1] = expected[0]  # the later of two members of one name is the one that counts
+    np.testing.assert_array_equal(archive.images, [*expected, expected[0]])
+
+
+def test_odd_names_survive_the_cache(folder, cache):
+    (folder / "Beach").rename(folder / "Plage d'été")
+    odd = os.fsdecode(b"latin\xe9.png")
+    shutil.copy(folder / FILES[0], folder / "Airport" / odd)
+    first, second = load(folder, cache), load(folder, cache)
+    assert first.files == second.files
+    assert f"Airport/{odd}" in first.files
+    assert first.class_names == ("Airport", "Plage d'été")
+
+
+@pytest.mark.parametrize("kind", ["folder", "tar.gz", "zip"])
+def test_nothing_is_written_beside_the_archive(folder, cache, tmp_path, kind):
+    root = folder if kind == "folder" else pack(folder, kind)
+    cache.mkdir()
+    before = snapshot(tmp_path)
+    load(root, cache)
+    after = snapshot(tmp_path)
+    assert {path: state for path, state in after.items() if not path.startswith(str(cache))} == {
+        path: state for path, state in before.items() if not path.startswith(str(cache))
+    }
+    assert len(after) > len(before)
+
+
+def test_progress_bar_only_where_wanted(folder, cache, capsys):
+    load(folder, cache, progress=False)
+    assert capsys.readouterr().err == ""
+    load(folder, cache, size=5, progress=True)
+    assert "Decoding AID: 100%" in capsys.readouterr().err
+
+
+def test_global_random_state_is_untouched(folder, cache):
+    before = random.getstate(), np.random.get_state()[1].tolist()
+    files = load(folder, cache).files
+    paper_split(files_by_class(files))
+    stratified_split([0] * 10 + [1] * 10, seed=0)
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == before
+
+
+# --- Pixels ---------------------------------------------------------------------------------------
+
+RAMP = np.arange(SIDE * SIDE, dtype=np.uint8).reshape(SIDE, SIDE)
+RAMP_16 = RAMP.astype(np.uint16) * 256 + 77
+
+
+def palette_image() -> Image.Image:
+    image = Image.fromarray(RAMP % 4)
+    image.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 8, 7])
+    return image
+
+
+def rgba_image() -> Image.Image:
+    return Image.fromarray(np.dstack([RAMP, RAMP + 1, RAMP + 2, RAMP]))
+
+
+GREY = np.stack([RAMP] * 3)
+PALETTE = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 8, 7]], np.uint8)[RAMP % 4]
+BILEVEL = np.stack([(RAMP > 70).astype(np.uint8) * 255] * 3)
+IMAGES = {
+    "grey png": (encoded(Image.fromarray(RAMP), "PNG"), GREY),
+    "grey tiff": (encoded(Image.fromarray(RAMP), "TIFF"), GREY),
+    "grey with transparent value": (encoded(Image.fromarray(RAMP), "PNG", transparency=7), GREY),
+    "grey with alpha": (encoded(Image.fromarray(np.dstack([RAMP, RAMP]), "LA"), "PNG"), GREY),
+    "bilevel": (encoded(Image.fromarray(RAMP > 70), "PNG"), BILEVEL),
+    "palette": (encoded(palette_image(), "PNG"), PALETTE.transpose(2, 0, 1)),
+    "palette with alpha": (
+        encoded(palette_image(), "PNG", transparency=bytes([0, 9, 255, 3])),
+        PALETTE.transpose(2, 0, 1),
+    ),
+    "rgba": (encoded(rgba_image(), "PNG"), np.stack([RAMP, RAMP + 1, RAMP + 2])),
+    "cmyk tiff": (
+        encoded(Image.fromarray(np.dstack([RAMP, RAMP // 2, RAMP * 0, RAMP * 0]), "CMYK"), "TIFF"),
+        np.stack([255 - RAMP, 255 - RAMP // 2, RAMP * 0 + 255]),
+    ),
+    "16-bit grey png": (encoded(Image.fromarray(RAMP_16), "PNG"), GREY),
+    "16-bit grey tiff": (encoded(Image.fromarray(RAMP_16), "TIFF"), GREY),
+    "16-bit grey tiff, big-endian": (
+        encoded(Image.frombytes("I;16B", (SIDE, SIDE), RAMP_16.astype(">u2").tobytes()), "TIFF"),
+        GREY,
+    ),
+    "32-bit grey tiff in 16-bit range": (
+        encoded(Image.fromarray(RAMP_16.astype(np.int32)), "TIFF"),
+        GREY,
+    ),
+}
+
+
+def replace_first(folder: Path, data: bytes) -> None:
+    (folder / FILES[0]).write_bytes(data)
+
+
+@pytest.mark.parametrize("kind", IMAGES)
+def test_every_kind_of_image_becomes_rgb(folder, cache, kind):
+    data, expected = IMAGES[kind]
+    replace_first(folder, data)
+    np.testing.assert_array_equal(load(folder, cache).images[0], expected)
+
+
+def test_cmyk_jpeg(folder, cache):
+    image = Image.new("CMYK", (SIDE, SIDE), (255, 0, 255, 0))
+    replace_first(folder, encoded(image, "JPEG", quality=100))
+    pixels = load(folder, cache).images[0].astype(int)
+    assert abs(pixels - np.array([0, 255, 0])[:, None, None]).max() <= 3
+
+
+def test_jpeg_of_the_wanted_size_is_decoded_as_pillow_does(folder, cache):
+    data = encoded(Image.fromarray(pixels_of("any")), "JPEG")
+    replace_first(folder, data)
+    expected = np.asarray(Image.open(io.BytesIO(data))).transpose(2, 0, 1)
+    np.testing.assert_array_equal(load(folder, cache).images[0], expected)
+
+
+@pytest.mark.parametrize(("width", "height", "size"), [(50, 30, 8), (5, 9, 16), (1, 1, 4)])
+def test_images_are_squashed_by_antialiased_bilinear_interpolation(
+    folder, cache, width, height, size
+):
+    image = Image.fromarray(np.random.RandomState(0).randint(0, 256, (height, width, 3), np.uint8))
+    replace_first(folder, encoded(image, "PNG"))
+    expected = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
+    np.testing.assert_array_equal(load(folder, cache, size).images[0], expected.transpose(2, 0, 1))
+
+
+def test_a_fine_checkerboard_becomes_grey(folder, cache):
+    board = (np.indices((96, 96)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    replace_first(folder, encoded(Image.fromarray(board), "PNG"))
+    pixels = load(folder, cache).images[0]
+    assert pixels.min() >= 120
+    assert pixels.max() <= 135
+
+
+def test_a_large_jpeg_shrunk_by_its_decoder_stays_close(folder, cache):
+    row, column = np.indices((400, 400))
+    scene = np.dstack([row * 255 // 400, column * 255 // 400, (row + column) % 200])
+    data = encoded(Image.fromarray(scene.astype(np.uint8)), "JPEG", quality=95)
+    replace_first(folder, data)
+    full = Image.open(io.BytesIO(data)).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    difference = load(folder, cache).images[0] - np.asarray(full, int).transpose(2, 0, 1)
+    assert abs(difference).mean() < 2
+
+
+# --- The cache ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["folder", "tar.gz", "zip"])
+def test_an_unchanged_archive_is_not_even_read(folder, cache, monkeypatch, kind):
+    trust_young_time_stamps(monkeypatch)
+    root = folder if kind == "folder" else pack(folder, kind)
+    load(root, cache)
+    forbid(monkeypatch, "_read")
+    assert_expected(load(root, cache))
+
+
+def test_young_time_stamps_are_not_trusted(folder, cache, monkeypatch):
+    monkeypatch.setattr(datasets, "_SETTLED_NS", 10**18)
+    load(folder, cache)
+    assert cached(cache, ".key") == []
+
+
+def test_a_moved_or_copied_archive_is_not_decoded_again(folder, cache, tmp_path, monkeypatch):
+    load(folder, cache)
+    forbid(monkeypatch, "_decode")
+    assert_expected(load(shutil.copytree(folder, tmp_path / "copy"), cache))
+    assert_expected(load(folder.rename(tmp_path / "moved"), cache))
+
+
+@pytest.mark.parametrize("kind", ["folder", "tar"])
+def test_changed_content_with_the_same_size_and_time_is_seen(folder, cache, monkeypatch, kind):
+    trust_young_time_stamps(monkeypatch)
+    first, other = (encoded(Image.new("RGB", (SIDE, SIDE), c), "TIFF") for c in ("red", "blue"))
+    replace_first(folder, first)
+    root = folder if kind == "folder" else pack(folder, kind)
+    assert tuple(load(root, cache).images[0, :, 0, 0]) == (255, 0, 0)
+
+    changed = folder / FILES[0] if kind == "folder" else root
+    data = changed.read_bytes().replace(first, other)
+    before = changed.stat()
+    with changed.open("r+b") as file:
+        file.write(data)
+    os.utime(changed, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = changed.stat()
+    assert (after.st_size, after.st_ino) == (before.st_size, before.st_ino)
+    assert after.st_mtime_ns == before.st_mtime_ns
+    assert tuple(load(root, cache).images[0, :, 0, 0]) == (0, 0, 255)
+
+
+@pytest.mark.parametrize("change", ["add", "remove", "rename", "rename class"])
+def test_changed_names_are_seen(folder, cache, monkeypatch, change):
+    trust_young_time_stamps(monkeypatch)
+    load(folder, cache)
+    path = folder / FILES[-1]
+    if change == "add":
+        shutil.copy(path, path.with_name("beach_3.png"))
+    elif change == "remove":
+        path.unlink()
+    elif change == "rename":
+        path.rename(path.with_name("beach_3.png"))
+    else:
+        path.parent.rename(folder / "Coast")
+    found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
+    archive = load(folder, cache)
+    assert list(archive.files) == found
+    np.testing.assert_array_equal(
+        archive.images[-1], np.asarray(Image.open(folder / found[-1])).transpose(2, 0, 1)
+    )
+
+
+def shorten(path: Path) -> None:
+    os.truncate(path, path.stat().st_size - 1)
+
+
+def damage_header(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(12)
+        file.write(b"????????")
+
+
+def leave_a_bracket_open(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b")", b" ", 1))
+
+
+def other_shape(path: Path) -> None:
+    np.save(path, np.zeros((4, 3, SIDE, SIDE), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "damage"),
+    [
+        (".npy", Path.unlink),
+        (".npy", shorten),
+        (".npy", damage_header),
+        (".npy", other_shape),
+        (".npy", lambda path: path.write_bytes(b"")),
+        (".npy", leave_a_bracket_open),
+        (".json", Path.unlink),
+        (".json", shorten),
+        (".json", lambda path: path.write_text("[1, 2]")),
+        (".json", lambda path: path.write_bytes(b"\xff")),
+        (".key", Path.unlink),
+        (".key", lambda path: path.write_bytes(b"\xff\x00")),
+        (".key", lambda path: path.write_text("0123")),
+    ],
+)
+def test_a_damaged_cache_is_built_again(folder, cache, monkeypatch, suffix, damage):
+    trust_young_time_stamps(monkeypatch)
+    load(folder, cache)
+    (path,) = cached(cache, suffix)
+    damage(path)
+    assert_expected(load(folder, cache))
+    assert path.exists()
+    forbid(monkeypatch, "_read")
+    assert_expected(load(folder, cache))
+
+
+def test_a_read_only_cache_still_serves(folder, cache, monkeypatch):
+    load(folder, cache)
+    trust_young_time_stamps(monkeypatch)
+
+    def deny(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(datasets, "written_whole", deny)
+    assert_expected(load(folder, cache))
+
+
+@pytest.mark.parametrize("kind", ["folder", "tar"])
+def test_an_image_that_changes_while_it_is_read_is_refused(folder, cache, monkeypatch, kind):
+    root = folder if kind == "folder" else pack(folder, kind)
+    digests_of = datasets._digests
+
+    def digests_then_change(root: Path, progress: bool) -> dict[str, str]:
+        digests = digests_of(root, progress)
+        shutil.copy(folder / FILES[1], folder / FILES[0])
+        pack(folder, "tar")
+        return digests
+
+    monkeypatch.setattr(datasets, "_digests", digests_then_change)
+    with pytest.raises(ValueError, match=r"airport_1\.png changed while it was read. Load again"):
+        load(root, cache)
+    assert cached(cache) == []
+
+
+def run_child(code: str, *args: object, **kwargs) -> subprocess.Popen[str]:
+    prelude = (
+        "import sys; from pathlib import Path\n"
+        "from rnsl_tutorial.datasets import archives as datasets\n"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", prelude + textwrap.dedent(code), *map(str, args)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **kwargs,
+    )
+
+
+def test_a_killed_build_is_not_taken_for_a_cache(folder, cache, monkeypatch):
+    code = """
+        import itertools, os, signal
+        decode, calls = datasets._decode, itertools.count()
+        def decode_three(*args):
+            if next(calls) == 3:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return decode(*args)
+        datasets._decode = decode_three
+        datasets.load_archive(sys.argv[1], 12, cache=Path(sys.argv[2]), workers=1)
+    """
+    child = run_child(code, folder, cache)
+    child.communicate()
+    assert child.returncode == -signal.SIGKILL
+    (left,) = cached(cache)
+    assert left.suffix == ".tmp"
+
+    assert_expected(load(folder, cache))
+    assert left.exists(), "another process may still be at work on it"
+    os.utime(left, (0, 0))
+    load(folder, cache, size=5)
+    assert not left.exists()
+
+
+def test_two_processes_build_the_same_cache(folder, cache):
+    code = """
+        import time
+        print("ready", flush=True)
+        sys.stdin.readline()
+        decode = datasets._decode
+        def slowly(*args):
+            time.sleep(0.05)
+            return decode(*args)
+        datasets._decode = slowly
+        archive = datasets.load_archive(sys.argv[1], 12, cache=Path(sys.argv[2]), progress=False)
+        print(int(archive.images.astype(int).sum()), len(archive.files))
+    """
+    children = [run_child(code, folder, cache, stdin=subprocess.PIPE) for _ in range(2)]
+    for child in children:
+        assert child.stdout.readline() == "ready\n"
+    for child in children:
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    for child in children:
+        out, error = child.communicate()
+        assert out.split() == [str(expected_images().astype(int).sum()), "5"], error
+    assert {path.suffix for path in cached(cache)} - {".key"} == {".json", ".npy"}
+    assert len(cached(cache, ".npy")) == 1
+    assert_expected(load(folder, cache))
+
+
+# --- Disks that fail ------------------------------------------------------------------------------
+
+
+def test_a_disk_that_fills_up_in_mid_write(folder, cache):
+    code = """
+        import errno, resource
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        try:
+            datasets.load_archive(sys.argv[1], 150, cache=Path(sys.argv[2]), progress=False)
+        except OSError as error:
+            print(error, type(error.__cause__).__name__, error.errno == errno.EFBIG)
+    """
+    child = run_child(code, folder, cache)
+    out, error = child.communicate()
+    assert (
+        "cannot be written (File too large). It needs 0.3 MB. Make room, or set RNSL_CACHE" in out
+    )
+    assert str(cache) in out
+    assert out.endswith("OSError True\n"), error
+    assert cached(cache) == []
+
+
+def no_space(*args) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("good_syncs", [0, 1])
+def test_a_disk_that_is_found_full_at_the_end(folder, cache, monkeypatch, good_syncs):
+    syncs = iter([os.fsync] * good_syncs + [no_space])
+    with monkeypatch.context() as patch:
+        patch.setattr(datasets.os, "fsync", lambda fd: next(syncs)(fd))
+        with pytest.raises(OSError, match=r"No space left on device.*RNSL_CACHE") as caught:
+            load(folder, cache)
+    assert caught.value.errno == errno.ENOSPC
+    assert [path.suffix for path in cached(cache)] == [".npy"] * good_syncs
+    assert_expected(load(folder, cache))
+
+
+def test_an_interrupted_build_leaves_nothing(folder, cache, monkeypatch):
+    def interrupt(fd: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(datasets.os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        load(folder, cache)
+    assert cached(cache) == []
+
+
+def test_a_cache_that_is_a_file(folder, cache):
+    cache.write_text("not a folder")
+    with pytest.raises(OSError, match=r"cannot be written.*RNSL_CACHE.*cache/archives"):
+        load(folder, cache)
+
+
+def test_a_cache_without_write_permission(folder, cache):
+    cache.mkdir(mode=0o500)
+    if os.access(cache, os.W_OK):
+        pytest.skip("this user may write anywhere")
+    with pytest.raises(PermissionError, match=r"cannot be written.*RNSL_CACHE"):
+        load(folder, cache)
+
+
+# --- Bad input ------------------------------------------------------------------------------------
+
+
+def test_missing_root(tmp_path, cache):
+    with pytest.raises(FileNotFoundError, match=r"nowhere does not exist\. Give a folder with"):
+        load(tmp_path / "nowhere", cache)
+
+
+def test_a_file_that_is_no_archive(tmp_path, cache):
+    path = tmp_path / "aid.tar"
+    path.write_bytes(b"<html>not found</html>")
+    with pytest.raises(ValueError, match=r"aid\.tar is no folder, tar or zip"):
+        load(path, cache)
+
+
+@pytest.mark.parametrize("kind", ["folder", "tar", "zip"])
+def test_no_class_folders(tmp_path, cache, kind):
+    root = tmp_path / "unpacked" / "AID"
+    root.mkdir(parents=True)
+    Image.fromarray(RAMP).save(root / "a.png")
+    path = root if kind == "folder" else pack(root, kind)
+    with pytest.raises(ValueError, match=r"holds no class folders\. Give a folder with one folder"):
+        load(path, cache)
+
+
+@pytest.mark.parametrize("kind", ["folder", "tar", "zip"])
+def test_an_empty_class_folder(folder, cache, kind):
+    (folder / "Desert").mkdir()
+    path = folder if kind == "folder" else pack(folder, kind)
+    with pytest.raises(ValueError, match=r"Class folder .*/Desert holds no images \(\.jpg"):
+        load(path, cache)
+
+
+def test_one_folder_too_high(folder, cache):
+    shutil.copytree(folder, folder.parent / "more")
+    with pytest.raises(ValueError, match=r"AID holds no images, only folders such as Airport"):
+        load(folder.parent, cache)
+
+
+@pytest.mark.parametrize("kind", ["folder", "tar", "zip"])
+def test_one_class_only(folder, cache, kind):
+    shutil.rmtree(folder / "Beach")
+    path = folder if kind == "folder" else pack(folder, kind, "AID/")
+    with pytest.raises(ValueError, match=r"holds one class folder only \(Airport\)"):
+        load(path, cache)
+
+
+@pytest.mark.parametrize("kind", ["folder", "tar.gz", "zip"])
+@pytest.mark.parametrize("image", ["JPEG", "PNG", "TIFF"])
+def test_a_truncated_image(folder, cache, kind, image):
+    data = encoded(Image.fromarray(pixels_of("any")).resize((90, 90)), image)
+    replace_first(folder, data[: len(data) // 2])
+    path = folder if kind == "folder" else pack(folder, kind)
+    with pytest.raises(ValueError, match=r"/Airport/airport_1\.png (cannot be decoded|is no JPEG)"):
+        load(path, cache)
+    assert cached(cache) == []
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", encoded(Image.fromarray(RAMP), "GIF")])
+def test_not_an_image(folder, cache, data):
+    replace_first(folder, data)
+    message = r"airport_1\.png is no JPEG, PNG or TIFF image\. Replace or remove it"
+    with pytest.raises(ValueError, match=message) as caught:
+        load(folder, cache)
+    assert caught.value.__cause__ is not None
+
+
+@pytest.mark.parametrize(
+    ("pixels", "message"),
+    [
+        (RAMP.astype(np.float32), "floating-point"),
+        (RAMP.astype(np.int32) - 1, "beyond 16 bits"),
+        (RAMP.astype(np.int32) * 1000, "beyond 16 bits"),
+    ],
+)
+def test_pixels_of_unknown_range(folder, cache, pixels, message):
+    replace_first(folder, encoded(Image.fromarray(pixels), "TIFF"))
+    with pytest.raises(ValueError, match=rf"airport_1\.png cannot be decoded.*{message}"):
+        load(folder, cache)
+
+
+@pytest.mark.parametrize("image", ["JPEG", "PNG", "TIFF"])
+def test_damaged_bytes_give_pixels_or_a_clear_error(image):
+    data = np.frombuffer(encoded(Image.fromarray(pixels_of("any")), image), np.uint8)
+    rng, messages = np.random.RandomState(0), []
+    for _ in range(300):
+        damaged = data.copy()
+        damaged[rng.randint(0, data.size, 3)] = rng.randint(0, 256, 3)
+        try:
+            assert len(datasets._decode(damaged.tobytes(), 8, Path("x.png"))) == 3 * 8 * 8
+        except ValueError as error:
+            messages.append(str(error))
+    assert len(messages) > 0
+    assert all(message.startswith("x.png ") for message in messages)
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.7, 0.95])
+@pytest.mark.parametrize("kind", ["tar", "tar.gz", "tar.bz2", "tar.xz", "zip"])
+def test_a_truncated_archive(folder, cache, kind, keep):
+    for name in range(40):
+        shutil.copy(folder / FILES[0], folder / "Airport" / f"more_{name}.png")
+    path = pack(folder, kind)
+    length = (folder / FILES[0]).stat().st_size * 40 if kind == "tar" else path.stat().st_size
+    os.truncate(path, int(length * keep))
+    with pytest.raises(
+        ValueError, match=rf"packed\.{kind} (cannot be read to its end|is no folder)"
+    ):
+        load(path, cache)
+    assert cached(cache) == []
+
+
+def member_offsets(path: Path) -> list[int]:
+    with tarfile.open(path) as archive:
+        return [member.offset for member in archive]
+
+
+def test_a_tar_cut_off_between_two_members(folder, cache):
+    path = pack(folder, "tar")
+    os.truncate(path, member_offsets(path)[-1])
+    with pytest.raises(ValueError, match="no end-of-archive mark"):
+        load(path, cache)
+
+
+def test_a_tar_with_a_damaged_header(folder, cache):
+    path = pack(folder, "tar")
+    with path.open("r+b") as file:
+        file.seek(member_offsets(path)[-1] + 148)
+        file.write(b"?" * 8)
+    with pytest.raises(ValueError, match="no end-of-archive mark"):
+        load(path, cache)
+
+
+def test_a_zip_with_a_damaged_file(folder, cache):
+    path = pack(folder, "zip")
+    data = bytearray(path.read_bytes())
+    data[data.index(b"IHDR") + 20] ^= 255
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"packed\.zip cannot be read to its end \(Bad CRC-32"):
+        load(path, cache)
+
+
+@pytest.mark.parametrize("size", [0, -1, 2049])
+def test_size_out_of_range(folder, cache, size):
+    with pytest.raises(ValueError, match=rf"size is {size}; give a side of 1 to 2048 pixels"):
+        load(folder, cache, size)
+
+
+def test_workers_out_of_range(folder, cache):
+    with pytest.raises(ValueError, match="workers is 0; give at least 1"):
+        load(folder, cache, workers=0)
+
+
+def test_a_cache_inside_the_archive(folder):
+    before = snapshot(folder)
+    with pytest.raises(ValueError, match=r"lies inside the archive .*AID.*Set RNSL_CACHE"):
+        load(folder, folder / "Airport" / "cache")
+    assert snapshot(folder) == before
+
+
+# --- Splits ---------------------------------------------------------------------------------------
+
+
+def named_files(counts: dict[str, int]) -> dict[str, list[str]]:
+    return {
+        name: [f"{name}/{name.lower()}_{n}.jpg" for n in range(1, count + 1)]
+        for name, count in counts.items()
+    }
+
+
+def slow_paper_split(groups: dict[str, list[str]]) -> tuple[list[str], list[str], list[str]]:
+    """The reference split, one image after the other."""
+    train, val, test = [], [], []
+    for name in sorted(groups.keys()):
+        paths = sorted(groups[name])
+        order = list(range(len(paths)))
+        random.Random(42).shuffle(order)
+        for position, index in enumerate(order):
+            if position < int(0.7 * len(paths)):
+                train.append(paths[index])
+            elif position < int(0.8 * len(paths)):
+                val.append(paths[index])
+            else:
+                test.append(paths[index])
+    return train, val, test
+
+
+def fingerprint(split: datasets.Split[list[str]]) -> str:
+    return hashlib.sha256("\n".join(map("\n".join, split)).encode()).hexdigest()[:16]
+
+
+@pytest.mark.parametrize(
+    ("counts", "sizes"),
+    [
+        (AID_COUNTS, (6993, 1007, 2000)),
+        ({f"class_{n:02}": 700 for n in range(45)}, (22005, 3195, 6300)),
+        ({"b": 1, "a": 2, "C": 9}, (7, 1, 4)),
+    ],
+)
+def test_paper_split(counts, sizes):
+    groups = named_files(counts)
+    split = paper_split(groups)
+    assert tuple(map(len, split)) == sizes
+    assert tuple(split) == slow_paper_split(groups)
+    assert sorted(split.train + split.val + split.test) == sorted(chain(*groups.values()))
+
+
+def test_paper_split_golden_values():
+    split = paper_split(named_files(AID_COUNTS))
+    assert split.train[:3] == [f"Airport/airport_{n}.jpg" for n in (253, 259, 180)]
+    assert fingerprint(split) == GOLDEN_FINGERPRINT
+
+
+def test_paper_split_does_not_depend_on_the_order_given():
+    groups = named_files({"a": 20, "b": 30})
+    turned = {name: files[::-1] for name, files in reversed(groups.items())}
+    assert paper_split(turned) == paper_split(groups)
+    assert turned["a"][0] == "a/a_20.jpg", "the argument stays as it was"
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ({}, "no classes"),
+        ({"a": []}, "'a' has no images"),
+        ({"a": ["a/1", "a/1"]}, "'a' holds a path twice"),
+    ],
+)
+def test_paper_split_refuses(groups, message):
+    with pytest.raises(ValueError, match=message):
+        paper_split(groups)
+
+
+def test_files_by_class():
+    assert files_by_class(["b/2", "a/1", "b/1"]) == {"b": ["b/2", "b/1"], "a": ["a/1"]}
+    with pytest.raises(ValueError, match=r"'loose\.jpg' has no class folder"):
+        files_by_class(["loose.jpg"])
+
+
+def test_stratified_split():
+    labels = np.repeat(np.arange(4), [400, 200, 100, 50])
+    labels = labels[np.random.RandomState(0).permutation(labels.size)]
+    split = stratified_split(labels, seed=3)
+    assert [part.dtype for part in split] == [np.int64] * 3
+    assert [part.size for part in split] == [525, 75, 150]
+    np.testing.assert_array_equal(np.sort(np.concatenate(split)), np.arange(labels.size))
+    for part, share in zip(split, (0.7, 0.1, 0.2), strict=True):
+        counts = np.bincount(labels[part], minlength=4)
+        assert abs(counts - share * np.array([400, 200, 100, 50])).max() <= 1
+        assert (np.diff(part) > 0).all()
+
+
+def test_stratified_split_follows_its_seed():
+    labels = np.arange(100) % 5
+    first, same, other = (stratified_split(labels, seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first.train, same.train)
+    assert first.train.tolist() != other.train.tolist()
+
+
+def test_stratified_split_takes_any_kind_of_labels_and_fractions():
+    split = stratified_split(["sea", "land"] * 10, (0.5, 0.25, 0.25), seed=0)
+    assert [part.size for part in split] == [10, 5, 5]
+
+
+@pytest.mark.parametrize(
+    ("labels", "fractions", "message"),
+    [
+        ([], (0.7, 0.1, 0.2), "labels have shape"),
+        ([[0, 1]], (0.7, 0.1, 0.2), "labels have shape"),
+        ([0, 1], (0.7, 0.3), "give three above 0"),
+        ([0, 1], (0.8, 0.0, 0.2), "give three above 0"),
+        ([0, 1], (0.7, 0.2, 0.2), "add up to 1"),
+        ([0] * 50 + [7], (0.7, 0.1, 0.2), "Class 7 has 1 of 51 images, too few"),
+        ([0] * 50 + [7] * 2, (0.7, 0.1, 0.2), "Class 7 has 2 of 52 images, too few"),
+        ([0] * 500 + [7] * 4, (0.7, 0.1, 0.2), "Class 7 has 4 of 504 images, too few"),
+        (range(10), (0.7, 0.1, 0.2), "has 1 of 10 images, too few"),
+    ],
+)
+def test_stratified_split_refuses(labels, fractions, message):
+    with pytest.raises(ValueError, match=message):
+        stratified_split(labels, fractions, seed=0)
+
+
+def test_stratified_split_names_a_bad_seed():
+    with pytest.raises(ValueError, match="Seed must be between 0"):
+        stratified_split([0, 1] * 20, seed=-1)
+
+
+# --- The real AID ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def aid() -> Path:
+    path = os.environ.get("RNSL_AID")
+    if not path:
+        pytest.skip("RNSL_AID is not set: the path of a tar of the AID images")
+    return Path(path)
+
+
+def test_aid(aid, cache):
+    code = """
+        import resource
+        datasets.load_archive(sys.argv[1], 4, cache=Path(sys.argv[2]), progress=False)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        datasets.load_archive(sys.argv[1], 150, cache=Path(sys.argv[2]), progress=False)
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    """
+    child = run_child(code, aid, cache)
+    out, error = child.communicate()
+    assert child.returncode == 0, error
+    assert int(out) < 100_000, "KiB more, where the decoded images take 659,180"
+
+    archive = load(aid, cache, 150)
+    assert archive.images.shape == (10_000, 3, 150, 150)
+    assert archive.class_names == tuple(AID_COUNTS)
+    assert np.bincount(archive.labels).tolist() == list(AID_COUNTS.values())
+    with tarfile.open(aid) as tar:
+        for index in (0, 4_321, 9_999):
+            file = tar.extractfile(f"AID/{archive.files[index]}")
+            expected = np.asarray(Image.open(file)).transpose(2, 0, 1)
+            np.testing.assert_array_equal(archive.images[index], expected)
+    assert fingerprint(paper_split(files_by_class(archive.files))) == GOLDEN_FINGERPRINT

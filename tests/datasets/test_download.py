@@ -1,0 +1,686 @@
+"""Archives are fetched from a hub on this machine, checked, and unpacked whole or not at all."""
+
+import errno
+import hashlib
+import io
+import os
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import textwrap
+import threading
+import zipfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from filelock import FileLock
+from huggingface_hub import constants
+from PIL import Image
+from typer.testing import CliRunner
+
+from rnsl_tutorial import _files as paths
+from rnsl_tutorial.cli import main as cli
+from rnsl_tutorial.datasets import archives as datasets
+from rnsl_tutorial.datasets import download
+
+REVISION = "0123456789abcdef0123456789abcdef01234567"
+CLASSES = ("Airport", "Beach")
+run = CliRunner().invoke
+
+# ------------------------------------------------------------------ a hub on this machine
+
+
+class Hub(ThreadingHTTPServer):
+    """Answers as the hub does: a redirect with size and ETag, then a file that takes ranges.
+
+    Attributes:
+        files: path below the address -> content.
+        ranges: what each GET of a file asked for, "" for all of it.
+        cut: bytes after which the next answers break off, one number an answer.
+        status: of every answer, if not None.
+        stalled: set once an answer has broken off and holds the line; None to hang up instead.
+    """
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.files: dict[str, bytes] = {}
+        self.ranges: list[str] = []
+        self.cut: list[int] = []
+        self.status: int | None = None
+        self.stalled: threading.Event | None = None
+        self.address = f"http://127.0.0.1:{self.server_port}"
+
+
+class Answer(BaseHTTPRequestHandler):
+    server: Hub
+
+    def log_message(self, *args: object) -> None:
+        """Nothing: the tests look at `Hub.ranges`."""
+
+    def do_HEAD(self) -> None:
+        self.answer()
+
+    def do_GET(self) -> None:
+        self.answer()
+
+    def answer(self) -> None:
+        data = self.server.files.get(self.path.removeprefix("/cdn"))
+        if self.server.status or data is None:
+            self.head(self.server.status or 404, {"Content-Length": "0"})
+        elif self.path.startswith("/cdn"):
+            self.send_file(data)
+        else:
+            location = f"{self.server.address}/cdn{self.path}"
+            linked = {"X-Linked-Size": str(len(data)), "X-Linked-ETag": '"0123"'}
+            self.head(
+                302,
+                {"Location": location, "X-Repo-Commit": REVISION, "Content-Length": "0", **linked},
+            )
+
+    def send_file(self, data: bytes) -> None:
+        wanted = self.headers.get("Range", "")
+        start = int(wanted.removeprefix("bytes=").rstrip("-") or 0)
+        part = {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"} if wanted else {}
+        self.head(206 if wanted else 200, {"Content-Length": str(len(data) - start), **part})
+        if self.command == "HEAD":
+            return
+        self.server.ranges.append(wanted)
+        if not self.server.cut:
+            self.wfile.write(data[start:])
+            return
+        self.wfile.write(data[start : start + self.server.cut.pop(0)])
+        self.wfile.flush()
+        self.close_connection = True
+        if self.server.stalled:
+            self.server.stalled.set()
+            self.rfile.read(1)  # until the other side hangs up
+
+    def head(self, status: int, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
+    """A running hub, an empty cache, and no other data sets than those that `offer` adds."""
+    monkeypatch.setenv("RNSL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(download, "PINS", {})
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 100)  # what a broken connection loses
+    with Hub() as server:
+        monkeypatch.setattr(constants, "ENDPOINT", server.address)
+        template = server.address + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def offer(hub: Hub, name: str, data: bytes, **changes: Any) -> download.Pin:
+    """Put an archive on the hub, and its pin into the list."""
+    pin = download.Pin(
+        title=f"{name}, a small copy",
+        licence="for tests",
+        repository=f"somebody/{name}",
+        revision=REVISION,
+        file=f"{name}.zip",
+        checksums={
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "md5": hashlib.md5(data).hexdigest(),
+        },
+        size=len(data),
+    )._replace(**changes)
+    hub.files[f"/datasets/{pin.repository}/resolve/{REVISION}/{pin.file}"] = data
+    download.PINS[name] = pin  # type: ignore[index]
+    return pin
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def image(seed: int) -> bytes:
+    pixels = np.random.default_rng(seed).integers(0, 256, (12, 12, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def scenes(top: str) -> dict[str, bytes]:
+    """Two classes of three scenes below a folder."""
+    return {
+        f"{top}{name}/{name.lower()}_{i}.png": image(10 * c + i)
+        for c, name in enumerate(CLASSES)
+        for i in range(3)
+    }
+
+
+SCENES = zipped(scenes("AID/"))
+
+
+def leavings(tmp_path: Path) -> list[Path]:
+    """Every file below the folder, but for the lock and what a download can go on from."""
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    return [path for path in files if path.name != "lock" and path.suffix != ".part"]
+
+
+def parts(tmp_path: Path) -> list[Path]:
+    return list((tmp_path / "cache").rglob("*.part"))
+
+
+# ------------------------------------------------------------------ the pins
+
+
+def test_pins_are_complete() -> None:
+    lengths = {"sha256": 64, "md5": 32}
+    assert set(download.PINS) == {"aid", "nwpu45", "eurosat"}
+    for pin in download.PINS.values():
+        assert re.fullmatch(r"[0-9a-f]{40}", pin.revision)
+        assert re.fullmatch(r"[\w-]+/[\w-]+", pin.repository)
+        assert pin.checksums
+        for algorithm, digest in pin.checksums.items():
+            assert re.fullmatch(rf"[0-9a-f]{{{lengths[algorithm]}}}", digest)
+        assert pin.licence
+        assert pin.title
+
+
+# ------------------------------------------------------------------ fetching
+
+
+@pytest.mark.parametrize(
+    ("top", "extra"),
+    [
+        ("AID/", {"__MACOSX/AID/._Airport": b"x", "AID/.DS_Store": b"x", ".DS_Store": b"x"}),
+        ("NWPU-RESISC45/", {"NWPU-RESISC45/": b"", "NWPU-RESISC45/Beach/": b""}),
+        ("2750/", {}),
+        ("", {"__MACOSX/._Airport": b"x"}),
+    ],
+)
+def test_what_was_fetched_is_an_archive_of_images(
+    hub: Hub, tmp_path: Path, top: str, extra: dict[str, bytes]
+) -> None:
+    offer(hub, "aid", zipped({**extra, **scenes(top)}))
+    assert download.find("aid") is None
+    folder = download.get("aid", progress=False)
+    assert folder == paths.cache_dir() / "datasets" / "aid"
+    assert download.find("aid") == folder
+    archive = datasets.load_archive(folder, 12, progress=False)
+    assert archive.class_names == CLASSES
+    assert len(archive.files) == 6
+    assert np.array_equal(
+        archive.images[4], np.array(Image.open(io.BytesIO(image(11)))).transpose(2, 0, 1)
+    )
+    assert parts(tmp_path) == []
+
+
+def test_a_finished_one_is_not_fetched_again(hub: Hub, tmp_path: Path) -> None:
+    offer(hub, "aid", SCENES)
+    folder = download.get("aid", tmp_path / "mine", progress=False)
+    hub.status = 500
+    assert download.get("aid", tmp_path / "mine", progress=False) == folder == tmp_path / "mine"
+    assert download.find("aid", tmp_path / "mine") == folder
+    assert download.find("aid") is None
+    assert hub.ranges == [""]
+
+
+def test_a_folder_of_another_pin_is_neither_found_nor_touched(hub: Hub, tmp_path: Path) -> None:
+    offer(hub, "aid", SCENES)
+    folder = download.get("aid", progress=False)
+    before = leavings(tmp_path)
+    offer(hub, "aid", SCENES, revision="f" * 40)
+    assert download.find("aid") is None
+    with pytest.raises(FileExistsError, match=r"holds something else\. Name a new folder"):
+        download.get("aid", progress=False)
+    assert leavings(tmp_path) == before
+    assert folder.is_dir()
+
+
+def test_an_empty_folder_may_be_named(hub: Hub, tmp_path: Path) -> None:
+    offer(hub, "aid", SCENES)
+    (tmp_path / "mine").mkdir()
+    assert (download.get("aid", tmp_path / "mine", progress=False) / "AID" / "Beach").is_dir()
+
+
+def test_unknown_names_are_refused() -> None:
+    for call in (download.get, download.find, download.describe):
+        with pytest.raises(ValueError, match="no data set 'cifar'; choose one of aid, nwpu45"):
+            call("cifar")
+
+
+def test_a_dropped_connection_is_taken_up_again(hub: Hub) -> None:
+    offer(hub, "aid", SCENES)
+    hub.cut = [100]
+    download.get("aid", progress=False)
+    assert hub.ranges == ["", "bytes=100-"]
+
+
+def test_a_later_call_goes_on_where_the_first_stopped(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer(hub, "aid", SCENES)
+    hub.cut = [300] + [0] * 5
+    with monkeypatch.context() as patch:
+        patch.setattr("time.sleep", lambda seconds: None)
+        with pytest.raises(ConnectionError, match="run this again: it goes on where it stopped"):
+            download.get("aid", progress=False)
+    assert [path.stat().st_size for path in parts(tmp_path)] == [300]
+    assert leavings(tmp_path) == []
+    hub.ranges.clear()
+    download.get("aid", progress=False)
+    assert hub.ranges == ["bytes=300-"]
+
+
+def test_a_part_that_is_too_long_is_begun_again(hub: Hub, tmp_path: Path) -> None:
+    pin = offer(hub, "aid", SCENES)
+    part = paths.cache_dir() / "downloads" / f"{pin.checksums['sha256']}-aid.zip.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(SCENES + b"more")
+    download.get("aid", progress=False)
+    assert hub.ranges == [""]
+
+
+def test_the_bar_shows_only_where_it_is_wanted(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TQDM_POSITION", "-1")  # the hub's client then shows bars without a terminal
+    offer(hub, "aid", SCENES)
+    offer(hub, "eurosat", SCENES)
+    download.get("aid", progress=False)
+    assert capfd.readouterr().err == ""
+    download.get("eurosat")
+    assert "100%" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "md5"])
+def test_a_wrong_checksum_removes_the_file(hub: Hub, tmp_path: Path, algorithm: str) -> None:
+    pin = offer(hub, "aid", SCENES)
+    wrong = {**pin.checksums, algorithm: "0" * len(pin.checksums[algorithm])}
+    offer(hub, "aid", SCENES, checksums=wrong)
+    with pytest.raises(ValueError, match=rf"aid.zip arrived with the {algorithm} .*It was removed"):
+        download.get("aid", progress=False)
+    assert leavings(tmp_path) == []
+    assert parts(tmp_path) == []
+
+
+def test_a_wrong_size_is_noticed_before_anything_is_downloaded(hub: Hub, tmp_path: Path) -> None:
+    offer(hub, "aid", SCENES, size=5)
+    with pytest.raises(ValueError, match=rf"has {len(SCENES)} bytes, not 5"):
+        download.get("aid", progress=False)
+    assert hub.ranges == []
+
+
+def test_a_size_that_is_not_pinned_is_asked_for(hub: Hub) -> None:
+    offer(hub, "eurosat", SCENES, size=None)
+    assert f"{len(SCENES) / 1e6:.1f} MB" in download.describe("eurosat")
+    assert (download.get("eurosat", progress=False) / "AID").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(401, FileNotFoundError), (404, FileNotFoundError), (500, ConnectionError)],
+)
+def test_what_the_hub_refuses_is_explained(
+    hub: Hub, tmp_path: Path, status: int, kind: type[OSError]
+) -> None:
+    offer(hub, "aid", SCENES)
+    hub.status = status
+    with pytest.raises(kind, match=rf"The hub answers {status} for aid.zip .* somebody/aid"):
+        download.get("aid", progress=False)
+    assert leavings(tmp_path) == []
+
+
+def test_without_a_connection_the_error_says_so(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer(hub, "aid", SCENES)
+    unused = "http://127.0.0.1:9/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", unused)
+    with pytest.raises(
+        ConnectionError, match=r"aid.zip .* cannot be fetched .*Check the connection"
+    ):
+        download.get("aid", progress=False)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(ConnectionError, match="offline mode"):
+        download.get("aid", progress=False)
+    assert leavings(tmp_path) == []
+
+
+def test_only_one_process_fetches(hub: Hub) -> None:
+    offer(hub, "aid", SCENES)
+    downloads = paths.cache_dir() / "downloads"
+    downloads.mkdir(parents=True)
+    with (
+        FileLock(downloads / "lock"),
+        pytest.raises(BlockingIOError, match="Another process is fetching"),
+    ):
+        download.get("aid", progress=False)
+    download.get("aid", progress=False)
+
+
+# ------------------------------------------------------------------ disk full, interrupted
+
+
+def test_a_disk_that_is_too_small_is_noticed_first(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer(hub, "aid", SCENES)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(9, 9, 0))
+    with pytest.raises(
+        OSError, match=r"disk is full \(0.0 MB are needed, 0.0 MB are free\)"
+    ) as caught:
+        download.get("aid", progress=False)
+    assert caught.value.errno == errno.ENOSPC
+    assert hub.ranges == []
+    assert leavings(tmp_path) == []
+
+
+def full(*args: object, **kwargs: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def interrupted(*args: object, **kwargs: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("where", ["copyfileobj", "write"])
+@pytest.mark.parametrize("happens", [full, interrupted])
+def test_nothing_half_unpacked_is_left_and_the_download_is_kept(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, happens: Any, where: str
+) -> None:
+    offer(hub, "aid", SCENES)
+    with monkeypatch.context() as patch:
+        if where == "copyfileobj":
+            patch.setattr(zipfile.shutil, "copyfileobj", happens)  # type: ignore[attr-defined]
+        else:
+            patch.setattr(download, "written_whole", happens)
+        with pytest.raises((OSError, KeyboardInterrupt)) as caught:
+            download.get("aid", progress=False)
+    if happens is full:
+        assert "The disk is full (No space left on device). Make room" in str(caught.value)
+    assert leavings(tmp_path) == []
+    assert not list((tmp_path / "cache" / "datasets").iterdir())
+    hub.ranges.clear()
+    assert (download.get("aid", progress=False) / "AID").is_dir()
+    assert hub.ranges == []  # the archive was there already
+
+
+def test_a_full_disk_keeps_what_was_downloaded(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer(hub, "aid", SCENES)
+    with monkeypatch.context() as patch:
+        patch.setattr(download, "http_get", full)
+        with pytest.raises(OSError, match="The disk is full") as caught:
+            download.get("aid", progress=False)
+    assert caught.value.errno == errno.ENOSPC
+    assert leavings(tmp_path) == []
+
+
+def test_what_a_killed_process_left_is_removed(hub: Hub, tmp_path: Path) -> None:
+    offer(hub, "aid", SCENES)
+    left = tmp_path / f".mine.{'a' * 32}.unpacking"
+    others = [tmp_path / f".yours.{'a' * 32}.unpacking", tmp_path / ".mine.notes.unpacking"]
+    for folder in [left, *others]:
+        (folder / "AID").mkdir(parents=True)
+    download.get("aid", tmp_path / "mine", progress=False)
+    assert not left.exists()
+    assert all(folder.exists() for folder in others)
+
+
+COMMAND = """
+    from huggingface_hub import constants
+    from rnsl_tutorial.cli import main as cli
+    from rnsl_tutorial.datasets import download
+
+    constants.DOWNLOAD_CHUNK_SIZE = 100
+    pin = download.PINS["aid"]._replace(
+        repository="somebody/aid", revision={revision!r}, file="aid.zip", size={size},
+        checksums={{"sha256": {sha256!r}}},
+    )
+    download.PINS = {{"aid": pin}}
+    cli.app(["data", "get", "aid"])
+"""
+
+
+def test_control_c_stops_in_one_line_and_the_next_run_goes_on(hub: Hub, tmp_path: Path) -> None:
+    offer(hub, "aid", SCENES)
+    hub.cut, hub.stalled = [400], threading.Event()
+    sha256 = hashlib.sha256(SCENES).hexdigest()
+    code = textwrap.dedent(COMMAND).format(revision=REVISION, size=len(SCENES), sha256=sha256)
+    environment = {**os.environ, "HF_ENDPOINT": hub.address}
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background
+    ) as process:
+        assert hub.stalled.wait(60)
+        while not (parts(tmp_path) and process.poll() is None):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert error.splitlines()[-1] == "rnsl: stopped. Run this again to go on from here."
+    assert "Traceback" not in error
+    assert leavings(tmp_path) == []
+    done = parts(tmp_path)[0].stat().st_size
+    hub.ranges.clear()
+    download.get("aid", progress=False)
+    assert hub.ranges == [f"bytes={done}-" if done else ""]
+
+
+# ------------------------------------------------------------------ unpacking what is evil
+
+
+def member(name: str, content: bytes = b"x", mode: int = 0) -> tuple[zipfile.ZipInfo, bytes]:
+    info = zipfile.ZipInfo("placeholder")
+    info.filename = name  # the constructor would mend some names
+    info.external_attr = mode << 16
+    return info, content
+
+
+def evil_zip(path: Path, *members: tuple[zipfile.ZipInfo, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("Beach/beach_1.png", b"good")
+        for info, content in members:
+            archive.writestr(info, content)
+    return path
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/etc/passwd",
+        "//server/share/x",
+        "../outside",
+        "Beach/../../outside",
+        "Beach/..",
+        "..",
+        "C:/outside",
+        "C:outside",
+        "Beach/a.png:stream",
+        "..\\outside",
+        "Beach\\..\\..\\outside",
+        "\\\\server\\share\\x",
+        "/",
+        ".",
+    ],
+)
+def test_names_that_lead_out_are_refused_before_anything_is_written(
+    tmp_path: Path, name: str
+) -> None:
+    archive = evil_zip(tmp_path / "evil.zip", member(name))
+    inside = tmp_path / "a" / "b"
+    with pytest.raises(ValueError, match=r"evil.zip holds .*Nothing was unpacked"):
+        download.unpack(archive, inside / "target")
+    assert leavings(tmp_path) == [archive]
+    assert list(inside.iterdir()) == []
+
+
+def test_a_name_that_is_cut_at_a_zero_byte_is_refused(tmp_path: Path) -> None:
+    archive = evil_zip(tmp_path / "evil.zip", member("Beach/a?.png.exe"))
+    archive.write_bytes(archive.read_bytes().replace(b"a?.png", b"a\0.png"))
+    with pytest.raises(ValueError, match="may lead out of the folder"):
+        download.unpack(archive, tmp_path / "target")
+
+
+def test_an_empty_name_is_refused() -> None:
+    info = zipfile.ZipInfo("placeholder")
+    info.orig_filename = ""
+    assert download._fault(info) == "an empty name"
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFBLK])
+def test_links_and_devices_are_refused(tmp_path: Path, kind: int) -> None:
+    archive = evil_zip(tmp_path / "evil.zip", member("Beach/link", b"/etc/passwd", kind | 0o777))
+    with pytest.raises(ValueError, match="holds 'Beach/link', a link or device"):
+        download.unpack(archive, tmp_path / "target")
+    assert leavings(tmp_path) == [archive]
+
+
+@pytest.mark.parametrize("name", ["Beach/beach_1.png", "Beach/BEACH_1.PNG", "Beach/./beach_1.png"])
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_name_that_is_there_twice_is_refused(tmp_path: Path, name: str) -> None:
+    archive = evil_zip(tmp_path / "evil.zip", member(name))
+    with pytest.raises(ValueError, match="twice, or with other capitals"):
+        download.unpack(archive, tmp_path / "target")
+
+
+def test_names_that_differ_only_in_how_a_letter_is_written_are_refused(tmp_path: Path) -> None:
+    archive = evil_zip(tmp_path / "evil.zip", member("Zo\u00eb.png"), member("Zoe\u0308.png"))
+    with pytest.raises(ValueError, match="twice"):
+        download.unpack(archive, tmp_path / "target")
+
+
+def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path: Path) -> None:
+    archive = evil_zip(tmp_path / "evil.zip", member("beach"))
+    with pytest.raises(ValueError, match="holds beach as a file and as a folder"):
+        download.unpack(archive, tmp_path / "target")
+
+
+def test_a_zip_that_grows_too_much_is_refused(tmp_path: Path) -> None:
+    archive = tmp_path / "bomb.zip"
+    archive.write_bytes(zipped({"Beach/a.png": bytes(1_000_000)}))
+    with pytest.raises(ValueError, match=r"would unpack to 1000000, more than 20 times"):
+        download.unpack(archive, tmp_path / "target")
+    assert leavings(tmp_path) == [archive]
+
+
+def test_a_zip_that_lies_about_its_size_yields_no_more_than_it_says(tmp_path: Path) -> None:
+    """The central directory promises 1000 bytes, the data would give a million."""
+    data = bytearray(zipped({"Beach/a.png": bytes(1_000_000)}))
+    place = data.rindex(b"PK\x01\x02") + 24
+    assert int.from_bytes(data[place : place + 4], "little") == 1_000_000
+    data[place : place + 4] = (1000).to_bytes(4, "little")
+    archive = tmp_path / "liar.zip"
+    archive.write_bytes(data)
+    with pytest.raises(ValueError, match=r"liar.zip cannot be unpacked \(Bad CRC"):
+        download.unpack(archive, tmp_path / "target")
+    assert leavings(tmp_path) == [archive]
+
+
+@pytest.mark.parametrize("damage", ["no zip", "cut", "flipped"])
+def test_a_damaged_zip_leaves_nothing(tmp_path: Path, damage: str) -> None:
+    data = bytearray(zipped(scenes("")))
+    if damage == "no zip":
+        data = bytearray(b"<html>Please log in</html>")
+    elif damage == "cut":
+        data = data[: len(data) // 2]
+    else:
+        data[len(data) // 2] ^= 255
+    archive = tmp_path / "damaged.zip"
+    archive.write_bytes(data)
+    with pytest.raises(ValueError, match=r"damaged.zip cannot be unpacked"):
+        download.unpack(archive, tmp_path / "new" / "target")
+    assert leavings(tmp_path) == [archive]
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_unpack_keeps_what_is_there(tmp_path: Path) -> None:
+    archive = tmp_path / "scenes.zip"
+    archive.write_bytes(SCENES)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    for taken in (tmp_path / "mine", archive):
+        with pytest.raises(FileExistsError, match="holds something else"):
+            download.unpack(archive, taken)
+    assert (tmp_path / "mine" / "notes.txt").read_text() == "mine"
+    download.unpack(archive, tmp_path / "new" / "target")
+    unpacked = tmp_path / "new" / "target"
+    assert {
+        path.relative_to(unpacked).as_posix(): path.read_bytes() for path in unpacked.rglob("*.png")
+    } == scenes("AID/")
+
+
+# ------------------------------------------------------------------ the command
+
+
+def test_the_command_shows_the_licence_first_and_says_what_comes_next(hub: Hub) -> None:
+    offer(hub, "aid", SCENES)
+    result = run(cli.app, ["data", "get", "aid"])
+    assert result.exit_code == 0, result.output
+    folder = paths.cache_dir() / "datasets" / "aid"
+    licence, place, following = (
+        result.output.index(text)
+        for text in (
+            "Licence: for tests",
+            f"aid is in {folder}",
+            f"rnsl train --dataset aid --root {folder}",
+        )
+    )
+    assert licence < place < following
+    assert "https://huggingface.co/datasets/somebody/aid, aid.zip" in result.output
+    again = run(cli.app, ["data", "get", "aid"])
+    assert again.exit_code == 0
+    assert "Licence" not in again.output
+    assert f"aid is in {folder}" in again.output
+
+
+@pytest.mark.parametrize(
+    ("options", "typed", "fetched"),
+    [([], "n\n", False), ([], "y\n", True), (["--yes"], "", True)],
+)
+def test_on_a_terminal_it_asks(
+    hub: Hub,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    typed: str,
+    fetched: bool,
+) -> None:
+    offer(hub, "aid", SCENES)
+    monkeypatch.setattr("typer.testing._NamedTextIOWrapper.isatty", lambda self: True)
+    result = run(cli.app, ["data", "get", "aid", *options], input=typed)
+    assert "Licence: for tests" in result.output
+    assert ("Download it?" in result.output) == (not options)
+    assert (download.find("aid") is not None) == fetched
+    assert result.exit_code == (0 if fetched else 1)
+
+
+def test_errors_of_the_command_are_one_line(hub: Hub, tmp_path: Path) -> None:
+    offer(hub, "aid", SCENES, checksums={"md5": "0" * 32})
+    for arguments in (["cifar"], ["aid"], ["aid", "--to", str(tmp_path)]):
+        (tmp_path / "taken").touch()
+        result = run(cli.app, ["data", "get", *arguments])
+        assert result.exit_code == 1
+        assert len(result.stderr.splitlines()) == 1
+        assert result.stderr.startswith("rnsl: ")

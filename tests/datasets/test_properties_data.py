@@ -1,0 +1,395 @@
+"""What is read from disk: right, or refused in one sentence, whatever the bytes are."""
+
+import io
+import json
+import os
+import shutil
+import string
+import tarfile
+import zipfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from synthetic_maps import small_maps
+
+from rnsl_tutorial import _files as paths
+from rnsl_tutorial import _spreadsheet as spreadsheet
+from rnsl_tutorial.audit import outputs as audit
+from rnsl_tutorial.audit import scores as doubt
+from rnsl_tutorial.datasets import archives as datasets
+from rnsl_tutorial.datasets import download, features
+from rnsl_tutorial.datasets.archives import Split
+from rnsl_tutorial.experiments import config
+from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial.training import checkpoints
+from rnsl_tutorial.tutorial.tables import embedding_maps as maps
+
+SEEDS = st.integers(0, 2**32 - 1)
+same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+# ------------------------------------------------------------------ names
+
+PARTS = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=12)
+NAMES = PARTS.filter(lambda name: not name.startswith(".") and name != "__MACOSX")
+
+
+@given(st.text() | st.text("=+-@'\t\r\nab"))
+def test_a_guarded_name_is_no_formula_and_comes_back(name: str) -> None:
+    cell = spreadsheet.guarded(name)
+    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+    assert spreadsheet.original(cell) == name
+
+
+def audit_of(files: tuple[str, ...], names: tuple[str, ...]) -> audit.Audit:
+    p_NC = np.full((len(files), len(names)), 1 / len(names), dtype=np.float32)
+    labels_N = np.arange(len(files)) % len(names)
+    scores = doubt.from_probabilities(p_NC, labels_N)
+    return audit.Audit(
+        files, names, labels_N, scores, np.eye(len(names)), 0.0, np.zeros(len(names)), None
+    )
+
+
+CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
+
+
+@given(st.lists(CELLS, min_size=1, unique=True), st.lists(CELLS, min_size=2, unique=True))
+@same_folder
+def test_every_name_comes_back_from_the_list(
+    tmp_path: Path, files: list[str], names: list[str]
+) -> None:
+    """Also one with a lone carriage return, which ends a line to a spreadsheet and to Python."""
+    audit.write_csv(tmp_path / "list.csv", audit_of(tuple(files), tuple(names)))
+    rows = audit.read_csv(tmp_path / "list.csv")
+    assert [row["file"] for row in rows] == files
+    assert {row["given"] for row in rows} <= set(names)
+    assert tuple(rows[0]) == audit.COLUMNS
+
+
+def test_a_list_that_a_spreadsheet_saved_is_read(tmp_path: Path) -> None:
+    """With a byte order mark, and without the empty cells at the end of a row."""
+    (tmp_path / "list.csv").write_bytes(b"\xef\xbb\xbffile,given,decision\r\n'=1,\r\n")
+    [row] = audit.read_csv(tmp_path / "list.csv")
+    assert row == {"file": "=1", "given": "", "decision": ""}
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,2\n", "a,b\n", ""])
+def test_a_file_that_is_no_list_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "list.csv").write_text(text)
+    with pytest.raises(ValueError, match=r"list\.csv has no column 'file'"):
+        audit.read_csv(tmp_path / "list.csv")
+
+
+@cache
+def png(shade: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (2, 2), (shade, shade, shade)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def zipped(names: list[str]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for i, name in enumerate(names):
+            archive.writestr(zipfile.ZipInfo(name), png(i))
+    return buffer.getvalue()
+
+
+def tarred(names: list[str]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for i, name in enumerate(names):
+            info = tarfile.TarInfo(name)
+            info.size = len(png(i))
+            archive.addfile(info, io.BytesIO(png(i)))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("pack", [zipped, tarred])
+@given(files=st.dictionaries(NAMES, st.sets(NAMES, min_size=1, max_size=3), min_size=2, max_size=4))
+@same_folder
+def test_any_name_that_is_text_comes_back_in_order(
+    pack: Callable[[list[str]], bytes], tmp_path: Path, files: dict[str, set[str]]
+) -> None:
+    """Classes sorted, in a class names sorted; every image under the label of its folder."""
+    names = [f"{folder}/{name}.png" for folder in files for name in files[folder]]
+    path = tmp_path / "archive"
+    path.write_bytes(pack(names))
+    archive = datasets.load_archive(path, 1, cache=tmp_path / "cache", progress=False, workers=1)
+    assert list(archive.files) == sorted(names, key=lambda file: file.split("/"))
+    assert archive.class_names == tuple(sorted(files))
+    shades = [names.index(file) for file in archive.files]
+    assert archive.images[:, 0, 0, 0].tolist() == shades
+    labels = [archive.class_names.index(file.split("/")[0]) for file in archive.files]
+    assert archive.labels.tolist() == labels
+
+
+# ------------------------------------------------------------------ splits
+
+
+@given(st.dictionaries(NAMES, st.sets(NAMES, min_size=1), min_size=1, max_size=5))
+def test_the_papers_split_holds_every_file_once_whatever_the_order(
+    files: dict[str, set[str]],
+) -> None:
+    groups = {name: [f"{name}/{file}" for file in found] for name, found in files.items()}
+    split = datasets.paper_split(groups)
+    together = [file for part in split for file in part]
+    assert sorted(together) == sorted(file for found in groups.values() for file in found)
+    turned = {name: found[::-1] for name, found in reversed(groups.items())}
+    assert datasets.paper_split(turned) == split
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=80), st.tuples(*[st.floats()] * 3), SEEDS)
+def test_a_stratified_split_is_whole_or_refused(
+    labels: list[int], drawn: tuple[float, float, float], seed: int
+) -> None:
+    with np.errstate(all="ignore"):
+        scaled = np.divide(drawn, sum(drawn))
+    for fractions in (drawn, (scaled[0], scaled[1], scaled[2]), (0.5, 0.25, 0.25)):
+        try:
+            split = datasets.stratified_split(labels, fractions, seed=seed)
+        except ValueError as error:
+            said = str(error)
+            assert "fractions are" in said or "too few for parts" in said
+        else:
+            assert sorted(np.concatenate(split).tolist()) == list(range(len(labels)))
+            assert all(set(labels) == {labels[i] for i in part} for part in split)
+
+
+# ------------------------------------------------------------------ damaged bytes
+
+
+def feature_set() -> features.FeatureSet:
+    rng = np.random.default_rng(0)
+    codes = rng.integers(-127, 128, size=(12, 3)).astype(np.float32)
+    step = np.array([0.5, 0.25, 1.0], dtype=np.float32)
+    parts = Split(*(np.arange(start, start + 4) for start in (0, 4, 8)))
+    projection = features.Projection(
+        rng.normal(size=5).astype(np.float32), rng.normal(size=(5, 3)).astype(np.float16)
+    )
+    files = tuple(f"{'AB'[i % 2]}/{i}.png" for i in range(12))
+    labels = np.arange(12, dtype=np.int64) % 2
+    made_with = {"backbone": "small"}
+    return features.FeatureSet(
+        codes * step, labels, ("A", "B"), files, parts, step, projection, made_with
+    )
+
+
+def save_features(path: Path) -> None:
+    features.save(path, feature_set())
+
+
+def save_maps(path: Path) -> None:
+    maps.save(path, small_maps())
+
+
+def save_results(path: Path) -> None:
+    result = experiments.Result(config.Config(), {"knn_clean": 0.5, "recall": float("nan")}, 1.0)
+    experiments.save(path, [result], {"backbone": "small"})
+
+
+SAVED: dict[str, tuple[Callable[[Path], None], Callable[[Path], object], str]] = {
+    "features": (save_features, features.load, "is damaged or no feature set"),
+    "maps": (save_maps, maps.load, "is damaged or holds no maps"),
+    "results": (save_results, experiments.load, "holds no results"),
+}
+
+
+@cache
+def saved_bytes(kind: str, folder: Path) -> bytes:
+    path = folder / "good"
+    SAVED[kind][0](path)
+    return path.read_bytes()
+
+
+@st.composite
+def damages(draw: st.DrawFn) -> Callable[[bytes], bytes]:
+    """Cut off, overwritten or with something put in, at any place."""
+    at, new = draw(st.floats(0, 1)), draw(st.binary(max_size=40))
+    overwritten = draw(st.integers(0, 40))
+
+    def damage(data: bytes) -> bytes:
+        place = int(at * len(data))
+        rest = b"" if overwritten == 40 else data[place + overwritten :]
+        return data[:place] + new + rest
+
+    return damage
+
+
+@pytest.mark.parametrize("kind", SAVED)
+@given(damage=damages() | st.binary(max_size=200).map(lambda data: lambda _: data))
+@same_folder
+def test_a_damaged_file_is_read_or_refused_by_name(
+    kind: str, tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    _, load, said = SAVED[kind]
+    path = tmp_path / "file"
+    path.write_bytes(damage(saved_bytes(kind, tmp_path)))
+    try:
+        load(path)  # what was hit may not have mattered
+    except ValueError as error:
+        assert str(path) in str(error)  # noqa: PT017
+        assert said in str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize("kind", SAVED)
+def test_a_good_file_is_read(kind: str, tmp_path: Path) -> None:
+    """So that the test above damages what would have been read."""
+    path = tmp_path / "file"
+    path.write_bytes(saved_bytes(kind, tmp_path))
+    SAVED[kind][1](path)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "results": JSON | st.lists(st.fixed_dictionaries({"config": JSON, "metrics": JSON})),
+            "provenance": JSON,
+        },
+    )
+    | JSON
+)
+@same_folder
+def test_json_that_holds_no_results_is_refused(tmp_path: Path, document: Any) -> None:
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"results.json holds no results"):
+        experiments.load(path)
+
+
+@given(damages(), st.booleans())
+@same_folder
+def test_a_damaged_checkpoint_is_passed_over(
+    tmp_path: Path, damage: Callable[[bytes], bytes], right_checksum: bool
+) -> None:
+    """Also where the checksum fits: nothing but ValueError comes out of the unpickler."""
+    buffer = io.BytesIO()
+    torch.save({"config": {"q": 0.7}, "epoch": 1, "weights": torch.ones(3)}, buffer)
+    data = damage(buffer.getvalue())
+    assume(data != buffer.getvalue())
+    path = tmp_path / "epoch-0001-step-000000.pt"
+    path.write_bytes(data)
+    digest = checkpoints.hashlib.sha256(data if right_checksum else b"").hexdigest()
+    path.with_name(f"{path.name}.sha256").write_bytes(f"{digest}  {path.name}\n".encode())
+    with pytest.raises(ValueError, match=r"None of the checkpoints|no checkpoint|is damaged"):
+        checkpoints._load(path, {"q": 0.7})
+
+
+@given(damages())
+@same_folder
+def test_a_damaged_zip_is_unpacked_whole_or_not_at_all(
+    tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    archive, target = tmp_path / "a.zip", tmp_path / "unpacked"
+    archive.write_bytes(damage(zipped(["A/1.png", "A/2.png", "B/1.png"])))
+    try:
+        download.unpack(archive, target)
+    except (ValueError, OSError):
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zip"]
+    else:
+        assert target.is_dir()
+        shutil.rmtree(target)
+
+
+# ------------------------------------------------------------------ writing
+
+
+@given(st.lists(st.binary(max_size=50), max_size=5), st.none() | st.integers(0, 4))
+@same_folder
+def test_written_whole_is_all_or_what_was_there(
+    tmp_path: Path, parts: list[bytes], fails_at: int | None
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"before")
+    fails = fails_at is not None and fails_at < len(parts)
+    try:
+        with paths.written_whole(path) as file:
+            for i, part in enumerate(parts):
+                if fails and i == fails_at:
+                    raise KeyboardInterrupt
+                file.write(part)
+    except KeyboardInterrupt:
+        pass
+    assert path.read_bytes() == (b"before" if fails else b"".join(parts))
+    assert [left.name for left in tmp_path.iterdir()] == ["file"]
+
+
+# ------------------------------------------------------------------ what made them stronger
+
+
+def test_a_fraction_that_is_no_number_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"fractions are .*nan.*; give three above 0"):
+        datasets.stratified_split([0, 1] * 10, (float("nan"), 0.5, 0.5), seed=0)
+
+
+def load(root: Path, cache: Path) -> datasets.Archive:
+    return datasets.load_archive(root, 2, cache=cache, progress=False, workers=1)
+
+
+def test_a_file_that_no_image_can_be_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a folder, in a zip, and in a tar by a hard link, which does not tell its size."""
+    monkeypatch.setattr(datasets, "MAX_FILE_BYTES", len(png(0)) - 1)
+    names = ["A/1.png", "B/1.png"]
+    for i, name in enumerate(names):
+        (tmp_path / "folder" / name).parent.mkdir(parents=True)
+        (tmp_path / "folder" / name).write_bytes(png(i))
+    (tmp_path / "a.zip").write_bytes(zipped(names))
+    (tmp_path / "a.tar").write_bytes(tarred(names))
+    for root in ("folder", "a.zip", "a.tar"):
+        with pytest.raises(ValueError, match=r"1\.png has .* bytes or more; an image may have"):
+            load(tmp_path / root, tmp_path / "cache")
+
+
+def test_an_archive_that_unpacks_to_far_more_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datasets, "MAX_UNPACKED_BYTES", 100)
+    monkeypatch.setattr(datasets, "MAX_EXPANSION", 0.1)
+    (tmp_path / "a.zip").write_bytes(zipped([f"{x}/{i}.png" for x in "AB" for i in range(9)]))
+    with pytest.raises(ValueError, match=r"a\.zip has .* and holds images of more than"):
+        load(tmp_path / "a.zip", tmp_path / "cache")
+
+
+def test_a_name_longer_than_any_path_is_refused(tmp_path: Path) -> None:
+    """Listing its folders one in the other would take the square of its length."""
+    deep = "/".join(string.ascii_lowercase * 100)
+    (tmp_path / "a.tar").write_bytes(tarred(["A/1.png", f"{deep}.png"]))
+    with pytest.raises(ValueError, match=r"a name of 5,203 characters, 'a/b/c.*4,096 are allowed"):
+        load(tmp_path / "a.tar", tmp_path / "cache")
+
+
+def test_a_negative_size_does_not_run_in_a_circle(tmp_path: Path) -> None:
+    info = tarfile.TarInfo("A/0.png")
+    info.size = -1024
+    data = info.tobuf(tarfile.GNU_FORMAT) + tarred(["A/1.png", "B/1.png"])
+    (tmp_path / "a.tar").write_bytes(data)
+    with pytest.raises(ValueError, match=r"cannot be read to its end|is no folder, tar or zip"):
+        load(tmp_path / "a.tar", tmp_path / "cache")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes here")
+def test_a_link_to_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    for name in ("A/1.png", "B/1.png"):
+        (tmp_path / "root" / name).parent.mkdir(parents=True)
+        (tmp_path / "root" / name).write_bytes(png(0))
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "root" / "A" / "2.png").symlink_to(tmp_path / "pipe")
+    with pytest.raises(ValueError, match=r"2\.png is a device or pipe, no image"):
+        load(tmp_path / "root", tmp_path / "cache")

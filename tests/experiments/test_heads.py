@@ -1,0 +1,399 @@
+"""Runs, grids, results on disk, maps: on a small feature set of four clouds."""
+
+import json
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from rnsl_tutorial import losses, noise
+from rnsl_tutorial.datasets import features
+from rnsl_tutorial.datasets.archives import Split, stratified_split
+from rnsl_tutorial.evaluation import embedding as evaluate
+from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial.experiments.config import BASELINES, LOSSES
+from rnsl_tutorial.experiments.heads import Result
+from rnsl_tutorial.training.loop import Config, embed
+from rnsl_tutorial.tutorial.tables import embedding_maps as maps
+
+C, D, N = 4, 12, 400
+QUICK = {
+    "epochs": 10,
+    "batch_size": 32,
+    "hidden_dim": 32,
+    "embedding_dim": 16,
+    "learning_rate": 0.1,
+    "prune_from": 4,
+    "prune_every": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def clouds() -> features.FeatureSet:
+    rng = np.random.default_rng(0)
+    labels = np.arange(N) % C
+    values = 2 * np.eye(C, D)[labels] + 0.5 * rng.normal(size=(N, D))
+    return features.FeatureSet(
+        features=values.astype(np.float32),
+        labels=labels.astype(np.int64),
+        class_names=("a", "b", "c", "d"),
+        files=tuple(f"{'abcd'[y]}/{i}.png" for i, y in enumerate(labels)),
+        split=stratified_split(labels, seed=0),
+        step=np.ones(D, np.float32),
+        projection=features.Projection(np.zeros(D, np.float32), np.eye(D, dtype=np.float16)),
+        made_with={},
+    )
+
+
+# ------------------------------------------------------------------ one run
+
+
+def test_labels_are_corrupted_as_the_reference_does(clouds: features.FeatureSet) -> None:
+    true = clouds.labels[clouds.split.train]
+    for seed in (0, 3):
+        given = experiments.corrupt(clouds, Config(rate=0.4, seed=seed))
+        expected = noise.corrupt_labels(true, noise.symmetric_transition(C, 0.4), 42 + seed)
+        np.testing.assert_array_equal(given.labels, expected.labels)
+
+
+@pytest.mark.parametrize("kind", ["symmetric", "pair_flip", "instance_dependent"])
+def test_every_noise_flips_about_its_rate(clouds: features.FeatureSet, kind: str) -> None:
+    given = experiments.corrupt(clouds, Config(noise=kind, rate=0.4))
+    assert given.flipped.mean() == pytest.approx(0.4, abs=0.1)
+    if kind == "pair_flip":
+        true = clouds.labels[clouds.split.train]
+        assert ((given.labels - true)[given.flipped] % C == 1).all()
+
+
+def test_noise_that_does_not_fit_is_refused(clouds: features.FeatureSet) -> None:
+    with pytest.raises(ValueError, match="for its own 30 classes, not for these 4: a, b, c"):
+        experiments.corrupt(clouds, Config(noise="label_dependent", rate=0.4))
+    with pytest.raises(ValueError, match="no noise 'salt'; choose from symmetric, pair_flip"):
+        experiments.corrupt(clouds, Config(noise="salt"))
+
+
+def test_the_shipped_features_fit_the_label_dependent_noise() -> None:
+    aid = features.load_shipped("aid")
+    given = experiments.corrupt(aid, Config(noise="label_dependent", rate=0.5))
+    assert given.flipped.mean() == pytest.approx(0.5, abs=0.02)
+    wrong = {
+        (aid.class_names[t], aid.class_names[g])
+        for t, g in zip(aid.labels[aid.split.train], given.labels, strict=True)
+        if t != g
+    }
+    assert ("River", "Pond") in wrong or ("River", "Bridge") in wrong
+    assert ("Beach", "Church") not in wrong
+
+
+def test_a_run_measures_what_it_says(clouds: features.FeatureSet) -> None:
+    config = Config(loss="trnsl", rate=0.3, **QUICK)
+    fitted = experiments.fit(clouds, config)
+    found = experiments.measure(fitted, clouds)
+    loss = fitted.loss
+    embeddings = embed(fitted.network, experiments.standardized(clouds))
+    nearest = (embeddings @ torch.nn.functional.normalize(loss.prototypes).T).argmax(1).numpy()
+    train, test = clouds.split.train, clouds.split.test
+    wrong = fitted.given.flipped
+    dropped = ~loss.kept.numpy()
+    assert found["prototype"] == pytest.approx((nearest[test] == clouds.labels[test]).mean())
+    assert found["memorized"] == pytest.approx(
+        (nearest[train] == fitted.given.labels)[wrong].mean()
+    )
+    assert found["realized_rate"] == pytest.approx(wrong.mean())
+    assert found["kept"] == pytest.approx(1 - dropped.mean())
+    assert found["precision"] == pytest.approx(wrong[dropped].mean())
+    assert found["recall"] == pytest.approx(dropped[wrong].mean())
+    given = torch.from_numpy(fitted.given.labels)
+    prototypes = loss.prototypes.detach()
+    scores = losses.nsl(embeddings[train], prototypes, given, temperature=loss.temperature)
+    assert found["auroc"] == pytest.approx(roc_auc_score(wrong, scores))
+    given_labels = fitted.given.labels
+    for name, index in (("knn_clean", clouds.labels[train]), ("knn_noisy", given_labels)):
+        expected = evaluate.knn_accuracy(
+            embeddings[train], index, embeddings[test], clouds.labels[test]
+        )
+        assert found[name] == expected
+    assert found["knn_clean"] > found["knn_noisy"]
+
+
+def test_standardized_features_have_mean_square_1_in_training(clouds: features.FeatureSet) -> None:
+    doubled = clouds._replace(features=2 * clouds.features)
+    found = experiments.standardized(doubled)
+    assert found[clouds.split.train].square().mean().item() == pytest.approx(1, rel=1e-5)
+    torch.testing.assert_close(found, experiments.standardized(clouds))
+
+
+def test_rate_0_is_the_clean_baseline(clouds: features.FeatureSet) -> None:
+    found = experiments.run(clouds, Config(loss="nsl", rate=0.0, **QUICK)).metrics
+    assert found["realized_rate"] == 0
+    assert math.isnan(found["memorized"])
+    assert found["knn_clean"] == found["knn_noisy"] > 0.9
+    assert "kept" not in found
+
+
+def test_the_part_that_is_asked_for_is_judged(clouds: features.FeatureSet) -> None:
+    fitted = experiments.fit(clouds, Config(loss="nsl", **QUICK))
+    swapped = clouds._replace(split=Split(clouds.split.train, clouds.split.test, clouds.split.val))
+    assert experiments.measure(fitted, clouds, "val") == pytest.approx(
+        experiments.measure(fitted, swapped, "test"), nan_ok=True
+    )
+
+
+def test_fit_repeats_itself_and_leaves_global_state_alone(clouds: features.FeatureSet) -> None:
+    threads, state = torch.get_num_threads(), torch.get_rng_state()
+    config = Config(loss="rnsl", rate=0.3, dropout=0.2, **QUICK)
+    first, second = (experiments.fit(clouds, config).loss.prototypes for _ in range(2))
+    assert torch.equal(first, second)
+    assert torch.get_num_threads() == threads
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("loss", [*LOSSES, *BASELINES])
+def test_every_loss_learns_the_clouds(clouds: features.FeatureSet, loss: str) -> None:
+    found = experiments.run(clouds, Config(loss=loss, **{**QUICK, "learning_rate": 0.005})).metrics
+    assert found["knn_clean"] > 0.9
+    assert found["prototype"] > 0.8
+
+
+def test_a_loss_without_prototypes_is_judged_by_class_means(clouds: features.FeatureSet) -> None:
+    config = Config(loss="supcon", rate=0.3, **{**QUICK, "learning_rate": 0.02})
+    fitted, history = experiments.follow(clouds, config, 16)
+    found = experiments.measure(fitted, clouds)
+    embeddings = embed(fitted.network, experiments.standardized(clouds))
+    given = torch.from_numpy(fitted.given.labels)
+    train, test = embeddings[clouds.split.train], embeddings[clouds.split.test]
+    means = torch.stack([train[given == c].mean(dim=0) for c in range(C)])
+    means = torch.nn.functional.normalize(means)
+    nearest = (test @ means.T).argmax(dim=1).numpy()
+    assert found["prototype"] == (nearest == clouds.labels[clouds.split.test]).mean()
+    torch.testing.assert_close(history.prototypes[-1], means)
+    log_p = losses.label_log_probability(train, means, given, config.temperature)
+    torch.testing.assert_close(history.log_p[-1], log_p)
+
+
+def test_a_loss_of_ones_own(clouds: features.FeatureSet, tmp_path: Path) -> None:
+    """It is trained as ours are: one that is RNSL gives RNSL's numbers, under its own name."""
+    asked = []
+
+    def build(
+        config: Config, num_classes: int, num_samples: int, generator: torch.Generator
+    ) -> losses.NormalizedSoftmaxLoss:
+        asked.append((num_classes, num_samples))
+        return losses.RobustNormalizedSoftmaxLoss(
+            num_classes, config.embedding_dim, config.temperature, config.q, generator=generator
+        )
+
+    configs = experiments.grid(["symmetric"], [0.3], ["own:my RNSL"], 2, **QUICK)
+    own = experiments.run_grid(clouds, configs, build_loss=build)
+    ours = experiments.run_grid(
+        clouds, experiments.grid(["symmetric"], [0.3], ["rnsl"], 2, **QUICK)
+    )
+    assert [r.metrics for r in own] == [r.metrics for r in ours]
+    assert asked == [(C, len(clouds.split.train))] * 2
+    experiments.save(tmp_path / "own.json", own, {})
+    assert experiments.load(tmp_path / "own.json").results[0].config.loss == "own:my RNSL"
+    with pytest.raises(ValueError, match="hand the function that builds it"):
+        experiments.run(clouds, configs[0])
+
+
+# ------------------------------------------------------------------ grids
+
+
+@pytest.mark.parametrize("loss", ["nsl", "trnsl"])
+def test_following_a_run_changes_nothing_in_it(clouds: features.FeatureSet, loss: str) -> None:
+    config = Config(rate=0.4, loss=loss, k=0.3, **QUICK)
+    plain = experiments.fit(clouds, config)
+    seen: list[int] = []
+    fitted, history = experiments.follow(
+        clouds, config, 16, lambda report: seen.append(report.epoch)
+    )
+    assert seen == list(range(10))
+    assert torch.equal(fitted.loss.prototypes, plain.loss.prototypes)
+    assert history.log_p.shape == history.kept.shape == (11, len(clouds.split.train))
+    assert history.embeddings.shape == (11, 16, 16)
+    assert history.prototypes.shape == (11, C, 16)
+
+
+def test_what_is_seen_belongs_together(clouds: features.FeatureSet) -> None:
+    config = Config(rate=0.4, loss="trnsl", k=0.3, **QUICK)
+    fitted, history = experiments.follow(clouds, config, 16)
+    labels_N = torch.from_numpy(fitted.given.labels)
+    for moment in (0, 5, 10):
+        log_p_B = losses.label_log_probability(
+            history.embeddings[moment],
+            history.prototypes[moment],
+            labels_N[history.batch],
+            config.temperature,
+        )
+        torch.testing.assert_close(log_p_B, history.log_p[moment, history.batch])
+    assert history.kept[:5].all()
+    # Epoch 5 trains on what p > k chose after epoch 4; two epochs later it is chosen anew.
+    assert torch.equal(history.kept[5], history.log_p[4] > math.log(0.3))
+    assert torch.equal(history.kept[6], history.kept[5])
+    assert torch.equal(history.kept[7], history.log_p[6] > math.log(0.3))
+    assert not torch.equal(history.log_p[0], history.log_p[10])
+
+
+def test_grid_and_jobs(clouds: features.FeatureSet) -> None:
+    configs = experiments.grid(["symmetric"], [0.0, 0.3], ["nsl", "rnsl"], 2, **QUICK)
+    assert len(configs) == len(set(configs)) == 8
+    assert (
+        experiments.grid(["symmetric"] * 2, [0.0, 0.3, 0.3], ["nsl", "rnsl"], 2, **QUICK) == configs
+    )
+    seen: list[Result] = []
+    two = experiments.run_grid(clouds, configs[:3], jobs=2, on_result=seen.append)
+    alone = [experiments.run(clouds, config) for config in configs[:3]]
+    assert [r.config for r in two] == configs[:3]
+    for one, other in zip(two, alone, strict=True):
+        assert repr(one.metrics) == repr(other.metrics), "to the last bit"
+    assert sorted(r.config.seed for r in seen) == sorted(c.seed for c in configs[:3])
+    with pytest.raises(ValueError, match="seeds is 0"):
+        experiments.grid(["symmetric"], [0.5], ["nsl"], 0)
+    with pytest.raises(ValueError, match="jobs is 0"):
+        experiments.run_grid(clouds, configs, jobs=0)
+
+
+def test_an_error_in_a_worker_comes_out(clouds: features.FeatureSet) -> None:
+    with pytest.raises(ValueError, match="no noise 'salt'"):
+        experiments.run_grid(clouds, [Config(noise="salt")])
+    exploding = Config(loss="nsl", **{**QUICK, "temperature": 2e-38})
+    with pytest.raises(FloatingPointError, match="The loss is no longer finite"):
+        experiments.run_grid(clouds, [exploding], jobs=2)
+
+
+def test_what_goes_wrong_with_a_result_ends_the_grid(
+    clouds: features.FeatureSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, say: the runs that wait are not run, and torch gets its threads back."""
+    started, threads = [], torch.get_num_threads()
+    run = experiments.run
+    monkeypatch.setattr(experiments, "run", lambda *a: started.append(a) or run(*a))
+
+    def full(_: Result) -> None:
+        raise OSError(28, "No space left on device")
+
+    configs = experiments.grid(["symmetric"], [0.3], ["nsl"], 30, **QUICK)
+    with pytest.raises(OSError, match="No space left"):
+        experiments.run_grid(clouds, configs, jobs=1, on_result=full)
+    ran = len(started)
+    assert ran < 30
+    time.sleep(0.2)
+    assert len(started) == ran
+    assert torch.get_num_threads() == threads
+
+
+def test_summaries_are_means_and_sample_deviations() -> None:
+    results = [
+        Result(Config(loss=loss, rate=0.5, seed=seed), {"knn_clean": value}, 1.0)
+        for loss, seed, value in [("rnsl", 0, 0.7), ("nsl", 0, 0.5), ("rnsl", 1, 0.9)]
+    ]
+    rnsl, nsl = experiments.summarize(results)
+    assert (rnsl.loss, rnsl.seeds, nsl.loss, nsl.seeds) == ("rnsl", 2, "nsl", 1)
+    assert rnsl.mean["knn_clean"] == pytest.approx(0.8)
+    assert rnsl.spread["knn_clean"] == pytest.approx(np.std([0.7, 0.9], ddof=1))
+    assert math.isnan(nsl.spread["knn_clean"])
+
+
+# ------------------------------------------------------------------ on disk
+
+
+def test_results_come_back_from_disk(tmp_path: Path) -> None:
+    results = [Result(Config(loss="nsl", rate=0.5), {"knn_clean": 0.5, "memorized": math.nan}, 2.0)]
+    path = tmp_path / "results.json"
+    experiments.save(path, results, {"backbone": "mine"})
+    record = experiments.load(path)
+    assert record.results[0].config == results[0].config
+    assert record.results[0].metrics == pytest.approx(results[0].metrics, nan_ok=True)
+    assert record.provenance["torch"] == torch.__version__
+    assert record.provenance["features"] == {"backbone": "mine"}
+    json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{}",
+        "[]",
+        "{",
+        '{"results": [], "provenance": {}}',
+        '{"results": [{"config": {"loss": "x"}}]}',
+    ],
+)
+def test_a_file_without_results_is_named(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "other.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=r"other\.json holds no results"):
+        experiments.load(path)
+
+
+# ------------------------------------------------------------------ maps
+
+
+def test_maps_hold_every_cell_of_the_grid(
+    clouds: features.FeatureSet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    drawn = []
+
+    def fake_map(
+        embeddings: np.ndarray, min_dist: float, like: np.ndarray | None = None
+    ) -> np.ndarray:
+        drawn.append(like)
+        return embeddings[:, :2]
+
+    monkeypatch.setattr(experiments, "umap_map", fake_map)
+    configs = experiments.grid(["symmetric", "pair_flip"], [0.0, 0.3], ["nsl", "rnsl"], 2, **QUICK)
+    results = [Result(c, {"knn_clean": 0.5 + 0.1 * c.seed}, 1.0) for c in configs]
+    built = experiments.build_maps(clouds, results)
+    count = len(clouds.split.test)
+    assert built.coordinates.shape == (2, 2, 2, count, 2)
+    assert built.coordinates.dtype == np.uint16
+    assert built.coordinates.max() == 65535
+    assert built.coordinates.reshape(-1, 2).min(axis=0).tolist() == [0, 0]
+    assert built.predicted.shape == (2, 2, 2, count)
+    np.testing.assert_allclose(built.accuracy, 0.55)
+    np.testing.assert_allclose(built.spread, np.std([0.5, 0.6], ddof=1), rtol=1e-6)
+    assert built.seeds == 2
+    assert drawn[0] is None
+    assert all(like is drawn[1] for like in drawn[1:])
+    fitted = experiments.fit(clouds, Config(noise="pair_flip", rate=0.3, loss="rnsl", **QUICK))
+    found = (built.predicted[1, 1, 1] == built.labels).mean()
+    assert found == pytest.approx(experiments.measure(fitted, clouds)["knn_clean"])
+    maps.save(tmp_path / "maps.npz", built)
+    again = maps.load(tmp_path / "maps.npz")
+    for name in maps.EmbeddingMaps._fields:
+        np.testing.assert_array_equal(getattr(again, name), getattr(built, name))
+    assert again.rates == (0.0, 0.3)
+    with pytest.raises(ValueError, match="no run with seed 0 for"):
+        experiments.build_maps(clouds, results[2:])
+
+
+def test_the_shipped_maps_belong_to_the_shipped_features() -> None:
+    aid, shipped = features.load_shipped("aid"), maps.load_shipped()
+    assert shipped.files == tuple(aid.files[i] for i in aid.split.test)
+    assert shipped.class_names == aid.class_names
+    np.testing.assert_array_equal(shipped.labels, aid.labels[aid.split.test])
+    seen = (shipped.predicted == shipped.labels).mean(axis=-1)
+    assert np.abs(seen - shipped.accuracy).max() < 0.05, "the map shows one of the seeds"
+    assert shipped.rates[0] == 0
+
+
+def test_several_data_sets_are_not_averaged() -> None:
+    results = [
+        experiments.Result(Config(dataset=name), {"knn_clean": 0.5}, 1.0) for name in ("aid", "own")
+    ]
+    with pytest.raises(ValueError, match="of aid and own; give those of one data set"):
+        experiments.summarize(results)
+
+
+def test_the_settings_of_baselines_stand_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    config = Config(loss="arcface")
+    experiments.save(path, [experiments.Result(config, {"knn_clean": 0.5}, 1.0)], {})
+    saved = experiments.load(path).provenance
+    assert saved["baselines"] == {"arcface": {"margin": 28.6, "scale": 64.0, "weight": 1.0}}
+    experiments.save(path, [experiments.Result(Config(), {"knn_clean": 0.5}, 1.0)], {})
+    assert "baselines" not in experiments.load(path).provenance

@@ -1,0 +1,222 @@
+"""Tables and figures say what the results say."""
+
+import math
+
+import numpy as np
+import pytest
+from matplotlib.container import ErrorbarContainer
+from rich.console import Console
+from rich.table import Table
+
+from rnsl_tutorial.experiments import report
+from rnsl_tutorial.experiments.heads import Result, summarize
+from rnsl_tutorial.training.loop import Config
+from rnsl_tutorial.tutorial.tables.embedding_maps import EmbeddingMaps
+
+
+def make_results() -> list[Result]:
+    cells = [
+        ("symmetric", 0.0, "nsl", [0.8, 0.9]),
+        ("symmetric", 0.5, "nsl", [0.5, 0.6]),
+        ("symmetric", 0.0, "trnsl", [0.8, 0.8]),
+        ("symmetric", 0.5, "trnsl", [0.7, 0.9]),
+        ("label_dependent", 0.5, "nsl", [0.4, 0.4]),
+    ]
+    return [
+        Result(
+            Config(noise=noise, rate=rate, loss=loss, seed=seed),
+            {"knn_clean": value, "memorized": math.nan if rate == 0 else 0.25}
+            | ({"recall": 0.5} if loss == "trnsl" else {}),
+            1.0,
+        )
+        for noise, rate, loss, values in cells
+        for seed, value in enumerate(values)
+    ]
+
+
+def rendered(table: Table) -> list[list[str]]:
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(table)
+    lines = [line.strip() for line in capture.get().splitlines() if line.strip()]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_the_table_is_markdown_with_mean_and_spread() -> None:
+    head, rule, *rows = rendered(report.table(make_results()))
+    assert head == ["noise", "rate", "loss", "k-NN, clean index", "memorized", "pruning recall"]
+    assert set("".join(rule)) == {"-"}
+    assert rows[1] == ["symmetric", "0.5", "NSL", "0.550 ± 0.071", "0.250 ± 0.000", ""]
+    assert rows[3] == [
+        "symmetric", "0.5", "t-RNSL", "0.800 ± 0.141", "0.250 ± 0.000", "0.500 ± 0.000",
+    ]  # fmt: skip
+    assert rows[0][4] == "", "no wrong labels, nothing to memorize"
+    assert rows[4][0] == "label-dependent"
+    assert len(rows) == 5
+
+
+def test_one_seed_has_no_spread() -> None:
+    assert rendered(report.table(make_results()[:1]))[2][3] == "0.800"
+
+
+def test_several_q_of_one_loss_are_told_apart() -> None:
+    results = [
+        Result(Config(loss=loss, q=q, rate=0.5), {"knn_clean": value}, 1.0)
+        for loss, q, value in [("nsl", 0.7, 0.7), ("rnsl", 0.3, 0.8), ("rnsl", 1.0, 0.6)]
+    ]
+    _, _, *rows = rendered(report.table(results))
+    assert [row[2:4] for row in rows] == [
+        ["NSL", "0.700"], ["RNSL, q = 0.3", "0.800"], ["RNSL, q = 1", "0.600"],
+    ]  # fmt: skip
+    _, _, *rows = rendered(report.table_over_rates(results, "knn_clean"))
+    assert [row[1] for row in rows] == ["NSL", "RNSL, q = 0.3", "RNSL, q = 1"]
+    (figure,) = report.accuracy_figures(results).values()
+    assert len(figure.axes[0].containers) == 3
+
+
+def test_several_k_of_one_loss_are_told_apart() -> None:
+    results = [
+        Result(Config(loss="trnsl", k=k, rate=0.5), {"knn_clean": 0.5}, 1.0) for k in (0.1, 0.9)
+    ]
+    _, _, *rows = rendered(report.table(results))
+    assert [row[2] for row in rows] == ["t-RNSL, k = 0.1", "t-RNSL, k = 0.9"]
+
+
+def test_one_metric_over_the_rates() -> None:
+    head, _, *rows = rendered(report.table_over_rates(make_results(), "knn_clean"))
+    assert head == ["noise", "loss", "0% wrong", "50% wrong"]
+    assert rows == [
+        ["symmetric", "NSL", "0.850 ± 0.071", "0.550 ± 0.071"],
+        ["symmetric", "t-RNSL", "0.800 ± 0.000", "0.800 ± 0.141"],
+        ["label-dependent", "NSL", "", "0.400 ± 0.000"],
+    ]
+    with pytest.raises(ValueError, match="no metric 'speed' in the results; choose one of knn_cl"):
+        report.table_over_rates(make_results(), "speed")
+
+
+def test_figures_one_a_noise_with_the_means_as_points() -> None:
+    figures = report.accuracy_figures(make_results())
+    assert list(figures) == ["symmetric", "label_dependent"]
+    (axes,) = figures["symmetric"].axes
+    bars = [c for c in axes.containers if isinstance(c, ErrorbarContainer)]
+    drawn = sorted(bar.lines[0].get_ydata().round(6).tolist() for bar in bars)
+    assert drawn == [[80.0, 80.0], [85.0, 55.0]]
+
+
+def test_figures_do_not_depend_on_the_order_and_leave_gaps() -> None:
+    """Results of an interrupted grid come in the order in which they ended."""
+    first, second = make_results()[0::2], make_results()[1::2]
+    mixed = [*second[::-1], *first[:2]]
+    figures = report.accuracy_figures(mixed)
+    (axes,) = figures["symmetric"].axes
+    bars = [c for c in axes.containers if isinstance(c, ErrorbarContainer)]
+    drawn = [bar.lines[0].get_ydata().round(6).tolist() for bar in bars]
+    other = Result(Config(loss="rnsl", rate=0.0), {"knn_clean": 0.7}, 1.0)
+    alone = report.accuracy_figures([*mixed, other])["symmetric"].axes[0]
+    assert {text.get_text() for text in alone.texts} == {"NSL", "RNSL", "t-RNSL"}
+    assert alone.get_ylim()[0] <= 70
+    summaries = [s for s in summarize(mixed) if s.noise == "symmetric"]
+    points = sorted(y for line in drawn for y in line if not math.isnan(y))
+    assert points == pytest.approx(sorted(100 * s.mean["knn_clean"] for s in summaries))
+
+
+def test_the_caption_names_n_spread_and_versions() -> None:
+    provenance = {
+        "device": "cpu",
+        "cores": 2,
+        "system": "Linux",
+        "python": "3.11",
+        "torch": "2.13",
+        "made": "today",
+    }
+    said = report.caption(make_results(), provenance)
+    assert "standard deviation over 2 seeds" in said
+    assert "one seed; cpu" in report.caption(make_results()[:1], provenance)
+    for word in ("cpu", "2 cores", "torch 2.13", "40 epochs"):
+        assert word in said
+
+
+def test_maps_side_by_side_with_their_accuracy() -> None:
+    rng = np.random.default_rng(0)
+    maps = EmbeddingMaps(
+        noises=("symmetric",),
+        rates=(0.0, 0.5),
+        losses=("nsl", "trnsl"),
+        coordinates=rng.integers(0, 65535, (1, 2, 2, 30, 2)).astype(np.uint16),
+        predicted=np.zeros((1, 2, 2, 30), np.uint8),
+        labels=(np.arange(30) % 3).astype(np.uint8),
+        class_names=("a", "b", "c"),
+        files=tuple(f"a/{i}.png" for i in range(30)),
+        accuracy=np.array([[[0.9, 0.91], [0.6, 0.84]]], np.float32),
+        spread=np.zeros((1, 2, 2), np.float32),
+        seeds=1,
+    )
+    figure = report.maps_figure(maps, "symmetric", 0.5)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        "NSL, 50% wrong labels",
+        "t-RNSL, 50% wrong labels",
+    ]
+    assert ["60.0%" in figure.axes[0].get_xlabel(), "84.0%" in figure.axes[1].get_xlabel()] == [
+        True,
+        True,
+    ]
+    with pytest.raises(ValueError, match=r"no map of symmetric at 0\.4"):
+        report.maps_figure(maps, "symmetric", 0.4)
+
+
+def test_differences_from_one_loss_paired_and_raised_for_their_number() -> None:
+    results = [
+        Result(Config(loss=loss, rate=rate, seed=seed), {"knn_clean": value}, 1.0)
+        for loss, rate, values in [
+            ("rnsl", 0.5, [0.80, 0.81, 0.79]),
+            ("nsl", 0.5, [0.70, 0.72, 0.69]),
+            ("own:mine", 0.5, [0.80, 0.82, 0.80]),
+        ]
+        for seed, value in enumerate(values)
+    ]
+    found = report.differences(results, "rnsl")
+    head, _, *rows = rendered(report.table_of_differences(found))
+    assert head == ["noise", "rate", "loss", "minus RNSL", "95% interval", "p", "p (Holm)", "seeds"]
+    assert rows[0] == ["symmetric", "0.5", "NSL", "-9.7", "-11.1 to -8.2", "0.001", "0.002", "3"]
+    assert rows[1][2:6] == ["mine", "+0.7", "-0.8 to +2.1", "0.184"]
+    assert "2 comparisons" in report.caption_of_differences(found, "knn_clean")
+    for reference, given in (("trnsl", results), ("rnsl", results[:3])):
+        with pytest.raises(ValueError, match=f"Cannot compare with '{reference}'"):
+            report.differences(given, reference)
+
+
+def test_without_noise_its_kinds_are_compared_once() -> None:
+    results = [
+        Result(Config(loss=loss, noise=noise, seed=seed), {"knn_clean": value + 0.01 * seed}, 1.0)
+        for noise in ("symmetric", "label_dependent")
+        for loss, value in (("nsl", 0.8), ("rnsl", 0.7))
+        for seed in range(2)
+    ]
+    (found,) = report.differences(results, "rnsl")
+    assert (found.noise, found.mean) == ("symmetric", pytest.approx(0.1))
+
+
+def test_where_a_metric_says_nothing_nothing_is_compared() -> None:
+    results = [
+        Result(Config(loss=loss, rate=rate, seed=seed), {"memorized": value + 0.01 * seed}, 1.0)
+        for loss in ("nsl", "rnsl")
+        for rate, value in ((0.0, math.nan), (0.5, 0.4))
+        for seed in range(2)
+    ]
+    (found,) = report.differences(results, "rnsl", "memorized")
+    assert found.rate == 0.5
+    clean = [result for result in results if result.config.rate == 0]
+    with pytest.raises(ValueError, match="memorized is nothing in every run; choose another"):
+        report.differences(clean, "rnsl", "memorized")
+
+
+def test_difference_figures_are_of_the_rate_with_most_losses() -> None:
+    results = [
+        Result(Config(loss=loss, rate=rate, seed=seed), {"knn_clean": 0.8 + 0.01 * seed}, 1.0)
+        for loss, rates in (("rnsl", (0.3, 0.5, 0.7)), ("gce", (0.3, 0.5)))
+        for rate in rates
+        for seed in range(2)
+    ]
+    (figure,) = report.difference_figures(results, "rnsl", "knn_clean").values()
+    assert "at 50% wrong labels" in figure.get_suptitle()
+    assert len(figure.axes) == 2

@@ -1,0 +1,395 @@
+"""What the benchmarks measure; never how long it takes."""
+
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from unittest.mock import Mock, call
+
+import numpy as np
+import pytest
+import torch
+from stub_loop import Stub
+from synthetic_maps import small_maps
+from torch import nn
+
+from benchmarks import audit, epoch, gpu, lab, notebook_runs, scale, ui
+from rnsl_tutorial.datasets import features, scenes
+from rnsl_tutorial.experiments import config
+from rnsl_tutorial.experiments.config import LOSSES
+from rnsl_tutorial.tutorial import explorers
+
+EXPLORERS = {
+    name
+    for name, member in vars(explorers).items()
+    if isinstance(member, type) and issubclass(member, explorers.Explorer)
+} - {"Explorer"}
+
+
+def test_every_explorer_is_measured_beside_a_bare_figure_widget() -> None:
+    assert set(ui.explorers_to_measure()) == EXPLORERS
+    assert set(ui.widgets()) == EXPLORERS | {"FigureWidget"}
+
+
+@pytest.mark.parametrize("name", sorted(EXPLORERS))
+def test_what_is_measured_can_be_made_and_is_no_larger_than_agreed(name: str) -> None:
+    make = ui.explorers_to_measure()[name]
+    explorer = make()
+    assert type(explorer).__name__ == name
+    assert explorer.controls
+    assert 0 < ui.weigh(lambda: explorer).table_bytes < 2e6
+
+
+def test_the_weight_of_a_table_counts_its_bytes_and_its_words() -> None:
+    explorer = explorers.EmbeddingExplorer(small_maps())
+    weight = ui.weigh(lambda: explorer)
+    arrays = [value["data"] for value in explorer._table.values() if isinstance(value, dict)]
+    words = sum(map(len, explorer._table["headlines"]))
+    assert weight.table_bytes > sum(map(len, arrays)) + words
+    assert weight.module_bytes == len((str(explorer._esm) + str(explorer._css)).encode())
+
+
+def test_a_row_shows_medians_and_the_slowest_tenth() -> None:
+    reaction = ui.Reaction("q", [1.0, 2.0, 9.0], [10.0, 12.0, 20.0])
+    row = ui.row("X", reaction, ui.Weight(0.126, 5400, 3200))
+    assert row == ("X", "q", "3", "2.0", "12.0", "18.4", "0.13", "5", "3")
+    assert len(row) == len(ui.COLUMNS)
+
+
+def test_the_peak_of_a_child_that_has_given_its_memory_back_is_kept() -> None:
+    hold = "import time; held = b'x' * 80_000_000; time.sleep(1.5); del held; time.sleep(0.5)"
+    with notebook_runs.memory_watched() as peak:
+        subprocess.run([sys.executable, "-c", hold], check=True)
+        time.sleep(2 * notebook_runs.LOOK_S)
+    assert 80 < peak[0] < 300
+
+
+# ------------------------------------------------------------------ epoch.py
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory: pytest.TempPathFactory) -> epoch.Task:
+    """160 scenes of 32 px as JPEG files: 112 for training, 16 for validation."""
+    folder = tmp_path_factory.mktemp("epoch")
+    epoch.write_files(None, 160, 32, folder / "files")
+    chosen = epoch.settings(
+        dataset="scenes", network="small", image_size=32, batch_size=32, epochs=2, k=0.01,
+        learning_rate=0.01,
+    )  # fmt: skip
+    return epoch.Task(folder / "files", folder / "cache", chosen)
+
+
+def test_without_augmentation_both_loops_compute_the_same(task: epoch.Task) -> None:
+    chosen = config.configured(vars(task.config), augmentation="none")
+    task = task._replace(config=chosen)
+    ours, plain = epoch.Ours(task), epoch.Plain(task)
+    ours.epoch()
+    plain.epoch()
+    embeddings, _ = plain.embed(plain.index)
+    torch.testing.assert_close(ours.run.embed("train"), embeddings, atol=1e-4, rtol=0)
+    assert ours.run.training.history[0].validation == pytest.approx(plain.accuracy, abs=1 / 16)
+    ours.epoch()  # prunes first; its batches come in another order than the DataLoader's
+    plain.epoch()
+    kept, expected = (loop.state_dict()["kept"] for loop in (ours.run.loss, plain.loss))
+    assert (kept == expected).float().mean() > 0.98  # rounding decides the closest
+    assert 0.1 < kept.float().mean() < 0.9
+
+
+def count_images(network: nn.Module) -> Counter[str]:
+    """Count what goes through a network from now on, by its mode."""
+    seen: Counter[str] = Counter()
+
+    def count(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        seen["training" if module.training else "evaluation"] += len(inputs[0])
+
+    network.register_forward_pre_hook(count)
+    return seen
+
+
+def test_both_loops_train_on_the_same_number_of_images_and_ours_embeds_them_once(
+    task: epoch.Task,
+) -> None:
+    ours, plain = epoch.Ours(task), epoch.Plain(task)
+    counts = [count_images(loop) for loop in (ours.run.network, plain.network)]
+    epochs = [[loop.epoch() for loop in (ours, plain)] for _ in range(2)]
+    assert [[one.images for one in pair] for pair in epochs] == [[112, 112], [112, 112]]
+    assert counts[0] == {"training": 2 * 112, "evaluation": 2 * (112 + 16)}
+    assert counts[1] == {"training": 2 * 112, "evaluation": 112 + 2 * (112 + 16)}
+    assert epochs[1][0].pruning_seconds == 0 < epochs[1][1].pruning_seconds < epochs[1][1].seconds
+
+
+def measured(seconds: list[float], pruning: float = 0.0) -> epoch.Measured:
+    return epoch.Measured([epoch.Epoch(100, one, pruning, 0) for one in seconds], 500)
+
+
+def test_ratios_are_taken_within_a_repeat_and_to_the_best_plain_loop() -> None:
+    loops = {
+        "ours, 32": measured([1, 2, 1]),
+        "plain, 0 workers": measured([4, 4, 8], pruning=1),
+        "plain, 2 workers": measured([9, 9, 9], pruning=1),
+    }
+    found = dict(zip(loops, epoch.rows(loops), strict=True))
+    assert found["ours, 32"] == (
+        "| ours, 32 | 100 | 3 | 100.0 | 50.0 to 100.0 | 4.00 | 2.00 to 8.00 "
+        "| 3.00 | 1.50 to 7.00 | 500 |"
+    )
+    assert "| 1.00 | 1.00 to 1.00 |" in found["plain, 0 workers"]
+    header = epoch.HEADER.splitlines()[0]
+    assert all(row.count("|") == header.count("|") for row in found.values())
+
+
+def test_loops_take_turns_each_in_a_process_of_its_own(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    found = epoch.measure({name: partial(Stub, name, log) for name in "ab"}, repeats=2)
+    turns = log.read_text().split()
+    assert [turn[0] for turn in turns] == ["a", "b"] * 3
+    assert len({*turns}) == 2
+    assert str(os.getpid()) not in {turn[1:] for turn in turns}
+    assert all(len(one.epochs) == 2 and one.peak_mb > 10 for one in found.values())
+
+
+def test_a_loop_that_fails_ends_the_measurement(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="error stands above"):
+        epoch.measure({"a": partial(Stub, "a", None)}, repeats=1)
+    assert "AssertionError" in capfd.readouterr().err
+
+
+def test_an_archive_gives_equally_many_images_of_each_class(
+    task: epoch.Task, tmp_path: Path
+) -> None:
+    epoch.write_files(task.files, 50, 32, tmp_path)
+    found = Counter(path.parent.name for path in tmp_path.rglob("*.jpg"))
+    assert found == dict.fromkeys(scenes.CLASSES, 3)
+
+
+def test_an_archive_that_is_none_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RNSL_AID", str(tmp_path / "missing.tar"))
+    with pytest.raises(ValueError, match="name a folder or a tar"):
+        epoch.named_archive()
+
+
+# ------------------------------------------------------------------ scale.py
+
+
+def test_the_exponent_is_that_of_a_power_law() -> None:
+    counts = [1000, 3200, 10_000]
+    assert scale.exponent(counts, [2e-3 * n**1.5 for n in counts]) == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize(("share", "placement"), [(0.5, "resident"), (scale.NO_SHARE, "streamed")])
+def test_scale_measures_every_step_where_the_images_are(share: float, placement: str) -> None:
+    found = scale.measure(160, share)
+    assert (found.count, found.placement) == (160, placement)
+    assert min(getattr(found, step) for step in scale.STEPS) > 0
+    assert found.total == found.drawing + found.training + found.pruning
+    assert found.peak_mb > 100
+
+
+def test_scale_prints_a_row_a_count_the_streamed_one_and_the_fits(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def linear(count: int, memory_share: float = 0.5) -> scale.Measured:
+        placement = "streamed" if memory_share < 0.5 else "resident"
+        return scale.Measured(count, placement, count, count, count, 1, 0)
+
+    monkeypatch.setattr(scale, "measure_in_fresh_process", linear)
+    monkeypatch.setattr(sys, "argv", ["scale.py", "--counts", "1000", "2000", "--repeats", "2"])
+    scale.main()
+    printed = capsys.readouterr().out
+    rows = [line.split(" | ") for line in printed.splitlines() if line.startswith("| ")]
+    assert [row[:2] for row in rows[1:]] == [
+        ["| 1,000", "resident"], ["| 2,000", "resident"], ["| 2,000", "streamed"]
+    ]  # fmt: skip
+    assert {len(row) for row in rows} == {len(rows[0])}
+    assert printed.count("N^1.00 (1.00 to 1.00, repeats 2)") == len(scale.STEPS)
+
+
+# ------------------------------------------------------------------ gpu.py
+
+
+def measure_here(
+    builds: Mapping[str, Callable[[], epoch.Loop]], repeats: int
+) -> dict[str, epoch.Measured]:
+    """As `epoch.measure`, without processes, which take seconds to start."""
+    loops = {name: build() for name, build in builds.items()}
+    return {
+        name: epoch.Measured([loop.epoch() for _ in range(repeats)], 0)
+        for name, loop in loops.items()
+    }
+
+
+def test_the_gpu_benchmark_prints_every_row_without_a_gpu(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(gpu, "SMALL", gpu.Scale(160, 32, 32, 32, 1, (0,)))
+    monkeypatch.setattr(epoch, "measure", measure_here)
+    monkeypatch.setattr(sys, "argv", ["gpu.py", "--small", "--repeats", "1"])
+    gpu.main()
+    printed = capsys.readouterr().out
+    assert printed.startswith("CPU, small: shows that it works, not a figure.")
+    rows = [line.split(" | ")[0] for line in printed.splitlines() if line.startswith("| ")]
+    loops = ["| ours, 32", "| ours, bf16", "| plain, 0 workers"]
+    assert rows == [
+        "| at best, bf16",
+        "| product of 32 x 32 matrices, TFLOP/s",
+        "| bare forward, backward and step, images/s",
+        "| bare forward pass, images/s",
+        "| loop",
+        *loops,
+        "| our epoch in bf16",
+        "| share of the bare loop's images/s (goal 0.7)",
+        "| share of it that evaluation leaves possible",
+        "| times the plain loop's images/s (goal 10.0)",
+        "| loop",
+        *loops,
+    ]
+
+
+def test_shares_and_times_come_from_what_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    loops = {"ours, bf16": measured([1.0]), "plain, 0 workers": measured([12.0], pruning=2)}
+    gpu.print_goals(loops, gpu.Ceiling([1.0], [200.0], [300.0]), validation_images=20)
+    printed = capsys.readouterr().out
+    assert "goal 0.7) | 1 | 0.50 |" in printed  # 100 of 200 images/s
+    assert "possible | 1 | 0.56 |" in printed  # 100 / (100 / 200 + 120 / 300) of 200 images/s
+    assert "goal 10.0) | 1 | 12.00 |" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cuda", "message"),
+    [
+        ([], False, "finds no CUDA device; --small"),
+        (["--full"], True, "set RNSL_AID"),
+        (["--small", "--set", "epochs=many"], False, "epochs is 'many'"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_in_one_line(
+    arguments: list[str], cuda: bool, message: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.delenv("RNSL_AID", raising=False)
+    monkeypatch.setattr(sys, "argv", ["gpu.py", *arguments])
+    with pytest.raises(SystemExit):
+        gpu.main()
+    assert message in capsys.readouterr().err
+
+
+def test_the_table_has_every_rate_and_loss_with_the_papers_settings(tmp_path: Path) -> None:
+    grid = gpu.table_grid({}, tmp_path)
+    assert [(one.rate, one.loss) for one in grid.configs] == [
+        (rate, loss) for rate in gpu.RATES for loss in LOSSES
+    ]
+    assert set(grid.roots) == {"aid"}
+    paper = config.PRESETS["paper"]
+    assert all(getattr(one, name) == paper[name] for one in grid.configs for name in paper)
+
+
+def test_the_full_runs_print_the_run_and_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(gpu, "RATES", (0.3,))
+    monkeypatch.setattr(gpu, "LOSSES", ("rnsl",))
+    base = {**gpu.SMALL_RUNS, "network": "small", "image_size": 32, "epochs": 1}
+    gpu.print_full(base, None, "cpu", tmp_path)
+    printed = capsys.readouterr().out
+    assert "| t-RNSL, rate 0.3, bf16, n = 1 | 1 |" in printed
+    assert (tmp_path / "results.md").read_text() in printed
+    assert "RNSL" in (tmp_path / "results.md").read_text()
+
+
+# ------------------------------------------------------------------ audit.py
+
+
+def audit_row(case: audit.Case, seed: int, ranking: str, value: float) -> audit.Row:
+    return {**case._asdict(), "seed": seed, "ranking": ranking, "average_precision": value}
+
+
+def test_the_calibration_error_is_the_mean_gap_of_the_bins() -> None:
+    sure = np.array([[0.95, 0.05], [0.95, 0.05], [0.4, 0.6], [0.4, 0.6]], dtype=np.float32)
+    right, wrong = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
+    assert audit.calibration_error(sure, right) == pytest.approx((0.05 + 0.4) / 2)
+    assert audit.calibration_error(sure, wrong) == pytest.approx((0.45 + 0.4) / 2)
+
+
+def test_differences_are_paired_over_the_seeds_that_both_rankings_have() -> None:
+    case = audit.CELLS[0]
+    ours = [audit_row(case, seed, audit.OURS, 0.9) for seed in (0, 1, 2)]
+    rows = [*ours, audit_row(case, 0, "other", 0.8), audit_row(case, 2, "other", 0.95)]
+    assert audit.paired(rows, case, "other") == pytest.approx([0.1, -0.05])
+    assert "+0.0250, least -0.0500 (n 2)" in audit.differences(rows, [case], ["other"])
+
+
+def test_the_best_method_is_chosen_for_each_case() -> None:
+    one, two = audit.CELLS[:2]
+    found = {"x, a": (0.5, 0.9), "x, b": (0.7, 0.8), "y, c": (1.0, 1.0)}
+    rows = [
+        audit_row(case, 0, name, value)
+        for name, values in found.items()
+        for case, value in zip((one, two), values, strict=True)
+    ]
+    best = [audit.values(rows, case, "x, best", "average_precision") for case in (one, two)]
+    assert best == [{0: 0.7}, {0: 0.9}]
+
+
+def test_a_case_has_as_many_images_as_it_says_and_flips_at_its_rate() -> None:
+    data = features.load_shipped("aid")
+    few = audit.give(data, audit.Case("symmetric", 0.2, "40 a class", 5), seed=1)
+    assert np.bincount(few.true).tolist() == [40] * 5
+    assert 0.1 < (few.labels != few.true).mean() < 0.3
+    uneven = audit.give(data, audit.Case("symmetric", 0.2, "10 to 400 a class", 10), seed=1)
+    counts = np.bincount(uneven.true)
+    assert counts[0] == 10
+    assert (np.diff(counts[:6]) > 0).all()
+
+
+def test_the_audit_benchmark_prints_its_tables_and_goes_on_from_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "results.json"
+    command = ["audit.py", "--small", "--seeds", "1", "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", [*command, "--only", "ours", "cleanlab_best"])
+    audit.main()
+    first = json.loads(out.read_text())
+    printed = capsys.readouterr().out
+    assert f"| {audit.OURS} | {first['results'][0]['average_precision']:.4f} (n 1) |" in printed
+    assert printed.count(f"| {audit.DEFAULT} | +") + printed.count(f"| {audit.DEFAULT} | -") == 1
+    assert first["provenance"]["recipe"]["loss"] == "trnsl"
+    monkeypatch.setattr(audit, "METHODS", dict.fromkeys(audit.METHODS))  # none can be run again
+    audit.main()
+    assert capsys.readouterr().out.splitlines()[:-1] == printed.splitlines()[:-1]
+
+
+def test_a_port_for_jupyterlab_is_free_and_none_that_a_system_hands_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = lab.free_port()
+    drawn = Mock(side_effect=[first, first, first + 1])
+    monkeypatch.setattr(random, "randrange", drawn)
+    with socket.create_server(("127.0.0.1", lab.free_port())):
+        assert lab.free_port() == first + 1
+    assert drawn.mock_calls == [call(*lab.PORTS)] * 3
+    assert lab.PORTS[1] < 32768  # where Linux begins
+
+
+def test_who_answers_in_another_language_is_no_server() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        greeter = threading.Thread(target=lambda: greet(taken.accept()[0]))
+        greeter.start()
+        assert not lab.answers(f"http://127.0.0.1:{taken.getsockname()[1]}/api")
+        greeter.join()
+
+
+def greet(caller: socket.socket) -> None:
+    with caller:
+        caller.recv(1000)
+        caller.sendall(b"\xff\0\0\0\0\0\0\0\1\x7f\n")  # as the socket of a kernel does

@@ -1,0 +1,84 @@
+"""Files that come with the package are found, and files are written whole or not at all."""
+
+import tokenize
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnsl_tutorial import _files as paths
+
+
+def test_shipped_finds_the_noise_tables_and_names_what_is_missing() -> None:
+    assert paths.shipped("data", "noise", "label_dependent.json").is_file()
+    with pytest.raises(FileNotFoundError, match=r"data/nothing\.npz does not come with"):
+        paths.shipped("data", "nothing.npz")
+
+
+def test_the_cache_is_where_the_variable_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RNSL_CACHE", str(tmp_path))
+    assert paths.cache_dir() == tmp_path
+    monkeypatch.delenv("RNSL_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert "rnsl-tutorial" in paths.cache_dir().parts
+
+
+def test_written_whole_replaces_only_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "file.json"
+    for content in (b"first", b"second"):
+        with paths.written_whole(path) as file:
+            file.write(content)
+            assert not path.exists() or path.read_bytes() == b"first"
+    assert path.read_bytes() == b"second"
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("interrupt", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_written_whole_leaves_the_old_file_when_interrupted(
+    tmp_path: Path, interrupt: BaseException
+) -> None:
+    path = tmp_path / "file.json"
+    path.write_bytes(b"old")
+
+    def write_half() -> None:
+        with paths.written_whole(path) as file:
+            file.write(b"half")
+            raise interrupt
+
+    with pytest.raises(type(interrupt)):
+        write_half()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("header", "error"),
+    [
+        (b"{'shape': (3, }", tokenize.TokenError),
+        (b"  a\n b", IndentationError),
+        (b"[]", ValueError),
+    ],
+    ids=["an open bracket", "an odd indent", "no dictionary"],
+)
+def test_what_a_damaged_header_raises_is_said_in_one_line(
+    tmp_path: Path, header: bytes, error: type[Exception]
+) -> None:
+    path = tmp_path / "maps.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with pytest.raises(error):
+        np.load(path)
+    with (
+        pytest.raises(ValueError, match=r"maps\.npy holds no maps \(.*\)\. Make it again\."),
+        paths.made_earlier(path, "holds no maps", "Make it again.") as file,
+    ):
+        np.load(file)
+
+
+def test_a_file_that_is_not_there_is_not_called_damaged(tmp_path: Path) -> None:
+    with (
+        pytest.raises(FileNotFoundError),
+        paths.made_earlier(tmp_path / "maps.npy", "holds no maps", "Make it again."),
+    ):
+        pass

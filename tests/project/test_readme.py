@@ -1,0 +1,286 @@
+"""What README says is true: its table, its links, its code, its commands."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from rich.console import Console
+from torch import nn
+
+from benchmarks import audit
+from rnsl_tutorial.evaluation import significance
+from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial.experiments import report
+
+ROOT = Path(__file__).parent.parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TRAINING = (ROOT / "docs/training.md").read_text(encoding="utf-8")
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs/training.md")),
+    *sorted(ROOT.glob("data/**/README.md")),
+    *sorted(ROOT.glob("benchmarks/*.md")),
+]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+SOURCES = sorted((ROOT / "notebooks/source").glob("[0-9][0-9]_*.py"))
+RESULTS, SCENES, LAPTOP, BASELINES, STAND_IN = (
+    experiments.load(ROOT / "data/results" / name / "results.json").results
+    for name in ("aid", "scenes", "laptop", "aid_baselines", "nwpu45_stand_in")
+)
+
+
+def rows_of(table: object) -> list[str]:
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(table)
+    return [line.strip() for line in capture.get().splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize(
+    ("page", "table"),
+    [
+        ("README.md", report.table_over_rates(RESULTS, "knn_clean")),
+        ("data/results/README.md", report.table(RESULTS)),
+        ("docs/training.md", report.table_over_rates(SCENES, "knn_clean")),
+        ("docs/training.md", report.table_over_rates(LAPTOP, "knn_clean")),
+        ("data/results/README.md", report.table(SCENES)),
+        ("data/results/README.md", report.table(LAPTOP)),
+        ("data/results/README.md", report.table(BASELINES)),
+        (
+            "data/results/README.md",
+            report.table_of_differences(
+                report.differences([*RESULTS, *BASELINES], "rnsl", "knn_clean")
+            ),
+        ),
+        ("data/results/README.md", report.table(STAND_IN)),
+    ],
+)
+def test_tables_are_those_of_the_committed_results(page: str, table: object) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for row in rows_of(table):
+        assert row in text
+
+
+def test_the_paragraph_on_paired_differences() -> None:
+    text = " ".join(README.split())
+    found = report.differences([*RESULTS, *BASELINES], "rnsl", "knn_clean")
+    half = {(d.loss, d.noise): d for d in found if d.rate == 0.5}
+    corrected = {
+        (d.loss, d.noise): p
+        for d, p in zip(found, significance.holm([d.p for d in found]), strict=True)
+        if d.rate == 0.5
+    }
+
+    def points(loss: str, noise: str) -> str:
+        return f"{-100 * half[loss, noise].mean:.1f}"
+
+    symmetric, alike = points("nsl", "symmetric"), points("nsl", "label_dependent")
+    assert f"NSL is {symmetric} points behind RNSL with symmetric noise and {alike} with" in text
+    symmetric, alike = points("nsl_tuned", "symmetric"), points("nsl_tuned", "label_dependent")
+    assert f"{symmetric} and {alike} are left, the latter not significant" in text
+    assert corrected["nsl_tuned", "symmetric"] < 0.05
+    unclear = [("nsl_tuned", "label_dependent")]
+    unclear += [(loss, "symmetric") for loss in ("trnsl", "gce", "sce", "arcface")]
+    assert min(corrected[cell] for cell in unclear) > 0.05
+
+
+def test_the_tables_of_the_audit_are_those_of_its_committed_results() -> None:
+    rows = json.loads((ROOT / "data/results/audit/results.json").read_text())["results"]
+    whole = audit.report(rows, audit.CELLS, audit.EDGES)
+    assert whole in (ROOT / "data/results/README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\| (?:ours|cleanlab).*", README, re.MULTILINE)
+    assert len(shown) == 3
+    assert set(shown) <= set(whole.split("\n\n")[1].splitlines())
+
+
+@pytest.mark.parametrize("results", [SCENES, LAPTOP], ids=["scenes", "laptop"])
+def test_the_sentence_on_what_networks_memorized(results: list[experiments.Result]) -> None:
+    text = " ".join(TRAINING.split())
+    share = {
+        s.loss: f"{s.mean['memorized']:.0%}"
+        for s in experiments.summarize(results)
+        if s.rate == 0.4
+    }
+    said = "NSL has memorized {nsl} of the wrong ones, RNSL {rnsl}, t-RNSL {trnsl}."
+    assert said.format(**share) in text
+
+
+def test_the_sentence_on_what_the_ratio_rule_keeps() -> None:
+    text = " ".join(TRAINING.split())
+    means = {(s.loss, s.rate): s.mean for s in experiments.summarize(LAPTOP)}
+    rates = sorted({rate for _, rate in means})
+    kept = [f"{means['trnsl', rate]['kept']:.0%}" for rate in rates]
+    wrong = [f"{means['trnsl', rate]['realized_rate']:.0%}" for rate in rates]
+    assert f"{kept[0]}, {kept[1]}, {kept[2]} and {kept[3]} of the images" in text
+    assert f"where {wrong[0]}, {wrong[1]}, {wrong[2]} and {wrong[3]} of the labels" in text
+    for rate in rates:
+        gap = means["trnsl", rate]["knn_clean"] - means["rnsl", rate]["knn_clean"]
+        assert abs(gap) < 0.01
+
+
+def test_on_scenes_nsl_memorizes_and_t_rnsl_resists_by_a_clear_margin() -> None:
+    """On three seeds, each worse seed of the one beats each better seed of the other."""
+    reached = {
+        name: [r.metrics for r in SCENES if (r.config.rate, r.config.loss) == (0.4, name)]
+        for name in ("nsl", "trnsl")
+    }
+    assert [len(runs) for runs in reached.values()] == [3, 3]
+    assert min(run["memorized"] for run in reached["nsl"]) > 0.9
+    assert max(run["memorized"] for run in reached["trnsl"]) < 0.2
+    worst = min(run["knn_clean"] for run in reached["trnsl"])
+    assert worst - max(run["knn_clean"] for run in reached["nsl"]) > 0.05
+
+
+def test_the_sentence_on_half_of_the_labels() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8").replace("\n", " ")
+    half = {
+        s.loss: s.mean
+        for s in experiments.summarize(RESULTS)
+        if (s.noise, s.rate) == ("symmetric", 0.5)
+    }
+    percent = {name: f"{mean['memorized']:.0%}" for name, mean in half.items()}
+    said = "memorized {nsl} of the wrong ones, RNSL {rnsl}, t-RNSL {trnsl}".format(**percent)
+    assert said in text
+    pruning = half["trnsl"]
+    assert (
+        f"{pruning['precision']:.0%} have a wrong label, and they are {pruning['recall']:.0%}"
+        in text
+    )
+
+
+def test_the_numbers_of_the_first_notebook() -> None:
+    text = (ROOT / "notebooks/source/00_start_here.py").read_text(encoding="utf-8")
+    text = " ".join(text.replace("# ", " ").split())
+    mean = {(s.noise, s.rate, s.loss): s.mean for s in experiments.summarize(RESULTS)}
+
+    def of_100(noise: str, rate: float, loss: str, metric: str = "knn_clean") -> str:
+        return f"{100 * mean[noise, rate, loss][metric]:.0f}"
+
+    half = {loss: of_100("symmetric", 0.5, loss) for loss in ("nsl", "rnsl", "trnsl")}
+    assert half["rnsl"] == half["trnsl"]
+    similar = [of_100("label_dependent", 0.5, loss) for loss in ("nsl", "rnsl")]
+    for said in (
+        f"tells its class in {of_100('symmetric', 0.0, 'nsl')} of 100 cases; guessing",
+        f"{half['nsl']} of 100 with NSL, {half['rnsl']} with RNSL and with t-RNSL",
+        f"labels NSL has {of_100('symmetric', 0.7, 'nsl')} left",
+        f"More: {of_100('label_dependent', 0.7, 'nsl')}. A label",
+        f"{half['nsl']}% becomes {half['rnsl']}% where half",
+        f"{similar[0]}% becomes {similar[1]}%",
+        f"at 50% noise, {of_100('symmetric', 0.5, 'trnsl', 'precision')}% have a wrong label",
+    ):
+        assert said in text
+    gain = (
+        mean["symmetric", 0.7, "trnsl"]["knn_clean"] - mean["symmetric", 0.7, "rnsl"]["knn_clean"]
+    )
+    assert 0.005 < gain < 0.015, "about 1% at 70% symmetric noise"
+    assert mean["symmetric", 0.0, "trnsl"]["kept"] == pytest.approx(0.95, abs=0.007), "about 5%"
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_each_notebook_stands_in_readme_with_its_question_and_time(source: Path) -> None:
+    text = " ".join(source.read_text(encoding="utf-8").replace("# ", " ").split())
+    questions = re.findall(r"The question: \*\*(.+?)\*\*", text)
+    times = re.findall(r"\*\*Time\*\* (\d+) min", text)
+    assert (len(questions), len(times)) == (1, 1), "want **Time** N min, and The question: **...?**"
+    (question,), (minutes,) = questions, times
+    row = rf"\(notebooks/{source.stem}\.ipynb\) \| {re.escape(question)} \| {minutes} \|"
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.search(row, readme, re.IGNORECASE), f"README.md wants a row with {row}"
+
+
+def test_the_memory_of_each_notebook_is_the_measured_one() -> None:
+    told = dict(re.findall(r"\(notebooks/(\d\d_\w+)\.ipynb\).*any laptop, ([\d.]+) GB", README))
+    measured = (ROOT / "benchmarks/RELIABILITY.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^\| (\d\d_\w+) \| \d+ \| 0 \| [\d.]+ \| (\d+) \|",
+        measured.split("\n## memory\n")[1].split("\n## ")[0],
+        re.MULTILINE,
+    )
+    remedy = (
+        "`python benchmarks/reliability.py --only memory --out benchmarks/RELIABILITY.md` measures "
+        "it; then README.md has a row `any laptop, N GB` for each notebook"
+    )
+    assert told == {name: f"{int(mb) / 1000:.1f}" for name, mb in rows}, remedy
+    assert set(told) == {source.stem for source in SOURCES}, remedy
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
+    local = [link for link in links if "://" not in link]
+    assert not [link for link in local if not (page.parent / link).exists()]
+
+
+def python_blocks(text: str) -> list[str]:
+    blocks: list[str] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    return blocks
+
+
+def test_training_from_pixels_runs_as_its_page_says(capsys: pytest.CaptureFixture[str]) -> None:
+    """At a smaller size."""
+    (code,) = python_blocks(TRAINING)
+    small = code.replace("rate=0.4)", "rate=0.4, scenes=160, image_size=32, epochs=2)")
+    assert small != code
+    space: dict[str, object] = {}
+    exec(small, space)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[:2]] == ["0", "1"]
+    assert "knn_clean" in lines[2]
+
+
+@pytest.fixture
+def space() -> dict[str, object]:
+    """The names that the code in README takes for given."""
+    generator = torch.manual_seed(0)
+    labels = torch.arange(24) % 3
+    images = 3 * nn.functional.one_hot(labels, 5) + torch.rand(24, 5, generator=generator)
+    return {
+        "torch": torch,
+        "network": nn.Linear(5, 64),
+        "num_classes": 3,
+        "embedding_dim": 64,
+        "num_samples": 24,
+        "loader": 500 * [(images, labels)],
+        "loader_without_augmentation": [(images, labels, torch.arange(24))],
+    }
+
+
+def test_the_loop_in_readme_has_ten_lines_and_learns(space: dict[str, object]) -> None:
+    code = python_blocks(README)[0]
+    assert len([line for line in code.splitlines() if line.strip()]) <= 10
+    exec(code, space)
+    chance = (1 - (1 / 3) ** 0.7) / 0.7
+    assert space["value"].item() < 0.5 * chance  # type: ignore[attr-defined]
+
+
+def test_the_lines_for_t_rnsl_in_readme_run(space: dict[str, object]) -> None:
+    images, labels, indices = space["loader_without_augmentation"][0]  # type: ignore[index]
+    space |= {"images": images, "labels": labels, "indices": indices}
+    exec(python_blocks(README)[1], space)
+    assert space["value"].isfinite()  # type: ignore[attr-defined]
+    assert space["loss"].kept.shape == (24,)  # type: ignore[attr-defined]
+
+
+def test_the_badges_lead_to_this_project_and_to_notebooks_that_are_here() -> None:
+    owner = PROJECT["urls"]["Repository"].removeprefix("https://github.com/")
+    links = re.findall(r"\]\((https://(?:mybinder|colab)[^)]+)\)", README)
+    assert len(links) == 3
+    for link in links:
+        assert f"/{owner}/" in link
+        assert (ROOT / "notebooks" / link.rsplit("/", 1)[1]).exists()
+    assert all(PROJECT["urls"]["Repository"] in a for a in re.findall(r"git\+(\S+?)\"", README))
+
+
+def test_the_citations_in_readme_are_those_of_the_citation_file() -> None:
+    paper, software = re.findall(r"^@\w+\{.*?^\}", README, re.MULTILINE | re.DOTALL)
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    preferred = citation["preferred-citation"]
+    for author in preferred["authors"]:
+        assert f"{author['family-names']}, {author['given-names']}" in paper
+    assert " ".join(preferred["title"].split()) in " ".join(paper.split())
+    assert preferred["doi"] in paper
+    assert f"version = {{{citation['version']}}}" in software
+    assert PROJECT["urls"]["Repository"] in software

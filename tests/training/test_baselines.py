@@ -1,0 +1,246 @@
+"""The baselines against slow loops, closed forms, the library, autograd, and the extremes."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from pytorch_metric_learning import losses as library
+from torch import Tensor
+
+from rnsl_tutorial import losses
+from rnsl_tutorial.experiments import config
+from rnsl_tutorial.experiments.config import BASELINES, LOSSES, Config
+from rnsl_tutorial.training import baselines
+from rnsl_tutorial.training.loop import build_loss
+
+B, C, D, T = 12, 5, 8, 0.2
+DTYPES = [torch.float32, torch.float64]
+PER_IMAGE: dict[str, Callable[..., Tensor]] = {
+    "ce": baselines.ce,
+    "gce": baselines.gce,
+    "sce": lambda *batch: baselines.sce(*batch, temperature=T, alpha=0.3, beta=0.7),
+    "nce_rce": lambda *batch: baselines.nce_rce(*batch, temperature=T, alpha=0.3, beta=0.7),
+}
+
+
+def make_batch(dtype: torch.dtype = torch.float64, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    embeddings = torch.randn(B, D, generator=generator, dtype=torch.float64).to(dtype)
+    prototypes = torch.randn(C, D, generator=generator, dtype=torch.float64).to(dtype)
+    return embeddings, prototypes, torch.randint(C, (B,), generator=generator)
+
+
+def slow_softmax(x: list[float], prototypes: list[list[float]], normalized: bool) -> list[float]:
+    scores = []
+    for w in prototypes:
+        product = sum(a * b for a, b in zip(x, w, strict=True))
+        length = math.hypot(*x) * math.hypot(*w) * T if normalized else 1.0
+        scores.append(math.exp(product / length))
+    return [score / sum(scores) for score in scores]
+
+
+def slow(name: str, embeddings: Tensor, prototypes: Tensor, labels: Tensor) -> list[float]:
+    """Each image's loss, number by number, from the equations of the papers."""
+    found = []
+    for x, y in zip(embeddings.tolist(), labels.tolist(), strict=True):
+        p = slow_softmax(x, prototypes.tolist(), name in ("sce", "nce_rce"))
+        one_hot_logs = [0.0 if c == y else -4.0 for c in range(C)]
+        reverse = -sum(p_c * log for p_c, log in zip(p, one_hot_logs, strict=True))
+        found.append(
+            {
+                "ce": -math.log(p[y]),
+                "gce": (1 - p[y] ** 0.7) / 0.7,
+                "sce": -0.3 * math.log(p[y]) + 0.7 * reverse,
+                "nce_rce": 0.3 * math.log(p[y]) / sum(map(math.log, p)) + 0.7 * reverse,
+            }[name]
+        )
+    return found
+
+
+# ------------------------------------------------------------------ values and gradients
+
+
+@pytest.mark.parametrize("name", PER_IMAGE)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_values_equal_the_slow_loop(name: str, dtype: torch.dtype) -> None:
+    batch = make_batch(dtype)
+    found = PER_IMAGE[name](*batch)
+    assert found.dtype == dtype
+    loose = {"rtol": 1e-4, "atol": 1e-5} if dtype == torch.float32 else {}
+    torch.testing.assert_close(found, torch.tensor(slow(name, *batch), dtype=dtype), **loose)
+
+
+@pytest.mark.parametrize("name", PER_IMAGE)
+def test_gradients_equal_finite_differences(name: str) -> None:
+    embeddings, prototypes, labels = make_batch()
+    inputs = (embeddings.requires_grad_(), prototypes.requires_grad_())
+    assert torch.autograd.gradcheck(lambda x, w: PER_IMAGE[name](x, w, labels), inputs)
+
+
+def test_gce_is_rnsl_where_lengths_and_temperature_are_those_of_the_sphere() -> None:
+    embeddings, prototypes, labels = make_batch()
+    x = torch.nn.functional.normalize(embeddings) / T
+    w = torch.nn.functional.normalize(prototypes)
+    expected = losses.rnsl(embeddings, prototypes, labels, q=0.7, temperature=T)
+    torch.testing.assert_close(baselines.gce(x, w, labels, q=0.7), expected)
+    assert not torch.allclose(baselines.gce(embeddings, prototypes, labels), expected)
+
+
+def test_the_robust_ones_contain_nsl_and_mean_absolute_error() -> None:
+    batch = make_batch()
+    nsl, absolute = losses.nsl(*batch, temperature=T), losses.rnsl(*batch, q=1.0, temperature=T)
+    at = {"temperature": T}
+    torch.testing.assert_close(baselines.sce(*batch, alpha=1.0, beta=0.0, **at), nsl)
+    torch.testing.assert_close(baselines.sce(*batch, alpha=0.0, beta=1.0, **at), 4 * absolute)
+    torch.testing.assert_close(baselines.nce_rce(*batch, alpha=0.0, beta=1.0, **at), 4 * absolute)
+    shares = torch.stack(
+        [
+            baselines.nce_rce(batch[0], batch[1], torch.full((B,), c), alpha=1.0, beta=0.0, **at)
+            for c in range(C)
+        ]
+    )
+    torch.testing.assert_close(shares.sum(dim=0), torch.ones(B, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("name", PER_IMAGE)
+@pytest.mark.parametrize("cosine", [-1.0, 1.0])
+def test_extremes_stay_finite(name: str, cosine: float) -> None:
+    """p that underflows, or is 1 to the last bit: embeddings of length 1000, T = 0.005."""
+    x = (1000 * torch.eye(2)[:1] * cosine).requires_grad_()
+    w = torch.tensor([[1.0, 0.0], [-1.0, 0.0]], requires_grad=True)
+    settings = {"temperature": 0.005} if name in ("sce", "nce_rce") else {}
+    value = getattr(baselines, name)(x, w, torch.zeros(1, dtype=torch.long), **settings)
+    gradients = torch.autograd.grad(value.sum(), (x, w))
+    assert value.isfinite().all()
+    assert all(gradient.isfinite().all() for gradient in gradients)
+    assert (value > 0.9 if cosine < 0 else value.abs() < 1e-6).all()
+
+
+def test_arcface_stays_finite_where_images_lie_on_their_prototypes() -> None:
+    config = Config(loss="arcface", embedding_dim=8)
+    loss = baselines.build(config, 5, torch.Generator().manual_seed(0))
+    for sign in (1, -1):
+        embeddings = sign * torch.nn.functional.normalize(loss.prototypes.detach())
+        loss.zero_grad()
+        loss(embeddings.requires_grad_(), torch.arange(5)).backward()
+        for tensor in (embeddings, loss.prototypes):
+            assert tensor.grad is not None
+            assert tensor.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_half_precision_is_raised(name: str) -> None:
+    loss = baselines.build(Config(loss=name, embedding_dim=D), C, torch.Generator().manual_seed(0))
+    embeddings, _, labels = make_batch(torch.float32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = loss(embeddings.bfloat16(), labels)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, loss(embeddings.bfloat16().float(), labels))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda batch: baselines.gce(*batch, q=0.0), "q is 0.0"),
+        (lambda batch: baselines.sce(*batch, alpha=-1.0), "alpha is -1.0; a weight must"),
+        (lambda batch: baselines.nce_rce(*batch, beta=math.nan), "beta is nan"),
+        (lambda batch: baselines.sce(*batch, temperature=0.0), "temperature is 0"),
+        (lambda batch: baselines.CrossEntropyLoss(C, D, weight=0.0), "weight is 0.0"),
+    ],
+)
+def test_what_cannot_be_is_refused(call: Callable[..., object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call(make_batch())
+
+
+# ------------------------------------------------------------------ the library's
+
+
+def made_by_the_library(name: str) -> library.BaseMetricLossFunction:
+    recipe = {key: value for key, value in baselines.RECIPES[name].items() if key != "weight"}
+    if name == "supcon":
+        return library.SupConLoss(**recipe)
+    made = {"proxy_anchor": library.ProxyAnchorLoss, "arcface": library.ArcFaceLoss}[name]
+    with torch.random.fork_rng():
+        return made(C, D, **recipe)
+
+
+@pytest.mark.parametrize("name", ["proxy_anchor", "arcface", "supcon"])
+def test_the_librarys_losses_are_called_as_they_are(name: str) -> None:
+    loss = baselines.build(Config(loss=name, embedding_dim=D), C, torch.Generator().manual_seed(0))
+    embeddings, _, labels = make_batch(torch.float32)
+    reference, prototypes = made_by_the_library(name), loss.prototypes.detach()
+    if name == "proxy_anchor":
+        reference.proxies.data = prototypes.clone()
+    elif name == "arcface":
+        reference.W.data = prototypes.T.clone()
+    ours, theirs = (embeddings.clone().requires_grad_() for _ in range(2))
+    value, expected = loss(ours, labels), loss.weight * reference(theirs, labels)
+    torch.testing.assert_close(value, expected)
+    value.backward()
+    expected.backward()
+    torch.testing.assert_close(ours.grad, theirs.grad)
+    if name == "proxy_anchor":
+        torch.testing.assert_close(loss.prototypes.grad, reference.proxies.grad)
+    elif name == "arcface":
+        torch.testing.assert_close(loss.prototypes.grad, reference.W.grad.T)
+    else:
+        assert loss.prototypes.grad is None
+        assert not loss.prototypes.requires_grad
+
+
+def test_class_means_follow_the_labels_that_are_given() -> None:
+    embeddings = torch.eye(3)[[0, 0, 1, 2]]
+    found = baselines.class_means(embeddings, torch.tensor([0, 0, 0, 2]), 4)
+    expected = torch.tensor([[2, 1, 0], [0, 0, 0], [0, 0, 5**0.5], [0, 0, 0]]) / 5**0.5
+    torch.testing.assert_close(found, expected)
+
+
+# ------------------------------------------------------------------ by name
+
+
+def test_every_name_is_built_with_its_recipe_and_drawn_as_the_papers() -> None:
+    assert set(baselines.RECIPES) == set(BASELINES)
+    state = torch.get_rng_state()
+    for name in BASELINES:
+        made = Config(loss=name, embedding_dim=D)
+        loss = build_loss(made, C, 100, torch.Generator().manual_seed(3))
+        nsl = build_loss(
+            Config(loss="nsl", embedding_dim=D), C, 100, torch.Generator().manual_seed(3)
+        )
+        assert torch.equal(loss.prototypes, nsl.prototypes)
+        assert loss.weight == baselines.RECIPES[name]["weight"]
+        trained = [parameter for parameter in loss.parameters() if parameter.requires_grad]
+        assert len(trained) == (0 if name == "supcon" else 1)
+    assert torch.equal(torch.get_rng_state(), state), "nothing is drawn from the global generator"
+
+
+def test_the_weight_multiplies_the_loss() -> None:
+    embeddings, _, labels = make_batch(torch.float32)
+    for name in BASELINES:
+        once, thrice = (
+            baselines.build(
+                Config(loss=name, embedding_dim=D), C, torch.Generator().manual_seed(0), weight=w
+            )(embeddings, labels)
+            for w in (1.0, 3.0)
+        )
+        torch.testing.assert_close(thrice, 3 * once)
+
+
+def test_an_unknown_name_gives_the_list() -> None:
+    listed = ", ".join((*LOSSES, *BASELINES))
+    for name in ("focal", "own:", "own", "own:a/b"):
+        with pytest.raises(ValueError, match=f"loss is '{name}'; it must be one of {listed}, or"):
+            Config(loss=name)
+    with pytest.raises(ValueError, match="no baseline 'rnsl'; choose from"):
+        baselines.build(Config(loss="rnsl"), C)
+    with pytest.raises(ValueError, match="a loss of your own; hand the function"):
+        build_loss(Config(loss="own:mine"), C, 100)
+
+
+def test_what_has_no_prototypes_is_refused_on_pixels() -> None:
+    for name in config.UNPROTOTYPED:
+        with pytest.raises(ValueError, match=f"{name!r} has no prototypes"):
+            config.from_preset("laptop", loss=name)
+    assert config.from_preset("laptop", loss="gce").loss == "gce"

@@ -1,0 +1,208 @@
+"""The training loop: it learns, it repeats itself, it prunes when it should, it stops on NaN."""
+
+import pytest
+import torch
+from torch import nn
+
+from rnsl_tutorial import losses
+from rnsl_tutorial.training.loop import (
+    Config,
+    EpochReport,
+    Training,
+    build_loss,
+    embed,
+    kept_share,
+    prune,
+    train,
+)
+
+N, D_IN, C = 240, 10, 3
+
+
+def make_data(wrong: float = 0.0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Three clouds that a line can tell apart; a share of the labels moved to the next class."""
+    generator = torch.Generator().manual_seed(0)
+    true = torch.arange(N) % C
+    centers = 3 * torch.eye(C, D_IN)
+    inputs = centers[true] + 0.3 * torch.randn(N, D_IN, generator=generator)
+    flipped = torch.rand(N, generator=generator) < wrong
+    return inputs, torch.where(flipped, (true + 1) % C, true), true
+
+
+def fit(config: Config, wrong: float = 0.0, **extra):  # type: ignore[no-untyped-def]
+    inputs, given, true = make_data(wrong)
+    torch.manual_seed(0)
+    network, loss = nn.Linear(D_IN, config.embedding_dim), build_loss(config, C, N)
+    train(network, loss, inputs, given, config, **extra)
+    return network, loss, inputs, given, true
+
+
+SMALL = {"epochs": 12, "batch_size": 32, "embedding_dim": 16, "learning_rate": 0.2}
+
+
+@pytest.mark.parametrize("name", ["nsl", "rnsl", "trnsl"])
+def test_every_loss_learns_three_clouds(name: str) -> None:
+    network, loss, inputs, _, true = fit(Config(loss=name, prune_from=6, prune_every=2, **SMALL))
+    embeddings = embed(network, inputs)
+    assert torch.linalg.norm(embeddings, dim=1).allclose(torch.ones(N))
+    nearest = (embeddings @ nn.functional.normalize(loss.prototypes).T).argmax(dim=1)
+    assert (nearest == true).all()
+
+
+def test_t_rnsl_drops_the_wrong_labels_and_keeps_the_right_ones() -> None:
+    config = Config(loss="trnsl", prune_from=6, prune_every=2, **SMALL)
+    _, loss, _, given, true = fit(config, wrong=0.3)
+    assert isinstance(loss, losses.TruncatedRobustNormalizedSoftmaxLoss)
+    right = given == true
+    assert loss.kept[right].float().mean() > 0.95
+    assert loss.kept[~right].float().mean() < 0.05
+    assert kept_share(loss) == loss.kept.float().mean().item()
+
+
+def test_pruning_keeps_the_images_whose_p_exceeds_k_now() -> None:
+    network, loss, inputs, given, _ = fit(Config(loss="trnsl", prune_from=99, **SMALL), wrong=0.3)
+    assert kept_share(loss) == 1.0, "no pruning was due"
+    network.train()
+    prune(network, loss, inputs, given)
+    p = (-losses.nsl(network(inputs), loss.prototypes, given)).exp()
+    assert torch.equal(loss.kept, p > loss.k)
+
+
+def test_the_schedule_prunes_before_the_epochs_it_names() -> None:
+    config = Config(epochs=20, prune_from=8, prune_every=4)
+    assert [e for e in range(config.epochs) if config.prunes_before(e)] == [8, 12, 16]
+    for epochs, first in ((40, 20), (10, 5), (2, 1)):
+        default = Config(epochs=epochs)
+        assert next(e for e in range(epochs) if default.prunes_before(e)) == first
+
+
+def test_pruning_can_start_at_a_share_of_the_epochs() -> None:
+    for epochs, first in ((24, 18), (10, 7), (1000, 750)):
+        config = Config(epochs=epochs, prune_from=0.75)
+        assert next(e for e in range(epochs) if config.prunes_before(e)) == first
+
+
+def test_reports_tell_loss_and_kept_share_after_each_epoch() -> None:
+    reports: list[EpochReport] = []
+    config = Config(loss="trnsl", prune_from=6, prune_every=2, **SMALL)
+    _, loss, *_ = fit(config, wrong=0.3, on_epoch=reports.append)
+    assert [r.epoch for r in reports] == list(range(12))
+    assert [r.kept for r in reports[:6]] == [1.0] * 6
+    assert reports[6].kept < 1
+    assert reports[-1].kept == kept_share(loss)
+    assert reports[5].loss < reports[0].loss
+
+
+def test_the_reported_loss_is_the_mean_over_images() -> None:
+    """With a learning rate of almost 0 the mean over batches is the mean over the set."""
+    reports: list[EpochReport] = []
+    config = Config(loss="rnsl", **{**SMALL, "epochs": 1, "learning_rate": 1e-12, "batch_size": 50})
+    network, loss, inputs, given, _ = fit(config, on_epoch=reports.append)
+    assert reports[0].loss == pytest.approx(loss(network(inputs), given).item(), rel=1e-5)
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not() -> None:
+    weights = [
+        fit(Config(loss="rnsl", seed=seed, **SMALL))[0].weight.detach() for seed in (1, 1, 2)
+    ]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_dropout_is_off_while_embedding() -> None:
+    network = nn.Sequential(nn.Dropout(0.5), nn.Linear(D_IN, 4))
+    inputs, *_ = make_data()
+    torch.testing.assert_close(embed(network, inputs), embed(network, inputs, batch_size=7))
+
+
+def test_a_loss_that_is_no_longer_finite_stops_the_run() -> None:
+    inputs, given, _ = make_data()
+    inputs[3] = float("nan")
+    config = Config(loss="rnsl", **SMALL)
+    with pytest.raises(FloatingPointError, match="The loss is no longer finite in epoch 0, batch"):
+        train(nn.Linear(D_IN, 16), build_loss(config, C, N), inputs, given, config)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"loss": "softmax"}, "loss is 'softmax'; it must be one of nsl, rnsl, trnsl"),
+        ({"epochs": 0}, "epochs is 0; it must be at least 1"),
+        ({"prune_every": 0}, "prune_every is 0"),
+        ({"prune_from": 0}, "prune_from is 0; it must be above 0"),
+        ({"rate": 1.0}, r"rate is 1.0; it must be in \[0, 1\)"),
+        ({"q": 2.0}, r"q is 2.0; it must be in \(0, 1\]"),
+        ({"k": -0.1}, "k is -0.1"),
+        ({"temperature": 0.0}, "temperature is 0.0"),
+        ({"learning_rate": -1.0}, "learning_rate is -1.0"),
+    ],
+)
+def test_config_refuses_what_cannot_be(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Config(**settings)  # type: ignore[arg-type]
+
+
+def test_the_step_schedule_halves_the_rate_every_so_many_epochs() -> None:
+    reports: list[EpochReport] = []
+    settings = {**SMALL, "schedule": "step", "step_epochs": 3, "step_factor": 0.5}
+    fit(Config(loss="nsl", **settings), on_epoch=reports.append)
+    rates = [0.2 * 0.5 ** ((epoch + 1) // 3) for epoch in range(12)]
+    assert [report.learning_rate for report in reports] == pytest.approx(rates)
+
+
+def test_the_cosine_schedule_ends_at_zero() -> None:
+    reports: list[EpochReport] = []
+    fit(Config(loss="nsl", **SMALL), on_epoch=reports.append)
+    assert reports[5].learning_rate == pytest.approx(0.1)
+    assert reports[-1].learning_rate == pytest.approx(0, abs=1e-9)
+
+
+def test_a_selection_needs_something_to_select_by() -> None:
+    with pytest.raises(ValueError, match="selection is 'noisy_val', which needs a validate"):
+        fit(Config(selection="noisy_val", **SMALL))
+
+
+def test_labels_and_inputs_have_to_be_as_many() -> None:
+    inputs, given, _ = make_data()
+    config = Config(loss="nsl", **SMALL)
+    with pytest.raises(ValueError, match="There are 239 labels for 240 inputs"):
+        train(nn.Linear(D_IN, 16), build_loss(config, C, N), inputs, given[1:], config)
+
+
+def test_the_embeddings_at_the_end_are_those_of_the_selected_weights() -> None:
+    """A validation that asks for them leaves none of the last epoch's behind."""
+    inputs, given, _ = make_data()
+    scores = iter([0.1, 0.9, 0.2])
+    config = Config(loss="nsl", selection="clean_val", **{**SMALL, "epochs": 3})
+    network, loss = nn.Linear(D_IN, 16), build_loss(config, C, N)
+
+    def validate(training: Training) -> float:
+        assert training.embed_training().shape == (N, 16)
+        return next(scores)
+
+    training = train(network, loss, inputs, given, config, validate=validate)
+    assert torch.equal(training.embed_training(), embed(network, inputs))
+
+
+def test_the_reference_prunes_by_the_best_epoch_and_leaves_its_prototypes_in_place() -> None:
+    """Epoch 1 validates best; pruning before epoch 3 leaves network 3 with the prototypes of 1."""
+    inputs, given, _ = make_data(wrong=0.3)
+    scores = iter([0.1, 0.9, 0.2, 0.3])
+    config = Config(
+        loss="trnsl", prune_from=3, prune_every=9, pruning="reference", selection="clean_val",
+        **{**SMALL, "epochs": 4},
+    )  # fmt: skip
+    network, loss = nn.Linear(D_IN, 16), build_loss(config, C, N)
+    training = Training(network, loss, inputs, given, config, validate=lambda _: next(scores))
+    states = []
+    for report in training.epochs():
+        states.append((network.weight.detach().clone(), loss.prototypes.detach().clone()))
+        if report.epoch == 2:
+            break
+    training._prune(loss)  # type: ignore[arg-type]
+    assert torch.equal(network.weight, states[2][0])
+    assert torch.equal(loss.prototypes, states[1][1])
+    best = nn.Linear(D_IN, 16)
+    best.load_state_dict({"weight": states[1][0], "bias": training._selected["network"]["bias"]})  # type: ignore[index]
+    p = (-losses.nsl(best(inputs), states[1][1], given, temperature=config.temperature)).exp()
+    assert torch.equal(loss.kept, p > config.k)

@@ -1,0 +1,93 @@
+"""The explorer of measured losses: its table, its sentence, its traits, its figure."""
+
+import numpy as np
+import pytest
+import traitlets
+from matplotlib.container import ErrorbarContainer
+from synthetic_comparison import small_comparison
+
+from rnsl_tutorial.tutorial import plots
+from rnsl_tutorial.tutorial.explorers import ComparisonExplorer, standalone_html
+
+
+@pytest.fixture
+def explorer() -> ComparisonExplorer:
+    return ComparisonExplorer(small_comparison(), rate=0.5, loss="gce")
+
+
+def test_the_table_holds_percent(explorer: ComparisonExplorer) -> None:
+    table, handed = small_comparison(), explorer._table
+    assert handed["percents"] == [0, 30, 50]
+    assert [style["label"] for style in handed["styles"]] == ["RNSL", "NSL", "GCE"]
+    assert handed["reference"] == 0
+    for name in ("mean", "spread", "difference", "low", "high"):
+        packed = handed[name]
+        found = np.frombuffer(packed["data"], np.float32).reshape(packed["shape"])
+        np.testing.assert_allclose(found, 100 * getattr(table, name), rtol=1e-6)
+    assert len(handed["headlines"]) == table.mean.size
+    assert len(handed["axes"]) == 4
+
+
+def test_the_axes_hold_every_mark(explorer: ComparisonExplorer) -> None:
+    table = small_comparison()
+    for (m, k), axes in zip(np.ndindex(2, 2), explorer._table["axes"], strict=True):
+        x, y, difference, losses = (axis["range"] for axis in axes)
+        assert x[0] < 0 < 50 < x[1]
+        assert y[0] <= 100 * np.nanmin(table.mean[m, k] - table.spread[m, k])
+        assert y[1] >= 100 * np.nanmax(table.mean[m, k] + table.spread[m, k])
+        assert difference[0] < min(0, 100 * np.nanmin(table.low[m, k]))
+        assert difference[1] > max(0, 100 * np.nanmax(table.high[m, k]))
+        assert losses[0] > 2 > 0 > losses[1], "the first loss stands at the top"
+
+
+def test_the_sentence_tells_the_interval_and_what_is_missing(explorer: ComparisonExplorer) -> None:
+    assert explorer.reading == (
+        "GCE at 50% wrong labels: 82.0%, -2.0 points from RNSL "
+        "(95% interval -5.0 to +1.0: it holds 0)"
+    )
+    explorer.loss = "nsl"
+    assert explorer.reading.endswith("-14.0 points from RNSL (95% interval -17.0 to -11.0)")
+    explorer.loss = "rnsl"
+    assert explorer.reading == "RNSL at 50% wrong labels: 84.0%"
+    explorer.loss, explorer.rate = "gce", 0.3
+    assert explorer.reading == "GCE at 30% wrong labels: not measured"
+
+
+def test_traits_take_the_values_of_their_controls(explorer: ComparisonExplorer) -> None:
+    explorer.metric, explorer.noise, explorer.rate = "memorized", "label_dependent", 0.3
+    for name, value in (("rate", 0.4), ("loss", "sce"), ("metric", "speed"), ("noise", "salt")):
+        with pytest.raises(traitlets.TraitError, match=f"{name} is {value!r}; this explorer has"):
+            setattr(explorer, name, value)
+
+
+def test_tables_that_disagree_are_refused() -> None:
+    table = small_comparison()
+    with pytest.raises(ValueError, match=r"3 rates and 3 losses need \(2, 2, 3, 3\) each"):
+        ComparisonExplorer(table._replace(low=table.low[:1]))
+    with pytest.raises(ValueError, match="reference is 'ce'; it must be one of"):
+        ComparisonExplorer(table._replace(reference="ce"))
+
+
+def test_the_page_is_small(explorer: ComparisonExplorer) -> None:
+    assert len(standalone_html(explorer)) < 4e5
+
+
+def test_the_figure_shows_what_is_chosen(explorer: ComparisonExplorer) -> None:
+    figure = explorer.figure()
+    left, right = figure.axes
+    bars = [c for c in left.containers if isinstance(c, ErrorbarContainer)]
+    drawn = {bar.get_label(): bar.lines[0].get_xydata().round(6).tolist() for bar in bars}
+    assert drawn["GCE"] == [[0, 88], [50, 82]], "what was not measured is left out"
+    assert [tick.get_text() for tick in right.get_yticklabels()] == ["RNSL", "NSL", "GCE"]
+    intervals = [line.get_xydata().round(6).tolist() for line in right.lines]
+    assert [[-5, 2], [1, 2]] in intervals
+    assert [[-2, 2]] in intervals
+    assert explorer.reading in figure.get_suptitle()
+
+
+def test_nothing_measured_still_has_axes() -> None:
+    table = small_comparison()
+    empty = np.full_like(table.mean, np.nan)
+    axes = plots.comparison_axes(table._replace(mean=empty, low=empty, high=empty), 0, 0)
+    assert axes[1].range == (0, 100)
+    assert axes[2].range[0] < 0 < axes[2].range[1]

@@ -1,0 +1,156 @@
+"""The self-checks of notebook 04 pass the right answers and tell the likely wrong ones why."""
+
+import math
+
+import pytest
+import torch
+
+from rnsl_tutorial import losses
+from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial.tutorial import exercises
+
+TABLE = experiments.shipped_over_q()
+CHECKS = [exercises.check_weight, exercises.check_half_heard, exercises.check_q_choice]
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_not_solved_yet(check, capsys: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+    def unsolved(*_: float, **__: float) -> float:
+        raise NotImplementedError("Your turn: write this function.")
+
+    check(unsolved)
+    assert capsys.readouterr().out.startswith("Not solved yet")
+
+
+# ------------------------------------------------------------------ the weight
+
+
+def test_weight_right(capsys: pytest.CaptureFixture[str]) -> None:
+    exercises.check_weight(lambda p, q: p**q * (1 - p) / (1 - p))
+    assert capsys.readouterr().out.startswith("Right.")
+    exercises.check_weight(lambda p, q: p**q)
+    said = capsys.readouterr().out
+    assert said.startswith("Right.")
+    pulls = [losses.gradient_wrt_logit(0.01, q).item() for q in (0.7, 0)]
+    assert f"keeps {pulls[0] / pulls[1]:.0%} of the pull" in said
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda p, q: q**p, "p = 0.5, q = 0.7 .* changed places"),
+        (lambda p, q: p**q * (1 - p), "RNSL's pull; divide it by NSL's, 1 - p"),
+        (lambda p, q: 1 - p, "This is NSL's pull"),
+        (lambda p, q: p ** (q - 1), "slope over p"),
+        (lambda p, q: (1 - p**q) / q, "This is the loss"),
+        (lambda p, q: 1 - p**q, "asked is what is kept"),
+        (lambda p, q: (1 - p) ** q, "power of p, not of 1 - p"),
+        (lambda p, q: 100 * p**q, "A share is at most 1"),
+        (lambda p, q: p * q, r"a power is written \*\*"),
+        (lambda p, q: p**0.7, "q is not always 0.7"),
+        (lambda p, q: losses.loss_of_p(p, q) / losses.loss_of_p(p, 0), "divide the pulls"),
+        (lambda p, q: p**-q, "Turned round"),
+        (lambda p, q: -(p**q), "the share is positive"),
+        (lambda p, q: None, "is the `return` missing"),
+    ],
+)
+def test_weight_wrong(answer, message: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(exercises.NotYetRightError, match=message):
+        exercises.check_weight(answer)
+
+
+# ------------------------------------------------------------------ half heard
+
+
+def test_half_heard_right(capsys: pytest.CaptureFixture[str]) -> None:
+    exercises.check_half_heard(lambda q: 0.5 ** (1 / q))
+    said = capsys.readouterr().out
+    assert said.startswith("Right.")
+    assert "below p = 0.37 lose" in said
+    assert "below p = 0.001." in said
+    for q in (0.7, 0.1):
+        p = torch.tensor(0.5 ** (1 / q), dtype=torch.float64)
+        kept = losses.gradient_wrt_logit(p, q) / losses.gradient_wrt_logit(p, 0)
+        assert kept.item() == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda q: 0.5**q, "q = 0.7 .* to the power 1/q"),
+        (lambda q: 2 ** (1 / q), "the base is 0.5, not 2"),
+        (lambda q: 0.5 / q, "take the root"),
+        (lambda q: 0.5**1 / q, "0.5\\*\\*1/q is 0.5/q, too"),
+        (lambda q: 0.5, "half only if q is 1"),
+        (lambda q: q / (1 + q), "pulls hardest"),
+        (lambda q: 1 - 0.5 ** (1 / q), "asked is p"),
+        (lambda q: math.log(0.5) / q, "take exp of it"),
+        (lambda q: 0.5 ** (1 / 0.7), "q is not always 0.7"),
+    ],
+)
+def test_half_heard_wrong(answer, message: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(exercises.NotYetRightError, match=message):
+        exercises.check_half_heard(answer)
+
+
+# ------------------------------------------------------------------ the choice of q
+
+
+def test_a_good_choice_is_judged_at_every_rate(capsys: pytest.CaptureFixture[str]) -> None:
+    exercises.check_q_choice(lambda: 0.7)
+    said = capsys.readouterr().out
+    for k in (0, 1):
+        for r in (1, 2, 3):
+            lost = 100 * (TABLE.accuracy[k, r].max() - TABLE.accuracy[k, r, 4])
+            assert f"{TABLE.accuracy[k, r, 4]:.1%}, best" in said
+            assert f": {lost:.1f} points lost" in said
+    assert said.startswith("q = 0.7 (measured) on AID:")
+    assert said.count("points lost") == 6
+    assert "A good choice: it loses at most 0.2 points" in said
+
+
+def test_between_two_measured_values_the_accuracy_is_interpolated(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    exercises.check_q_choice(0.6, 0.5, 0.5)
+    said = capsys.readouterr().out
+    between = TABLE.accuracy[0, 3, 3:5].mean()
+    assert said.startswith("q = 0.6 (interpolated between q = 0.5 and 0.7) on AID:")
+    assert f"50% wrong, symmetric        {between:.1%}, best" in said
+    exercises.check_q_choice(0.05, 0.0, 0.0)
+    assert "between q = 0 and 0.1" in capsys.readouterr().out
+
+
+def test_the_range_of_rates_decides(capsys: pytest.CaptureFixture[str]) -> None:
+    exercises.check_q_choice(0, 0.0, 0.0)
+    assert "loses at most 0.0 points" in capsys.readouterr().out
+    with pytest.raises(exercises.NotYetRightError, match="with 10% wrong labels"):
+        exercises.check_q_choice(0, 0.0, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("q", "message"),
+    [
+        (0, r"q = 0 loses 15\.0 points with 50% wrong labels \(symmetric\).*too small: 99%"),
+        (0.1, r"q = 0\.1 loses 11\.4 points .* 85\.0% at q = 0\.7\. It is too small: 92% of the"),
+        (1, r"q = 1 loses 4\.\d points .*It is too large: images that are right but hard"),
+        (0.95, "It is too large"),
+        (1.5, r"q is 1\.5\. RNSL takes a number above 0, up to 1"),
+        (-0.1, r"q is -0\.1\. RNSL takes"),
+        (math.nan, "q is nan"),
+        ("0.7", r"q is '0\.7'\. RNSL takes a number"),
+        (True, "q is True"),
+        (lambda: None, "is the `return` missing"),
+        (lambda q: q, "Python stopped in your function: TypeError.* takes nothing"),
+    ],
+)
+def test_a_bad_choice_is_told_where_it_loses(q: object, message: str) -> None:
+    with pytest.raises(exercises.NotYetRightError, match=message):
+        exercises.check_q_choice(q)  # type: ignore[arg-type]
+
+
+def test_rates_that_were_not_measured_are_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"No rate from 0\.8 to 0\.9 was measured; there are 0, 0\.1"
+    ):
+        exercises.check_q_choice(0.7, 0.8, 0.9)

@@ -1,0 +1,190 @@
+"""The checks of notebook 05 pass right answers and tell the likely wrong ones what is wrong."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from rnsl_tutorial.evaluation.embedding import flip_detection
+from rnsl_tutorial.tutorial import exercises
+
+Mask = NDArray[np.bool_]
+
+
+def unsolved(*_: object) -> None:
+    raise NotImplementedError
+
+
+# ------------------------------------------------------------------ the pruning step
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda log_p, k: log_p > np.log(k),
+        lambda log_p, k: np.exp(log_p) > k,
+        lambda log_p, k: -log_p < -np.log(k),
+        lambda log_p, k: torch.from_numpy(log_p) > np.log(k),
+    ],
+)
+def test_keep_mask_right(answer: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
+    exercises.check_keep_mask(answer)
+    assert capsys.readouterr().out.startswith("Right.")
+
+
+def test_keep_mask_not_solved_yet(capsys: pytest.CaptureFixture[str]) -> None:
+    exercises.check_keep_mask(lambda log_p, k: unsolved())
+    assert capsys.readouterr().out.startswith("Not solved yet")
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda log_p, k: log_p > k, "Nobody is kept: .* np.log"),
+        (lambda log_p, k: log_p >= np.log(k), "p = k exactly is left out"),
+        (lambda log_p, k: log_p <= np.log(k), "keeps the images that should go"),
+        (lambda log_p, k: log_p < np.log(k), "keeps the images that should go"),
+        (lambda log_p, k: -log_p > -np.log(k), "keeps the images that should go"),
+        (lambda log_p, k: -log_p > k, "should go.* And take the log of k"),
+        (lambda log_p, k: np.exp(log_p) > np.log(k), "p is compared with log k"),
+        (lambda log_p, k: log_p > np.log10(k), "natural logarithm"),
+        (lambda log_p, k: np.flatnonzero(log_p > np.log(k)), "places of the images"),
+        (lambda log_p, k: None, "is the `return` missing"),
+        (lambda log_p, k: log_p > np.log(0.5), "k is not always 0.5"),
+        (lambda log_p, k: log_p[log_p > np.log(k)], "values that stay"),
+        (lambda log_p: log_p, "takes log_p and k"),
+        (lambda log_p, k: log_p.exp() > k, "AttributeError: 'numpy.ndarray' .* no attribute 'exp'"),
+    ],
+)
+def test_keep_mask_wrong(answer: Callable[..., Any], message: str) -> None:
+    with pytest.raises(exercises.NotYetRightError, match=message):
+        exercises.check_keep_mask(answer)
+
+
+# ------------------------------------------------------------------ precision and recall
+
+
+def shares(kept: Mask, wrong: Mask) -> tuple[float, float]:
+    found = (~kept & wrong).sum()
+    return found / (~kept).sum(), found / wrong.sum()
+
+
+def test_precision_recall_right(capsys: pytest.CaptureFixture[str]) -> None:
+    exercises.check_precision_recall(shares)
+    assert capsys.readouterr().out.startswith("Right.")
+
+
+def test_precision_recall_not_solved_yet(capsys: pytest.CaptureFixture[str]) -> None:
+    exercises.check_precision_recall(lambda kept, wrong: unsolved())
+    assert capsys.readouterr().out.startswith("Not solved yet")
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda kept, wrong: shares(kept, wrong)[::-1], "changed places"),
+        (lambda kept, wrong: shares(~kept, wrong), "You look at the images that are kept"),
+        (lambda kept, wrong: shares(~kept, ~wrong), "You look for right labels"),
+        (lambda kept, wrong: ((~kept & wrong).mean(),) * 2, "You divide by all images"),
+        (
+            lambda kept, wrong: (shares(kept, wrong)[0], (~kept & wrong).mean()),
+            "Precision is right",
+        ),
+        (
+            lambda kept, wrong: (shares(kept, wrong)[0], (~kept & wrong).sum() / (~wrong).sum()),
+            "not by the right ones",
+        ),
+        (
+            lambda kept, wrong: (
+                (~kept | wrong).sum() / (~kept).sum(),
+                (~kept | wrong).sum() / wrong.sum(),
+            ),
+            "Found are those that are both",
+        ),
+        (
+            lambda kept, wrong: (shares(kept, wrong)[0], (kept & wrong).sum() / wrong.sum()),
+            "the wrong labels that are kept",
+        ),
+        (lambda kept, wrong: 100 * np.array(shares(kept, wrong)), "These are percent"),
+        (lambda kept, wrong: shares(kept, wrong)[0], "return precision, recall"),
+        (lambda kept, wrong: (~kept).sum() / wrong.sum(), "compares two numbers of images"),
+        (lambda kept, wrong: None, "is the `return` missing"),
+        (lambda kept, wrong: (-kept).sum(), "Python stopped in your function"),
+    ],
+)
+def test_precision_recall_wrong(answer: Callable[..., Any], message: str) -> None:
+    with pytest.raises(exercises.NotYetRightError, match=message):
+        exercises.check_precision_recall(answer)
+
+
+# ------------------------------------------------------------------ a rule for k
+
+LOG_P = np.log(np.array([0.001, 0.01, 0.2, 0.55, 0.9, 0.99]))
+FLIPPED = np.array([True, True, False, True, False, False])
+MEASURED = {0.1: 0.851, 0.5: 0.86, 0.9: 0.849}
+
+
+def test_a_rule_is_told_what_its_threshold_does(capsys: pytest.CaptureFixture[str]) -> None:
+    exercises.check_choose_k(lambda log_p: 0.3, LOG_P, FLIPPED, MEASURED)
+    found = flip_detection(-LOG_P, FLIPPED, np.log(0.3) >= LOG_P)
+    assert capsys.readouterr().out == (
+        f"Your rule gives k = 0.30: 50.0% of the images are left out, precision "
+        f"{found.precision:.1%}, recall {found.recall:.1%}.\n"
+        "Whole runs with the nearest measured k, 0.1: accuracy 85.1%; with the best one, 0.5: "
+        "86.0%.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("k", "flipped", "told"),
+    [
+        (1e-4, FLIPPED, "nobody is left out"),
+        (0.3, np.zeros(6, dtype=bool), "and all of their labels are right"),
+    ],
+)
+def test_a_rule_at_the_ends(
+    k: float, flipped: Mask, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exercises.check_choose_k(lambda log_p: np.float32(k), LOG_P, flipped, MEASURED)
+    assert told in capsys.readouterr().out
+
+
+def test_a_rule_where_nothing_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    exercises.check_choose_k(lambda log_p: 0.3, LOG_P, FLIPPED, {})
+    assert "No whole runs were measured" in capsys.readouterr().out
+
+
+def test_a_rule_not_solved_yet(capsys: pytest.CaptureFixture[str]) -> None:
+    exercises.check_choose_k(lambda log_p: unsolved(), LOG_P, FLIPPED, MEASURED)
+    assert capsys.readouterr().out.startswith("Not solved yet")
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (lambda log_p: None, "is the `return` missing"),
+        (lambda log_p: log_p, "return one number, k"),
+        (lambda log_p: np.median(log_p), "is it a log"),
+        (lambda log_p: 1 / 0, "ZeroDivisionError: division by zero.* takes log_p"),
+        (lambda log_p: 50, "gives 50; a threshold on p lies between 0 and 1"),
+        (lambda log_p: 0, "gives 0; a threshold"),
+        (lambda log_p: float("nan"), "gives nan; a threshold"),
+        (lambda log_p: np.exp(log_p[0]), "in another order the rule gives 0.99"),
+    ],
+)
+def test_a_rule_that_is_none(rule: Callable[..., Any], message: str) -> None:
+    with pytest.raises(exercises.NotYetRightError, match=message):
+        exercises.check_choose_k(rule, LOG_P, FLIPPED, MEASURED)
+
+
+def test_a_rule_cannot_spoil_the_log_p_of_the_notebook() -> None:
+    def rule(log_p: NDArray[np.float64]) -> float:
+        log_p *= 0
+        return 0.5
+
+    before = LOG_P.copy()
+    exercises.check_choose_k(rule, LOG_P, FLIPPED, MEASURED)
+    np.testing.assert_array_equal(LOG_P, before)

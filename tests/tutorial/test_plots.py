@@ -1,0 +1,226 @@
+from itertools import combinations
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
+from matplotlib.text import Annotation
+
+from rnsl_tutorial.tutorial import plots
+
+RATES = (0.0, 0.3, 0.7)
+LOSSES = ("nsl", "rnsl", "trnsl")
+MEAN = np.array([[0.87, 0.76, 0.44], [0.87, 0.85, 0.65], [0.87, 0.86, 0.66]])
+SPREAD = np.full((3, 3), 0.01)
+OKABE_ITO = {"#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#000000"}
+
+
+def pixels(figure: Figure) -> Any:
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())
+
+
+def written(axes: Axes) -> list[Annotation]:
+    return [text for text in axes.texts if isinstance(text, Annotation)]
+
+
+# ------------------------------------------------------------------ accuracy over the rate
+
+
+def curves(**changes: Any) -> Figure:
+    given: dict[str, Any] = {"rates": RATES, "mean": MEAN, "spread": SPREAD, "loss_names": LOSSES}
+    return plots.accuracy_over_rate(**given | changes)
+
+
+def lines_of(figure: Figure) -> list[Any]:
+    return [container.lines[0] for container in figure.axes[0].containers]
+
+
+def test_lines_show_percentages_of_the_given_numbers() -> None:
+    for line, mean_R in zip(lines_of(curves()), MEAN, strict=True):
+        np.testing.assert_allclose(line.get_xdata(), [0, 30, 70])
+        np.testing.assert_allclose(line.get_ydata(), 100 * mean_R)
+
+
+def test_error_bars_reach_one_spread_up_and_down() -> None:
+    (bars,) = curves().axes[0].containers[0].lines[2]
+    heights = [segment[:, 1] for segment in bars.get_segments()]
+    np.testing.assert_allclose(heights, [(100 * m - 1, 100 * m + 1) for m in MEAN[0]])
+
+
+def test_lines_differ_in_more_than_colour() -> None:
+    lines = lines_of(curves())
+    assert len({line.get_marker() for line in lines}) == 3
+    assert len({str(line._dash_pattern) for line in lines}) == 3
+    assert {style.color for style in plots.LOSS_STYLES.values()} <= OKABE_ITO
+
+
+def test_axes_have_labels_with_units() -> None:
+    (axes,) = curves(title="AID").axes
+    assert axes.get_xlabel() == "wrong labels in training (%)"
+    assert axes.get_ylabel() == "k-NN accuracy (% of test images)"
+    assert axes.get_title("left") == "AID"
+
+
+def test_names_stand_at_the_lines_in_their_order_and_do_not_touch() -> None:
+    figure = curves()
+    pixels(figure)
+    names = {text.get_text(): text.get_window_extent() for text in written(figure.axes[0])}
+    assert sorted(names, key=lambda name: names[name].y0) == ["NSL", "RNSL", "t-RNSL"]
+    assert not any(a.overlaps(b) for a, b in combinations(names.values(), 2))
+
+
+def test_one_seed_has_no_spread_and_still_a_figure() -> None:
+    figure = curves(spread=np.full((3, 3), np.nan))
+    assert figure.axes[0].get_ylim() == (40, 90)
+    assert pixels(figure).std() > 0
+
+
+def test_guessing_is_drawn_at_its_height_and_in_view() -> None:
+    (axes,) = curves(chance=1 / 30).axes
+    assert axes.get_ylim()[0] == 0
+    assert [100 / 30] * 2 in [list(line.get_ydata()) for line in axes.lines]
+
+
+def test_a_loss_of_the_learner_gets_its_own_name_and_style() -> None:
+    styles = plots.loss_styles(["nsl", "mine", "yours"])
+    assert [style.label for style in styles] == ["NSL", "mine", "yours"]
+    assert len({style.color for style in styles}) == 3
+    (axes,) = curves(loss_names=("nsl", "mine", "yours")).axes
+    assert {text.get_text() for text in written(axes)} == {"NSL", "mine", "yours"}
+
+
+@pytest.mark.parametrize(
+    "changes", [{"mean": MEAN.T[:2]}, {"spread": SPREAD[:2]}, {"rates": [RATES]}, {"rates": ()}]
+)
+def test_shapes_that_disagree_are_named(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"mean has shape .* need \[losses, rates\]"):
+        curves(**changes)
+
+
+def test_range_holds_every_bar_and_stays_a_percentage() -> None:
+    assert plots.whole_tens(np.array([0.44, 0.87]), np.array([0.01, np.nan])) == (40, 90)
+    assert plots.whole_tens(np.array([0.01, 0.99]), np.array([0.05, 0.05])) == (0, 100)
+    assert [plots.whole_tens(np.array([x]), np.zeros(1)) for x in (0.0, 0.5, 1.0)] == [
+        (0, 10), (40, 60), (90, 100),
+    ]  # fmt: skip
+
+
+# ------------------------------------------------------------------ maps
+
+NAMES = ("Beach", "Forest", "Port")
+LABELS = np.repeat([0, 1, 2], 10)
+PLACES = np.stack([np.random.default_rng(p).normal(3 * LABELS, 0.2, (2, 30)).T for p in (0, 1)])
+PREDICTED = np.stack([LABELS, np.where(np.arange(30) < 6, 1, LABELS)])  # six Beaches are missed
+
+
+def panels(**changes: Any) -> Figure:
+    given: dict[str, Any] = {
+        "coordinates": PLACES,
+        "labels": LABELS,
+        "predicted": PREDICTED,
+        "class_names": NAMES,
+        "titles": ("NSL", "RNSL"),
+        "captions": ("80.0%", "100.0%"),
+    }
+    return plots.embedding_panels(**given | changes)
+
+
+def points_of(axes: Axes) -> tuple[Any, Any]:
+    dots, crosses = (c for c in axes.collections if isinstance(c, PathCollection))
+    return dots.get_offsets(), crosses.get_offsets()
+
+
+def test_dots_are_the_found_and_crosses_the_missed_images() -> None:
+    for axes, places, predicted in zip(panels().axes, PLACES, PREDICTED, strict=True):
+        dots, crosses = points_of(axes)
+        np.testing.assert_allclose(dots, places[predicted == LABELS])
+        np.testing.assert_allclose(crosses, places[predicted != LABELS])
+
+
+def test_panels_share_one_square_frame_and_carry_titles_and_captions() -> None:
+    left, right = panels().axes
+    assert left.get_xlim() == right.get_xlim()
+    assert np.ptp(left.get_xlim()) == pytest.approx(np.ptp(left.get_ylim()))
+    assert left.get_xlim()[0] < PLACES[..., 0].min() < PLACES[..., 0].max() < left.get_xlim()[1]
+    assert [axes.get_title("left") for axes in (left, right)] == ["NSL", "RNSL"]
+    assert [axes.get_xlabel() for axes in (left, right)] == ["80.0%", "100.0%"]
+
+
+def test_a_class_is_named_where_half_of_it_is_found() -> None:
+    left, right = ({text.get_text() for text in written(axes)} for axes in panels().axes)
+    assert left == {"Beach", "Forest", "Port"}
+    assert right == {"Forest", "Port"}
+
+
+def test_names_do_not_cover_each_other_and_stay_in_the_frame() -> None:
+    crowd = np.random.default_rng(0).uniform(size=(1, 300, 2))
+    labels = np.arange(300) % 30
+    names = [f"A class with a long name {c}" for c in range(30)]
+    figure = panels(coordinates=crowd, labels=labels, predicted=labels[None], class_names=names,
+                    titles=[""], captions=[""])  # fmt: skip
+    pixels(figure)
+    (axes,) = figure.axes
+    boxes = [text.get_window_extent() for text in written(axes)]
+    frame = axes.get_window_extent()
+    assert len(boxes) > 1
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+    assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 for box in boxes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"coordinates": PLACES[:1]}, r"2 titles and 30 labels need \(2, 30, 2\)"),
+        ({"predicted": PREDICTED.T}, "predicted"),
+        ({"captions": ("",)}, "2 titles and 1 captions"),
+        ({"class_names": NAMES[:2]}, "each in 0 to 1"),
+    ],
+)
+def test_maps_that_disagree_are_named(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        panels(**changes)
+
+
+def test_the_map_beside_its_place_among_the_accuracies() -> None:
+    shown = (PLACES[1], LABELS, PREDICTED[1], NAMES)
+    curves = (RATES, MEAN, SPREAD, LOSSES)
+    figure = plots.embedding_beside_accuracy(*shown, *curves, current=(1, 2), title="T")
+    left, right = figure.axes
+    ring = right.lines[-1]
+    assert (ring.get_xdata()[0], ring.get_ydata()[0]) == pytest.approx((70, 65))
+    assert len(points_of(left)[1]) == 6
+    assert figure.get_suptitle() == "T"
+
+
+def test_medians_are_those_of_each_class_on_every_map() -> None:
+    medians = plots.class_medians(PLACES, LABELS, 4)
+    assert medians.shape == (2, 4, 2)
+    np.testing.assert_allclose(medians[1, 2], np.median(PLACES[1, 20:], axis=0))
+    assert np.isnan(medians[:, 3]).all()
+
+
+def test_thirty_classes_have_thirty_colours() -> None:
+    assert len(set(plots.class_colors(30))) == 30
+    assert all(len(color) == 7 for color in plots.class_colors(30))
+
+
+# ------------------------------------------------------------------ every figure
+
+
+@pytest.mark.parametrize("draw", [curves, panels])
+def test_figures_are_opaque_closed_and_independent_of_the_readers_style(draw: Any) -> None:
+    expected = pixels(draw())
+    with plt.style.context("dark_background"):
+        figure = draw()
+        found = pixels(figure)
+        reader = dict(plt.rcParams)
+    np.testing.assert_array_equal(found, expected)
+    assert reader["text.color"] == "white"
+    assert tuple(found[0, 0]) == (255, 255, 255, 255)
+    assert plt.get_fignums() == []

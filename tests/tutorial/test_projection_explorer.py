@@ -1,0 +1,159 @@
+"""The explorers of projections hold the table as it is; what is selected comes back to Python."""
+
+import io
+
+import numpy as np
+import pytest
+import traitlets
+from PIL import Image
+from synthetic_projections import DISTS, IMAGES, LOSSES, NEIGHBORS, small_projections
+
+from rnsl_tutorial.tutorial import plots
+from rnsl_tutorial.tutorial.explorers import (
+    EpochMapsExplorer,
+    UmapSettingsExplorer,
+    standalone_html,
+)
+
+TABLE = small_projections()
+
+
+def unpacked(array: dict[str, object]) -> np.ndarray:
+    types = {"u1": np.uint8, "u2": np.uint16}
+    return np.frombuffer(array["data"], types[array["dtype"]]).reshape(array["shape"])
+
+
+def test_each_loss_has_a_panel_with_its_maps_over_epochs() -> None:
+    panels = EpochMapsExplorer(TABLE)._table["panels"]
+    assert [panel["title"] for panel in panels] == ["NSL", "RNSL", "t-RNSL"]
+    for i, panel in enumerate(panels):
+        assert tuple(panel["axes"]) == ("epoch",)
+        np.testing.assert_array_equal(unpacked(panel["maps"]), TABLE.over_epochs[i])
+        trust, overlap, _ = TABLE.measured_over_epochs[i, 1]
+        assert panel["captions"][1] == f"trustworthiness {trust:.3f}; neighbours kept {overlap:.0%}"
+
+
+def test_the_settings_stand_beside_pca() -> None:
+    table = UmapSettingsExplorer(TABLE)._table
+    umap, pca = table["panels"]
+    assert (tuple(umap["axes"]), tuple(pca["axes"])) == (
+        ("loss", "n_neighbors", "min_dist"),
+        ("loss",),
+    )
+    np.testing.assert_array_equal(unpacked(umap["maps"]), TABLE.over_settings)
+    np.testing.assert_array_equal(unpacked(pca["maps"]), TABLE.pca)
+    np.testing.assert_array_equal(unpacked(table["neighbors"]["places"]), TABLE.neighbors)
+    places = list(np.ndindex(len(LOSSES), len(NEIGHBORS), len(DISTS)))
+    for place, told, caption in zip(places, table["told"]["texts"], umap["captions"], strict=True):
+        kept = f"{TABLE.measured_over_settings[place][1]:.0%}"
+        n_neighbors, min_dist = NEIGHBORS[place[1]], DISTS[place[2]]
+        assert f"n_neighbors {n_neighbors}, min_dist {min_dist:g}: " in told
+        assert f"UMAP keeps {kept} and" in told
+        assert caption.endswith(f"kept {kept}")
+
+
+def test_colours_come_from_labels_p_and_kept() -> None:
+    over_epochs = EpochMapsExplorer(TABLE)._table["colorings"]
+    np.testing.assert_array_equal(unpacked(over_epochs["true"]["codes"]), TABLE.labels)
+    np.testing.assert_array_equal(unpacked(over_epochs["given"]["codes"]), TABLE.given)
+    np.testing.assert_array_equal(unpacked(over_epochs["p"]["codes"]), TABLE.p)
+    np.testing.assert_array_equal(unpacked(over_epochs["kept"]["codes"]), TABLE.kept)
+    assert tuple(over_epochs["p"]["axes"]) == ("panel", "epoch")
+    at_the_end = UmapSettingsExplorer(TABLE)._table["colorings"]
+    np.testing.assert_array_equal(unpacked(at_the_end["p"]["codes"]), TABLE.p[:, -1])
+    np.testing.assert_array_equal(unpacked(at_the_end["kept"]["codes"]), TABLE.kept[:, -1])
+    for coloring in over_epochs.values():
+        assert unpacked(coloring["codes"]).max() < len(coloring["colors"])
+
+
+def test_p_goes_from_red_to_blue() -> None:
+    colors = [[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in plots.p_colors()]
+    assert len(colors) == 256
+    assert (np.diff([red for red, _, _ in colors])[128:] <= 0).all()
+    assert colors[0][0] > colors[0][2]
+    assert colors[-1][0] < colors[-1][2]
+
+
+def test_traits_take_the_values_of_their_controls() -> None:
+    explorer = EpochMapsExplorer(TABLE)
+    assert (explorer.epoch, explorer.color, explorer.mark) == (5, "given", "nothing")
+    explorer.epoch = 1
+    with pytest.raises(traitlets.TraitError, match="epoch is 2; this explorer has 0, 1, 5"):
+        explorer.epoch = 2
+    settings = UmapSettingsExplorer(TABLE)
+    assert (settings.loss, settings.n_neighbors, settings.min_dist) == ("trnsl", 5, 0.0)
+    with pytest.raises(traitlets.TraitError, match="color is 'loss'"):
+        settings.color = "loss"
+
+
+def test_a_selection_is_sorted_and_of_images() -> None:
+    explorer = EpochMapsExplorer(TABLE)
+    assert explorer.selected == []
+    explorer.selected = [7, 3, 7]
+    assert explorer.selected == [3, 7]
+    with pytest.raises(traitlets.TraitError, match="selected holds 60; there are 60 images, 0 to"):
+        explorer.selected = [60]
+
+
+def test_the_atlas_holds_each_scene_at_its_place() -> None:
+    shades = np.linspace(0, 255, IMAGES).astype(np.uint8)
+    images = np.broadcast_to(shades[:, None, None, None], (IMAGES, 3, 40, 40))
+    atlas = EpochMapsExplorer(TABLE, images=images)._table["atlas"]
+    sheet = np.asarray(Image.open(io.BytesIO(atlas["jpeg"])))
+    side = sheet.shape[1] // atlas["columns"]
+    assert sheet.shape[0] == side * atlas["rows"]
+    for i in (0, 7, 8, 33, IMAGES - 1):
+        row, column = divmod(i, atlas["columns"])
+        middle = sheet[row * side + side // 2, column * side + side // 2]
+        np.testing.assert_allclose(middle, shades[i], atol=4)
+
+
+def test_2000_detailed_scenes_stay_below_2_mb() -> None:
+    from rnsl_tutorial.tutorial.explorers.projection import atlas
+
+    images = np.random.default_rng(0).integers(0, 256, (2000, 3, 48, 48), dtype=np.uint8)
+    assert len(atlas(images, 2000)["jpeg"]) < 1.5e6, "even noise, the worst case"
+
+
+@pytest.mark.parametrize("shape", [(IMAGES - 1, 3, 8, 8), (IMAGES, 8, 8, 3), (IMAGES, 8, 8)])
+def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"images are uint8 .*; uint8 \(60, 3, S, S\) is needed"):
+        EpochMapsExplorer(TABLE, images=np.zeros(shape, dtype=np.uint8))
+
+
+@pytest.mark.parametrize("name", ["over_epochs", "over_settings", "pca", "p", "given"])
+def test_arrays_that_disagree_are_named(name: str) -> None:
+    broken = TABLE._replace(**{name: getattr(TABLE, name)[..., :-1]})
+    with pytest.raises(ValueError, match=rf"^{name} has shape .* Make the table anew"):
+        UmapSettingsExplorer(broken)
+
+
+def test_the_figure_shows_what_is_chosen() -> None:
+    explorer = UmapSettingsExplorer(TABLE, n_neighbors=15, min_dist=0.5, mark="wrong labels")
+    umap, pca = explorer.figure().axes
+    places = np.concatenate([part.get_offsets() for part in umap.collections])
+    expected = TABLE.over_settings[2, 1, 1].astype(float)
+    wrong = TABLE.wrong
+    np.testing.assert_allclose(places, np.concatenate([expected[~wrong], expected[wrong]]))
+    assert (umap.get_title("left"), pca.get_title("left")) == ("UMAP", "PCA")
+    explorer.mark = "nothing"
+    assert explorer.figure().get_suptitle().startswith("t-RNSL, n_neighbors 15, min_dist 0.5: ")
+
+
+def test_each_loss_is_drawn_at_the_epoch() -> None:
+    explorer = EpochMapsExplorer(TABLE, epoch=1, color="p")
+    for i, axes in enumerate(explorer.figure().axes):
+        places = np.concatenate([part.get_offsets() for part in axes.collections])
+        np.testing.assert_allclose(places, TABLE.over_epochs[i, 1].astype(float))
+
+
+def test_the_figure_refuses_maps_of_other_images() -> None:
+    coloring = plots.Coloring(np.zeros(3, dtype=int), ["#000000"])
+    with pytest.raises(ValueError, match="all must be"):
+        plots.maps_side_by_side([np.zeros((3, 2)), np.zeros((4, 2))], coloring, ["a", "b"])
+    with pytest.raises(ValueError, match=r"The codes have shape \(3,\)"):
+        plots.maps_side_by_side([np.zeros((4, 2))], coloring, ["a"])
+
+
+def test_a_page_of_both_is_small() -> None:
+    assert len(standalone_html(EpochMapsExplorer(TABLE), UmapSettingsExplorer(TABLE))) < 3e5
