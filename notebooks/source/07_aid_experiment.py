@@ -21,8 +21,7 @@ from tqdm.auto import tqdm
 from rnsl_tutorial import losses
 from rnsl_tutorial._files import shipped
 from rnsl_tutorial.datasets import features
-from rnsl_tutorial.evaluation import significance
-from rnsl_tutorial.experiments import config, report
+from rnsl_tutorial.experiments import config, differences, report
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.training import baselines
 from rnsl_tutorial.tutorial import exercises, explorers
@@ -35,7 +34,7 @@ def committed(name):
 
 
 measured = committed("aid") + committed("aid_baselines")
-table = significance.compare(measured, "rnsl")
+table = differences.compare(measured, "rnsl")
 explorer = explorers.ComparisonExplorer(table, rate=0.5, loss="ce")
 explorer
 

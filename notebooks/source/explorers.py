@@ -140,14 +140,14 @@ over_epochs
 
 # %%
 from rnsl_tutorial._files import shipped
-from rnsl_tutorial.evaluation import significance
+from rnsl_tutorial.experiments import differences
 
 
 def measured(name):
     return experiments.load(shipped("data", "results", name, "results.json")).results
 
 
-compared = significance.compare(measured("aid") + measured("aid_baselines"), "rnsl")
+compared = differences.compare(measured("aid") + measured("aid_baselines"), "rnsl")
 explorers.ComparisonExplorer(compared, rate=0.5, loss="ce")
 
 # %% [markdown]

@@ -9,15 +9,12 @@ from matplotlib.figure import Figure
 from rich import box
 from rich.table import Table
 
-from rnsl_tutorial.evaluation.significance import Difference, compare, holm, paired
+from rnsl_tutorial.evaluation.significance import holm
+from rnsl_tutorial.experiments.differences import Difference, compare, paired
+from rnsl_tutorial.experiments.figures import accuracy_over_rate, comparison
 from rnsl_tutorial.experiments.heads import Result, Summary, summarize
-from rnsl_tutorial.tutorial.plots import (
-    NOISE_NAMES,
-    accuracy_over_rate,
-    comparison,
-    embedding_panels,
-    loss_styles,
-)
+from rnsl_tutorial.experiments.style import NOISE_NAMES, loss_styles
+from rnsl_tutorial.tutorial.plots.embedding import embedding_panels
 from rnsl_tutorial.tutorial.tables.embedding_maps import EmbeddingMaps
 
 COLUMNS = {
@@ -77,7 +74,7 @@ def table_over_rates(results: Iterable[Result], metric: str) -> Table:
 def differences(
     results: Iterable[Result], reference: str, metric: str = "knn_clean"
 ) -> list[Difference]:
-    """Compare every other loss with a reference, paired over seeds; see `significance.paired`.
+    """Compare every other loss with a reference, paired over seeds; see `differences.paired`.
 
     At rate 0 no noise does anything: all kinds are the same runs, and are compared once. Left out
     is where the metric says nothing, such as how many wrong labels are memorized without any.
@@ -148,7 +145,7 @@ def difference_figures(results: Iterable[Result], reference: str, metric: str) -
         metric: as for `differences`.
 
     Raises:
-        ValueError: as `significance.compare`.
+        ValueError: as `differences.compare`.
     """
     table = compare(results, reference, [metric])
     figures = {}

@@ -8,10 +8,9 @@ import pytest
 
 from rnsl_tutorial import noise
 from rnsl_tutorial.datasets import download
-from rnsl_tutorial.experiments import config
+from rnsl_tutorial.experiments import config, style
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.training import baselines
-from rnsl_tutorial.tutorial import plots
 
 ROOT = Path(__file__).parent.parent.parent
 GUIDE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -26,7 +25,7 @@ def test_the_files_to_touch_exist() -> None:
 
 
 def test_the_names_to_add_to_exist() -> None:
-    owners = [baselines, config, download, experiments, noise, plots.style]
+    owners = [baselines, config, download, experiments, noise, style]
     for name in ("_CLASSES", "RECIPES", "BASELINES", "BASELINE_STYLES", "NOISES", "NOISE_NAMES",
                  "PINS", "Pin", "_transition", "_check_rate", "_check_num_classes"):  # fmt: skip
         assert f"`{name}`" in GUIDE
@@ -49,10 +48,10 @@ def test_the_clone_comes_from_the_projects_address() -> None:
 @pytest.mark.parametrize("name", config.BASELINES)
 def test_a_loss_has_what_its_recipe_says(name: str) -> None:
     assert name in baselines.RECIPES
-    assert name in plots.style.BASELINE_STYLES
+    assert name in style.BASELINE_STYLES
 
 
 @pytest.mark.parametrize("name", config.NOISES)
 def test_a_noise_kind_has_what_its_recipe_says(name: str) -> None:
     assert any(function.startswith(name) for function in noise.__all__)
-    assert name in plots.NOISE_NAMES
+    assert name in style.NOISE_NAMES

@@ -53,7 +53,7 @@ class ComparisonExplorer(Explorer):
         metric: str | None = None,
         noise: str | None = None,
     ) -> None:
-        """Show a table, such as that of `significance.compare`.
+        """Show a table, such as that of `differences.compare`.
 
         Args:
             table: what to show.

@@ -5,6 +5,23 @@ points apart by dash, shape or hatching as well as by colour, and is closed in p
 notebook shows it once.
 """
 
+from rnsl_tutorial.experiments.differences import Comparison
+from rnsl_tutorial.experiments.figures import accuracy_over_rate, comparison, comparison_axes
+from rnsl_tutorial.experiments.style import (
+    LOSS_STYLES,
+    NOISE_NAMES,
+    RIGHT,
+    WRONG,
+    Axis,
+    LabelStyle,
+    LossStyle,
+    axis,
+    class_colors,
+    loss_styles,
+    new_figure,
+    set_axes,
+    whole_tens,
+)
 from rnsl_tutorial.tutorial.plots.audit import (
     DOUBT_AXIS,
     FLAGGED_COLOR,
@@ -15,7 +32,6 @@ from rnsl_tutorial.tutorial.plots.audit import (
     threshold_on_doubt,
     transitions_side_by_side,
 )
-from rnsl_tutorial.tutorial.plots.comparison import Comparison, comparison, comparison_axes
 from rnsl_tutorial.tutorial.plots.down_weighting import (
     Weights,
     accuracy_over_q,
@@ -29,7 +45,6 @@ from rnsl_tutorial.tutorial.plots.down_weighting import (
     weight_axes,
 )
 from rnsl_tutorial.tutorial.plots.embedding import (
-    accuracy_over_rate,
     class_medians,
     embedding_beside_accuracy,
     embedding_panels,
@@ -52,21 +67,6 @@ from rnsl_tutorial.tutorial.plots.sphere import (
     images_on_spheres,
     prototype_styles,
     sphere_view,
-)
-from rnsl_tutorial.tutorial.plots.style import (
-    LOSS_STYLES,
-    NOISE_NAMES,
-    RIGHT,
-    WRONG,
-    Axis,
-    LabelStyle,
-    LossStyle,
-    axis,
-    class_colors,
-    loss_styles,
-    new_figure,
-    set_axes,
-    whole_tens,
 )
 from rnsl_tutorial.tutorial.plots.suffering import (
     LABELS_SHOWN,

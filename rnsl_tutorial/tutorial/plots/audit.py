@@ -14,7 +14,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from rnsl_tutorial.tutorial.plots.style import (
+from rnsl_tutorial.experiments.style import (
     INK,
     PALE,
     QUIET,

@@ -14,17 +14,14 @@ from matplotlib.text import Annotation
 from matplotlib.transforms import BboxBase
 from numpy.typing import ArrayLike
 
-from rnsl_tutorial.tutorial.plots.style import (
+from rnsl_tutorial.experiments.figures import _checked_curves, _draw_accuracy
+from rnsl_tutorial.experiments.style import (
     INK,
     PALE,
-    QUIET,
     Floats,
-    LossStyle,
     Numbers,
     class_colors,
-    loss_styles,
     new_figure,
-    whole_tens,
 )
 
 
@@ -46,37 +43,6 @@ def class_medians(coordinates: Numbers, labels: Numbers, num_classes: int) -> Fl
 
 
 # ------------------------------------------------------------------ figures
-
-
-def accuracy_over_rate(
-    rates: ArrayLike,
-    mean: ArrayLike,
-    spread: ArrayLike,
-    loss_names: Sequence[str],
-    *,
-    title: str = "",
-    chance: float | None = None,
-) -> Figure:
-    """Draw k-NN accuracy over the noise rate, one line for each loss.
-
-    Args:
-        rates: [R], shares of wrong labels in [0, 1).
-        mean: [L, R], accuracies in [0, 1].
-        spread: [L, R], length of the error bars up and down; NaN draws none.
-        loss_names: L names; those in LOSS_STYLES are written as the paper writes them.
-        title: above the axes.
-        chance: accuracy of guessing, drawn as a thin line.
-
-    Raises:
-        ValueError: shapes that disagree.
-    """
-    with new_figure(figsize=(6.4, 4.0)) as figure:
-        axes = figure.subplots()
-        _draw_accuracy(axes, *_checked_curves(rates, mean, spread, loss_names), loss_names)
-        axes.set_title(title)
-        if chance is not None:
-            _draw_chance(axes, chance)
-    return figure
 
 
 def embedding_panels(
@@ -167,56 +133,11 @@ def embedding_beside_accuracy(
     return figure
 
 
-# ------------------------------------------------------------------ accuracy over the noise rate
-
-
-def _draw_accuracy(
-    axes: Axes, rates_R: Floats, mean_LR: Floats, spread_LR: Floats, loss_names: Sequence[str]
-) -> None:
-    styles = loss_styles(loss_names)
-    for style, mean_R, spread_R in zip(styles, mean_LR, spread_LR, strict=True):
-        _draw_line(axes, style, 100 * rates_R, 100 * mean_R, 100 * spread_R)
-    axes.set_ylim(*whole_tens(mean_LR, spread_LR))
-    axes.set_xticks(100 * rates_R)
-    axes.set_xlabel("wrong labels in training (%)")
-    axes.set_ylabel("k-NN accuracy (% of test images)")
-    axes.grid(axis="y", color=PALE, linewidth=0.6)
-    _name_lines(axes, styles, [100 * mean_R[~np.isnan(mean_R)][-1] for mean_R in mean_LR])
-
-
-def _draw_line(axes: Axes, style: LossStyle, x_R: Floats, y_R: Floats, bar_R: Floats) -> None:
-    axes.errorbar(
-        x_R, y_R, bar_R, color=style.color, linestyle=(0, style.dash) if style.dash else "-",
-        marker=style.marker, markersize=6, linewidth=1.8, capsize=3, elinewidth=1, zorder=3,
-    )  # fmt: skip
-
-
-def _name_lines(axes: Axes, styles: Sequence[LossStyle], last_L: Sequence[float]) -> None:
-    """Write each loss's name at the right end of its line, moved up where names would touch."""
-    low, high = axes.get_ylim()
-    height = low
-    for i in np.argsort(last_L, kind="stable"):
-        height = max(last_L[i], height)
-        axes.annotate(
-            styles[i].label, (1.0, height), xycoords=("axes fraction", "data"),
-            xytext=(6, 0), textcoords="offset points", va="center",
-            fontweight="bold", annotation_clip=False,
-        )  # fmt: skip
-        height += 0.06 * (high - low)
-
-
-def _draw_chance(axes: Axes, chance: float) -> None:
-    axes.axhline(100 * chance, color=QUIET, linewidth=0.8)
-    axes.annotate("guessing", (0.99, 100 * chance), xycoords=("axes fraction", "data"),
-                  xytext=(0, 3), textcoords="offset points", ha="right", color=QUIET)  # fmt: skip
-    axes.set_ylim(bottom=0)
+# ------------------------------------------------------------------ maps
 
 
 def _ring(axes: Axes, x: float, y: float) -> None:
     axes.plot([x], [y], "o", markersize=16, markerfacecolor="none", color=INK, zorder=4)
-
-
-# ------------------------------------------------------------------ maps
 
 
 def _draw_map(axes: Axes, map_M2: Numbers, labels_M: Numbers, predicted_M: Numbers) -> None:
@@ -282,19 +203,6 @@ def _share_found(labels_M: Numbers, predicted_M: Numbers, num_classes: int) -> F
 
 
 # ------------------------------------------------------------------ checks
-
-
-def _checked_curves(
-    rates: ArrayLike, mean: ArrayLike, spread: ArrayLike, loss_names: Sequence[str]
-) -> tuple[Floats, Floats, Floats]:
-    rates_R, mean_LR, spread_LR = (np.asarray(a, dtype=float) for a in (rates, mean, spread))
-    shape = (len(loss_names), rates_R.size)
-    if rates_R.ndim != 1 or mean_LR.shape != shape or spread_LR.shape != shape or 0 in shape:
-        raise ValueError(
-            f"mean has shape {mean_LR.shape} and spread {spread_LR.shape}; {len(loss_names)} "
-            f"losses and rates of shape {rates_R.shape} need [losses, rates], {shape}."
-        )
-    return rates_R, mean_LR, spread_LR
 
 
 def _check_maps(

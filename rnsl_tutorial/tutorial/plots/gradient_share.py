@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from rnsl_tutorial.tutorial.plots.style import (
+from rnsl_tutorial.experiments.style import (
     LOSS_STYLES,
     QUIET,
     RIGHT,

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rnsl_tutorial.tutorial.plots.style import (
+from rnsl_tutorial.experiments.style import (
     INK,
     QUIET,
     Axis,

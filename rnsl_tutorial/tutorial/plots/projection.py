@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
-from rnsl_tutorial.tutorial.plots.style import INK, PALE, Numbers, new_figure
+from rnsl_tutorial.experiments.style import INK, PALE, Numbers, new_figure
 
 P_STEPS = 256  # colours from p = 0 to p = 1
 P_ENDS = ((0.80, 0.10, 0.00), (0.93, 0.80, 0.55), (0.16, 0.45, 0.76))  # red, sand, blue

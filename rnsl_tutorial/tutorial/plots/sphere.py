@@ -13,7 +13,7 @@ from matplotlib.patches import Circle
 from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike
 
-from rnsl_tutorial.tutorial.plots.style import INK, PALE, QUIET, Axis, Floats, new_figure, set_axes
+from rnsl_tutorial.experiments.style import INK, PALE, QUIET, Axis, Floats, new_figure, set_axes
 
 ARROW_SCALE = 0.75
 """Radii that an arrow of length 1 is drawn with."""

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike
 
-from rnsl_tutorial.tutorial.plots.style import (
+from rnsl_tutorial.experiments.style import (
     INK,
     RIGHT,
     WRONG,

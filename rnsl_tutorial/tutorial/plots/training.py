@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from rnsl_tutorial.tutorial.plots.style import Axis, LossStyle, axis, new_figure, set_axes
+from rnsl_tutorial.experiments.style import Axis, LossStyle, axis, new_figure, set_axes
 
 _COLUMNS = 3
 

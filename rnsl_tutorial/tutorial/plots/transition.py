@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike, NDArray
 
-from rnsl_tutorial.tutorial.plots.style import (
+from rnsl_tutorial.experiments.style import (
     INK,
     WRONG,
     Axis,

@@ -1,17 +1,20 @@
-"""Many losses side by side: a metric over the noise rate, and what each differs from one of them.
+"""Figures of results: a metric over the noise rate, and what losses differ from one of them.
 
 Shapes: M metrics, K noise kinds, R rates, L losses.
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
-from rnsl_tutorial.tutorial.plots.style import (
+from rnsl_tutorial.experiments.differences import Comparison
+from rnsl_tutorial.experiments.style import (
     INK,
+    PALE,
     QUIET,
     Axis,
     Floats,
@@ -24,36 +27,35 @@ from rnsl_tutorial.tutorial.plots.style import (
 )
 
 
-class Comparison(NamedTuple):
-    """Measured losses, and their differences from a reference, paired over seeds.
+def accuracy_over_rate(
+    rates: ArrayLike,
+    mean: ArrayLike,
+    spread: ArrayLike,
+    loss_names: Sequence[str],
+    *,
+    title: str = "",
+    chance: float | None = None,
+) -> Figure:
+    """Draw k-NN accuracy over the noise rate, one line for each loss.
 
-    All numbers are shares in [0, 1], or differences of them; NaN where nothing was measured.
+    Args:
+        rates: [R], shares of wrong labels in [0, 1).
+        mean: [L, R], accuracies in [0, 1].
+        spread: [L, R], length of the error bars up and down; NaN draws none.
+        loss_names: L names; those in LOSS_STYLES are written as the paper writes them.
+        title: above the axes.
+        chance: accuracy of guessing, drawn as a thin line.
 
-    Attributes:
-        metrics: M names.
-        noises: K names.
-        rates: [R], shares of wrong labels, ascending.
-        losses: L names.
-        reference: the loss that the others are compared with, one of losses.
-        mean: float64 [M, K, R, L], over seeds.
-        spread: float64 [M, K, R, L], standard deviation over seeds.
-        difference: float64 [M, K, R, L], mean of loss minus reference.
-        low: float64 [M, K, R, L], lower end of its 95% confidence interval.
-        high: float64 [M, K, R, L], upper end.
-        seeds: the fewest in any cell.
+    Raises:
+        ValueError: shapes that disagree.
     """
-
-    metrics: tuple[str, ...]
-    noises: tuple[str, ...]
-    rates: tuple[float, ...]
-    losses: tuple[str, ...]
-    reference: str
-    mean: Floats
-    spread: Floats
-    difference: Floats
-    low: Floats
-    high: Floats
-    seeds: int
+    with new_figure(figsize=(6.4, 4.0)) as figure:
+        axes = figure.subplots()
+        _draw_accuracy(axes, *_checked_curves(rates, mean, spread, loss_names), loss_names)
+        axes.set_title(title)
+        if chance is not None:
+            _draw_chance(axes, chance)
+    return figure
 
 
 def comparison_axes(table: Comparison, metric: int, noise: int) -> tuple[Axis, Axis, Axis, Axis]:
@@ -144,3 +146,61 @@ def _draw_difference(
     middle, low, high = (100 * t[place] for t in (table.difference, table.low, table.high))
     axes.plot([low, high], [place[-1]] * 2, color=style.color, linewidth=2.4 if strong else 1.2)
     axes.plot([middle], [place[-1]], style.marker, color=style.color, markersize=6)
+
+
+# ------------------------------------------------------------------ accuracy over the noise rate
+
+
+def _draw_accuracy(
+    axes: Axes, rates_R: Floats, mean_LR: Floats, spread_LR: Floats, loss_names: Sequence[str]
+) -> None:
+    styles = loss_styles(loss_names)
+    for style, mean_R, spread_R in zip(styles, mean_LR, spread_LR, strict=True):
+        _draw_line(axes, style, 100 * rates_R, 100 * mean_R, 100 * spread_R)
+    axes.set_ylim(*whole_tens(mean_LR, spread_LR))
+    axes.set_xticks(100 * rates_R)
+    axes.set_xlabel("wrong labels in training (%)")
+    axes.set_ylabel("k-NN accuracy (% of test images)")
+    axes.grid(axis="y", color=PALE, linewidth=0.6)
+    _name_lines(axes, styles, [100 * mean_R[~np.isnan(mean_R)][-1] for mean_R in mean_LR])
+
+
+def _draw_line(axes: Axes, style: LossStyle, x_R: Floats, y_R: Floats, bar_R: Floats) -> None:
+    axes.errorbar(
+        x_R, y_R, bar_R, color=style.color, linestyle=(0, style.dash) if style.dash else "-",
+        marker=style.marker, markersize=6, linewidth=1.8, capsize=3, elinewidth=1, zorder=3,
+    )  # fmt: skip
+
+
+def _name_lines(axes: Axes, styles: Sequence[LossStyle], last_L: Sequence[float]) -> None:
+    """Write each loss's name at the right end of its line, moved up where names would touch."""
+    low, high = axes.get_ylim()
+    height = low
+    for i in np.argsort(last_L, kind="stable"):
+        height = max(last_L[i], height)
+        axes.annotate(
+            styles[i].label, (1.0, height), xycoords=("axes fraction", "data"),
+            xytext=(6, 0), textcoords="offset points", va="center",
+            fontweight="bold", annotation_clip=False,
+        )  # fmt: skip
+        height += 0.06 * (high - low)
+
+
+def _draw_chance(axes: Axes, chance: float) -> None:
+    axes.axhline(100 * chance, color=QUIET, linewidth=0.8)
+    axes.annotate("guessing", (0.99, 100 * chance), xycoords=("axes fraction", "data"),
+                  xytext=(0, 3), textcoords="offset points", ha="right", color=QUIET)  # fmt: skip
+    axes.set_ylim(bottom=0)
+
+
+def _checked_curves(
+    rates: ArrayLike, mean: ArrayLike, spread: ArrayLike, loss_names: Sequence[str]
+) -> tuple[Floats, Floats, Floats]:
+    rates_R, mean_LR, spread_LR = (np.asarray(a, dtype=float) for a in (rates, mean, spread))
+    shape = (len(loss_names), rates_R.size)
+    if rates_R.ndim != 1 or mean_LR.shape != shape or spread_LR.shape != shape or 0 in shape:
+        raise ValueError(
+            f"mean has shape {mean_LR.shape} and spread {spread_LR.shape}; {len(loss_names)} "
+            f"losses and rates of shape {rates_R.shape} need [losses, rates], {shape}."
+        )
+    return rates_R, mean_LR, spread_LR
