@@ -213,14 +213,6 @@ def experiment(
     ] = [0.5],  # noqa: B006
     part: Annotated[str, typer.Option(help="test, or val while choosing a recipe.")] = "test",
     jobs: Annotated[int, typer.Option(help="Runs at a time, one on a core.")] = 2,
-    batched: Annotated[
-        bool,
-        typer.Option(
-            "--batched",
-            help="In place of --jobs: train the runs as one model, on the GPU if there is one. "
-            "Without a GPU this takes about as long as --jobs 1.",
-        ),
-    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace results that OUT holds already.")
     ] = False,
@@ -233,8 +225,6 @@ def experiment(
 
     from rnsl_tutorial.datasets import features
     from rnsl_tutorial.experiments import heads as experiments
-    from rnsl_tutorial.experiments.batched import run_grid as run_batched
-    from rnsl_tutorial.training import devices
 
     path = out / "results.json"
     if path.exists() and not overwrite:
@@ -243,21 +233,16 @@ def experiment(
     given = {"epochs": epochs, "temperature": temperature}
     settings = {name: value for name, value in given.items() if value is not None}
     configs = experiments.grid(noise, rate, loss, seeds, q, k, dataset=dataset, **settings)
-    device = devices.find_device().type if batched else "cpu"
-    name = "cpu" if device == "cpu" else devices.report(device).name
     done: list[experiments.Result] = []
     with tqdm(total=len(configs), unit="run") as bar:
 
         def keep(result: experiments.Result) -> None:
             done.append(result)
-            experiments.save(path, done, data.made_with, device=name)
+            experiments.save(path, done, data.made_with)
             bar.update()
 
-        if batched:
-            results = run_batched(data, configs, part, device=device, on_result=keep)
-        else:
-            results = experiments.run_grid(data, configs, part, jobs=jobs, on_result=keep)
-    experiments.save(path, results, data.made_with, device=name)
+        results = experiments.run_grid(data, configs, part, jobs=jobs, on_result=keep)
+    experiments.save(path, results, data.made_with)
     _show([path], out)
 
 
