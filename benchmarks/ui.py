@@ -42,8 +42,7 @@ from notebooks import build
 from rnsl_tutorial import noise
 from rnsl_tutorial.experiments.config import BASELINES, LOSSES
 from rnsl_tutorial.tutorial import explorers, plots
-from rnsl_tutorial.tutorial.tables import embedding_maps as maps
-from rnsl_tutorial.tutorial.tables import umap_maps as projections
+from rnsl_tutorial.tutorial.tables import EmbeddingMaps, UmapMaps
 from tests.browser.harness import JupyterLab, chromium, chromium_path, lab_server
 
 GOALS_MS = (17, 100)
@@ -129,7 +128,7 @@ def explorers_to_measure() -> dict[str, Callable[[], explorers.Explorer]]:
     log_p = _log_p(rng, flipped, epochs)
     kept = np.repeat(log_p[::5], 5, axis=0)[:epochs] > np.log(0.5)
     makers: list[partial[explorers.Explorer]] = [
-        partial(explorers.EmbeddingExplorer, maps.load_shipped()),
+        partial(explorers.EmbeddingExplorer, EmbeddingMaps.shipped()),
         partial(explorers.SphereExplorer),
         partial(explorers.SphereTrainingExplorer, **_on_the_sphere(epochs)),
         partial(explorers.TransitionExplorer, rng.integers(30, size=6993)),
@@ -148,8 +147,8 @@ def explorers_to_measure() -> dict[str, Callable[[], explorers.Explorer]]:
         partial(explorers.PruningExplorer, log_p, flipped, kept),
         partial(explorers.AuditExplorer, **_audit(rng, flipped)),
         partial(explorers.SufferingExplorer, **_suffering(rng)),
-        partial(explorers.EpochMapsExplorer, projections.load_shipped()),
-        partial(explorers.UmapSettingsExplorer, projections.load_shipped()),
+        partial(explorers.EpochMapsExplorer, UmapMaps.shipped()),
+        partial(explorers.UmapSettingsExplorer, UmapMaps.shipped()),
     ]
     return {maker.func.__name__: maker for maker in makers}  # type: ignore[attr-defined]
 

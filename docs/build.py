@@ -24,7 +24,7 @@ from sphinx.util.docutils import docutils_namespace
 from docs import executed, links
 from notebooks import build
 from rnsl_tutorial.tutorial.explorers import EmbeddingExplorer, page
-from rnsl_tutorial.tutorial.tables import embedding_maps as maps
+from rnsl_tutorial.tutorial.tables import EmbeddingMaps
 
 ROOT = executed.ROOT
 DOCS = Path(__file__).parent
@@ -111,7 +111,7 @@ def _lay_out_start(notebooks: dict[str, NotebookNode], folder: Path) -> None:
     text = start.read_text(encoding="utf-8").replace("<!-- notebooks -->", listed(notebooks))
     start.unlink()
     (folder / "index.md").write_text(text, encoding="utf-8")
-    explorer = EmbeddingExplorer(maps.load_shipped(), rate=0.5)
+    explorer = EmbeddingExplorer(EmbeddingMaps.shipped(), rate=0.5)
     _add_explorers({"start": page.model(explorer.get_state())}, folder / "index")
 
 

@@ -22,7 +22,7 @@ from playwright.sync_api import Locator, Page
 
 from rnsl_tutorial._files import written_whole
 from rnsl_tutorial.tutorial.explorers import EmbeddingExplorer, standalone_html
-from rnsl_tutorial.tutorial.tables import embedding_maps as maps
+from rnsl_tutorial.tutorial.tables import EmbeddingMaps
 from tests.browser.harness import chromium
 
 OUT = Path(__file__).with_name("rnsl_tutorial.webp")
@@ -215,7 +215,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Record the moving picture of the README.")
     parser.add_argument("out", nargs="?", type=Path, default=OUT)
     out: Path = parser.parse_args().out
-    frames = record(EmbeddingExplorer(maps.load_shipped(), loss="nsl"))
+    frames = record(EmbeddingExplorer(EmbeddingMaps.shipped(), loss="nsl"))
     save(out, frames)
     seconds = sum(frame.duration for frame in frames) / 1000
     print(f"{out}: {out.stat().st_size / 1e6:.2f} MB, {len(frames)} frames, {seconds:.1f} s")

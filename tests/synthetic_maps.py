@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rnsl_tutorial.tutorial.tables.embedding_maps import EmbeddingMaps
+from rnsl_tutorial.tutorial.tables import EmbeddingMaps
 
 CLASSES = ("Beach", "Forest", "Port", "<b>Pond</b>")  # the last would show if text became markup
 IMAGES = 80  # the first is the one to follow: alone in the left half, at another place on each map

@@ -28,10 +28,10 @@ from rnsl_tutorial.evaluation.umap import umap_map
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.training.loop import Config, embed
 from rnsl_tutorial.tutorial import exercises, explorers, plots
-from rnsl_tutorial.tutorial.tables import embedding_maps as maps
+from rnsl_tutorial.tutorial.tables import EmbeddingMaps
 
 aid = features.load_shipped("aid")
-explorer = explorers.EmbeddingExplorer(maps.load_shipped(), rate=0.5)
+explorer = explorers.EmbeddingExplorer(EmbeddingMaps.shipped(), rate=0.5)
 explorer
 
 # %% [markdown]
@@ -131,7 +131,7 @@ for name in ("nsl", "rnsl", "trnsl"):
 
 # %%
 inputs, shown, found = experiments.standardized(aid), [], []
-start = maps.load_shipped().coordinates[0, 0, 0].astype(np.float32)
+start = EmbeddingMaps.shipped().coordinates[0, 0, 0].astype(np.float32)
 for name in tqdm(fitted, desc="maps", unit="map"):
     embeddings = embed(fitted[name].network, inputs).numpy()
     shown.append(umap_map(embeddings[test], min_dist=0.5, like=start))

@@ -46,13 +46,13 @@ TRIED = (1, 2, 3, 5, 8, 12, 20, 30, 40)  # epochs to choose from
 
 
 # %%
-def watched(config):
+def followed(config):
     with tqdm(total=config.epochs, desc=config.loss, unit="epoch") as bar:
         return experiments.follow(aid, config, 2000, lambda _: bar.update())
 
 
 config = Config(noise="symmetric", rate=RATE, loss="trnsl", seed=SEED)
-fitted, history = watched(config)
+fitted, history = followed(config)
 wrong = fitted.given.flipped
 explorer = explorers.TruncationExplorer(history.log_p[20], wrong, k=0.5)
 explorer
@@ -196,7 +196,7 @@ over_epochs
 # do from epoch 10 on?
 
 # %%
-nsl_fitted, nsl_history = watched(replace(config, loss="nsl"))
+nsl_fitted, nsl_history = followed(replace(config, loss="nsl"))
 over_epochs_nsl = explorers.PruningExplorer(nsl_history.log_p, wrong, epoch=3, k=0.5)
 over_epochs_nsl
 
@@ -292,7 +292,7 @@ for (kind, rate, k), m in cells.items():
 # missed? Classes of AID are Beach, Bridge, Church, Center, Desert, BareLand, Playground, Stadium, ...
 
 # %%
-alike_fitted, alike = watched(replace(config, noise="label_dependent"))
+alike_fitted, alike = followed(replace(config, noise="label_dependent"))
 alike_wrong = alike_fitted.given.flipped
 alike_explorer = explorers.PruningExplorer(alike.log_p, alike_wrong, alike.kept, epoch=20)
 alike_explorer.figure()

@@ -31,9 +31,9 @@ from rnsl_tutorial.evaluation import umap as projection
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.training.loop import Config, embed
 from rnsl_tutorial.tutorial import exercises, explorers, plots
-from rnsl_tutorial.tutorial.tables import umap_maps as projections
+from rnsl_tutorial.tutorial.tables import UmapMaps
 
-table = projections.load_shipped()
+table = UmapMaps.shipped()
 over_epochs = explorers.EpochMapsExplorer(table, epoch=0)
 over_epochs
 
@@ -407,7 +407,7 @@ exercises.check_may_be_read(may_be_read)
 # - An eye finds wrong labels by their odd colour. $p$ finds more of them, and needs no eye.
 #
 # ## Where to look next
-# - The code: `projection.umap_map??`, `projection.faithfulness??`; the table: `rnsl projections --help`.
+# - The code: `projection.umap_map??`, `projection.faithfulness??`; the table: `tools/umap_maps.py`.
 # - McInnes, Healy and Melville, "UMAP: Uniform Manifold Approximation and Projection for Dimension
 #   Reduction", 2018, [arXiv 1802.03426](https://arxiv.org/abs/1802.03426).
 # - Wattenberg, Viégas and Johnson, "How to Use t-SNE Effectively", Distill 2016,

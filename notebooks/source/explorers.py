@@ -17,11 +17,9 @@ import numpy as np
 import torch
 
 from rnsl_tutorial.tutorial import explorers
-from rnsl_tutorial.tutorial.tables import embedding_maps as maps
-from rnsl_tutorial.tutorial.tables import followed_runs as watched
-from rnsl_tutorial.tutorial.tables import umap_maps as projections
+from rnsl_tutorial.tutorial.tables import EmbeddingMaps, FollowedRuns, UmapMaps
 
-runs = watched.load_shipped()
+runs = FollowedRuns.shipped()
 
 # %% [markdown]
 # ## 00 · What do wrong labels do to an embedding?
@@ -29,7 +27,7 @@ runs = watched.load_shipped()
 # **loss**. Explained in notebook 00.
 
 # %%
-explorers.EmbeddingExplorer(maps.load_shipped(), rate=0.5)
+explorers.EmbeddingExplorer(EmbeddingMaps.shipped(), rate=0.5)
 
 # %% [markdown]
 # ## 01 · What does the normalized softmax loss pull and push?
@@ -183,7 +181,7 @@ explorers.SufferingExplorer(
 # rectangle to follow a cluster from one loss to the next. Explained in notebook 09.
 
 # %%
-table = projections.load_shipped()
+table = UmapMaps.shipped()
 explorers.EpochMapsExplorer(table, epoch=0)
 
 # %% [markdown]
@@ -202,5 +200,5 @@ explorers.UmapSettingsExplorer(table, n_neighbors=15, min_dist=0.1)
 # %%
 explorers.AuditExplorer(
     runs.doubt, runs.audited, table.class_names,
-    wrong=runs.wrong, estimate=runs.estimated, class_noise=runs.class_noise,
+    wrong=runs.wrong, estimate=runs.estimate, class_noise=runs.class_noise,
 )  # fmt: skip

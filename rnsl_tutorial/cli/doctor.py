@@ -39,7 +39,7 @@ class Check(NamedTuple):
 def report() -> list[Check]:
     """Look at the packages, the devices, memory and disk, the data sets and the weights."""
     features = _shipped("AID features", "data", "aid", "features.npz")
-    maps = _shipped("AID maps", "data", "aid", "maps.npz")
+    maps = _shipped("AID maps", "data", "aid", "embedding_maps.npz")
     return [*_packages(), _memory(), _disk(), *_torch(), features, maps, _aid_images()]
 
 

@@ -663,63 +663,6 @@ def _save_figure(figure: "Figure", path: Path) -> None:
     typer.echo(f"Written: {path}")
 
 
-@app.command("maps")
-def build_maps(
-    results: Annotated[Path, typer.Argument(help="results.json of a full grid.")],
-    out: Annotated[Path, typer.Option(help="File to write.")] = Path("data", "aid", "maps.npz"),
-    rate: Annotated[float, typer.Option(help="Of the picture beside it.")] = 0.5,
-) -> None:
-    """Draw the UMAP maps that the explorer of notebook 00 shows."""
-    from tqdm.auto import tqdm
-
-    from rnsl_tutorial.datasets import features
-    from rnsl_tutorial.experiments import heads as experiments
-    from rnsl_tutorial.experiments import report
-    from rnsl_tutorial.tutorial.tables import embedding_maps as maps
-
-    runs, provenance = experiments.load(results)
-    data = features.load_shipped(runs[0].config.dataset)
-    if provenance["features"] != dict(data.made_with):
-        raise ValueError(f"{results} was made with other features than those that are shipped.")
-    if rate not in {run.config.rate for run in runs}:
-        raise ValueError(f"{results} has no run at rate {rate}; choose another --rate.")
-    with tqdm(total=len(experiments.summarize(runs)), unit="map") as bar:
-        built = experiments.build_maps(data, runs, on_map=lambda _: bar.update())
-    maps.save(out, built)
-    typer.echo(f"Written: {out} ({out.stat().st_size / 1e6:.1f} MB)")
-    _save_figure(report.maps_figure(built, built.noises[0], rate), out.with_suffix(".png"))
-
-
-@app.command("projections")
-def build_projections(
-    out: Annotated[Path, typer.Option(help="File to write.")] = Path(
-        "data", "aid", "projections.npz"
-    ),
-    noise: Annotated[str, typer.Option(help=f"{', '.join(NOISES)}.")] = "symmetric",
-    rate: Annotated[float, typer.Option(help="Share of wrong labels.")] = 0.5,
-    seed: Annotated[int, typer.Option(help="Of noise, weights, batches and images.")] = 0,
-) -> None:
-    """Draw the maps that the explorers of notebook 09 show: three losses, epochs, settings."""
-    from tqdm.auto import tqdm
-
-    from rnsl_tutorial.datasets import features
-    from rnsl_tutorial.experiments import config
-    from rnsl_tutorial.tutorial import projection_runs
-    from rnsl_tutorial.tutorial.tables import umap_maps as projections
-
-    plan = projection_runs.Plan()
-    chosen = config.Config(noise=noise, rate=rate, seed=seed)
-    with tqdm(total=plan.count(), unit="map") as bar:
-
-        def show(what: str) -> None:
-            bar.set_postfix_str(what, refresh=False)
-            bar.update()
-
-        built = projection_runs.build(features.load_shipped("aid"), chosen, plan, show)
-    projections.save(out, built)
-    typer.echo(f"Written: {out} ({out.stat().st_size / 1e6:.1f} MB)")
-
-
 data_app = typer.Typer(no_args_is_help=True, help="Image archives from their public repositories.")
 app.add_typer(data_app, name="data")
 

@@ -27,12 +27,10 @@ from rnsl_tutorial import __version__, losses, noise
 from rnsl_tutorial._files import made_earlier, shipped, written_whole
 from rnsl_tutorial.datasets.features import FeatureSet
 from rnsl_tutorial.evaluation import embedding as evaluate
-from rnsl_tutorial.evaluation.umap import umap_map
 from rnsl_tutorial.experiments.config import NOISES, Config
 from rnsl_tutorial.training import baselines
 from rnsl_tutorial.training.loop import EpochReport, build_loss, embed, train
 from rnsl_tutorial.training.networks import projection_head
-from rnsl_tutorial.tutorial.tables import embedding_maps as maps
 
 REFERENCE_SEED = 42
 """Seed 0 of a run draws the labels that the reference code draws with its seed 42."""
@@ -576,86 +574,6 @@ def shipped_over_q() -> OverQ:
         load(shipped("data", "results", name, "results.json")) for name in ("aid", "aid_q")
     )
     return over_q([*(r for r in plain.results if r.config.loss == "nsl"), *robust.results])
-
-
-# ------------------------------------------------------------------ maps of the embeddings
-
-
-def build_maps(
-    features: FeatureSet,
-    results: Sequence[Result],
-    on_map: Callable[[Config], object] | None = None,
-) -> maps.EmbeddingMaps:
-    """Repeat the runs with seed 0 of a full grid, and draw a map of the test images from each.
-
-    Every map starts from that of the first run (the first noise and loss at the lowest rate) and is
-    laid onto it, so that a point stays where it was unless the embedding moved it.
-
-    Args:
-        features: of the data set.
-        results: every combination of some noises, rates and losses, each with the same seeds.
-        on_map: called after each map with its config.
-
-    Raises:
-        ValueError: a combination is missing.
-    """
-    cells = {(s.noise, s.rate, s.loss): s for s in summarize(results)}
-    configs = {_cell(r)[:3]: r.config for r in results if r.config.seed == 0}
-    axes = [list(dict.fromkeys(values)) for values in zip(*cells, strict=True)]
-    shape = tuple(len(axis) for axis in axes)
-    missing = [cell for cell in product(*axes) if cell not in cells or cell not in configs]
-    if missing or not cells:
-        raise ValueError(f"The grid has no run with seed 0 for {missing[:3] or 'anything'}.")
-    drawn = list(_draw(features, [configs[cell] for cell in product(*axes)], on_map))
-    return maps.EmbeddingMaps(
-        noises=tuple(axes[0]),
-        rates=tuple(axes[1]),
-        losses=tuple(axes[2]),
-        coordinates=_quantized(np.stack([d.coordinates for d in drawn])).reshape(*shape, -1, 2),
-        predicted=np.stack([d.predicted for d in drawn]).astype(np.uint8).reshape(*shape, -1),
-        labels=features.labels[features.split.test].astype(np.uint8),
-        class_names=features.class_names,
-        files=tuple(features.files[i] for i in features.split.test),
-        accuracy=_table(cells, axes, "mean"),
-        spread=_table(cells, axes, "spread"),
-        seeds=min(s.seeds for s in cells.values()),
-    )
-
-
-class _Drawn(NamedTuple):
-    coordinates: NDArray[np.float32]  # [M, 2]
-    predicted: NDArray[np.int64]  # [M]
-
-
-def _draw(
-    features: FeatureSet, configs: Sequence[Config], on_map: Callable[[Config], object] | None
-) -> Iterator[_Drawn]:
-    first = None
-    train, test = features.split.train, features.split.test
-    for config in configs:
-        embeddings = embed(fit(features, config).network, standardized(features)).numpy()
-        coordinates = umap_map(embeddings[test], min_dist=0.5, like=first)
-        first = coordinates if first is None else first
-        predicted = evaluate.knn_predict(
-            embeddings[train], features.labels[train], embeddings[test]
-        )
-        yield _Drawn(coordinates, predicted.numpy())
-        if on_map:
-            on_map(config)
-
-
-def _quantized(coordinates: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """Put all maps [..., 2] into one square of 0..65535, without stretching them."""
-    low, high = coordinates.min(axis=(0, 1)), coordinates.max(axis=(0, 1))
-    codes: NDArray[np.uint16] = ((coordinates - low) / (high - low).max() * 65535).astype(np.uint16)
-    return codes
-
-
-def _table(
-    cells: dict[tuple[Any, ...], Summary], axes: Sequence[Sequence[Any]], field: str
-) -> NDArray[np.float32]:
-    values = [getattr(cells[cell], field)["knn_clean"] for cell in product(*axes)]
-    return np.array(values, dtype=np.float32).reshape([len(axis) for axis in axes])
 
 
 # ------------------------------------------------------------------ results on disk

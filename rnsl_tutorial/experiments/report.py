@@ -14,8 +14,6 @@ from rnsl_tutorial.experiments.differences import Difference, compare, paired
 from rnsl_tutorial.experiments.figures import accuracy_over_rate, comparison
 from rnsl_tutorial.experiments.heads import Result, Summary, summarize
 from rnsl_tutorial.experiments.style import NOISE_NAMES, loss_styles
-from rnsl_tutorial.tutorial.plots.embedding import embedding_panels
-from rnsl_tutorial.tutorial.tables.embedding_maps import EmbeddingMaps
 
 COLUMNS = {
     "knn_clean": "k-NN, clean index",
@@ -207,26 +205,6 @@ def _key(summary: Summary, others: Sequence[Summary]) -> str:
     """The loss's name, by which a figure knows its style; its label where q or k tell it apart."""
     label = _label(summary, others)
     return label if "=" in label else summary.loss
-
-
-def maps_figure(maps: EmbeddingMaps, noise: str, rate: float) -> Figure:
-    """Draw the maps of all losses side by side, at one rate of one noise.
-
-    Raises:
-        ValueError: the maps do not hold that noise or rate.
-    """
-    if noise not in maps.noises or rate not in maps.rates:
-        raise ValueError(f"There is no map of {noise} at {rate}: {maps.noises}, {maps.rates}.")
-    place = maps.noises.index(noise), maps.rates.index(rate)
-    percents = [f"k-NN accuracy {accuracy:.1%}" for accuracy in maps.accuracy[place]]
-    return embedding_panels(
-        maps.coordinates[place],
-        maps.labels,
-        maps.predicted[place],
-        maps.class_names,
-        titles=[f"{style.label}, {rate:.0%} wrong labels" for style in loss_styles(maps.losses)],
-        captions=percents,
-    )
 
 
 def accuracy_figures(results: Iterable[Result]) -> dict[str, Figure]:

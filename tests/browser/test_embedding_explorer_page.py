@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 from synthetic_maps import IMAGES, small_maps
 
 from rnsl_tutorial.tutorial.explorers import EmbeddingExplorer
-from rnsl_tutorial.tutorial.tables import embedding_maps as maps
+from rnsl_tutorial.tutorial.tables import EmbeddingMaps
 
 MAPS = small_maps()
 MARGIN = 16  # px around the coordinates' box on the canvas, as in embedding_map.js
@@ -286,7 +286,7 @@ def test_a_dense_screen_gets_more_pixels(open_page: Open) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "columns"), [(480, 1), (720, 2), (1920, 2)])
 def test_it_fits_the_width(open_page: Open, width: int, columns: int, scheme: str) -> None:
-    explorer = EmbeddingExplorer(maps.load_shipped(), rate=0.5)
+    explorer = EmbeddingExplorer(EmbeddingMaps.shipped(), rate=0.5)
     page = open_page(explorer, width=width, height=760, color_scheme=scheme)
     shown = Shown(page)
     chart, canvas = (shown.root.locator(css).bounding_box() for css in (".rnsl-chart", "canvas"))

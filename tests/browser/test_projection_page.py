@@ -1,15 +1,14 @@
-"""The explorers of projections in a plain page: linked maps, selection by mouse and by keyboard."""
+"""The explorers of maps in a plain page: linked maps, selection by mouse and by keyboard."""
 
 import numpy as np
 import pytest
 from harness import SCREENSHOTS, Open
 from playwright.sync_api import Locator, Page, expect
-from synthetic_projections import IMAGES, small_projections
+from synthetic_umap_maps import FULL_SCALE, IMAGES, small_umap_maps
 
 from rnsl_tutorial.tutorial.explorers import EpochMapsExplorer, UmapSettingsExplorer
-from rnsl_tutorial.tutorial.tables.umap_maps import FULL_SCALE
 
-TABLE = small_projections()
+TABLE = small_umap_maps()
 MARGIN = 10  # px around the coordinates' box on the canvas, as in linked_map.js
 SHADES = np.linspace(0, 255, IMAGES).astype(np.uint8)
 SCENES = np.broadcast_to(SHADES[:, None, None, None], (IMAGES, 3, 16, 16))

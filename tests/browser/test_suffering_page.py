@@ -5,7 +5,7 @@ import pytest
 from harness import SCREENSHOTS, Open, curve
 from numpy.typing import NDArray
 from playwright.sync_api import Locator, expect
-from synthetic_suffering import NAMES, PREDICTIONS, T, small_drops, small_explorer
+from synthetic_class_margins import NAMES, PREDICTIONS, T, small_drops, small_explorer
 
 from rnsl_tutorial import noise
 

@@ -79,7 +79,7 @@ def test_a_full_disk_and_a_cache_that_does_not_exist_yet(
 def test_shipped_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "shipped", lambda *parts: tmp_path.joinpath(*parts))
     assert by_name()["AID features"] == doctor.Check("AID features", "ok", "features.npz")
-    assert by_name()["AID maps"] == doctor.Check("AID maps", "ok", "maps.npz")
+    assert by_name()["AID maps"] == doctor.Check("AID maps", "ok", "embedding_maps.npz")
 
     def absent(*parts: str) -> Path:
         raise FileNotFoundError("install again")

@@ -22,6 +22,7 @@ from synthetic_maps import small_maps
 
 from rnsl_tutorial import _files as paths
 from rnsl_tutorial import _spreadsheet as spreadsheet
+from rnsl_tutorial._tables import load_table, save_table
 from rnsl_tutorial.audit import outputs as audit
 from rnsl_tutorial.audit import scores as doubt
 from rnsl_tutorial.datasets import archives as datasets
@@ -30,7 +31,7 @@ from rnsl_tutorial.datasets.archives import Split
 from rnsl_tutorial.experiments import config
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.training import checkpoints
-from rnsl_tutorial.tutorial.tables import embedding_maps as maps
+from rnsl_tutorial.tutorial.tables import EmbeddingMaps
 
 SEEDS = st.integers(0, 2**32 - 1)
 same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -187,7 +188,11 @@ def save_features(path: Path) -> None:
 
 
 def save_maps(path: Path) -> None:
-    maps.save(path, small_maps())
+    save_table(path, small_maps())
+
+
+def load_maps(path: Path) -> EmbeddingMaps:
+    return load_table(path, EmbeddingMaps, "maps", "Make it again.")
 
 
 def save_results(path: Path) -> None:
@@ -197,7 +202,7 @@ def save_results(path: Path) -> None:
 
 SAVED: dict[str, tuple[Callable[[Path], None], Callable[[Path], object], str]] = {
     "features": (save_features, features.load, "is damaged or no feature set"),
-    "maps": (save_maps, maps.load, "is damaged or holds no maps"),
+    "maps": (save_maps, load_maps, "is damaged or holds no maps"),
     "results": (save_results, experiments.load, "holds no results"),
 }
 

@@ -18,7 +18,6 @@ from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments.config import BASELINES, LOSSES
 from rnsl_tutorial.experiments.heads import Result
 from rnsl_tutorial.training.loop import Config, embed
-from rnsl_tutorial.tutorial.tables import embedding_maps as maps
 
 C, D, N = 4, 12, 400
 QUICK = {
@@ -328,57 +327,6 @@ def test_a_file_without_results_is_named(tmp_path: Path, content: str) -> None:
     path.write_text(content)
     with pytest.raises(ValueError, match=r"other\.json holds no results"):
         experiments.load(path)
-
-
-# ------------------------------------------------------------------ maps
-
-
-def test_maps_hold_every_cell_of_the_grid(
-    clouds: features.FeatureSet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    drawn = []
-
-    def fake_map(
-        embeddings: np.ndarray, min_dist: float, like: np.ndarray | None = None
-    ) -> np.ndarray:
-        drawn.append(like)
-        return embeddings[:, :2]
-
-    monkeypatch.setattr(experiments, "umap_map", fake_map)
-    configs = experiments.grid(["symmetric", "pair_flip"], [0.0, 0.3], ["nsl", "rnsl"], 2, **QUICK)
-    results = [Result(c, {"knn_clean": 0.5 + 0.1 * c.seed}, 1.0) for c in configs]
-    built = experiments.build_maps(clouds, results)
-    count = len(clouds.split.test)
-    assert built.coordinates.shape == (2, 2, 2, count, 2)
-    assert built.coordinates.dtype == np.uint16
-    assert built.coordinates.max() == 65535
-    assert built.coordinates.reshape(-1, 2).min(axis=0).tolist() == [0, 0]
-    assert built.predicted.shape == (2, 2, 2, count)
-    np.testing.assert_allclose(built.accuracy, 0.55)
-    np.testing.assert_allclose(built.spread, np.std([0.5, 0.6], ddof=1), rtol=1e-6)
-    assert built.seeds == 2
-    assert drawn[0] is None
-    assert all(like is drawn[1] for like in drawn[1:])
-    fitted = experiments.fit(clouds, Config(noise="pair_flip", rate=0.3, loss="rnsl", **QUICK))
-    found = (built.predicted[1, 1, 1] == built.labels).mean()
-    assert found == pytest.approx(experiments.measure(fitted, clouds)["knn_clean"])
-    maps.save(tmp_path / "maps.npz", built)
-    again = maps.load(tmp_path / "maps.npz")
-    for name in maps.EmbeddingMaps._fields:
-        np.testing.assert_array_equal(getattr(again, name), getattr(built, name))
-    assert again.rates == (0.0, 0.3)
-    with pytest.raises(ValueError, match="no run with seed 0 for"):
-        experiments.build_maps(clouds, results[2:])
-
-
-def test_the_shipped_maps_belong_to_the_shipped_features() -> None:
-    aid, shipped = features.load_shipped("aid"), maps.load_shipped()
-    assert shipped.files == tuple(aid.files[i] for i in aid.split.test)
-    assert shipped.class_names == aid.class_names
-    np.testing.assert_array_equal(shipped.labels, aid.labels[aid.split.test])
-    seen = (shipped.predicted == shipped.labels).mean(axis=-1)
-    assert np.abs(seen - shipped.accuracy).max() < 0.05, "the map shows one of the seeds"
-    assert shipped.rates[0] == 0
 
 
 def test_several_data_sets_are_not_averaged() -> None:

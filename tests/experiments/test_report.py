@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pytest
 from matplotlib.container import ErrorbarContainer
 from rich.console import Console
@@ -11,7 +10,6 @@ from rich.table import Table
 from rnsl_tutorial.experiments import report
 from rnsl_tutorial.experiments.heads import Result, summarize
 from rnsl_tutorial.training.loop import Config
-from rnsl_tutorial.tutorial.tables.embedding_maps import EmbeddingMaps
 
 
 def make_results() -> list[Result]:
@@ -134,34 +132,6 @@ def test_the_caption_names_n_spread_and_versions() -> None:
     assert "one seed; cpu" in report.caption(make_results()[:1], provenance)
     for word in ("cpu", "2 cores", "torch 2.13", "40 epochs"):
         assert word in said
-
-
-def test_maps_side_by_side_with_their_accuracy() -> None:
-    rng = np.random.default_rng(0)
-    maps = EmbeddingMaps(
-        noises=("symmetric",),
-        rates=(0.0, 0.5),
-        losses=("nsl", "trnsl"),
-        coordinates=rng.integers(0, 65535, (1, 2, 2, 30, 2)).astype(np.uint16),
-        predicted=np.zeros((1, 2, 2, 30), np.uint8),
-        labels=(np.arange(30) % 3).astype(np.uint8),
-        class_names=("a", "b", "c"),
-        files=tuple(f"a/{i}.png" for i in range(30)),
-        accuracy=np.array([[[0.9, 0.91], [0.6, 0.84]]], np.float32),
-        spread=np.zeros((1, 2, 2), np.float32),
-        seeds=1,
-    )
-    figure = report.maps_figure(maps, "symmetric", 0.5)
-    assert [axes.get_title(loc="left") for axes in figure.axes] == [
-        "NSL, 50% wrong labels",
-        "t-RNSL, 50% wrong labels",
-    ]
-    assert ["60.0%" in figure.axes[0].get_xlabel(), "84.0%" in figure.axes[1].get_xlabel()] == [
-        True,
-        True,
-    ]
-    with pytest.raises(ValueError, match=r"no map of symmetric at 0\.4"):
-        report.maps_figure(maps, "symmetric", 0.4)
 
 
 def test_differences_from_one_loss_paired_and_raised_for_their_number() -> None:

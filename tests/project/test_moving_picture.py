@@ -9,7 +9,7 @@ from PIL import Image, ImageChops
 from docs import moving_picture
 from docs.moving_picture import Hand
 from rnsl_tutorial.tutorial.explorers import EmbeddingExplorer
-from rnsl_tutorial.tutorial.tables import embedding_maps as maps
+from rnsl_tutorial.tutorial.tables import EmbeddingMaps
 from tests.browser.harness import chromium_path
 
 
@@ -59,7 +59,7 @@ def short(hand: Hand) -> None:
 def test_a_hand_moves_the_real_explorer_and_time_stands_still_between_frames(
     tmp_path: Path,
 ) -> None:
-    explorer = EmbeddingExplorer(maps.load_shipped(), loss="nsl")
+    explorer = EmbeddingExplorer(EmbeddingMaps.shipped(), loss="nsl")
     headlines: list[str] = []
 
     def tell(hand: Hand) -> None:

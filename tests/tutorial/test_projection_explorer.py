@@ -1,4 +1,4 @@
-"""The explorers of projections hold the table as it is; what is selected comes back to Python."""
+"""The explorers of maps hold the table as it is; what is selected comes back to Python."""
 
 import io
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import traitlets
 from PIL import Image
-from synthetic_projections import DISTS, IMAGES, LOSSES, NEIGHBORS, small_projections
+from synthetic_umap_maps import DISTS, IMAGES, LOSSES, NEIGHBORS, small_umap_maps
 
 from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.explorers import (
@@ -15,7 +15,7 @@ from rnsl_tutorial.tutorial.explorers import (
     standalone_html,
 )
 
-TABLE = small_projections()
+TABLE = small_umap_maps()
 
 
 def unpacked(array: dict[str, object]) -> np.ndarray:

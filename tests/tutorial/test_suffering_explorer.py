@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import traitlets
 from scipy.stats import spearmanr
+from synthetic_class_margins import NAMES, PREDICTIONS, RATES, T, small_drops, small_explorer
 from synthetic_log_p import unpacked
-from synthetic_suffering import NAMES, PREDICTIONS, RATES, T, small_drops, small_explorer
 
 from rnsl_tutorial import noise
 from rnsl_tutorial.tutorial import plots

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.explorers.base import Choice, Control, Explorer, module, packed
-from rnsl_tutorial.tutorial.tables.embedding_maps import EmbeddingMaps
+from rnsl_tutorial.tutorial.tables import EmbeddingMaps
 
 
 class EmbeddingExplorer(Explorer):

@@ -23,7 +23,7 @@ from rnsl_tutorial.tutorial.explorers.base import (
     number_control,
     packed,
 )
-from rnsl_tutorial.tutorial.tables.umap_maps import MEASURES, MOST_P, Projections
+from rnsl_tutorial.tutorial.tables import MEASURES, UmapMaps
 
 THUMBNAIL = 40  # px a side in the atlas
 MOST_ATLAS = 1_500_000  # bytes
@@ -73,7 +73,7 @@ class LinkedMaps(Explorer):
 
     def __init__(
         self,
-        table: Projections,
+        table: UmapMaps,
         controls: Mapping[str, Control],
         panels: Sequence[Panel],
         told: tuple[tuple[str, ...], list[str]],
@@ -155,7 +155,7 @@ class EpochMapsExplorer(LinkedMaps):
 
     def __init__(
         self,
-        table: Projections,
+        table: UmapMaps,
         *,
         epoch: int | None = None,
         color: str = "given",
@@ -216,7 +216,7 @@ class UmapSettingsExplorer(LinkedMaps):
 
     def __init__(
         self,
-        table: Projections,
+        table: UmapMaps,
         *,
         loss: str | None = None,
         n_neighbors: int | None = None,
@@ -304,11 +304,11 @@ def atlas(images: NDArray[np.uint8], count: int) -> dict[str, Any]:
 
 
 def _colorings(
-    table: Projections, probability: _Codes, kept: _Codes
+    table: UmapMaps, probability: _Codes, kept: _Codes
 ) -> dict[str, tuple[_Codes, plots.Coloring]]:
     nothing = np.zeros(0, dtype=np.int64)  # the codes come with the choice
     classes = plots.Coloring(nothing, plots.class_colors(len(table.class_names)))
-    p_legend = [(round(p * MOST_P), f"p = {p:g}") for p in (0, 0.25, 0.5, 0.75, 1)]
+    p_legend = [(round(p * 255), f"p = {p:g}") for p in (0, 0.25, 0.5, 0.75, 1)]
     sides = [(0, "left out"), (1, "kept")]
     return {
         "given": (_Codes((), table.given), classes),
@@ -338,11 +338,11 @@ def _moment(epoch: int) -> str:
     return f"After epoch {epoch}" if epoch else "Before training"
 
 
-def _labels(table: Projections) -> tuple[str, ...]:
+def _labels(table: UmapMaps) -> tuple[str, ...]:
     return tuple(style.label for style in plots.loss_styles(table.losses))
 
 
-def _epochs_told(table: Projections) -> list[str]:
+def _epochs_told(table: UmapMaps) -> list[str]:
     """What is true in all dimensions, whatever the maps look like."""
     nearest = table.neighbors.shape[-1]
     told = []
@@ -355,7 +355,7 @@ def _epochs_told(table: Projections) -> list[str]:
     return told
 
 
-def _settings_told(table: Projections) -> list[str]:
+def _settings_told(table: UmapMaps) -> list[str]:
     told = []
     overlaps = table.measured_over_settings[..., MEASURES.index("overlap")]
     for (i, h, m), overlap in np.ndenumerate(overlaps):
@@ -368,7 +368,7 @@ def _settings_told(table: Projections) -> list[str]:
     return told
 
 
-def _check(table: Projections) -> None:
+def _check(table: UmapMaps) -> None:
     """Refuse a table whose arrays do not belong together."""
     losses, epochs, images = len(table.losses), len(table.epochs), len(table.files)
     grid = (losses, len(table.n_neighbors), len(table.min_dists))

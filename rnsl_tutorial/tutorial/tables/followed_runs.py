@@ -1,19 +1,19 @@
-"""Runs that were watched while they trained: what explorers show without training anything.
+"""Runs that were followed while they trained: what explorers show without training anything.
 
 Shapes: L losses, E moments (0 is before training), N images, M moments and B images with their
 embeddings, D dimensions, T temperatures, S images on the sphere, A audited images, C classes,
 K = 45 classes of NWPU-RESISC45, H thresholds.
 """
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnsl_tutorial._files import made_earlier, shipped, written_whole
+from rnsl_tutorial._tables import load_shipped_table
+
+__all__ = ["Estimate", "FollowedRuns"]
 
 
 class Estimate(NamedTuple):
@@ -29,8 +29,8 @@ class Estimate(NamedTuple):
     high: NDArray[np.float32]
 
 
-class Watched(NamedTuple):
-    """What `python benchmarks/watched.py` keeps of its runs on AID.
+class FollowedRuns(NamedTuple):
+    """What `python tools/followed_runs.py` keeps of its runs on AID.
 
     Attributes:
         labels: uint8 [train], the true labels of all training images.
@@ -52,8 +52,9 @@ class Watched(NamedTuple):
         doubt: float32 [A], what the audit says about them.
         wrong: bool [A], the truth.
         class_noise: float32 [C], estimated share of wrong labels among the images given a label.
-        estimate: float32 [5, H], the fields of `Estimate`.
-        neighborhoods: float32 [K, K], of the stand-in for NWPU-RESISC45: `suffering.neighborhoods`.
+        estimate: of its precision and recall, over thresholds.
+        neighborhoods: float32 [K, K], of the stand-in for NWPU-RESISC45, by
+            `class_margins.neighborhoods`.
         made_with: how all this was made: configs, features, versions.
     """
 
@@ -76,7 +77,7 @@ class Watched(NamedTuple):
     doubt: NDArray[np.float32]
     wrong: NDArray[np.bool_]
     class_noise: NDArray[np.float32]
-    estimate: NDArray[np.float32]
+    estimate: Estimate
     neighborhoods: NDArray[np.float32]
     made_with: Mapping[str, Any]
 
@@ -85,48 +86,7 @@ class Watched(NamedTuple):
         log_p_EN: NDArray[np.float32] = self.log_p[self.losses.index(loss)].astype(np.float32)
         return log_p_EN
 
-    @property
-    def estimated(self) -> Estimate:
-        """What the audit estimates."""
-        return Estimate(*self.estimate)
-
-
-def save(path: Path, watched: Watched) -> None:
-    """Write what was watched as a compressed file, whole or not at all.
-
-    Raises:
-        OSError: the folder cannot be written to.
-    """
-    fields: dict[str, Any] = watched._asdict()
-    fields["made_with"] = json.dumps(dict(watched.made_with), sort_keys=True)
-    with written_whole(path) as file:
-        np.savez_compressed(file, **fields)
-
-
-def load(path: Path) -> Watched:
-    """Read what `save` wrote.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: the file is damaged or holds nothing of the kind.
-    """
-    said = (
-        "is damaged or holds no watched runs",
-        "Make it again with `python benchmarks/watched.py`.",
-    )
-    with made_earlier(path, *said) as file, np.load(file) as members:
-        return Watched(**{name: _read(members, name) for name in Watched._fields})
-
-
-def load_shipped() -> Watched:
-    """Read the runs on AID that come with the package."""
-    return load(shipped("data", "aid", "watched.npz"))
-
-
-def _read(members: Mapping[str, NDArray[Any]], name: str) -> Any:
-    value = members[name]
-    if name == "made_with":
-        return json.loads(str(value))
-    if name in ("losses", "moments", "temperatures", "sphere_classes"):
-        return tuple(value.tolist())
-    return value
+    @classmethod
+    def shipped(cls) -> "FollowedRuns":
+        """Read the runs on AID that come with the package."""
+        return load_shipped_table("followed_runs", cls)

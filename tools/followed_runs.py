@@ -1,6 +1,6 @@
 """Train the runs that the page of explorers shows, and keep what it needs of them.
 
-Usage: python benchmarks/watched.py [--out data/aid/watched.npz]
+Usage: python tools/followed_runs.py [--out data/aid/followed_runs.npz]
 
 Three runs on AID's features with half of the labels wrong (notebooks 03 to 05), four on the sphere
 (notebook 01), an audit (notebook 10), and the neighbours in the stand-in for NWPU-RESISC45
@@ -16,14 +16,15 @@ import numpy as np
 from tqdm import tqdm
 
 from rnsl_tutorial import noise
+from rnsl_tutorial._tables import save_table
 from rnsl_tutorial.audit import outputs as audit
 from rnsl_tutorial.datasets import features
 from rnsl_tutorial.datasets import nwpu45_stand_in as nwpu45
 from rnsl_tutorial.datasets.features import FeatureSet
-from rnsl_tutorial.evaluation import class_margins as suffering
+from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments.config import Config
-from rnsl_tutorial.tutorial.tables import followed_runs as watched
+from rnsl_tutorial.tutorial.tables.followed_runs import Estimate, FollowedRuns
 
 LOSSES = ("nsl", "rnsl", "trnsl")
 MOMENTS = (1, 2, 5, 10, 20, 40)
@@ -37,7 +38,7 @@ SPHERE = Config(loss="nsl", embedding_dim=3, epochs=30, seed=0)
 
 
 def on_aid(aid: FeatureSet, bar: Any) -> dict[str, Any]:
-    """Train with each loss, and watch the same images."""
+    """Train with each loss, and follow the same images."""
     runs = []
     for loss in LOSSES:
         runs.append(experiments.follow(aid, replace(CONFIG, loss=loss), IMAGES))
@@ -92,24 +93,24 @@ def audited(aid: FeatureSet, bar: Any) -> dict[str, Any]:
         seed=CONFIG.seed, plant=PLANTED,
     )  # fmt: skip
     bar.update()
-    curves = [getattr(found.precision, name) for name in watched.Estimate._fields]
+    curves = {name: getattr(found.precision, name) for name in Estimate._fields}
     return {
         "audited": planted.labels.astype(np.uint8),
         "doubt": found.scores.doubt.astype(np.float32),
         "wrong": planted.flipped,
         "class_noise": found.class_noise.astype(np.float32),
-        "estimate": np.stack(curves).astype(np.float32),
+        "estimate": Estimate(**{name: curve.astype(np.float32) for name, curve in curves.items()}),
     }
 
 
-def watch(aid: FeatureSet) -> watched.Watched:
+def follow(aid: FeatureSet) -> FollowedRuns:
     """Make all of it."""
     with tqdm(total=len(LOSSES) + len(TEMPERATURES) + 1, unit="run") as bar:
         runs = on_aid(aid, bar) | on_the_sphere(aid, bar) | audited(aid, bar)
-    return watched.Watched(
+    return FollowedRuns(
         **runs,
         labels=aid.labels[aid.split.train].astype(np.uint8),
-        neighborhoods=suffering.neighborhoods(nwpu45.stand_in(aid)).astype(np.float32),
+        neighborhoods=class_margins.neighborhoods(nwpu45.stand_in(aid)).astype(np.float32),
         made_with={
             "config": asdict(CONFIG),
             "sphere": asdict(SPHERE),
@@ -125,9 +126,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", type=Path, default=Path("data", "aid", "watched.npz"))
+    parser.add_argument("--out", type=Path, default=Path("data", "aid", "followed_runs.npz"))
     args = parser.parse_args()
-    watched.save(args.out, watch(features.load_shipped("aid")))
+    save_table(args.out, follow(features.load_shipped("aid")))
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.2f} MB")
 
 

@@ -2,14 +2,15 @@
 
 import numpy as np
 
-from rnsl_tutorial.tutorial.tables.umap_maps import FULL_SCALE, Projections
+from rnsl_tutorial.tutorial.tables import UmapMaps
 
 CLASSES = ("Beach", "Forest", "Port", "<b>Pond</b>")  # the last would show if text became markup
+FULL_SCALE = 65535  # of coordinates
 IMAGES = 60  # image 0 is alone at the lower left of each map, a little further up on the next
 LOSSES, EPOCHS, NEIGHBORS, DISTS = ("nsl", "rnsl", "trnsl"), (0, 1, 5), (5, 15), (0.0, 0.5)
 
 
-def small_projections() -> Projections:
+def small_umap_maps() -> UmapMaps:
     """Three losses, three moments, a grid of 2 x 2; every third label is wrong."""
     rng = np.random.default_rng(0)
     labels = np.arange(IMAGES) % len(CLASSES)
@@ -17,7 +18,7 @@ def small_projections() -> Projections:
     losses, epochs, grid = len(LOSSES), len(EPOCHS), (len(NEIGHBORS), len(DISTS))
     over_epochs = _places(rng, labels, (losses, epochs))
     over_settings = _places(rng, labels, (losses, *grid))
-    return Projections(
+    return UmapMaps(
         losses=LOSSES,
         epochs=EPOCHS,
         n_neighbors=NEIGHBORS,

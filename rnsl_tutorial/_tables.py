@@ -1,0 +1,105 @@
+"""One store for all tables: a NamedTuple becomes an npz file, and comes back as it was.
+
+How a field lies in the file follows from its type: an array as it is, bools eight to a byte with
+their shape beside them, names and mappings as text, numbers as arrays, and the fields of a
+NamedTuple within as ``outer_inner``.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnsl_tutorial._files import made_earlier, shipped, written_whole
+
+_Table = TypeVar("_Table", bound=tuple[Any, ...])  # a NamedTuple
+_Members = Mapping[str, NDArray[Any]]
+
+
+def save_table(path: Path, table: tuple[Any, ...]) -> None:
+    """Write a table as a compressed file, whole or not at all.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    members = _members(table)
+    with written_whole(path) as file:
+        np.savez_compressed(file, **members)  # type: ignore[arg-type]
+
+
+def load_table(path: Path, kind: type[_Table], what: str, remedy: str) -> _Table:
+    """Read a table that `save_table` wrote.
+
+    Args:
+        path: the file.
+        kind: the NamedTuple.
+        what: it holds, for the message about a file that does not, such as "maps".
+        remedy: a sentence on what to do then.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the file is damaged or holds no such table.
+    """
+    otherwise = f"is damaged or holds no {what}"
+    with made_earlier(path, otherwise, remedy) as file, np.load(file) as members:
+        table: _Table = _table(members, kind)
+        return table
+
+
+def load_shipped_table(name: str, kind: type[_Table]) -> _Table:
+    """Read ``data/aid/NAME.npz``, which comes with the package and which ``tools/NAME.py`` makes.
+
+    Raises:
+        FileNotFoundError: the installation is incomplete.
+        ValueError: the file is damaged.
+    """
+    remedy = f"Install the package again, or make it anew with `python tools/{name}.py`."
+    return load_table(shipped("data", "aid", f"{name}.npz"), kind, name.replace("_", " "), remedy)
+
+
+# ------------------------------------------------------------------ fields and members
+
+
+def _members(table: Any, prefix: str = "") -> dict[str, NDArray[Any]]:
+    """Return the arrays that the file holds, by name."""
+    members: dict[str, NDArray[Any]] = {}
+    for field, value in table._asdict().items():
+        name = prefix + field
+        if hasattr(value, "_fields"):
+            members |= _members(value, f"{name}_")
+        elif isinstance(value, Mapping):
+            members[name] = np.array(json.dumps(dict(value), sort_keys=True))
+        elif isinstance(value, tuple) and isinstance(value[0], str):
+            members[name] = np.array("\n".join(value))
+        elif isinstance(value, np.ndarray) and value.dtype == bool:
+            members[name] = np.packbits(value)
+            members[f"{name}_shape"] = np.array(value.shape)
+        else:
+            members[name] = np.asarray(value)
+    return members
+
+
+def _table(members: _Members, kind: Any, prefix: str = "") -> Any:
+    hints = get_type_hints(kind)
+    return kind(**{field: _field(members, prefix + field, hints[field]) for field in kind._fields})
+
+
+def _field(members: _Members, name: str, hint: Any) -> Any:
+    """Return what the members hold of a field of this type."""
+    origin = get_origin(hint) or hint
+    if hasattr(origin, "_fields"):
+        return _table(members, origin, f"{name}_")
+    value = members[name]
+    if hint in (int, float, str):
+        return value.item()
+    if origin is tuple:
+        return tuple(str(value).split("\n") if str in get_args(hint) else value.tolist())
+    if origin is not np.ndarray:
+        return json.loads(str(value))
+    if f"{name}_shape" not in members:
+        return value
+    shape = members[f"{name}_shape"]
+    return np.unpackbits(value, count=int(shape.prod())).reshape(shape).astype(bool)
