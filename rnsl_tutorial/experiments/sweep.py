@@ -46,10 +46,11 @@ from rnsl_tutorial.datasets import download, features
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments import images as pixels
 from rnsl_tutorial.experiments import report
-from rnsl_tutorial.experiments.config import NOISES, PRESETS, Config, parse_settings
+from rnsl_tutorial.experiments.config import PRESETS, Config, parse_settings
 from rnsl_tutorial.experiments.heads import Result
 from rnsl_tutorial.experiments.workers import Processes, RayTasks, Workers, local_threads
 from rnsl_tutorial.training import devices
+from rnsl_tutorial.training.settings import check_names
 
 ATTEMPTS = 3
 """How often a cell is tried whose worker dies; one that raises an error is not tried again."""
@@ -160,9 +161,7 @@ def _axes(document: Mapping[str, Any]) -> dict[str, list[Any]]:
 
 
 def _values(name: str, value: Any) -> list[Any]:
-    known = [field.name for field in fields(Config)]
-    if name not in known:
-        raise ValueError(f"There is no setting {name!r}; there are {', '.join(known)}.")
+    check_names([name], Config)
     values = value if isinstance(value, list) else [value]
     if not values or not all(isinstance(v, str | int | float) for v in values):
         raise ValueError(f"{name} is {value!r}; give a value, or a list of values in [grid].")
@@ -192,8 +191,6 @@ def _check(grid: Grid) -> None:
         if name not in datasets:
             raise ValueError(f"A path is given for {name!r}; the grid has {', '.join(datasets)}.")
     for kind, dataset in {(config.noise, config.dataset) for config in grid.configs}:
-        if kind not in NOISES:
-            raise ValueError(f"There is no noise {kind!r}; choose from {', '.join(NOISES)}.")
         if kind == "label_dependent":
             noise.label_dependent_classes(dataset)  # there is a table
 

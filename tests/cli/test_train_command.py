@@ -145,8 +145,11 @@ def test_without_out_the_folder_is_named_after_the_run(
     [
         (["--dataset", "aid"], "'aid' needs its images: pass --root"),
         (["--preset", "desktop"], "There is no preset 'desktop'"),
-        (["--set", "epoch=3"], "'epoch=3' is no NAME=VALUE"),
-        (["--dataset", "scenes", "--noise", "salt"], "There is no noise 'salt'"),
+        (["--set", "epoch=3"], "There is no setting epoch; did you mean epochs?"),
+        (
+            ["--dataset", "scenes", "--noise", "salt"],
+            "noise is 'salt'; it must be one of symmetric, pair_flip",
+        ),
         (["--dataset", "scenes", "--precision", "fp16", "--accelerator", "cpu"], "fp16"),
         (["--dataset", "scenes", "--set", "network=head"], "use `rnsl experiment`"),
         (["--root", "/nowhere/at/all"], "/nowhere/at/all does not exist"),

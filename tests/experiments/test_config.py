@@ -1,5 +1,13 @@
 """The config: presets, settings from words, values that no run could make sense of."""
 
+import json
+import math
+from pathlib import Path
+from types import NoneType
+from typing import Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+import numpy as np
 import pytest
 
 from rnsl_tutorial.experiments import config
@@ -10,13 +18,12 @@ from rnsl_tutorial.experiments.config import (
     from_preset,
     parse_settings,
 )
-from rnsl_tutorial.training import augmentation
 from rnsl_tutorial.training import networks as backbones
+from rnsl_tutorial.training.settings import Settings
 
 
 def test_the_names_are_those_that_the_modules_know() -> None:
     """The config names them itself, because it must not wait for torch."""
-    assert config.AUGMENTATIONS == augmentation.NAMES
     assert set(config.NETWORKS) == {"head", *backbones.names()}
 
 
@@ -51,7 +58,9 @@ def test_unknown_presets_and_settings_are_refused_by_name() -> None:
         ValueError, match="no preset 'desktop'; choose one of paper, laptop, scenes"
     ):
         from_preset("desktop")
-    with pytest.raises(ValueError, match="no setting 'learning'; there are dataset, noise"):
+    with pytest.raises(ValueError, match="no setting zzz; there are seed, epochs, batch_size"):
+        configured({"zzz": 1})
+    with pytest.raises(ValueError, match="no setting learning; did you mean learning_rate"):
         configured({}, learning=0.1)
 
 
@@ -72,10 +81,10 @@ def test_settings_are_read_by_the_type_of_their_field() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("epochs", "'epochs' is no NAME=VALUE; NAME is one of dataset, noise"),
-        ("epoch=3", "'epoch=3' is no NAME=VALUE"),
-        ("epochs=3.5", "epochs is '3.5'; it must be of type int"),
-        ("pretrained=yes", "pretrained is 'yes'; it must be of type bool"),
+        ("epochs", "'epochs' is no NAME=VALUE; NAME is one of seed, epochs"),
+        ("epoch=3", r"There is no setting epoch; did you mean epochs\?"),
+        ("epochs=3.5", "epochs is '3.5'; it must be a whole number of at least 1"),
+        ("pretrained=yes", "pretrained is 'yes'; it must be True or False"),
     ],
 )
 def test_settings_that_cannot_be_read_are_refused(text: str, message: str) -> None:
@@ -95,14 +104,79 @@ def test_every_field_can_be_set_by_words() -> None:
         ({"augmentation": "mixup"}, "augmentation is 'mixup'"),
         ({"schedule": "linear"}, "schedule is 'linear'; it must be one of cosine, step"),
         ({"selection": "best"}, "selection is 'best'"),
-        ({"step_factor": 0.0}, r"step_factor is 0.0; it must be in \(0, 1\]"),
-        ({"momentum": 1.0}, r"momentum is 1.0; it must be in \[0, 1\)"),
-        ({"weight_decay": -1e-4}, "weight_decay is -0.0001; it must be at least 0"),
-        ({"image_size": 0}, "image_size is 0; it must be at least 1"),
-        ({"difficulty": 1.5}, r"difficulty is 1.5; it must be in \[0, 1\]"),
+        ({"step_factor": 0.0}, r"step_factor is 0.0; it must be a number in \(0, 1\]"),
+        ({"momentum": 1.0}, r"momentum is 1.0; it must be a number in \[0, 1\)"),
+        ({"weight_decay": -1e-4}, "weight_decay is -0.0001; it must be a number of at least 0"),
+        ({"image_size": 0}, "image_size is 0; it must be a whole number of at least 1"),
+        ({"difficulty": 1.5}, r"difficulty is 1.5; it must be a number in \[0, 1\]"),
+        ({"seed": -1}, r"seed is -1; it must be a whole number in \[0, 4294967296\)"),
+        ({"epochs": 2.5}, "epochs is 2.5; it must be a whole number of at least 1"),
+        ({"noise": "foo"}, "noise is 'foo'; it must be one of symmetric, pair_flip"),
+        ({"pretrained": "no"}, "pretrained is 'no'; it must be True or False"),
+        ({"dataset": "../x"}, r"dataset is '../x'; it must be a plain name, without / or \\"),
+        ({"dataset": "a\\b"}, "it must be a plain name"),
+        ({"dataset": ""}, "it must be a plain name"),
+        ({"dropout": -1}, "dropout is -1; it must be a number in"),
         ({"pruning": "reference"}, "pass selection 'clean_val' too, or pruning 'current'"),
     ],
 )
 def test_config_refuses_what_cannot_be(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Config(**settings)  # type: ignore[arg-type]
+
+
+def test_a_field_of_numpys_is_one_of_pythons() -> None:
+    made = Config(epochs=np.int64(3), rate=np.float32(0.5), k=np.float64(0.25), prune_from=3)  # type: ignore[arg-type]
+    values = (made.epochs, made.rate, made.k, made.prune_from)
+    assert values == (3, 0.5, 0.25, 3.0)
+    assert [type(value) for value in values] == [int, float, float, float]
+
+
+def test_the_settings_of_a_config_are_what_training_takes() -> None:
+    made = from_preset("laptop", dataset="mine", seed=3, rate=0.4)
+    assert type(made.settings) is Settings
+    assert vars(made.settings).items() <= vars(made).items()
+    assert set(vars(made)) > set(vars(made.settings))
+
+
+def test_shipped_results_are_configs_still() -> None:
+    """Results measured before the fields had types are flat, and load unchanged."""
+    files = [json.loads(path.read_text()) for path in Path("data/results").rglob("*.json")]
+    configs = [row["config"] for file in files for row in file["results"] if "config" in row]
+    assert len(configs) > 100
+    for row in configs:
+        assert vars(Config(**row)).items() >= row.items()
+
+
+KINDS = get_type_hints(Config, include_extras=True)
+
+
+@pytest.mark.parametrize("name", vars(Config()))
+def test_every_field_refuses_what_its_annotation_does(name: str) -> None:
+    kind = KINDS[name]
+    meta = next(
+        (inner for inner in _inside(kind) if isinstance(inner, msgspec.Meta)), msgspec.Meta()
+    )
+    wrong: list[object] = [math.nan, math.inf, -math.inf, [1], {}, object(), 1j, b"1"]
+    if bool not in _inside(kind):
+        wrong += [True, False]
+    if str in _inside(kind) or get_origin(kind) is Literal:
+        wrong += [0, 1, "", "../x", "a/b", "\n", "x\n"]
+    else:
+        wrong += ["1", "no", ""]
+    if int in _inside(kind):
+        wrong += [1.0, 2.5]
+    if NoneType not in _inside(kind):
+        wrong.append(None)
+    wrong += [bound - 1e-9 for bound in (meta.ge,) if bound is not None]
+    wrong += [bound + 1e-9 for bound in (meta.le,) if bound is not None]
+    wrong += [bound for bound in (meta.gt, meta.lt) if bound is not None]
+    for value in wrong:
+        with pytest.raises(ValueError, match=f"{name} is .*; it must be "):
+            Config(**{name: value})
+
+
+def _inside(kind: object) -> set[object]:
+    """The types and bounds that an annotation is made of."""
+    parts = [part for inner in get_args(kind) for part in _inside(inner)]
+    return {kind, *getattr(kind, "__metadata__", ()), *parts}

@@ -75,12 +75,12 @@ def test_every_combination_is_a_config(tmp_path: Path) -> None:
         ("grid = 1", r"grid is 1 in .*; it must be a section \[grid\]"),
         ("preset = 1", "preset is 1 in .*; it must be a name in quotes"),
         ("preset = 'big'", "no preset 'big'; choose one of paper, laptop"),
-        ("[grid]\nlos = ['nsl']", "no setting 'los'; there are dataset, noise, rate, loss"),
+        ("[grid]\nlos = ['nsl']", r"no setting los; did you mean loss\?"),
         ("[grid]\nloss = ['nsl', 'mse']", "loss is 'mse'; it must be one of nsl, rnsl, trnsl"),
-        ("[grid]\nrate = [0.5, 1.0]", r"rate is 1\.0; it must be in \[0, 1\)"),
-        ("[grid]\nnoise = ['salt']", "no noise 'salt'; choose from symmetric"),
+        ("[grid]\nrate = [0.5, 1.0]", r"rate is '1\.0'; it must be a number in \[0, 1\)"),
+        ("[grid]\nnoise = ['salt']", "noise is 'salt'; it must be one of symmetric"),
         ("[grid]\nnoise = ['label_dependent']\ndataset = ['mine']", "dataset is 'mine'"),
-        ("[grid]\nepochs = ['many']", "epochs is 'many'; it must be of type int"),
+        ("[grid]\nepochs = ['many']", "epochs is 'many'; it must be a whole number"),
         ("[grid]\nseed = []", r"seed is \[\]; give a value, or a list of values"),
         ("[grid]\nseed = [[1]]", r"seed is \[\[1\]\]; give a value, or a list of values"),
         ("[settings]\nseed = [1, 2]", r"lists belong into \[grid\]"),
@@ -111,7 +111,7 @@ def test_a_cell_is_known_by_config_and_data(tmp_path: Path) -> None:
     other = base._replace(config=replace(base.config, k=0.4))
     changed = base._replace(source=Source(Path("a"), "changed", {}))
     assert len({base.key, other.key, changed.key}) == 3
-    odd = Cell(Config(dataset="my data/2"), base.source)
+    odd = Cell(Config(dataset="my data 2"), base.source)
     assert odd.name == f"my_data_2-head-symmetric-0-rnsl-seed0-{odd.key}"
 
 
