@@ -1,0 +1,110 @@
+"""The command that lists doubtful labels."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rnsl_tutorial.cli._options import Backbone, Device, Size, printable
+
+if TYPE_CHECKING:
+    from rnsl_tutorial.audit.outputs import Audit
+
+__all__ = ["audit_labels"]
+
+
+def audit_labels(
+    root: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR",
+            help="Folder of class folders, or a tar or zip of one; it is only read.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="CSV to write: all images, most doubtful first.")
+    ] = Path("doubtful.csv"),
+    gallery: Annotated[
+        Path | None, typer.Option(help="Page to write [default: beside OUT, .html].")
+    ] = None,
+    no_gallery: Annotated[bool, typer.Option("--no-gallery", help="Write no page.")] = False,
+    top: Annotated[int, typer.Option(min=1, help="Images in the page.")] = 500,
+    backbone: Backbone = "efficientnet_lite0",
+    size: Size = 150,
+    folds: Annotated[
+        int, typer.Option(help="Parts; each is judged by heads trained on the others.")
+    ] = 3,
+    plant: Annotated[
+        float,
+        typer.Option(help="Share of further flips to plant in memory, to estimate precision."),
+    ] = 0.05,
+    no_plant: Annotated[
+        bool, typer.Option("--no-plant", help="No estimate of precision, in half the time.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of folds, heads and planted flips.")] = 0,
+    device: Device = "cpu",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace OUT and the page.")
+    ] = False,
+) -> None:
+    """List the images of an archive whose labels are doubtful, with a page to look through them.
+
+    The labels are the names of the class folders. Heads are trained with the truncated loss on a
+    part of the archive and judge the rest. Nothing in the archive is changed.
+    """
+    from rnsl_tutorial._files import written_whole
+    from rnsl_tutorial.audit import outputs as audits
+    from rnsl_tutorial.audit.page import gallery_html, page_bytes
+    from rnsl_tutorial.datasets import archives as datasets
+
+    page = None if no_gallery else gallery or out.with_suffix(".html")
+    plant = 0.0 if no_plant else plant
+    audits.check_outputs(root, *filter(None, (out, page)), overwrite=overwrite)
+    audits.check_settings(backbone, folds, plant, device)
+    archive = datasets.load_archive(root, size)
+    found = audits.audit_archive(
+        archive, backbone=backbone, folds=folds, seed=seed, plant=plant, device=device
+    )
+    table = audits.csv_bytes(found)
+    if page:
+        title = f"Doubtful labels in {root.resolve().name}"
+        shown = gallery_html(found, archive.images, top=top, title=title)
+        with written_whole(out) as first, written_whole(page) as second:  # both or neither
+            first.write(table)
+            second.write(page_bytes(shown))
+    else:
+        with written_whole(out) as first:
+            first.write(table)
+    _show_audit(found)
+    typer.echo(f"Written: {out}" + f"; {page}, to open in a browser" * bool(page))
+
+
+def _show_audit(found: "Audit") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from rnsl_tutorial.audit import outputs as audits
+
+    count, classes, estimate = len(found.files), len(found.class_names), found.precision
+    said = f"{count:,} images, {classes} classes; about {found.noise_rate:.1%} of the labels wrong"
+    if estimate:
+        said += f" ({estimate.low[0]:.1%} to {estimate.high[0]:.1%})"
+    typer.echo(said + ("." if estimate else ", if the heads' own probabilities are right."))
+    worst = found.class_noise.argsort()[::-1][:5]
+    shares = (f"{printable(found.class_names[c])} {found.class_noise[c]:.0%}" for c in worst)
+    typer.echo(f"Most wrong labels, of those given the name: {', '.join(shares)}.")
+    if estimate is None:
+        typer.echo("No precision is estimated: no flips, or too few, were planted.")
+        return
+    columns = ("look at the first", "doubt at least", "of these wrong", "of all wrong ones found")
+    table = Table(*columns)
+    for look in audits.how_many(estimate):
+        numbers = (f"{look.images:,}", f"{look.threshold:.4f}")
+        table.add_row(*numbers, f"about {look.precision:.0%}", f"{look.found:.0%}")
+    Console(width=100).print(table)
+    typer.echo(
+        f"Estimated from {estimate.planted:,} flips that were planted in memory and looked for. "
+        "Wrong labels that are harder to see than planted ones are missed more often; the range in "
+        "brackets does not cover that. A doubtful label is a question: look at the image."
+    )

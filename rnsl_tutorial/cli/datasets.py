@@ -1,0 +1,73 @@
+"""The commands that fetch images, and that make features of them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rnsl_tutorial.cli._options import Archive, Backbone, Device, Size
+
+__all__ = ["build_features", "get_data"]
+
+
+def build_features(
+    root: Archive,
+    dataset: Annotated[
+        str,
+        typer.Option(help="Name; aid and nwpu45 get the paper's split, others a stratified one."),
+    ] = "aid",
+    out: Annotated[
+        Path | None, typer.Option(help="File to write [default: data/DATASET/features.npz].")
+    ] = None,
+    backbone: Backbone = "efficientnet_lite0",
+    size: Size = 150,
+    dim: Annotated[int, typer.Option(help="Principal components to keep.")] = 256,
+    device: Device = "cpu",
+) -> None:
+    """Extract, standardise and reduce the features of an archive's images."""
+    from rnsl_tutorial.datasets import archives as datasets
+    from rnsl_tutorial.datasets import features
+    from rnsl_tutorial.training import networks as backbones
+
+    backbones.check(backbone, device)
+    archive = datasets.load_archive(root, size)
+    split = features.split_for(dataset, archive)
+    built = features.build(archive, split, backbone, dim=dim, device=device)
+    path = out or Path("data", dataset, "features.npz")
+    features.save(path, built)
+    typer.echo(
+        f"{len(built.labels)} images, {len(built.class_names)} classes, {dim} components: "
+        f"{path} ({path.stat().st_size / 1e6:.1f} MB)"
+    )
+
+
+def get_data(
+    name: Annotated[str, typer.Argument(help="aid, nwpu45 or eurosat.", show_default=False)],
+    to: Annotated[
+        Path | None, typer.Option(help="New folder [default: in the cache].", show_default=False)
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Fetch a data set of images, check it and unpack it.
+
+    Source, size and licence are shown first. On a terminal you are asked whether to go on; in a
+    script or notebook nobody could answer, so it goes on. A download that was stopped goes on where
+    it stopped.
+    """
+    import shlex
+    import sys
+
+    from rnsl_tutorial.datasets import download
+
+    folder = download.find(name, to)
+    if folder is None:
+        typer.echo(download.describe(name))
+        if sys.stdin.isatty() and not yes:
+            typer.confirm("Download it?", abort=True)
+        try:
+            folder = download.get(name, to)
+        except KeyboardInterrupt:
+            typer.echo("rnsl: stopped. Run this again to go on from here.", err=True)
+            raise typer.Exit(130) from None
+    typer.echo(f"{name} is in {folder}")
+    typer.echo(f"Train on it: rnsl train --dataset {name} --root {shlex.quote(str(folder))}")

@@ -1,0 +1,205 @@
+"""The commands that train heads on features, many runs at once, and that show results."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.table import Table
+
+__all__ = ["experiment", "show_report", "show_results", "sweep"]
+
+
+def experiment(
+    out: Annotated[
+        Path, typer.Option(help="Folder for results.json and the figures.", show_default=False)
+    ],
+    dataset: Annotated[str, typer.Option(help="Whose features and noise.")] = "aid",
+    features_file: Annotated[
+        Path | None,
+        typer.Option("--features", help="From `rnsl features build` [default: shipped]."),
+    ] = None,
+    noise: Annotated[
+        list[str],
+        typer.Option(help="<NOISES>; repeatable."),
+    ] = ["symmetric"],  # noqa: B006 - typer copies it
+    rate: Annotated[list[float], typer.Option(help="Share of wrong labels; repeatable.")] = [0.5],  # noqa: B006
+    loss: Annotated[
+        list[str],
+        typer.Option(help="<LOSSES>; to compare: <BASELINES>; repeatable."),
+    ] = ["nsl", "rnsl", "trnsl"],  # noqa: B006
+    seeds: Annotated[int, typer.Option(help="Runs of each cell.")] = 3,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="T of the softmax.")] = None,
+    q: Annotated[list[float], typer.Option(help="Of RNSL and t-RNSL; repeatable.")] = [0.7],  # noqa: B006
+    k: Annotated[
+        list[float], typer.Option(help="Of t-RNSL: images with p <= k are left out; repeatable.")
+    ] = [0.5],  # noqa: B006
+    part: Annotated[str, typer.Option(help="test, or val while choosing a recipe.")] = "test",
+    jobs: Annotated[int, typer.Option(help="Runs at a time, one on a core.")] = 2,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace results that OUT holds already.")
+    ] = False,
+) -> None:
+    """Train a head with each loss on frozen features under wrong labels; print what it reached.
+
+    What is not given is as in rnsl_tutorial.experiments.config.Config, the same for every loss.
+    """
+    from tqdm.auto import tqdm
+
+    from rnsl_tutorial.datasets import features
+    from rnsl_tutorial.experiments import heads as experiments
+
+    path = out / "results.json"
+    if path.exists() and not overwrite:
+        raise ValueError(f"{path} exists; choose another --out, or pass --overwrite to replace it.")
+    data = features.load(features_file) if features_file else features.load_shipped(dataset)
+    given = {"epochs": epochs, "temperature": temperature}
+    settings = {name: value for name, value in given.items() if value is not None}
+    configs = experiments.grid(noise, rate, loss, seeds, q, k, dataset=dataset, **settings)
+    done: list[experiments.Result] = []
+    with tqdm(total=len(configs), unit="run") as bar:
+
+        def keep(result: experiments.Result) -> None:
+            done.append(result)
+            experiments.save(path, done, data.made_with)
+            bar.update()
+
+        results = experiments.run_grid(data, configs, part, jobs=jobs, on_result=keep)
+    experiments.save(path, results, data.made_with)
+    show_results([path], out)
+
+
+def sweep(
+    grid: Annotated[Path, typer.Argument(help="TOML file.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder of the sweep.", show_default=False)],
+    jobs: Annotated[int, typer.Option(help="Cells at a time.")] = 2,
+    root: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=PATH", help="Images of a data set, instead of the grid's; repeatable."
+        ),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(help="Run on a Ray cluster: local starts one; auto; ray://HOST:10001."),
+    ] = None,
+    list_only: Annotated[
+        bool, typer.Option("--list", help="Print the cells and which are done; run nothing.")
+    ] = False,
+) -> None:
+    """Run every combination of a grid that is not done yet; write one table of all.
+
+    The TOML file holds a preset, a section "settings" of what all cells share, a section "grid" of
+    lists, and paths by data set in the sections "roots" (images) and "features". A sweep that was
+    stopped goes on with the same command, and a grid that grew runs only what is new.
+    """
+    from tqdm.auto import tqdm
+
+    from rnsl_tutorial.experiments import sweep as sweeps
+
+    cells = sweeps.make_cells(sweeps.read_grid(grid, root or []))
+    done = [outcome is not None and not outcome.error for outcome in sweeps.read(cells, out)]
+    if list_only:
+        for cell, is_done in zip(cells, done, strict=True):
+            typer.echo(f"{'done' if is_done else 'open'}  {cell.name}")
+    typer.echo(f"{len(cells)} cells, {sum(done)} of them done; {jobs} at a time.")
+    if list_only:
+        return
+    failed: list[str] = []
+    with tqdm(total=len(cells), initial=sum(done), unit="cell") as bar:
+
+        def show(cell: sweeps.Cell, outcome: sweeps.Outcome) -> None:
+            failed.extend([f"{cell.name}: {outcome.error}"] * bool(outcome.error))
+            bar.set_postfix(failed=len(failed), refresh=False)
+            bar.update(not outcome.error)
+
+        try:
+            outcomes = sweeps.run(cells, out, jobs=jobs, ray=ray, on_outcome=show)
+        except KeyboardInterrupt:
+            bar.close()
+            typer.echo("rnsl: Stopped. The same command goes on from here.", err=True)
+            raise typer.Exit(130) from None
+    if any(outcome.result for outcome in outcomes):
+        typer.echo(f"Written: {out / 'results.md'}; beside it results.csv, results.json, figures.")
+    for line in failed:
+        typer.echo(f"rnsl: {line}", err=True)
+    if failed:
+        typer.echo(f"The tracebacks are in {out / 'cells'}; run it again to retry.", err=True)
+        raise typer.Exit(1)
+
+
+def show_report(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="results.json of `rnsl experiment`; several are shown as one table.",
+            show_default=False,
+        ),
+    ],
+    figures: Annotated[
+        Path | None, typer.Option(help="Folder for a figure of each kind of noise.")
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(help="One metric over the rates, such as knn_clean [default: all]."),
+    ] = None,
+    compare: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LOSS",
+            help="Print differences from this loss instead, paired over seeds, with 95% intervals "
+            "and p values; of --metric [default: knn_clean].",
+        ),
+    ] = None,
+) -> None:
+    """Print results as a Markdown table, with mean and spread over seeds."""
+    if compare:
+        _compare(files, compare, metric or "knn_clean", figures)
+    else:
+        show_results(files, figures, metric)
+
+
+def show_results(files: list[Path], figures: Path | None, metric: str | None = None) -> None:
+    """Print results of several files as one table, and save a figure of each kind of noise."""
+    from rnsl_tutorial.experiments import heads as experiments
+    from rnsl_tutorial.experiments import report
+
+    records = [experiments.load(file) for file in files]
+    results = [result for record in records for result in record.results]
+    _print_table(report.table_over_rates(results, metric) if metric else report.table(results))
+    for record in records:
+        typer.echo(report.caption(record.results, record.provenance))
+    if figures:
+        for kind, figure in report.accuracy_figures(results).items():
+            _save_figure(figure, figures / f"{files[0].stem}_{kind}.png")
+
+
+def _compare(files: list[Path], reference: str, metric: str, figures: Path | None) -> None:
+    from rnsl_tutorial.experiments import heads as experiments
+    from rnsl_tutorial.experiments import report
+
+    results = [result for file in files for result in experiments.load(file).results]
+    differences = report.differences(results, reference, metric)
+    _print_table(report.table_of_differences(differences))
+    typer.echo(report.caption_of_differences(differences, metric))
+    if figures:
+        for kind, figure in report.difference_figures(results, reference, metric).items():
+            _save_figure(figure, figures / f"{files[0].stem}_{kind}.png")
+
+
+def _print_table(table: "Table") -> None:
+    from rich.console import Console
+
+    Console(width=160).print(table)
+
+
+def _save_figure(figure: "Figure", path: Path) -> None:
+    from rnsl_tutorial._files import written_whole
+
+    with written_whole(path) as opened:
+        figure.savefig(opened, format="png", dpi=130)
+    typer.echo(f"Written: {path}")

@@ -1,0 +1,190 @@
+"""The commands that train a network on images, and that use one."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rnsl_tutorial.cli._options import Accelerator, Archive, Precision
+from rnsl_tutorial.cli.experiments import show_results
+
+__all__ = ["embed_images", "train"]
+
+
+def _images_of(dataset: str) -> Path | None:
+    """Return where the images of a data set lie, if RNSL_AID or an earlier download tells it."""
+    from rnsl_tutorial.datasets import download
+
+    named = os.environ.get("RNSL_AID") if dataset == "aid" else None
+    fetched = download.find(dataset) if dataset in download.PINS else None
+    return Path(named) if named else fetched
+
+
+def train(
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for checkpoints, the model, history and results "
+            "[default: runs/DATASET-NOISE-RATE-LOSS-seedN]."
+        ),
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            help="aid, nwpu45, eurosat, scenes, or a name for your own [default: the preset's]."
+        ),
+    ] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of class folders, or a tar or zip of one [default: what `rnsl data get` "
+            "fetched, and for aid $RNSL_AID]. scenes needs none."
+        ),
+    ] = None,
+    preset: Annotated[str, typer.Option(help="laptop, scenes or paper.")] = "laptop",
+    noise: Annotated[
+        str,
+        typer.Option(help="<NOISES>; label_dependent for the classes of aid, nwpu45 and scenes."),
+    ] = "symmetric",
+    rate: Annotated[float, typer.Option(help="Share of wrong labels.")] = 0.0,
+    loss: Annotated[str, typer.Option(help="nsl, rnsl or trnsl.")] = "rnsl",
+    seed: Annotated[int, typer.Option(help="Of noise, weights, batches, augmentation.")] = 0,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Any other setting of rnsl_tutorial.experiments.config.Config, such as epochs=10; "
+            "repeatable.",
+        ),
+    ] = None,
+    accelerator: Accelerator = "auto",
+    devices: Annotated[int, typer.Option(help="Processes on each machine, one a device.")] = 1,
+    num_nodes: Annotated[int, typer.Option(help="Machines.")] = 1,
+    strategy: Annotated[str, typer.Option(help="Of Lightning Fabric: auto, ddp.")] = "auto",
+    precision: Precision = "32",
+    compile_: Annotated[
+        bool, typer.Option("--compile", help="Let torch.compile work on the network.")
+    ] = False,
+    memory_share: Annotated[
+        float, typer.Option(help="Share of the device's free memory that images may take.")
+    ] = 0.5,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest checkpoint in OUT.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Begin anew in a folder that holds a run.")
+    ] = False,
+) -> None:
+    """Train a network on images with wrong labels; print what it reached on val and test.
+
+    The preset "laptop" trains a small network from scratch on AID in minutes on two cores, "scenes"
+    on procedural scenes in under a minute; "paper" is the paper's protocol, for a GPU. A run that
+    was stopped goes on with --resume, bit for bit on a CPU.
+    """
+    import warnings
+
+    from rnsl_tutorial.cli import progress
+    from rnsl_tutorial.experiments import config
+    from rnsl_tutorial.experiments import images as pixels
+    from rnsl_tutorial.training.devices import Hardware, close
+
+    # What torch and Fabric are going to change is for us to follow, not for who trains with them.
+    warnings.simplefilter("ignore", FutureWarning)
+    settings = config.parse_settings(set_ or [])
+    given = {"dataset": dataset, "noise": noise, "rate": rate, "loss": loss, "seed": seed}
+    chosen = config.from_preset(preset, **{**given, **settings})
+    hardware = Hardware(
+        accelerator=accelerator, devices=devices, num_nodes=num_nodes, strategy=strategy,
+        precision=precision, compile=compile_, memory_share=memory_share,
+    )  # fmt: skip
+    out = out or pixels.default_folder(chosen)
+    pixels.check_folder(out, resume=resume, overwrite=overwrite)
+    data = pixels.load(chosen, root or _images_of(chosen.dataset))
+    made = pixels.Run(data, chosen, hardware)
+    first = made.fabric.is_global_zero
+    if first:
+        typer.echo(made.describe())
+    if overwrite and not resume:
+        made.clear(out)
+    try:
+        with (
+            _torch_explained(),
+            progress.shown(chosen.epochs, out / "logs", disable=not first) as on_epoch,
+        ):
+            made.run(out, resume=resume, on_epoch=on_epoch)
+        close(made.fabric)
+    except KeyboardInterrupt as stop:
+        if first:
+            said = str(stop) or "Stopped."
+            typer.echo(f"rnsl: {said} The same command with --resume goes on.", err=True)
+        raise typer.Exit(130) from stop
+    if first:
+        show_results([out / pixels.RESULTS], None)
+        _show_validation(out / pixels.RESULTS)
+        typer.echo(
+            f"Written: {out / pixels.RESULTS}; beside it {pixels.MODEL}, {pixels.HISTORY}, and "
+            f"{pixels.TRAINING} with the most doubtful labels first."
+        )
+
+
+def embed_images(
+    model: Annotated[Path, typer.Argument(help="model.pt of `rnsl train`.", show_default=False)],
+    root: Archive,
+    out: Annotated[Path, typer.Option(help="File to write, .npz.", show_default=False)],
+    accelerator: Accelerator = "auto",
+    precision: Precision = "32",
+) -> None:
+    """Write the embeddings of an archive's images, by a network that `rnsl train` trained.
+
+    The file holds embeddings, the class of the nearest prototype with its probability, and files.
+    """
+    from rnsl_tutorial.datasets import archives as datasets
+    from rnsl_tutorial.experiments import images as pixels
+    from rnsl_tutorial.experiments import inference
+    from rnsl_tutorial.training.devices import Hardware
+
+    trained = pixels.load_model(model)
+    archive = datasets.load_archive(root, trained.config.image_size)
+    hardware = Hardware(accelerator=accelerator, precision=precision)
+    embedded = inference.embed_archive(trained, archive, hardware)
+    inference.save(out, embedded)
+    typer.echo(f"{len(embedded.files)} embeddings of {embedded.embeddings.shape[1]} numbers: {out}")
+
+
+def _show_validation(file: Path) -> None:
+    from rnsl_tutorial.experiments import heads as experiments
+    from rnsl_tutorial.experiments import report
+
+    metrics = experiments.load(file)[0][0].metrics
+    names = ("knn_clean", "knn_noisy", "prototype")
+    said = [f"{report.COLUMNS[name]} {metrics[f'val_{name}']:.3f}" for name in names]
+    typer.echo(f"The table is of the test images. Validation: {'; '.join(said)}.")
+
+
+@contextmanager
+def _torch_explained() -> Iterator[None]:
+    """Turn what a user can mend, and torch reports over many lines, into one."""
+    import torch
+
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise OSError(
+            f"The memory is full ({_first_line(error)}). Lower batch_size with --set, or "
+            "--memory-share, so that images stream."
+        ) from error
+    except RuntimeError as error:
+        if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise
+        raise OSError(
+            f"torch.compile failed ({_first_line(error)}). Leave out --compile, or install a C++ "
+            "compiler that torch finds."
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

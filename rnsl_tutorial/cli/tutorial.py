@@ -1,0 +1,61 @@
+"""The commands that open the tutorial, and that look whether it can run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["doctor", "explore", "lab"]
+
+
+def lab(
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[DIR] [JUPYTER OPTIONS]...", show_default=False)
+    ] = None,
+) -> None:
+    """Copy the notebooks into DIR (default ./rnsl-tutorial) and open JupyterLab there.
+
+    A notebook that you changed is never replaced. Options after DIR go to JupyterLab, for example:
+    rnsl lab my-notebooks --no-browser --port 8890
+    """
+    from rnsl_tutorial import _files as paths
+    from rnsl_tutorial.cli import lab as notebooks
+
+    arguments = arguments or []
+    named = arguments[:1] if arguments and not arguments[0].startswith("-") else []
+    folder = Path(*named or ["rnsl-tutorial"])
+    copied = notebooks.copy_notebooks(paths.shipped("notebooks"), folder)
+    typer.echo(f"Notebooks in {folder}: {len(copied.written)} new or updated.")
+    for name in copied.kept:
+        typer.echo(f"{name} is yours and was kept. For our newer one, rename or delete it first.")
+    notebooks.start(folder, arguments[len(named) :])
+
+
+def explore(
+    ip: Annotated[str, typer.Option(help="0.0.0.0 lets other computers in.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(help="If it is taken, the next free one.", min=1, max=65535)
+    ] = 8866,
+    options: Annotated[
+        list[str] | None, typer.Argument(metavar="[VOILA OPTIONS]...", show_default=False)
+    ] = None,
+) -> None:
+    """Open the explorers alone, without code, as one page in the browser, for a lecture.
+
+    Further options go to Voila, for example: rnsl explore --no-browser --show_tracebacks=True. Each
+    open page runs a Python of its own on this computer. For many viewers take the tutorial's site,
+    whose pages need none (in a clone: `make site`).
+    """
+    from rnsl_tutorial import _files as paths
+    from rnsl_tutorial.cli import explore as page
+
+    page.start(paths.shipped("notebooks", page.NOTEBOOK), ip, port, options or [])
+
+
+def doctor() -> None:
+    """Report versions, devices, memory, data sets and weights, and what to do about gaps."""
+    from rnsl_tutorial.cli import doctor as machine
+
+    checks = machine.report()
+    machine.show(checks)
+    raise typer.Exit(0 if machine.ready(checks) else 1)
