@@ -23,6 +23,7 @@ from rnsl_tutorial import noise
 from rnsl_tutorial.datasets import features
 from rnsl_tutorial.datasets import nwpu45_stand_in as nwpu45
 from rnsl_tutorial.datasets.nwpu45_stand_in import NAMESAKES, Part
+from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.evaluation import class_margins as suffering
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments import report
@@ -69,7 +70,7 @@ def print_predictions(results: list[Result], source: nwpu45.Source) -> None:
     print("|---|---|---|---|---|---|---|---|")
     for rate in RATES[1:]:
         T = noise.label_dependent_transition(nwpu45.NAME, rate)
-        scores = [-noise.margins(T), -noise.margins(mixed_CC @ T)]
+        scores = [-class_margins.margins(T), -class_margins.margins(mixed_CC @ T)]
         for loss in LOSSES:
             for judge in suffering.JUDGES:
                 clean, noisy = (

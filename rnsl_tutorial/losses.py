@@ -19,29 +19,34 @@ falls about 100 T below the best one, and p**q then gives NaN gradients where ex
 The length of x and w does not matter between 1e-12 and 1e18. A shorter one is divided by 1e-12, so
 that a vector of zeros has a finite gradient; the square of a longer one overflows in float32.
 
-The functions also take M models side by side, each with its own images, prototypes and labels: an
-axis M in front of [B, D], [C, D] and [B] is kept.
+Nothing here looks at the values of a batch, so torch.compile, torch.export, torch.func and the meta
+device take every loss as it is; a label out of range is refused by the kernel that looks it up.
 
 Shapes: B images in a batch, C classes, D embedding dimensions, N images in the training set.
 """
 
 import math
+import warnings
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 __all__ = [
+    "PRUNE_RULES",
     "NormalizedSoftmaxLoss",
     "RobustNormalizedSoftmaxLoss",
     "TruncatedRobustNormalizedSoftmaxLoss",
+    "at_labels",
     "check_batch",
     "check_k",
     "check_q",
     "check_temperature",
+    "class_log_probabilities",
     "gradient_wrt_logit",
     "gradient_wrt_p",
     "label_log_probability",
@@ -52,6 +57,8 @@ __all__ = [
     "truncated_rnsl",
 ]
 
+PRUNE_RULES = ("paper", "ratio")
+"""How t-RNSL chooses images, see `TruncatedRobustNormalizedSoftmaxLoss.update_kept`."""
 
 _LEAST = torch.finfo(torch.float32).tiny  # a smaller q or temperature may be 0 to float32
 
@@ -240,7 +247,7 @@ def label_log_probability(
     check_temperature(temperature)
     check_batch(embeddings, prototypes, labels)
     log_p_BC = class_log_probabilities(embeddings, prototypes, temperature)
-    return log_p_BC.gather(-1, labels[..., None]).squeeze(-1)
+    return at_labels(log_p_BC, labels)
 
 
 def class_log_probabilities(embeddings: Tensor, prototypes: Tensor, temperature: float) -> Tensor:
@@ -262,6 +269,26 @@ def class_log_probabilities(embeddings: Tensor, prototypes: Tensor, temperature:
         x_BD = F.normalize(embeddings.to(dtype), dim=-1)
         w_CD = F.normalize(prototypes.to(dtype), dim=-1)
         return (x_BD @ w_CD.mT / temperature).log_softmax(dim=-1)
+
+
+def at_labels(values_BC: Tensor, labels_B: Tensor) -> Tensor:
+    """Look up the value of each image's label.
+
+    Args:
+        values_BC: float [B, C].
+        labels_B: int64 [B] in [0, C).
+
+    Returns:
+        float [B].
+
+    Raises:
+        ValueError: a label out of range, on the CPU; an accelerator stops in its kernel.
+    """
+    try:
+        return values_BC.gather(-1, labels_B[..., None]).squeeze(-1)
+    except (IndexError, RuntimeError):
+        _check_range("labels", labels_B, values_BC.shape[-1], "the number of prototypes")
+        raise
 
 
 def negative_box_cox(log_p: Tensor, q: float | Tensor) -> Tensor:
@@ -349,8 +376,11 @@ class NormalizedSoftmaxLoss(nn.Module):
             indices: int64 [B], each image's place in the training set; only t-RNSL reads it.
 
         Raises:
+            TypeError: indices are no such tensor, but the tuple of a miner, say.
             ValueError: shapes that disagree, or an empty batch, which has no mean.
         """
+        if indices is not None:
+            _check_indices(indices, labels)
         losses_B = self.per_image(embeddings, labels, indices)
         if not len(losses_B):
             raise ValueError("The batch is empty; give at least one image.")
@@ -366,11 +396,8 @@ class RobustNormalizedSoftmaxLoss(NormalizedSoftmaxLoss):
     """Batch mean of `rnsl`, with learnable prototypes.
 
     Args:
-        num_classes: C >= 2.
-        embedding_dim: D >= 1.
-        temperature: > 0.
+        num_classes, embedding_dim, temperature, generator: as for `NormalizedSoftmaxLoss`.
         q: in (0, 1]; towards 0 it is NSL, at 1 the mean absolute error.
-        generator: draws the prototypes.
 
     Raises:
         ValueError: an argument out of range.
@@ -408,16 +435,13 @@ class TruncatedRobustNormalizedSoftmaxLoss(RobustNormalizedSoftmaxLoss):
     denominator, so that pruning lowers the step instead of giving the rest more weight.
 
     Args:
-        num_classes: C >= 2.
-        embedding_dim: D >= 1.
+        num_classes, embedding_dim, temperature, q, generator: as for `RobustNormalizedSoftmaxLoss`.
         num_samples: N, images in the training set.
-        temperature: > 0.
-        q: in (0, 1].
         k: in [0, 1), the probability at or below which an image is left out.
-        generator: draws the prototypes.
 
     Attributes:
-        kept: bool buffer [N], all True at first.
+        kept: bool buffer [N], all True at first. A state_dict with the mask of another training set
+            is loaded without it, with a warning.
 
     Raises:
         ValueError: an argument out of range.
@@ -451,43 +475,126 @@ class TruncatedRobustNormalizedSoftmaxLoss(RobustNormalizedSoftmaxLoss):
             embeddings,
             self.prototypes,
             labels,
-            self.kept.index_select(0, self._check_indices(labels, indices)),
+            self._kept_at(indices, labels),
             q=self.q,
             k=self.k,
             temperature=self.temperature,
         )
 
     @torch.no_grad()
-    def update_kept(self, embeddings: Tensor, labels: Tensor, indices: Tensor) -> None:
-        """Keep exactly those of the given images whose L_q(p) < L_q(k); others stay as they are.
+    def update_kept(
+        self,
+        embeddings: Tensor,
+        labels: Tensor,
+        indices: Tensor | None = None,
+        *,
+        rule: str = "paper",
+    ) -> None:
+        """Decide anew which of the given images are kept; others stay as they are.
+
+            "paper"  where p > k (Kang et al., TGRS 2020)
+            "ratio"  where p > k max_c p_c: no other class beats the label by a factor of 1/k
+
+        In the ratio the denominator of the softmax cancels, and what is left compares two cosines,
+        of the label's prototype and of the nearest one: w_y . x > max_c w_c . x - T log(1/k). Where
+        the network is sure, max_c p_c is 1 and the rules agree. Where it is not, as from scratch or
+        with many classes, the paper's leaves out what the network has not learned yet, and this one
+        only what it contradicts: no image with p > k / (1 + k).
+
+        Where several processes train together, all must take part, each with its share of the
+        images and equally often; what one decides, all know afterwards. (DistributedDataParallel
+        would otherwise overwrite the mask of each with that of the first.)
 
         Args:
             embeddings: float [B, D], best computed without augmentation and by the network in the
                 state that the prototypes were trained with.
             labels: int64 [B] in [0, C), possibly wrong.
-            indices: int64 [B], each image's place in the training set.
+            indices: int64 [B], each image's place in the training set; None for all, in order.
+            rule: one of `PRUNE_RULES`.
 
         Raises:
-            ValueError: shapes that disagree, or an index outside the training set.
-        """
-        indices = self._check_indices(labels, indices)
-        losses_B = super().per_image(embeddings, labels)
-        kept_B = losses_B < _truncation_level(losses_B, self.q, self.k)
-        self.kept.index_copy_(0, indices, kept_B)
+            TypeError: indices are no int64 tensor.
+            ValueError: another rule, shapes that disagree, an index outside the training set, or
+                embeddings that are not finite.
 
-    def _check_indices(self, labels: Tensor, indices: Tensor | None) -> Tensor:
-        if indices is None or indices.shape != labels.shape:
-            given = "missing" if indices is None else f"of shape {list(indices.shape)}"
+        Warns:
+            UserWarning: no image of the training set is kept.
+        """
+        if rule not in PRUNE_RULES:
+            raise ValueError(f"There is no rule {rule!r}; choose one of {', '.join(PRUNE_RULES)}.")
+        check_batch(embeddings, self.prototypes, labels)
+        if indices is None:
+            indices = self._all_indices(labels)
+        self._kept_at(indices, labels)  # refuses what is no place, before anything is decided
+        if not embeddings.isfinite().all():
             raise ValueError(
-                f"indices is {given}; t-RNSL needs each image's place in the training set, "
-                f"int64 {list(labels.shape)}."
+                "embeddings hold NaN or infinity, and nothing can be kept by them: the training "
+                "has diverged. Go back to a checkpoint, and lower the learning rate."
             )
-        _check_range("indices", indices, self.kept.shape[0], "num_samples")
-        return indices
+        log_p_BC = class_log_probabilities(embeddings, self.prototypes, self.temperature)
+        kept_B = self._decide(log_p_BC, at_labels(log_p_BC, labels), rule)
+        self.kept.copy_(_agreed(self.kept, indices.to(self.kept.device), kept_B))
+        if not self.kept.any():
+            warnings.warn(
+                f"All {len(self.kept)} images are left out, and nothing more is learned: no image "
+                f"fits its label (k = {self.k}). Prune later, lower k, or use rule='ratio'.",
+                stacklevel=3,  # beyond the decorator
+            )
+
+    def _decide(self, log_p_BC: Tensor, log_p_B: Tensor, rule: str) -> Tensor:
+        if rule == "ratio":
+            return log_p_B > log_p_BC.amax(dim=1) + (math.log(self.k) if self.k else -math.inf)
+        losses_B = negative_box_cox(log_p_B, self.q)
+        return losses_B < _truncation_level(losses_B, self.q, self.k)
+
+    def _all_indices(self, labels: Tensor) -> Tensor:
+        if labels.shape != self.kept.shape:
+            raise ValueError(
+                f"labels are {list(labels.shape)}; give those of all {len(self.kept)} training "
+                "images, or indices that say which images they are of."
+            )
+        return torch.arange(len(labels), device=self.kept.device)
+
+    def _kept_at(self, indices: Tensor | None, labels: Tensor) -> Tensor:
+        """Whether each image of a batch is kept, bool [B]."""
+        if indices is None:
+            raise ValueError(
+                "indices is missing; t-RNSL needs each image's place in the training set, int64 "
+                f"{list(labels.shape)}. `training.Indexed` adds it to a data set."
+            )
+        _check_indices(indices, labels)
+        try:
+            return self.kept.index_select(0, indices.to(self.kept.device))
+        except (IndexError, RuntimeError):
+            _check_range("indices", indices, len(self.kept), "num_samples")
+            raise
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *args: Any, **settings: Any
+    ) -> None:
+        """Load as every module does, but no mask of another training set."""
+        saved = state_dict.get(f"{prefix}kept", self.kept)
+        if saved.shape != self.kept.shape:
+            warnings.warn(
+                f"The saved mask is of {len(saved)} training images, and here are "
+                f"{len(self.kept)}: prototypes are loaded, the mask is not.",
+                stacklevel=2,
+            )
+            state_dict = {**state_dict, f"{prefix}kept": self.kept}
+        super()._load_from_state_dict(state_dict, prefix, *args, **settings)
 
     def extra_repr(self) -> str:
         """Show the shape and the settings in the module's printed form."""
         return f"{super().extra_repr()}, k={self.k}, num_samples={self.kept.shape[0]}"
+
+
+def _agreed(kept_N: Tensor, indices_B: Tensor, kept_B: Tensor) -> Tensor:
+    """Return the mask after what this process and all others have decided, bool [N]."""
+    decided_N = torch.zeros_like(kept_N, dtype=torch.uint8)  # 0: by nobody
+    decided_N[indices_B] = 1 + kept_B.to(decided_N)
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.all_reduce(decided_N, distributed.ReduceOp.MAX)
+    return torch.where(decided_N == 0, kept_N, decided_N == 2)
 
 
 # ------------------------------------------------------------------ validation
@@ -563,7 +670,7 @@ def check_batch(embeddings: Tensor, prototypes: Tensor, labels: Tensor) -> None:
             f"{list(labels.shape)}; they must be [B, D], [C, D] and [B], or, for M models side by "
             "side, [M, B, D], [M, C, D] and [M, B]."
         )
-    _check_range("labels", labels, prototypes.shape[-2], "the number of prototypes")
+    _check_int64("labels", labels)
 
 
 def _check_real(name: str, given: Tensor) -> None:
@@ -571,11 +678,28 @@ def _check_real(name: str, given: Tensor) -> None:
         raise TypeError(f"{name}: {given.dtype} was given, where real numbers are needed.")
 
 
-def _check_range(name: str, values: Tensor, end: int, meaning: str) -> None:
-    """Refuse values outside [0, end); on an accelerator, where a look would stall, kernels do."""
+def _check_indices(indices: Tensor, labels: Tensor) -> None:
+    if not isinstance(indices, Tensor):
+        raise TypeError(
+            f"indices are a {type(indices).__name__}; give each image's place in the training set, "
+            "a torch tensor of int64. What a miner returns goes to `training.as_pml(loss)`."
+        )
+    _check_int64("indices", indices)
+    if indices.shape != labels.shape:
+        raise ValueError(
+            f"indices is of shape {list(indices.shape)}; each image's place in the training set is "
+            f"needed, int64 {list(labels.shape)}."
+        )
+
+
+def _check_int64(name: str, values: Tensor) -> None:
     if values.dtype != torch.int64:
         raise ValueError(f"{name} are {values.dtype}; they must be torch.int64. Use {name}.long().")
-    if values.is_cpu and values.numel() and not 0 <= int(values.min()) <= int(values.max()) < end:
+
+
+def _check_range(name: str, values: Tensor, end: int, meaning: str) -> None:
+    """Refuse values outside [0, end)."""
+    if not 0 <= int(values.min()) <= int(values.max()) < end:
         raise ValueError(
             f"{name} run from {int(values.min())} to {int(values.max())}; they must lie in "
             f"[0, {end}), where {end} is {meaning}."

@@ -16,36 +16,39 @@ Shapes: N images, C classes, D feature dimensions.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, ndtri, softmax
 
-from rnsl_tutorial import _files as paths
+from rnsl_tutorial import _files
 
 __all__ = [
+    "NOISES",
     "CorruptedLabels",
-    "concentrate",
+    "checked_transition",
+    "corrupt",
     "corrupt_labels",
-    "dominated_classes",
     "instance_dependent_flips",
     "label_dependent_classes",
     "label_dependent_transition",
-    "margins",
     "pair_flip_transition",
+    "split_diagonal",
     "symmetric_transition",
+    "transition_of",
 ]
 
 Labels = npt.NDArray[np.int64]
 Matrix = npt.NDArray[np.float64]
 Method = Literal["reference", "vectorized", "exact"]
 
-MAX_FEATURE = 1e100  # sums of products with normal draws stay finite
-FLIP_SPREAD = 0.1  # standard deviation of an image's own flip probability, as published
-ROW_SUM_TOLERANCE = 1e-12  # numpy's multinomial refuses a row that sums to more than 1 + 1e-12
+_MAX_FEATURE = 1e100  # sums of products with normal draws stay finite
+_FLIP_SPREAD = 0.1  # standard deviation of an image's own flip probability, as published
+_ROW_SUM_TOLERANCE = 1e-12  # numpy's multinomial refuses a row that sums to more than 1 + 1e-12
 
 
 class CorruptedLabels(NamedTuple):
@@ -149,90 +152,94 @@ def label_dependent_classes(dataset: str) -> tuple[str, ...]:
     return tuple(_flip_shares(dataset))
 
 
-def concentrate(transition: npt.ArrayLike, row: int | None, amount: float) -> Matrix:
-    """Send the wrong labels of a class to fewer classes, or to more; as many are wrong as before.
+_TRANSITIONS: Mapping[str, Callable[[int, float, str | None], Matrix]] = MappingProxyType(
+    {
+        "symmetric": lambda num_classes, rate, _: symmetric_transition(num_classes, rate),
+        "pair_flip": lambda num_classes, rate, _: pair_flip_transition(num_classes, rate),
+        "label_dependent": lambda _, rate, dataset: label_dependent_transition(str(dataset), rate),
+    }
+)
 
-    With r = 1 - T[i, i], the noise rate of class i, and a = |amount|,
-
-        T'[i, j] = (1 - a) T[i, j] + a r [j = the most frequent wrong label]    for amount > 0
-        T'[i, j] = (1 - a) T[i, j] + a r / (C - 1)                              for amount < 0
-
-    for j != i, and T'[i, i] = T[i, i]. Of equally frequent wrong labels the first counts. A class
-    without wrong labels stays as it is.
-
-    Args:
-        transition: float [C, C], rows sum to 1. It stays as it is.
-        row: the class i, in [0, C); None for every class.
-        amount: in [-1, 1]: -1 spreads the wrong labels evenly, 0 changes nothing, 1 sends all of
-            them to one class.
-
-    Returns:
-        float64 [C, C], new.
-
-    Raises:
-        ValueError: transition is no transition matrix, or row or amount out of range.
-    """
-    edited_CC = _checked_transition(transition).copy()
-    num_classes = len(edited_CC)
-    if row is not None and not 0 <= row < num_classes:
-        raise ValueError(f"row is {row}; {num_classes} classes allow 0 to {num_classes - 1}.")
-    if not -1 <= amount <= 1:
-        raise ValueError(f"amount is {amount}; give a number from -1 (spread) to 1 (all to one).")
-    rows = slice(None) if row is None else slice(row, row + 1)
-    right_C, wrong_CC = _split_diagonal(edited_CC)
-    target_CC = np.full_like(wrong_CC, 1 / (num_classes - 1))
-    if amount > 0:
-        target_CC = np.eye(num_classes)[wrong_CC.argmax(axis=1)]
-    mixed_CC = (1 - abs(amount)) * wrong_CC + abs(amount) * wrong_CC.sum(1)[:, None] * target_CC
-    np.fill_diagonal(mixed_CC, right_C)
-    edited_CC[rows] = mixed_CC[rows]
-    return edited_CC
+NOISES = (*_TRANSITIONS, "instance_dependent")
+"""Kinds of noise that `corrupt` knows; all but the last have a transition matrix."""
 
 
-def dominated_classes(transition: npt.ArrayLike) -> Labels:
-    """Return the classes that a single wrong label outweighs: max over j != i of T[i, j] > T[i, i].
-
-    The images of such a class carry one wrong label more often than the right one, so no majority
-    within the class can tell a learner which label is meant.
+def transition_of(kind: str, num_classes: int, rate: float, dataset: str | None = None) -> Matrix:
+    """Return the transition matrix of a kind of noise, float64 [C, C].
 
     Args:
-        transition: float [C, C], rows sum to 1.
-
-    Returns:
-        int64, ascending.
-
-    Raises:
-        ValueError: transition is not a transition matrix.
-    """
-    right, wrong = _split_diagonal(_checked_transition(transition))
-    return np.flatnonzero(wrong.max(axis=1) > right).astype(np.int64)
-
-
-def margins(shares: npt.ArrayLike) -> Matrix:
-    """Return how far the right label leads: T[i, i] - max over j != i of T[i, j].
-
-    Below 0 a wrong label leads: the class is one of `dominated_classes`.
-
-    Args:
-        shares: float [..., C, C], C at least 2: a transition matrix, or the shares of labels among
-            the neighbors of each class's images; several of them where there are more dimensions.
-
-    Returns:
-        float64 [..., C], in [-1, 1].
+        kind: one of `NOISES` but "instance_dependent", which has none.
+        num_classes: C, at least 2.
+        rate: share of wrong labels, in [0, 1).
+        dataset: whose table "label_dependent" takes; other kinds do not read it.
 
     Raises:
-        ValueError: the last two dimensions are not alike, or C is below 2.
+        ValueError: another kind, num_classes or rate out of range, or a table that is not there or
+            is of another number of classes.
     """
-    shares_XCC = np.asarray(shares, dtype=np.float64)
-    if shares_XCC.ndim < 2 or len({1, *shares_XCC.shape[-2:]}) != 2:
-        raise ValueError(f"shares have shape {shares_XCC.shape}; give [C, C] with C at least 2.")
-    own_CC = np.eye(shares_XCC.shape[-1], dtype=bool)
-    most_XC = np.where(own_CC, -np.inf, shares_XCC).max(axis=-1)
-    lead: Matrix = np.diagonal(shares_XCC, axis1=-2, axis2=-1) - most_XC
-    return lead
+    if kind not in _TRANSITIONS:
+        raise ValueError(
+            f"There is no transition matrix of {kind!r} noise; choose from "
+            f"{', '.join(_TRANSITIONS)}."
+        )
+    _check_num_classes(num_classes)
+    transition_CC = _TRANSITIONS[kind](num_classes, rate, dataset)
+    if len(transition_CC) != num_classes:
+        raise ValueError(
+            f"The label-dependent noise of {dataset!r} has {len(transition_CC)} classes, and here "
+            f"are {num_classes}. Choose another noise, or pass the data set's name that fits."
+        )
+    return transition_CC
 
 
 # ------------------------------------------------------------------ corrupting labels
+
+
+def corrupt(
+    labels: npt.ArrayLike,
+    kind: str,
+    rate: float,
+    *,
+    seed: int = 42,
+    num_classes: int | None = None,
+    class_names: Sequence[str] | None = None,
+    dataset: str | None = None,
+    features: npt.ArrayLike | None = None,
+    method: Method = "reference",
+) -> CorruptedLabels:
+    """Corrupt labels by any kind of noise: a matrix and a draw from it in one call.
+
+    Args:
+        labels: integers [N] in [0, C). They stay as they are.
+        kind: one of `NOISES`.
+        rate: share of wrong labels, in [0, 1).
+        seed: of the random stream; 42 draws the labels of the paper's reference code.
+        num_classes: C; by default the number of class_names, else the largest label + 1.
+        class_names: C names, in the order of the labels. Compared with those of the table, so that
+            "label_dependent" noise cannot be drawn for other classes than its own.
+        dataset: whose table "label_dependent" takes: "aid", "nwpu45" or "scenes".
+        features: float [N, D], what "instance_dependent" looks at; other kinds do not read it.
+        method: see `corrupt_labels`; "instance_dependent" has one of its own.
+
+    Returns:
+        New labels, int64 [N], and where they differ from the old, bool [N].
+
+    Raises:
+        ValueError: another kind, or an argument that it refuses or lacks.
+    """
+    if kind not in NOISES:
+        raise ValueError(f"There is no noise {kind!r}; choose from {', '.join(NOISES)}.")
+    if kind == "label_dependent":
+        class_names = _table_classes(class_names, dataset)
+    if num_classes is None:
+        num_classes = len(class_names) if class_names else int(np.max(labels, initial=0)) + 1
+    if kind == "instance_dependent":
+        if features is None:
+            raise ValueError("instance_dependent noise looks at images; pass features [N, D].")
+        return instance_dependent_flips(features, labels, num_classes, rate, seed)
+    return corrupt_labels(
+        labels, transition_of(kind, num_classes, rate, dataset), seed, method=method
+    )
 
 
 def corrupt_labels(
@@ -267,7 +274,7 @@ def corrupt_labels(
     Raises:
         ValueError: labels, transition or method are not as described.
     """
-    transition_CC = _checked_transition(transition)
+    transition_CC = checked_transition(transition)
     labels_N = _checked_labels(labels, len(transition_CC))
     if method == "reference":
         corrupted_N = _draw_like_reference(labels_N, transition_CC, seed)
@@ -360,7 +367,7 @@ def _draw(labels_N: Labels, weights_CC: Matrix, rng: np.random.Generator) -> Lab
 
 
 def _draw_exact_count(labels_N: Labels, transition_CC: Matrix, rng: np.random.Generator) -> Labels:
-    _, wrong_CC = _split_diagonal(transition_CC)
+    _, wrong_CC = split_diagonal(transition_CC)
     flip_N = wrong_CC.sum(axis=1)[labels_N]
     count = round(round(float(flip_N.sum()), 6))  # 1.4999999999 is meant as 1.5
     corrupted_N = labels_N.copy()
@@ -374,8 +381,8 @@ def _flip_probabilities(count: int, rate: float, rng: np.random.Generator) -> Ma
     """Draw q_i for each image: normal(rate, 0.1) truncated to [0, 1]; all 0 at rate 0."""
     if rate == 0:
         return np.zeros(count)
-    low, high = ndtr((0 - rate) / FLIP_SPREAD), ndtr((1 - rate) / FLIP_SPREAD)
-    flip_N: Matrix = rate + FLIP_SPREAD * ndtri(rng.uniform(low, high, size=count))
+    low, high = ndtr((0 - rate) / _FLIP_SPREAD), ndtr((1 - rate) / _FLIP_SPREAD)
+    flip_N: Matrix = rate + _FLIP_SPREAD * ndtri(rng.uniform(low, high, size=count))
     return flip_N
 
 
@@ -393,8 +400,8 @@ def _images_by_class(labels_N: Labels, num_classes: int) -> Iterator[tuple[int, 
     return ((i, images) for i, images in enumerate(images_by_class) if len(images))
 
 
-def _split_diagonal(transition_CC: Matrix) -> tuple[Matrix, Matrix]:
-    """Return the diagonal [C], and the matrix with zeros in its place."""
+def split_diagonal(transition_CC: Matrix) -> tuple[Matrix, Matrix]:
+    """Return the diagonal [C], and the matrix [C, C] with zeros in its place."""
     wrong_CC = transition_CC.copy()
     np.fill_diagonal(wrong_CC, 0.0)
     return transition_CC.diagonal(), wrong_CC
@@ -405,11 +412,25 @@ def _split_diagonal(transition_CC: Matrix) -> tuple[Matrix, Matrix]:
 
 def _flip_shares(dataset: str) -> dict[str, dict[str, float]]:
     """Return class name -> {wrong class name: its share of the wrong labels}, in class order."""
-    table = json.loads(paths.shipped("data", "noise", "label_dependent.json").read_text("utf-8"))
+    table = json.loads(_files.shipped("data", "noise", "label_dependent.json").read_text("utf-8"))
     if dataset not in table:
         raise ValueError(f"dataset is {dataset!r}; there are tables for {', '.join(table)}.")
     shares: dict[str, dict[str, float]] = table[dataset]["flip_shares"]
     return shares
+
+
+def _table_classes(class_names: Sequence[str] | None, dataset: str | None) -> Sequence[str]:
+    """Return the classes of a data set's table; refuse others that were given."""
+    if dataset is None:
+        raise ValueError("label_dependent noise is read from a table; pass dataset, such as 'aid'.")
+    own = label_dependent_classes(dataset)
+    if class_names is not None and tuple(class_names) != own:
+        raise ValueError(
+            f"The label-dependent noise of {dataset!r} is for its own {len(own)} classes, not for "
+            f"these {len(class_names)}: {', '.join(class_names[:3])} ... Choose another noise, or "
+            "pass the data set's name that fits."
+        )
+    return own
 
 
 def _check_rate(rate: float) -> None:
@@ -422,7 +443,8 @@ def _check_num_classes(num_classes: int) -> None:
         raise ValueError(f"num_classes is {num_classes}; a label can be wrong from 2 classes on.")
 
 
-def _checked_transition(transition: npt.ArrayLike) -> Matrix:
+def checked_transition(transition: npt.ArrayLike) -> Matrix:
+    """Return a transition matrix as float64 [C, C]; refuse what is none: TypeError, ValueError."""
     if np.iscomplexobj(transition):
         raise TypeError("transition holds complex numbers; probabilities are real.")
     matrix = np.asarray(transition, dtype=np.float64)
@@ -430,7 +452,7 @@ def _checked_transition(transition: npt.ArrayLike) -> Matrix:
         raise ValueError(f"transition has shape {matrix.shape}; give a square one, [C, C], C >= 2.")
     with np.errstate(over="ignore", invalid="ignore"):
         sums = matrix.sum(axis=1)
-    off = ~(np.abs(sums - 1.0) <= ROW_SUM_TOLERANCE)
+    off = ~(np.abs(sums - 1.0) <= _ROW_SUM_TOLERANCE)
     if off.any():
         row = int(off.argmax())
         raise ValueError(
@@ -469,9 +491,9 @@ def _checked_features(features: npt.ArrayLike, count: int) -> npt.NDArray[Any]:
     if not np.isfinite(given).all():
         raise ValueError("features hold NaN or infinite values; drop or repair those images.")
     largest = float(np.abs(given).max(initial=0))
-    if largest > MAX_FEATURE:
+    if largest > _MAX_FEATURE:
         raise ValueError(
-            f"features reach {largest:g}; their projections overflow above {MAX_FEATURE:g}. "
+            f"features reach {largest:g}; their projections overflow above {_MAX_FEATURE:g}. "
             "Standardize them."
         )
     return given

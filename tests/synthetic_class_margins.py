@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnsl_tutorial import noise
+from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.tutorial.explorers import SufferingExplorer
 
 Floats = NDArray[np.float64]
@@ -23,7 +24,7 @@ def small_drops() -> dict[str, dict[str, Floats]]:
     generator = np.random.default_rng(0)
     return {
         loss: {
-            judge: 0.5 - 0.5 * noise.margins(T) + generator.normal(0, 0.08, (3, 45))
+            judge: 0.5 - 0.5 * class_margins.margins(T) + generator.normal(0, 0.08, (3, 45))
             for judge in JUDGES
         }
         for loss in ("nsl", "rnsl")

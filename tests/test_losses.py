@@ -346,7 +346,8 @@ def test_an_image_at_k_exactly_is_left_out() -> None:
     x = torch.tensor([[1.0, 0.0]])
     module = losses.TruncatedRobustNormalizedSoftmaxLoss(2, 2, num_samples=1, k=0.5)
     module.prototypes.data = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
-    module.update_kept(x, torch.tensor([0]), torch.tensor([0]))
+    with pytest.warns(UserWarning, match=r"All 1 images are left out.*k = 0.5.*Prune later"):
+        module.update_kept(x, torch.tensor([0]), torch.tensor([0]))
     assert not module.kept[0]
 
 

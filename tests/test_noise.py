@@ -7,6 +7,7 @@ from scipy.stats import chisquare, truncnorm
 
 from rnsl_tutorial import _files as paths
 from rnsl_tutorial import noise
+from rnsl_tutorial.evaluation import class_margins
 
 PAPER = {"aid": 30, "nwpu45": 45}
 DATASETS = {**PAPER, "scenes": 16}
@@ -107,7 +108,7 @@ def test_extreme_rates_stay_transition_matrices(rate):
 
 @pytest.mark.parametrize("dataset", PAPER)
 def test_at_rate_07_ten_classes_of_either_data_set_are_dominated(dataset):
-    dominated = noise.dominated_classes(noise.label_dependent_transition(dataset, 0.7))
+    dominated = class_margins.dominated_classes(noise.label_dependent_transition(dataset, 0.7))
     assert dominated.dtype == np.int64
     assert len(dominated) == 10
     classes = noise.label_dependent_classes(dataset)
@@ -117,14 +118,14 @@ def test_at_rate_07_ten_classes_of_either_data_set_are_dominated(dataset):
             "SparseResidential Stadium Viaduct"
         )
         assert [classes[i] for i in dominated] == expected.split()
-    assert len(noise.dominated_classes(noise.label_dependent_transition(dataset, 0.4))) == 0
+    assert len(class_margins.dominated_classes(noise.label_dependent_transition(dataset, 0.4))) == 0
 
 
 def test_a_class_is_dominated_above_the_boundary_and_not_on_it():
     on_it = [[0.5, 0.5, 0.0], [0.2, 0.8, 0.0], [0.25, 0.25, 0.5]]
-    assert noise.dominated_classes(on_it).tolist() == []
+    assert class_margins.dominated_classes(on_it).tolist() == []
     above = [[0.4, 0.6, 0.0], [0.2, 0.8, 0.0], [0.3, 0.4, 0.3]]
-    assert noise.dominated_classes(above).tolist() == [0, 2]
+    assert class_margins.dominated_classes(above).tolist() == [0, 2]
 
 
 # ------------------------------------------------------------------ the reference's labels
@@ -205,7 +206,7 @@ def test_concentrate_follows_its_equation_and_edits_one_row(amount):
     for transition in matrices(0.7):
         before = transition.copy()
         for i in (0, len(transition) - 1):
-            edited = noise.concentrate(transition, i, amount)
+            edited = class_margins.concentrate(transition, i, amount)
             expected = edited_by_a_loop(transition, i, amount)
             np.testing.assert_allclose(edited[i], expected, rtol=0, atol=1e-15)
             assert np.array_equal(np.delete(edited, i, axis=0), np.delete(before, i, axis=0))
@@ -217,21 +218,25 @@ def test_concentrate_follows_its_equation_and_edits_one_row(amount):
 def test_concentrate_keeps_the_rate_and_a_transition_matrix(amount):
     for rate in (0.0, 0.1, 0.7):
         for transition in matrices(rate):
-            edited = noise.concentrate(transition, None, amount)
+            edited = class_margins.concentrate(transition, None, amount)
             assert edited.diagonal().tolist() == transition.diagonal().tolist()
             noise.corrupt_labels([0, 1], edited)
-            rows = [noise.concentrate(transition, i, amount)[i] for i in range(len(transition))]
+            rows = [
+                class_margins.concentrate(transition, i, amount)[i] for i in range(len(transition))
+            ]
             assert np.array_equal(edited, rows)
 
 
 def test_concentrate_reaches_the_other_noises_at_its_ends():
     transition = noise.label_dependent_transition("aid", 0.7)
-    spread = noise.concentrate(transition, None, -1)
+    spread = class_margins.concentrate(transition, None, -1)
     np.testing.assert_allclose(spread, noise.symmetric_transition(30, 0.7), atol=1e-15)
     pair = noise.pair_flip_transition(30, 0.7)
-    np.testing.assert_allclose(noise.concentrate(pair, None, 1), pair, atol=1e-15)
-    assert len(noise.dominated_classes(spread)) == 0
-    assert len(noise.dominated_classes(noise.concentrate(transition, None, 1))) == 30
+    np.testing.assert_allclose(class_margins.concentrate(pair, None, 1), pair, atol=1e-15)
+    assert len(class_margins.dominated_classes(spread)) == 0
+    assert (
+        len(class_margins.dominated_classes(class_margins.concentrate(transition, None, 1))) == 30
+    )
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
@@ -239,7 +244,12 @@ def test_concentrate_loses_no_class_at_the_rate_of_a_half(dataset):
     """There the best that a wrong label can reach is a tie."""
     transition = noise.label_dependent_transition(dataset, 0.5)
     for amount in np.linspace(-1, 1, 21):
-        assert len(noise.dominated_classes(noise.concentrate(transition, None, amount))) == 0
+        assert (
+            len(
+                class_margins.dominated_classes(class_margins.concentrate(transition, None, amount))
+            )
+            == 0
+        )
 
 
 def test_a_row_tips_over_as_it_is_concentrated():
@@ -247,8 +257,8 @@ def test_a_row_tips_over_as_it_is_concentrated():
     bridge = noise.label_dependent_classes("aid").index("Bridge")
     transition = noise.label_dependent_transition("aid", 0.7)
     for amount, is_lost in ((0.04, False), (0.05, True)):
-        edited = noise.concentrate(transition, bridge, amount)
-        assert (bridge in noise.dominated_classes(edited)) == is_lost
+        edited = class_margins.concentrate(transition, bridge, amount)
+        assert (bridge in class_margins.dominated_classes(edited)) == is_lost
 
 
 @pytest.mark.parametrize(
@@ -262,7 +272,7 @@ def test_a_row_tips_over_as_it_is_concentrated():
 )
 def test_concentrate_refuses_what_is_out_of_range(row, amount, message):
     with pytest.raises(ValueError, match=message):
-        noise.concentrate(noise.symmetric_transition(3, 0.5), row, amount)
+        class_margins.concentrate(noise.symmetric_transition(3, 0.5), row, amount)
 
 
 # ------------------------------------------------------------------ every method
@@ -526,9 +536,9 @@ def test_what_is_no_transition_matrix_is_refused(transition, message):
     with pytest.raises(ValueError, match=message):
         noise.corrupt_labels([0, 1], transition)
     with pytest.raises(ValueError, match=message):
-        noise.dominated_classes(transition)
+        class_margins.dominated_classes(transition)
     with pytest.raises(ValueError, match=message):
-        noise.concentrate(transition, None, 0.5)
+        class_margins.concentrate(transition, None, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -558,3 +568,53 @@ def test_bad_features_are_refused():
         noise.instance_dependent_flips(np.zeros((3, 4)), [0, 1], 3, 0.2)
     with pytest.raises(ValueError, match="NaN or infinite"):
         noise.instance_dependent_flips([[np.nan], [1.0]], [0, 1], 3, 0.2)
+
+
+# ------------------------------------------------------------------ any kind, in one call
+
+
+@pytest.mark.parametrize("kind", noise.NOISES[:-1])
+@pytest.mark.parametrize("method", ["reference", "vectorized", "exact"])
+def test_corrupt_is_a_matrix_and_a_draw_from_it(kind, method):
+    labels = labels_of(30, 500)
+    transition = noise.transition_of(kind, 30, 0.4, "aid")
+    expected = noise.corrupt_labels(labels, transition, 7, method=method)
+    found = noise.corrupt(labels, kind, 0.4, seed=7, num_classes=30, dataset="aid", method=method)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert 0 < found.flipped.mean() < 1
+
+
+def test_corrupt_draws_instance_dependent_noise_from_features():
+    features, labels = images(200)
+    found = noise.corrupt(labels, "instance_dependent", 0.3, num_classes=6, features=features)
+    expected = noise.instance_dependent_flips(features, labels, 6, 0.3)
+    np.testing.assert_array_equal(found.labels, expected.labels)
+
+
+def test_corrupt_counts_the_classes_by_names_else_by_labels():
+    labels = labels_of(4, 300)
+    for given in ({"num_classes": 6}, {"class_names": list("abcdef")}):
+        assert noise.corrupt(labels, "symmetric", 0.9, **given).labels.max() == 5
+    assert noise.corrupt(labels, "symmetric", 0.9).labels.max() == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "message"),
+    [
+        ("foo", {}, "no noise 'foo'; choose from symmetric, pair_flip, label_dependent, inst"),
+        ("label_dependent", {}, "pass dataset, such as 'aid'"),
+        ("label_dependent", {"dataset": "mine"}, "dataset is 'mine'; there are tables for aid"),
+        ("label_dependent", {"dataset": "aid", "num_classes": 5}, "30 classes, and here are 5"),
+        (
+            "label_dependent",
+            {"dataset": "aid", "class_names": ("sea", "sky")},
+            "its own 30 classes, not for these 2: sea, sky",
+        ),
+        ("instance_dependent", {}, r"pass features \[N, D\]"),
+        ("symmetric", {"num_classes": 1}, "num_classes is 1"),
+    ],
+)
+def test_corrupt_says_what_a_kind_lacks(kind, given, message):
+    with pytest.raises(ValueError, match=message):
+        noise.corrupt([0, 1, 2], kind, 0.5, **given)

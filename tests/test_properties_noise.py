@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rnsl_tutorial import noise
+from rnsl_tutorial.evaluation import class_margins
 
 Matrix = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -75,7 +76,7 @@ def test_a_concentrated_matrix_is_one_and_keeps_its_rates(
 ) -> None:
     labels, transition = task
     row = data.draw(st.none() | st.integers(0, len(transition) - 1))
-    edited = noise.concentrate(transition, row, amount)
+    edited = class_margins.concentrate(transition, row, amount)
     assert np.array_equal(edited.diagonal(), transition.diagonal())
     np.testing.assert_allclose(edited.sum(axis=1), 1, rtol=0, atol=1e-12)
     noise.corrupt_labels(labels, edited, seed, method=method)  # it is accepted
@@ -83,8 +84,8 @@ def test_a_concentrated_matrix_is_one_and_keeps_its_rates(
 
 @given(matrices())
 def test_margins_tell_the_dominated_classes(transition: Matrix) -> None:
-    below = np.flatnonzero(noise.margins(transition) < 0)
-    assert noise.dominated_classes(transition).tolist() == below.tolist()
+    below = np.flatnonzero(class_margins.margins(transition) < 0)
+    assert class_margins.dominated_classes(transition).tolist() == below.tolist()
 
 
 # ------------------------------------------------------------------ labels
@@ -219,8 +220,8 @@ def test_a_matrix_is_accepted_or_refused_by_what_is_wrong_with_it(
         fine = square and (np.abs(matrix.sum(axis=1) - 1) <= 1e-12).all() and (matrix >= 0).all()
     for call in (
         lambda: noise.corrupt_labels(np.array([0]), matrix, method=method),
-        lambda: noise.concentrate(matrix, None, 0.5),
-        lambda: noise.dominated_classes(matrix),
+        lambda: class_margins.concentrate(matrix, None, 0.5),
+        lambda: class_margins.dominated_classes(matrix),
     ):
         if fine:
             call()
@@ -265,7 +266,7 @@ def test_what_are_no_labels_is_refused_by_name(labels: Any, method: Any) -> None
 
 @given(arrays.arrays(np.float64, (2, 3)))
 def test_features_are_accepted_or_refused_without_a_warning(features: Matrix) -> None:
-    if np.isfinite(features).all() and np.abs(features).max() <= noise.MAX_FEATURE:
+    if np.isfinite(features).all() and np.abs(features).max() <= noise._MAX_FEATURE:
         noise.instance_dependent_flips(features, [0, 1], 3, 0.5)
     else:
         with pytest.raises(ValueError, match=r"features (hold NaN|reach)"):

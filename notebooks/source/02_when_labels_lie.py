@@ -17,6 +17,7 @@
 
 # %%
 from rnsl_tutorial.datasets import features
+from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.tutorial import explorers
 
 aid = features.load_shipped("aid")
@@ -144,7 +145,7 @@ np.add.at(counts, (true, drawn["instance-dependent"].labels), 1)
 counted = counts / counts.sum(axis=1, keepdims=True)
 beach = aid.class_names.index("Beach")
 shares = np.where(np.arange(30) == beach, 0, counted[beach]) / (1 - counted[beach, beach])
-lost = noise.dominated_classes(counted)
+lost = class_margins.dominated_classes(counted)
 title = "Instance-dependent noise at 0.5, counted after the fact"
 plots.transition_beside_row(counted, shares, aid.class_names, beach, lost, title=title)
 
@@ -197,8 +198,10 @@ for seed in range(20):
     given = noise.corrupt_labels(true, T, seed, method="vectorized").labels
     table = np.zeros((30, 30))
     np.add.at(table, (true, given), 1)
-    lost_in_draw.append(len(noise.dominated_classes(table / table.sum(axis=1, keepdims=True))))
-print(f"by the probabilities {len(noise.dominated_classes(T))} classes are lost")
+    lost_in_draw.append(
+        len(class_margins.dominated_classes(table / table.sum(axis=1, keepdims=True)))
+    )
+print(f"by the probabilities {len(class_margins.dominated_classes(T))} classes are lost")
 print(
     f"in 20 draws {min(lost_in_draw)} to {max(lost_in_draw)}, {np.mean(lost_in_draw):.1f} in the mean"
 )
@@ -268,7 +271,7 @@ exercises.check_lost_classes(lost_classes)
 # wrong = np.where(np.eye(len(transition), dtype=bool), 0, transition)
 # return np.flatnonzero(wrong.max(axis=1) > right)
 # ```
-# In the library: `noise.dominated_classes(transition)`.
+# In the library: `class_margins.dominated_classes(transition)`.
 # </details>
 #
 # How many classes does each noise lose, as the rate grows?
@@ -283,13 +286,13 @@ counts_lost = {
 }
 print(f"{'rate':28}", *(f"{rate:5.2f}" for rate in rates))
 for name, transition_at in counts_lost.items():
-    lost = [len(noise.dominated_classes(transition_at(rate))) for rate in rates]
+    lost = [len(class_margins.dominated_classes(transition_at(rate))) for rate in rates]
     print(f"{name:28}", *(f"{number:5}" for number in lost))
 
 # %%
 for dataset in ("aid", "nwpu45"):
     names = noise.label_dependent_classes(dataset)
-    dominated = noise.dominated_classes(noise.label_dependent_transition(dataset, 0.7))
+    dominated = class_margins.dominated_classes(noise.label_dependent_transition(dataset, 0.7))
     print(f"{dataset}: {len(dominated)} lost at 0.7:", ", ".join(names[i] for i in dominated))
 
 # %% [markdown]
@@ -310,12 +313,12 @@ exercises.check_breaking_rate(breaking_rate)
 
 # %% [markdown]
 # Now edit a row. Set the explorer to *Bridge* at 70% and move **concentration** to the right, step by
-# step, until the class tips over. Then compute the same with the library: `noise.concentrate`.
+# step, until the class tips over. Then compute the same with the library: `class_margins.concentrate`.
 
 # %%
 for amount in (0.0, 0.04, 0.1, 0.3):
-    edited = noise.concentrate(T, bridge, amount)
-    is_lost = bridge in noise.dominated_classes(edited)
+    edited = class_margins.concentrate(T, bridge, amount)
+    is_lost = bridge in class_margins.dominated_classes(edited)
     print(f"concentration {amount:4}: {edited[bridge, bridge]:.2f} Bridge, ", end="")
     print(f"{edited[bridge, pond]:.3f} Pond: {'lost' if is_lost else 'not lost'}")
 
@@ -344,7 +347,7 @@ config = Config(noise="label_dependent", rate=0.7, loss=LOSS, seed=SEED)
 with tqdm(total=config.epochs, desc=plots.LOSS_STYLES[LOSS].label, unit="epoch") as bar:
     fitted = experiments.fit(aid, config, lambda _: bar.update())
 embeddings = embed(fitted.network, experiments.standardized(aid)).numpy()
-is_lost = np.isin(np.arange(30), noise.dominated_classes(T))
+is_lost = np.isin(np.arange(30), class_margins.dominated_classes(T))
 rival = np.where(np.eye(30, dtype=bool), 0, T).argmax(axis=1)
 
 
@@ -468,15 +471,15 @@ print(", ".join(f"{name} ({n})" for name, n in short))
 # %% tags=["hidden-assert"]
 # What this notebook claims, held by the run above.
 for dataset in ("aid", "nwpu45"):
-    dominated = noise.dominated_classes(noise.label_dependent_transition(dataset, 0.7))
+    dominated = class_margins.dominated_classes(noise.label_dependent_transition(dataset, 0.7))
     assert len(dominated) == 10, dataset
 assert abs(realised.mean() - NOMINAL) < 4 * spread / np.sqrt(DRAWS), realised.mean()
 assert 0.8 * spread < realised.std() < 1.2 * spread, realised.std()
 assert 0.35 > agreement["instance-dependent"] > 0.25 > 0.06 > agreement["symmetric"], agreement
 bare = aid.class_names.index("BareLand")
 for amount, is_still_lost in ((-0.3, True), (-0.4, False)):
-    edited = noise.concentrate(T, bare, amount)
-    assert (bare in noise.dominated_classes(edited)) == is_still_lost, amount
+    edited = class_margins.concentrate(T, bare, amount)
+    assert (bare in class_margins.dominated_classes(edited)) == is_still_lost, amount
 own, other = by_k[100]
 assert own[is_lost].mean() < own[~is_lost].mean() - 0.05, own
 assert wins[is_lost].mean() > wins[~is_lost].mean() + 0.2, wins

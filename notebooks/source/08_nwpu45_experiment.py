@@ -19,6 +19,7 @@
 from rnsl_tutorial import noise
 from rnsl_tutorial.datasets import features
 from rnsl_tutorial.datasets import nwpu45_stand_in as nwpu45
+from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.tutorial import explorers
 
 aid = features.load_shipped("aid")
@@ -78,8 +79,8 @@ RATE, SEED, EPOCHS = 0.5, 0, 40
 # | symbol | in code | what it is |
 # |---|---|---|
 # | $T$ | `noise.label_dependent_transition("nwpu45", rate)` | row: true class, column: given label |
-# | $m_i$ | `noise.margins(T)` | lead of the right label |
-# | $m_i < 0$ | `noise.dominated_classes(T)` | a wrong label leads: the class is lost |
+# | $m_i$ | `class_margins.margins(T)` | lead of the right label |
+# | $m_i < 0$ | `class_margins.dominated_classes(T)` | a wrong label leads: the class is lost |
 #
 # ## Exercise 1: write the margin
 # `shares` is a matrix with a row for each class. Return an array: one margin for each class.
@@ -111,7 +112,7 @@ exercises.check_margin(margin)
 
 # %%
 T = noise.label_dependent_transition("nwpu45", RATE)
-predicted = -noise.margins(T)  # large: will suffer
+predicted = -class_margins.margins(T)  # large: will suffer
 groups = {}
 for i in np.argsort(-predicted, kind="stable"):
     groups.setdefault(round(-predicted[i], 2), []).append(names[i])
@@ -208,7 +209,7 @@ print("From the matrix alone:", check(predicted, drop))
 
 # %%
 N = suffering.neighborhoods(data)
-predicted_too = -noise.margins(N @ T)
+predicted_too = -class_margins.margins(N @ T)
 print("From the matrix alone:     ", check(predicted, drop))
 print("From matrix and neighbours:", check(predicted_too, drop))
 i = int(drop.argmax())
@@ -270,7 +271,7 @@ for r, rate in enumerate(rates):
         lost = drops(loss, "prototype")[r]
         print(f"{rate:.0%}   {loss:6}", end="")
         for kind, shares in (("T", matrices[r]), ("N T", N @ matrices[r])):
-            score = -noise.margins(shares)
+            score = -class_margins.margins(shares)
             agreement[rate, loss, kind] = spearmanr(score, lost).statistic
             luck = suffering.chance(score, lost, seed=SEED)
             print(f"  {agreement[rate, loss, kind]:+.2f} ({luck:.4f})", end="")
@@ -298,7 +299,7 @@ steps = {}
 print(f"Measured on: {source.title}. RNSL, points lost, mean over the classes of one margin")
 print("rate   margin   classes   prototypes   neighbours, given labels   neighbours, true labels")
 for r, rate in enumerate(rates):
-    margins = np.round(noise.margins(matrices[r]), 2)
+    margins = np.round(class_margins.margins(matrices[r]), 2)
     for m in np.unique(margins):
         same = margins == m
         lost = [100 * drops("rnsl", judge)[r, same].mean() for judge in suffering.JUDGES]
@@ -412,7 +413,7 @@ test_labels = data.labels[data.split.test]
 eaten = {}
 print(f"RNSL, 70% wrong labels; {source.title}")
 print("class              eaten by             own name   eater's   (true neighbours: own name)")
-for i in noise.dominated_classes(T70):
+for i in class_margins.dominated_classes(T70):
     eater, own = int(T70[i].argmax()), test_labels == i
     eaten[i] = [(said["prototype"][own] == j).mean() for j in (i, eater)]
     still = (said["knn_clean"][own] == i).mean()

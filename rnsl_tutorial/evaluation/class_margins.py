@@ -2,7 +2,7 @@
 
 The prediction needs no training. An image lies among its neighbors, and most of them are of its
 own class. So the labels around it are drawn from one row of the transition matrix T, and what
-decides is the margin between the right label and the most frequent wrong one: `noise.margins` of T.
+decides is the margin between the right label and the most frequent wrong one: `margins` of T.
 
 An embedding that mixes classes up changes that: with N[i, j], the share of class j among the
 neighbors of images of class i, the labels around an image of class i follow row i of N @ T.
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.stats import permutation_test, rankdata
 from torch import nn
 
+from rnsl_tutorial import noise
 from rnsl_tutorial.datasets.features import FeatureSet
 from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.experiments import heads as experiments
@@ -64,6 +65,92 @@ def _without_itself(found_NK: Integers) -> Integers:
     own_NK[~own_NK.any(axis=1), -1] = True
     others: Integers = found_NK[~own_NK].reshape(len(found_NK), -1)
     return others
+
+
+# ------------------------------------------------------------------ margins of a matrix
+
+
+def margins(shares: npt.ArrayLike) -> Floats:
+    """Return how far the right label leads: T[i, i] - max over j != i of T[i, j].
+
+    Below 0 a wrong label leads: the class is one of `dominated_classes`.
+
+    Args:
+        shares: float [..., C, C], C at least 2: a transition matrix, or the shares of labels among
+            the neighbors of each class's images; several of them where there are more dimensions.
+
+    Returns:
+        float64 [..., C], in [-1, 1].
+
+    Raises:
+        ValueError: the last two dimensions are not alike, or C is below 2.
+    """
+    shares_XCC = np.asarray(shares, dtype=np.float64)
+    if shares_XCC.ndim < 2 or len({1, *shares_XCC.shape[-2:]}) != 2:
+        raise ValueError(f"shares have shape {shares_XCC.shape}; give [C, C] with C at least 2.")
+    own_CC = np.eye(shares_XCC.shape[-1], dtype=bool)
+    most_XC = np.where(own_CC, -np.inf, shares_XCC).max(axis=-1)
+    lead: Floats = np.diagonal(shares_XCC, axis1=-2, axis2=-1) - most_XC
+    return lead
+
+
+def dominated_classes(transition: npt.ArrayLike) -> Integers:
+    """Return the classes that a single wrong label outweighs: max over j != i of T[i, j] > T[i, i].
+
+    The images of such a class carry one wrong label more often than the right one, so no majority
+    within the class can tell a learner which label is meant.
+
+    Args:
+        transition: float [C, C], rows sum to 1.
+
+    Returns:
+        int64, ascending.
+
+    Raises:
+        ValueError: transition is not a transition matrix.
+    """
+    right, wrong = noise.split_diagonal(noise.checked_transition(transition))
+    return np.flatnonzero(wrong.max(axis=1) > right).astype(np.int64)
+
+
+def concentrate(transition: npt.ArrayLike, row: int | None, amount: float) -> Floats:
+    """Send the wrong labels of a class to fewer classes, or to more; as many are wrong as before.
+
+    With r = 1 - T[i, i], the noise rate of class i, and a = |amount|,
+
+        T'[i, j] = (1 - a) T[i, j] + a r [j = the most frequent wrong label]    for amount > 0
+        T'[i, j] = (1 - a) T[i, j] + a r / (C - 1)                              for amount < 0
+
+    for j != i, and T'[i, i] = T[i, i]. Of equally frequent wrong labels the first counts. A class
+    without wrong labels stays as it is.
+
+    Args:
+        transition: float [C, C], rows sum to 1. It stays as it is.
+        row: the class i, in [0, C); None for every class.
+        amount: in [-1, 1]: -1 spreads the wrong labels evenly, 0 changes nothing, 1 sends all of
+            them to one class.
+
+    Returns:
+        float64 [C, C], new.
+
+    Raises:
+        ValueError: transition is no transition matrix, or row or amount out of range.
+    """
+    edited_CC = noise.checked_transition(transition).copy()
+    num_classes = len(edited_CC)
+    if row is not None and not 0 <= row < num_classes:
+        raise ValueError(f"row is {row}; {num_classes} classes allow 0 to {num_classes - 1}.")
+    if not -1 <= amount <= 1:
+        raise ValueError(f"amount is {amount}; give a number from -1 (spread) to 1 (all to one).")
+    rows = slice(None) if row is None else slice(row, row + 1)
+    right_C, wrong_CC = noise.split_diagonal(edited_CC)
+    target_CC = np.full_like(wrong_CC, 1 / (num_classes - 1))
+    if amount > 0:
+        target_CC = np.eye(num_classes)[wrong_CC.argmax(axis=1)]
+    mixed_CC = (1 - abs(amount)) * wrong_CC + abs(amount) * wrong_CC.sum(1)[:, None] * target_CC
+    np.fill_diagonal(mixed_CC, right_C)
+    edited_CC[rows] = mixed_CC[rows]
+    return edited_CC
 
 
 # ------------------------------------------------------------------ measured

@@ -181,7 +181,7 @@ def _linear_log_p(embeddings: Tensor, prototypes: Tensor, labels: Tensor) -> Ten
     dtype = torch.promote_types(embeddings.dtype, torch.float32)
     with torch.autocast(embeddings.device.type, enabled=False):
         logits_BC = embeddings.to(dtype) @ prototypes.to(dtype).mT
-        return -F.cross_entropy(logits_BC, labels, reduction="none")
+        return losses.at_labels(logits_BC.log_softmax(dim=-1), labels)
 
 
 def _reverse(log_p: Tensor) -> Tensor:

@@ -25,7 +25,6 @@ from rnsl_tutorial import losses
 from rnsl_tutorial.experiments.config import BASELINES, LOSSES, OWN, Config
 from rnsl_tutorial.training import augmentation, baselines, checkpoints
 from rnsl_tutorial.training.devices import Hardware, Stopwatch, launch
-from rnsl_tutorial.training.pruning import update_kept
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -359,7 +358,7 @@ class Training:
         if self.config.pruning == "reference" and self._selected is not None:
             self._prune_as_the_reference_does(loss, self._selected)
         else:
-            update_kept(loss, self.embed_training(), self.labels, self.config.prune_rule)
+            loss.update_kept(self.embed_training(), self.labels, rule=self.config.prune_rule)
 
     def _prune_as_the_reference_does(
         self, loss: losses.TruncatedRobustNormalizedSoftmaxLoss, selected: dict[str, Any]
@@ -367,7 +366,7 @@ class Training:
         last = self._weights()
         self._load_weights(selected)
         embeddings_ND = self._embed(self.inputs, augmented=self.config.augmentation != "none")
-        update_kept(loss, embeddings_ND, self.labels, self.config.prune_rule)
+        loss.update_kept(embeddings_ND, self.labels, rule=self.config.prune_rule)
         self.network.load_state_dict(last["network"])  # but not the prototypes
 
     def embed_training(self) -> Tensor:
@@ -647,7 +646,7 @@ def prune(
     Network and prototypes are both taken as they stand now. (For what the reference implementation
     does instead, see `Training`.)
     """
-    update_kept(loss, embed(network, inputs), labels, rule)
+    loss.update_kept(embed(network, inputs), labels, rule=rule)
 
 
 def embed(

@@ -71,7 +71,8 @@ CLAIMS: dict[str, list[Claim] | None] = {  # None for a notebook in which nothin
         ),
         Claim(
             "TransitionExplorer", "rate", "Noise rate", "lost",
-            "noise.dominated_classes(noise.label_dependent_transition('aid', e.rate)) + 0.5",
+            "class_margins.dominated_classes("
+            "noise.label_dependent_transition('aid', e.rate)) + 0.5",
             each=5, within=0.5,
         ),
     ],

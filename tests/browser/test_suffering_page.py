@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from playwright.sync_api import Locator, expect
 from synthetic_class_margins import NAMES, PREDICTIONS, T, small_drops, small_explorer
 
-from rnsl_tutorial import noise
+from rnsl_tutorial.evaluation import class_margins
 
 DESERT, STADIUM = NAMES.index("desert"), NAMES.index("stadium")
 
@@ -24,7 +24,7 @@ def points(root: Locator, mark: str) -> NDArray[np.float64]:
 
 def shown(rate: int, loss: str, prediction: str = "the matrix alone") -> NDArray[np.float64]:
     drops = 100 * small_drops()[loss]["prototype"][rate]
-    return np.stack([noise.margins(PREDICTIONS[prediction][rate]), drops], axis=1)
+    return np.stack([class_margins.margins(PREDICTIONS[prediction][rate]), drops], axis=1)
 
 
 def assert_places(found: NDArray[np.float64], expected: NDArray[np.float64]) -> None:
@@ -39,7 +39,7 @@ def test_the_rate_moves_the_classes_and_marks_the_lost_ones(open_page: Open) -> 
     slider.focus()
     slider.press("End")
     expect(root.locator(".rnsl-readout")).to_contain_text("70% wrong labels")
-    lost = noise.dominated_classes(T[2])
+    lost = class_margins.dominated_classes(T[2])
     assert_places(points(root, "lost"), shown(2, "nsl")[lost])
     assert_places(points(root, "safe"), np.delete(shown(2, "nsl"), lost, axis=0))
     assert_places(curve(root, "chosen"), shown(2, "nsl")[[STADIUM]])

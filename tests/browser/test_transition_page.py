@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from playwright.sync_api import Locator, Page, expect
 
 from rnsl_tutorial import noise
+from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.explorers import TransitionExplorer
 
@@ -103,7 +104,7 @@ def test_the_rate_moves_the_line_and_the_lost_classes_and_no_bar(shown: Shown) -
         slider.press(key)
         expect(slider).to_have_attribute("aria-valuetext", f"{rate:.0%}")
         matrix = noise.label_dependent_transition("aid", rate)
-        lost = noise.dominated_classes(matrix)
+        lost = class_margins.dominated_classes(matrix)
         expect(shown.readout).to_contain_text(f"{len(lost)} of 30 classes are lost. BareLand is ")
         expect(shown.note).to_contain_text(f"Nominal rate {rate:.0%}.")
         assert shown.rule() == pytest.approx((1 - rate) / rate, abs=0.003)
@@ -118,8 +119,8 @@ def test_concentration_edits_the_row_and_the_class_tips_over(shown: Shown) -> No
     for presses, amount, is_lost in ((3, -0.3, True), (3, -0.6, False), (4, -1.0, False)):
         for _ in range(presses):
             slider.press("ArrowLeft")
-        edited = noise.concentrate(published, BARELAND, amount)
-        assert (BARELAND in noise.dominated_classes(edited)) == is_lost
+        edited = class_margins.concentrate(published, BARELAND, amount)
+        assert (BARELAND in class_margins.dominated_classes(edited)) == is_lost
         says = "is one of them: " if is_lost else "is not: "
         expect(shown.readout).to_contain_text(
             f"{9 + is_lost} of 30 classes are lost. BareLand {says}"
@@ -157,7 +158,7 @@ def test_one_draw_shows_what_was_drawn_and_its_row_is_not_edited(
     explorer.view = "drawn"
     drawn = explorer.matrix
     explorer.view = "nominal"
-    row, lost = drawn[BARELAND], noise.dominated_classes(drawn)
+    row, lost = drawn[BARELAND], class_margins.dominated_classes(drawn)
     np.testing.assert_allclose(shown.bars(), shares(row, BARELAND), atol=0.003)
     assert shown.rule() == pytest.approx(row[BARELAND] / (1 - row[BARELAND]), abs=0.003)
     assert shown.lost() == lost.tolist()
@@ -207,7 +208,7 @@ def test_it_fits_the_width_and_a_half_screen(
     shown = Shown(page)
     assert (
         shown.lost()
-        == noise.dominated_classes(noise.label_dependent_transition("aid", 0.7)).tolist()
+        == class_margins.dominated_classes(noise.label_dependent_transition("aid", 0.7)).tolist()
     )
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     if width == 720:

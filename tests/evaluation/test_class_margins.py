@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from rnsl_tutorial import noise
 from rnsl_tutorial.datasets.archives import Split
 from rnsl_tutorial.datasets.features import FeatureSet, Projection
+from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.evaluation import class_margins as suffering
 from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.experiments import heads as experiments
@@ -169,16 +170,16 @@ def test_hits_count_what_both_have_at_the_top() -> None:
 
 def test_margins_of_a_matrix_and_of_several() -> None:
     T = np.array([[0.5, 0.3, 0.2], [0.6, 0.3, 0.1], [0.25, 0.5, 0.25]])
-    np.testing.assert_allclose(noise.margins(T), [0.2, -0.3, -0.25])
-    np.testing.assert_allclose(noise.margins([T, T.T])[1], noise.margins(T.T))
+    np.testing.assert_allclose(class_margins.margins(T), [0.2, -0.3, -0.25])
+    np.testing.assert_allclose(class_margins.margins([T, T.T])[1], class_margins.margins(T.T))
     for rate in (0.3, 0.5, 0.7):
         T = noise.label_dependent_transition("nwpu45", rate)
         np.testing.assert_array_equal(
-            np.flatnonzero(noise.margins(T) < 0), noise.dominated_classes(T)
+            np.flatnonzero(class_margins.margins(T) < 0), class_margins.dominated_classes(T)
         )
     for shape in [(3,), (2, 3), (1, 1)]:
         with pytest.raises(ValueError, match=r"give \[C, C\] with C at least 2"):
-            noise.margins(np.ones(shape))
+            class_margins.margins(np.ones(shape))
 
 
 def test_class_accuracy_is_the_share_of_each_class() -> None:

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from rnsl_tutorial import noise
+from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.tutorial import exercises
 from rnsl_tutorial.tutorial.exercises.labels import MATRIX
 
@@ -111,7 +112,7 @@ def test_draw_labels_leaves_the_global_generator_as_it_was() -> None:
 
 def test_columns_of_the_matrix_sum_to_1_so_that_the_advice_comes_and_not_an_error() -> None:
     np.testing.assert_allclose(MATRIX.sum(axis=0), 1)
-    assert noise.dominated_classes(MATRIX).tolist() == [0]
+    assert class_margins.dominated_classes(MATRIX).tolist() == [0]
 
 
 # ------------------------------------------------------------------ reading a matrix
@@ -235,5 +236,7 @@ def test_the_breaking_rate_is_where_the_class_becomes_dominated(dataset: str) ->
     for i, row in enumerate(matrix):
         edge = 1 / (1 + np.delete(row, i).max() / 0.5)
         for rate, expected in ((edge - 1e-6, False), (edge + 1e-6, True)):
-            lost_classes = noise.dominated_classes(noise.label_dependent_transition(dataset, rate))
+            lost_classes = class_margins.dominated_classes(
+                noise.label_dependent_transition(dataset, rate)
+            )
             assert (i in lost_classes) == expected

@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 from synthetic_class_margins import NAMES, PREDICTIONS, RATES, T, small_drops, small_explorer
 from synthetic_log_p import unpacked
 
-from rnsl_tutorial import noise
+from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.explorers import SufferingExplorer, standalone_html
 
@@ -23,7 +23,7 @@ def test_margins_and_drops_are_those_of_the_library() -> None:
     explorer, drops = small_explorer(), small_drops()
     for p, shares in enumerate(PREDICTIONS.values()):
         np.testing.assert_allclose(
-            unpacked(explorer, "margins")[p], noise.margins(shares), rtol=1e-6
+            unpacked(explorer, "margins")[p], class_margins.margins(shares), rtol=1e-6
         )
     for place, (loss, judge) in enumerate((a, b) for a in drops for b in drops[a]):
         shown = unpacked(explorer, "drops").reshape(-1, 3, 45)[place]
@@ -35,7 +35,7 @@ def test_agreement_is_the_rank_correlation_of_what_is_shown() -> None:
     for prediction, shares in PREDICTIONS.items():
         explorer.prediction = prediction
         wanted = spearmanr(
-            -noise.margins(shares[1]), small_drops()["rnsl"]["knn_noisy"][1]
+            -class_margins.margins(shares[1]), small_drops()["rnsl"]["knn_noisy"][1]
         ).statistic
         assert explorer.agreement == pytest.approx(wanted)
         told = explorer._table["told"][explorer.place("prediction")][1][1][1]
@@ -88,10 +88,10 @@ def test_the_figure_shows_the_classes_and_marks_those_that_are_lost() -> None:
     explorer = small_explorer(rate=0.7, row="stadium")
     left, right = explorer.figure().axes
     safe, lost, chosen = left.lines[:3]
-    assert len(lost.get_xdata()) == len(noise.dominated_classes(T[2])) == 10
+    assert len(lost.get_xdata()) == len(class_margins.dominated_classes(T[2])) == 10
     assert len(safe.get_xdata()) == 35
     i = NAMES.index("stadium")
-    assert float(chosen.get_xdata()[0]) == pytest.approx(noise.margins(T[2])[i])
+    assert float(chosen.get_xdata()[0]) == pytest.approx(class_margins.margins(T[2])[i])
     assert float(chosen.get_ydata()[0]) == pytest.approx(
         100 * small_drops()["nsl"]["prototype"][2, i]
     )

@@ -9,6 +9,7 @@ import traitlets
 from numpy.typing import NDArray
 
 from rnsl_tutorial import noise
+from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.tutorial import explorers, plots
 from rnsl_tutorial.tutorial.explorers import transition as module
 
@@ -61,7 +62,7 @@ def spots(explorer: explorers.TransitionExplorer) -> Iterator[tuple[Any, ...]]:
         for k, kind in enumerate(module.NOISES):
             r, a = module.RATES.index(rate), module.AMOUNTS.index(amount)
             published = matrix(dataset, kind, rate)
-            edited = noise.concentrate(published, row, amount)
+            edited = class_margins.concentrate(published, row, amount)
             view = explorer._table["datasets"][dataset]["nominal"]
             yield view, (k, r, a, row), published, edited
 
@@ -88,11 +89,11 @@ def test_the_table_says_which_classes_are_lost_as_the_library_does(
     explorer: explorers.TransitionExplorer,
 ) -> None:
     for view, (k, r, a, row), published, edited in spots(explorer):
-        lost = noise.dominated_classes(edited)
+        lost = class_margins.dominated_classes(edited)
         over = array(view["over"])[k, r]
         assert (over[a, row] > 0) == (row in lost)
         published_lost = np.flatnonzero(over[module.AMOUNTS.index(0.0)])
-        assert published_lost.tolist() == noise.dominated_classes(published).tolist()
+        assert published_lost.tolist() == class_margins.dominated_classes(published).tolist()
         assert array(view["lost"])[k, r, a, row] == len(lost)
         most = np.delete(edited[row], row).max()
         assert array(view["most"])[k, r, a, row] == pytest.approx(most, abs=1e-6)
@@ -206,7 +207,7 @@ def test_the_matrix_is_the_one_that_is_shown(explorer: explorers.TransitionExplo
     published = noise.label_dependent_transition("aid", 0.7)
     np.testing.assert_array_equal(explorer.matrix, published)
     explorer.row, explorer.concentration = "Bridge", 0.3
-    edited = noise.concentrate(published, AID.index("Bridge"), 0.3)
+    edited = class_margins.concentrate(published, AID.index("Bridge"), 0.3)
     np.testing.assert_array_equal(explorer.matrix, edited)
     explorer.view = "drawn"
     given = noise.corrupt_labels(LABELS, published, 42, method="vectorized").labels
@@ -248,7 +249,7 @@ def test_the_figure_draws_what_is_chosen(
     heights = sorted((patch.get_height() for patch in bars.patches), reverse=True)
     np.testing.assert_allclose(heights, np.sort(wrong / wrong.sum())[::-1][: plots.BARS], atol=1e-9)
     marks = heat.lines[0].get_ydata()
-    np.testing.assert_allclose(marks, noise.dominated_classes(shown) + 0.5)
+    np.testing.assert_allclose(marks, class_margins.dominated_classes(shown) + 0.5)
     assert bars.lines[0].get_ydata()[0] == pytest.approx(shown[i, i] / wrong.sum())
 
 

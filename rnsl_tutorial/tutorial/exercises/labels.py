@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnsl_tutorial import noise
+from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.tutorial.exercises.checking import (
     UNSOLVED,
     Function,
@@ -67,7 +68,7 @@ def check_lost_classes(function: Function) -> None:
     tables = [noise.label_dependent_transition(name, 0.7) for name in ("aid", "nwpu45")]
     check(
         function,
-        right=noise.dominated_classes,
+        right=class_margins.dominated_classes,
         cases=[{"transition": matrix} for matrix in (MATRIX, np.eye(3), *tables)],
         slips=[
             Slip(
@@ -90,15 +91,15 @@ def check_lost_classes(function: Function) -> None:
                 "These are the classes where the right label leads. The others are lost.",
             ),
             Slip(
-                lambda transition: len(noise.dominated_classes(transition)),
+                lambda transition: len(class_margins.dominated_classes(transition)),
                 "This is how many are lost. Return their numbers.",
             ),
             Slip(
-                lambda transition: noise.dominated_classes(transition)[None, :],
+                lambda transition: class_margins.dominated_classes(transition)[None, :],
                 "np.where returns a tuple: take its first entry, or use np.flatnonzero.",
             ),
             Slip(
-                lambda transition: noise.dominated_classes(transition)[:, None],
+                lambda transition: class_margins.dominated_classes(transition)[:, None],
                 "np.argwhere makes a column of them: use np.flatnonzero.",
             ),
             Slip(

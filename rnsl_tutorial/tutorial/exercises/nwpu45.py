@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnsl_tutorial import noise
+from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.tutorial.exercises.checking import Function, Slip, check
 
@@ -37,11 +38,11 @@ def check_margin(function: Function) -> None:
     """
     check(
         function,
-        right=noise.margins,
+        right=class_margins.margins,
         cases=[{"shares": SHARES}, {"shares": noise.label_dependent_transition("nwpu45", 0.7)}],
         slips=[
             Slip(
-                lambda shares: -noise.margins(shares),
+                lambda shares: -class_margins.margins(shares),
                 "The sign is turned round: right label minus wrong one.",
             ),
             Slip(
@@ -50,7 +51,7 @@ def check_margin(function: Function) -> None:
                 "something small onto the diagonal of a copy first.",
             ),
             Slip(
-                lambda shares: noise.margins(shares.T),
+                lambda shares: class_margins.margins(shares.T),
                 "You look down the columns. Row i holds the labels around images of class i.",
             ),
             Slip(
@@ -59,15 +60,15 @@ def check_margin(function: Function) -> None:
                 "the most frequent one.",
             ),
             Slip(
-                lambda shares: np.abs(noise.margins(shares)),
+                lambda shares: np.abs(class_margins.margins(shares)),
                 "A class whose wrong label leads has a margin below 0: leave the sign.",
             ),
             Slip(
-                lambda shares: noise.margins(shares) < 0,
+                lambda shares: class_margins.margins(shares) < 0,
                 "This says which classes are lost; return how far the right label leads.",
             ),
             Slip(
-                lambda shares: noise.margins(shares).min(),
+                lambda shares: class_margins.margins(shares).min(),
                 "One number for each class is wanted: take the maximum with axis=1.",
             ),
         ],
@@ -180,4 +181,4 @@ def _wrong(shares: Array) -> Array:
 
 def _most_say(shares: Array) -> Array:
     own: Array = np.arange(len(shares))
-    return np.where(noise.margins(shares) < 0, _wrong(shares).argmax(axis=1), own)
+    return np.where(class_margins.margins(shares) < 0, _wrong(shares).argmax(axis=1), own)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata, spearmanr
 
-from rnsl_tutorial import noise
+from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.explorers.base import (
     Choice,
@@ -39,7 +39,8 @@ class SufferingExplorer(Explorer):
     """Every class by its margin, predicted, and by the accuracy that it lost, measured.
 
     The margin of a class is the share of the right label minus that of the most frequent wrong one
-    (`noise.margins`) among the labels around its images. Beside it are these labels for one class.
+    (`class_margins.margins`) among the labels around its images. Beside it are these labels for
+    one class.
     Agreement is Spearman's correlation: 1 where the class with the smallest margin lost most, and
     so on down to the last.
 
@@ -96,7 +97,7 @@ class SufferingExplorer(Explorer):
         self._names, self._about = tuple(class_names), about
         self._shares = _checked_shares(predictions, len(rates), len(self._names))
         self._drops = _checked_drops(drops, len(rates), len(self._names))
-        self._margins = noise.margins(self._shares)
+        self._margins = class_margins.margins(self._shares)
         self._agreement = _agreement(self._margins, self._drops)
         judges = tuple(next(iter(drops.values())))
         controls = {

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from rnsl_tutorial import noise
+from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.explorers.base import (
     Choice,
@@ -76,10 +77,10 @@ class TransitionExplorer(Explorer):
     The matrix is a heat map: row = true class, column = given label. The bars are the wrong labels
     of one class, as shares of all wrong labels of that class; the line across them lies at the
     right labels per wrong one, (1 - rate) / rate. A bar above it outnumbers the right label: the
-    class is lost (`noise.dominated_classes`), and its row has a cross.
+    class is lost (`class_margins.dominated_classes`), and its row has a cross.
 
-    ``concentration`` edits the row by `noise.concentrate`. It edits probabilities; what one draw
-    gave is shown as published.
+    ``concentration`` edits the row by `class_margins.concentrate`. It edits probabilities; what one
+    draw gave is shown as published.
 
     Attributes:
         dataset: "aid" (30 classes) or "nwpu45" (45).
@@ -159,12 +160,14 @@ class TransitionExplorer(Explorer):
         if self.view == "drawn":
             drawn: Floats = state.drawn[rate]
             return drawn
-        return noise.concentrate(state.nominal[rate], self._class, float(self.concentration))
+        return class_margins.concentrate(
+            state.nominal[rate], self._class, float(self.concentration)
+        )
 
     def figure(self) -> Figure:
         """Return the picture that is shown now as a static figure."""
         state, i = self._states[self.dataset, self.noise], self._class
-        matrix, lost = self.matrix, noise.dominated_classes(self.matrix)
+        matrix, lost = self.matrix, class_margins.dominated_classes(self.matrix)
         shares = _wrong(state.edited[self.place("concentration")])
         if self.view == "drawn":
             shares = _shares(matrix)
@@ -184,7 +187,9 @@ class TransitionExplorer(Explorer):
 def _state(dataset: str, kind: str, labels_N: Integers) -> _State:
     names = noise.label_dependent_classes(dataset)
     nominal_RCC = np.stack([_transition(dataset, kind, rate) for rate in RATES])
-    edited = [[noise.concentrate(T, None, amount) for amount in AMOUNTS] for T in nominal_RCC]
+    edited = [
+        [class_margins.concentrate(T, None, amount) for amount in AMOUNTS] for T in nominal_RCC
+    ]
     edited_RACC = np.array(edited)
     wrong_RACC = _wrong(edited_RACC)
     right_RAC1 = np.diagonal(edited_RACC, axis1=2, axis2=3)[..., None]

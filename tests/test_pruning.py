@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from rnsl_tutorial import losses
-from rnsl_tutorial.training.pruning import kept_by_ratio, update_kept
 
 N, C, D = 200, 7, 5
 
@@ -36,7 +35,7 @@ def test_the_ratio_rule_compares_the_label_with_the_likeliest_class(
     k: float, temperature: float
 ) -> None:
     loss, embeddings, labels = make(k, temperature, scale=3.0)
-    update_kept(loss, embeddings, labels, "ratio")
+    loss.update_kept(embeddings, labels, rule="ratio")
     by_hand = [
         float(p[label]) > k * float(p.max())
         for p, label in zip(probabilities(loss, embeddings), labels, strict=True)
@@ -47,23 +46,23 @@ def test_the_ratio_rule_compares_the_label_with_the_likeliest_class(
 
 def test_the_paper_rule_compares_the_label_with_k() -> None:
     loss, embeddings, labels = make()
-    update_kept(loss, embeddings, labels)
+    loss.update_kept(embeddings, labels)
     p = probabilities(loss, embeddings).gather(1, labels[:, None]).squeeze(1)
     assert torch.equal(loss.kept, p > loss.k)
 
 
 def test_the_ratio_rule_keeps_whatever_the_paper_rule_keeps() -> None:
     loss, embeddings, labels = make()
-    update_kept(loss, embeddings, labels, "paper")
+    loss.update_kept(embeddings, labels, rule="paper")
     paper = loss.kept.clone()
-    update_kept(loss, embeddings, labels, "ratio")
+    loss.update_kept(embeddings, labels, rule="ratio")
     assert loss.kept[paper].all()
     assert loss.kept.sum() > paper.sum()
 
 
 def test_no_image_above_k_over_one_plus_k_is_left_out() -> None:
     loss, embeddings, labels = make(k=0.5)
-    update_kept(loss, embeddings, labels, "ratio")
+    loss.update_kept(embeddings, labels, rule="ratio")
     p = probabilities(loss, embeddings).gather(1, labels[:, None]).squeeze(1)
     assert (p > 1 / 3).any()
     assert loss.kept[p > 1 / 3].all()
@@ -73,9 +72,9 @@ def test_where_the_network_is_sure_both_rules_agree() -> None:
     loss, embeddings, labels = make(temperature=0.002)
     sure = probabilities(loss, embeddings).amax(dim=1) > 0.999
     assert sure.float().mean() > 0.8
-    update_kept(loss, embeddings, labels, "paper")
+    loss.update_kept(embeddings, labels, rule="paper")
     paper = loss.kept.clone()
-    update_kept(loss, embeddings, labels, "ratio")
+    loss.update_kept(embeddings, labels, rule="ratio")
     assert torch.equal(loss.kept[sure], paper[sure])
 
 
@@ -85,10 +84,14 @@ def test_the_margin_is_the_temperature_times_log_one_over_k() -> None:
         gap = 0.2 * math.log(2) + excess
         angle = math.asin(gap / math.sqrt(2)) + math.pi / 4  # x.w_1 - x.w_0 is the gap
         x = torch.tensor([[math.cos(angle), math.sin(angle)]])
-        found = kept_by_ratio(x, prototypes, torch.tensor([0]), k=0.5, temperature=0.2)
-        assert found.item() is kept
+        loss = losses.TruncatedRobustNormalizedSoftmaxLoss(2, 2, 2, 0.2, k=0.5)
+        loss.prototypes.data = prototypes
+        loss.update_kept(x, torch.tensor([0]), torch.tensor([1]), rule="ratio")
+        assert loss.kept.tolist() == [True, kept]
 
 
 def test_unknown_rules_are_refused() -> None:
-    with pytest.raises(ValueError, match="no pruning rule 'quantile'; choose one of paper, ratio"):
-        update_kept(*make(), "quantile")
+    loss, embeddings, labels = make()
+    with pytest.raises(ValueError, match="no rule 'quantile'; choose one of paper, ratio"):
+        loss.update_kept(embeddings, labels, rule="quantile")
+    assert loss.kept.all()
