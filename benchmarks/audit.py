@@ -32,10 +32,9 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
-from rnsl_tutorial import losses
+from rnsl_tutorial import datasets, losses
 from rnsl_tutorial._files import written_whole
 from rnsl_tutorial.audit import scores as doubt
-from rnsl_tutorial.datasets import features
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.training.loop import build_loss, embed, train
@@ -211,7 +210,7 @@ METHODS: dict[str, Callable[[Given], Iterator[tuple[str, Floats, Floats]]]] = {
 # ------------------------------------------------------------------ measuring
 
 
-def give(data: features.FeatureSet, case: Case, seed: int) -> Given:
+def give(data: datasets.FeatureSet, case: Case, seed: int) -> Given:
     """Corrupt the labels of a case; seeds of noise, of images, and of folds and heads are equal."""
     chosen_N = choose(data.labels, case, seed)
     true_N, inputs_NF = data.labels[chosen_N], data.features[chosen_N]
@@ -385,7 +384,7 @@ def save(path: Path, rows: Sequence[Row], made_with: Any) -> None:
         file.write(json.dumps(document, indent=1).encode())
 
 
-def why(data: features.FeatureSet, cells: Sequence[Case]) -> str:
+def why(data: datasets.FeatureSet, cells: Sequence[Case]) -> str:
     """Tabulate where p lies for planted labels, and for right ones that look as doubtful: seed 0.
 
     A right label looks doubtful where another class has a larger p.
@@ -436,7 +435,7 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="200 images: shows that it works")
     args = parser.parse_args()
 
-    data = features.load_shipped("aid")
+    data = datasets.load_shipped_features("aid")
     cells, edges = (SMALL, []) if args.small else (CELLS, [] if args.cells_only else EDGES)
     if args.why:
         print(why(data, cells))

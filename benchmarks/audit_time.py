@@ -31,11 +31,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rnsl_tutorial import noise
+from rnsl_tutorial import datasets, noise
 from rnsl_tutorial.audit import outputs as audit
 from rnsl_tutorial.audit import page as gallery
-from rnsl_tutorial.datasets import archives as datasets
-from rnsl_tutorial.datasets import features, scenes
+from rnsl_tutorial.datasets import scenes
 from rnsl_tutorial.noise import Labels
 from rnsl_tutorial.training import devices
 from rnsl_tutorial.training.devices import Stopwatch
@@ -133,7 +132,7 @@ class Compared(NamedTuple):
     high: NDArray[np.float64]
 
 
-def corrupted(data: features.FeatureSet, kind: str, rate: float, seed: int) -> Labels:
+def corrupted(data: datasets.FeatureSet, kind: str, rate: float, seed: int) -> Labels:
     """Return labels of which a share is wrong."""
     transition = (
         noise.symmetric_transition(len(data.class_names), rate)
@@ -143,7 +142,7 @@ def corrupted(data: features.FeatureSet, kind: str, rate: float, seed: int) -> L
     return noise.corrupt_labels(data.labels, transition, seed, method="exact").labels
 
 
-def compare(data: features.FeatureSet, kind: str, rate: float, seed: int) -> Compared:
+def compare(data: datasets.FeatureSet, kind: str, rate: float, seed: int) -> Compared:
     """Audit wrong labels, and look what was estimated and what is true."""
     labels_N = corrupted(data, kind, rate, seed)
     found = audit.audit_features(
@@ -177,7 +176,7 @@ def rows(kind: str, rate: float, runs: list[Compared]) -> Iterator[str]:
 
 def print_precision(seeds: int) -> None:
     """Compare for each kind and rate of noise, and print."""
-    data = features.load_shipped("aid")
+    data = datasets.load_shipped_features("aid")
     print(
         "| noise | seeds | most doubtful | wrong, true | wrong, estimated | largest difference "
         "| truth in interval |\n|---|---|---|---|---|---|---|"

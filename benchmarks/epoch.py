@@ -50,8 +50,8 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision import transforms
 
 from benchmarks.memory import held_together_mb
-from rnsl_tutorial.datasets import archives as datasets
-from rnsl_tutorial.datasets import features, scenes
+from rnsl_tutorial import datasets
+from rnsl_tutorial.datasets import scenes
 from rnsl_tutorial.experiments import config
 from rnsl_tutorial.experiments import images as pixels
 from rnsl_tutorial.experiments.config import Config
@@ -164,7 +164,7 @@ def load(task: Task) -> pixels.Data:
     archive = datasets.load_archive(
         task.files, task.config.image_size, cache=task.cache, progress=False
     )
-    return pixels.Data(archive, features.split_for(task.config.dataset, archive))
+    return pixels.Data(archive, datasets.split_for(task.config.dataset, archive))
 
 
 def settings(**others: Any) -> Config:

@@ -16,7 +16,7 @@ import time
 import numpy as np
 import torch
 
-from rnsl_tutorial.datasets import features
+from rnsl_tutorial import datasets
 from rnsl_tutorial.training import networks as backbones
 
 
@@ -35,11 +35,11 @@ def main() -> None:
         256, size=(args.images, 3, args.size, args.size), dtype=np.uint8
     )
     backbone = backbones.create(args.backbone, pretrained=args.backbone == "efficientnet_lite0")
-    features.extract(images[:64], backbone, progress=False)
+    datasets.extract_features(images[:64], backbone, progress=False)
     rates = []
     for _ in range(args.repeats):
         start = time.perf_counter()
-        features.extract(images, backbone, progress=False)
+        datasets.extract_features(images, backbone, progress=False)
         rates.append(args.images / (time.perf_counter() - start))
     unit = 1 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

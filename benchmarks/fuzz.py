@@ -52,11 +52,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from rnsl_tutorial import datasets
 from rnsl_tutorial.audit import outputs as audit
 from rnsl_tutorial.audit import scores as doubt
 from rnsl_tutorial.cli import main as cli
-from rnsl_tutorial.datasets import archives as datasets
-from rnsl_tutorial.datasets import download, scenes
+from rnsl_tutorial.datasets import _packed, archives, download, scenes
 
 KINDS = ("audit", "data")
 SIDE = 32
@@ -65,7 +65,7 @@ SECONDS = 60.0
 THREAD = "the fuzzed command"
 MEGABYTES = 1500
 """More than this on top of what the process had is a crash."""
-LIMITS = {"MAX_FILE_BYTES": 2**20, "MAX_UNPACKED_BYTES": 2**22}
+LIMITS = {(_packed, "_MAX_FILE_BYTES"): 2**20, (archives, "_MAX_UNPACKED_BYTES"): 2**22}
 EARLIER = b"the list of an earlier run"
 RESULTS = ("doubtful.csv", "doubtful.html")
 
@@ -633,7 +633,7 @@ def _stubs(archive: Path, damage: str) -> Iterator[None]:
             (download, "PINS", {"scenes": _pin(hub.archive)}),
             (download, "get_hf_file_metadata", hub.metadata),
             (download, "http_get", hub.send),
-            *((datasets, limit, value) for limit, value in LIMITS.items()),
+            *((*limit, value) for limit, value in LIMITS.items()),
         ):
             stack.enter_context(mock.patch.object(place, name, value))
         yield

@@ -6,7 +6,7 @@ Usage: python benchmarks/nwpu45.py [--seeds 3] [--out data/results/nwpu45_stand_
 
 Trains three losses at rates 0, 0.3, 0.5 and 0.7, and once more under symmetric noise 0.5; writes
 results.json with the accuracy of each class, and prints tables. --report prints the tables again.
---cast searches for who plays which class of the stand-in, as `nwpu45.BY_LOOKS` has it.
+--cast searches for who plays which class of the stand-in, as `nwpu45_stand_in.BY_LOOKS` has it.
 """
 
 import argparse
@@ -19,16 +19,15 @@ from scipy.optimize import quadratic_assignment
 from scipy.stats import spearmanr
 from tqdm import tqdm
 
-from rnsl_tutorial import noise
-from rnsl_tutorial.datasets import features
-from rnsl_tutorial.datasets import nwpu45_stand_in as nwpu45
-from rnsl_tutorial.datasets.nwpu45_stand_in import NAMESAKES, Part
+from rnsl_tutorial import datasets, noise
+from rnsl_tutorial.datasets.nwpu45_stand_in import CAST, NAMESAKES, Actor, members
 from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.evaluation import class_margins as suffering
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments import report
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.heads import Result
+from rnsl_tutorial.experiments.named_features import NamedFeatures, nwpu45_or_stand_in
 
 LOSSES = ("nsl", "rnsl", "trnsl")
 RATES = (0.0, 0.3, 0.5, 0.7)
@@ -39,7 +38,7 @@ def configs(seeds: int) -> list[Config]:
     """Return the grid, seed by seed; symmetric noise, for comparison, comes last."""
     cells = {"label_dependent": RATES, "symmetric": (0.5,)}
     return [
-        Config(dataset=nwpu45.NAME, noise=kind, rate=rate, loss=loss, seed=seed)
+        Config(dataset="nwpu45", noise=kind, rate=rate, loss=loss, seed=seed)
         for kind, rates in cells.items()
         for seed in range(seeds)
         for rate in rates
@@ -47,7 +46,7 @@ def configs(seeds: int) -> list[Config]:
     ]
 
 
-def measure(source: nwpu45.Source, seeds: int, path: Path) -> None:
+def measure(source: NamedFeatures, seeds: int, path: Path) -> None:
     """Run the grid; after each run the file holds all so far, under the name of the source."""
     done: list[Result] = []
     for config in tqdm(configs(seeds), unit="run"):
@@ -56,20 +55,20 @@ def measure(source: nwpu45.Source, seeds: int, path: Path) -> None:
         experiments.save(path, done, source.features.made_with)
 
 
-def show(record: experiments.Record, source: nwpu45.Source) -> None:
+def show(record: experiments.Record, source: NamedFeatures) -> None:
     """Print the tables of what was measured."""
     Console(width=200).print(report.table(record.results))
     print(f"\n*{report.caption(record.results, record.provenance)}*\n")
     print_predictions(record.results, source)
 
 
-def print_predictions(results: list[Result], source: nwpu45.Source) -> None:
+def print_predictions(results: list[Result], source: NamedFeatures) -> None:
     """Print how well both predictions rank the classes by what they lose."""
     names, mixed_CC = source.features.class_names, suffering.neighborhoods(source.features)
     print("| rate | loss | judge | lost on average | from T | chance | from N T | chance |")
     print("|---|---|---|---|---|---|---|---|")
     for rate in RATES[1:]:
-        T = noise.label_dependent_transition(nwpu45.NAME, rate)
+        T = noise.label_dependent_transition("nwpu45", rate)
         scores = [-class_margins.margins(T), -class_margins.margins(mixed_CC @ T)]
         for loss in LOSSES:
             for judge in suffering.JUDGES:
@@ -88,18 +87,18 @@ def print_predictions(results: list[Result], source: nwpu45.Source) -> None:
 
 def cast() -> None:
     """Search for the cast that lets classes look alike which the table takes for each other."""
-    aid = features.load_shipped("aid")
-    halved = {p.aid_class for p in nwpu45.CAST.values() if p.half}
-    parts = [Part(n, h) for n in aid.class_names for h in ((1, 2) if n in halved else (None,))]
+    aid = datasets.load_shipped_features("aid")
+    halved = {p.aid_class for p in CAST.values() if p.half}
+    parts = [Actor(n, h) for n in aid.class_names for h in ((1, 2) if n in halved else (None,))]
     labels_N = np.empty_like(aid.labels)
     for label, part in enumerate(parts):
-        labels_N[nwpu45.members(aid, part)] = label
+        labels_N[members(aid, part)] = label
     looks_CC = suffering.neighborhoods(
         aid._replace(labels=labels_N, class_names=tuple(map(str, parts)))
     )
-    taken_CC = noise.label_dependent_transition(nwpu45.NAME, 0.5)
+    taken_CC = noise.label_dependent_transition("nwpu45", 0.5)
     np.fill_diagonal(taken_CC, 0)
-    roles = noise.label_dependent_classes(nwpu45.NAME)
+    roles = noise.label_dependent_classes("nwpu45")
     fixed = [(roles.index(role), parts.index(part)) for role, part in NAMESAKES.items()]
     found = [
         _search(taken_CC + taken_CC.T, looks_CC + looks_CC.T, fixed, s) for s in range(SEARCHES)
@@ -140,7 +139,7 @@ def main() -> None:
     if args.cast:
         cast()
         return
-    source = nwpu45.load()
+    source = nwpu45_or_stand_in()
     path = args.report or (args.out or Path("data", "results", source.name)) / "results.json"
     if not args.report:
         measure(source, args.seeds, path)

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from rnsl_tutorial.datasets import features
+from rnsl_tutorial import datasets
 from rnsl_tutorial.experiments import config
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments import images as pixels
@@ -74,7 +74,7 @@ def run(chosen: Config) -> Reached:
     """Train one network, on one thread, and judge it on validation images."""
     torch.set_num_threads(1)
     if not chosen.on_pixels:
-        metrics = experiments.run(features.load_shipped("aid"), chosen, "val").metrics
+        metrics = experiments.run(datasets.load_shipped_features("aid"), chosen, "val").metrics
     else:
         made = pixels.Run(images(chosen), chosen, Hardware(accelerator="cpu"))
         made.training.run()

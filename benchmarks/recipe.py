@@ -10,7 +10,7 @@ test split is not looked at. Takes about a minute a recipe on two cores.
 import argparse
 from typing import Any
 
-from rnsl_tutorial.datasets import features
+from rnsl_tutorial import datasets
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.training.loop import Config
 from rnsl_tutorial.tutorial.plots import LOSS_STYLES
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2, help="default 2")
     parser.add_argument("--jobs", type=int, default=2, help="default 2")
     args = parser.parse_args()
-    data = features.load_shipped("aid")
+    data = datasets.load_shipped_features("aid")
     print("| recipe | loss |", " | ".join(f"{noise} {rate}" for noise, rate in CELLS), "|")
     print("|---|---|" + "---|" * len(CELLS))
     for name, settings in RECIPES.items():

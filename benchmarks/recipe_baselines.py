@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import torch
 
-from rnsl_tutorial.datasets import features
+from rnsl_tutorial import datasets
 from rnsl_tutorial.datasets.features import FeatureSet
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments.config import BASELINES, LOSSES, Config
@@ -53,7 +53,7 @@ def main() -> None:
     names = [name for name in (*LOSSES, *BASELINES) if name != "nsl_tuned"]  # nsl is that search
     parser.add_argument("--loss", nargs="+", default=names, choices=names, help="default all")
     args = parser.parse_args()
-    data = features.load_shipped("aid")
+    data = datasets.load_shipped_features("aid")
     print("| loss | settings | k-NN accuracy | best |")
     print("|---|---|---|---|")
     for name in args.loss:

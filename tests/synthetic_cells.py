@@ -9,8 +9,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from rnsl_tutorial.datasets import features
-from rnsl_tutorial.datasets.archives import stratified_split
+from rnsl_tutorial import datasets
+from rnsl_tutorial.datasets.splits import stratified_split
 from rnsl_tutorial.experiments import sweep
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.sweep import Cell, Outcome, Task
@@ -25,16 +25,16 @@ def save_clouds(folder: Path) -> Path:
     labels = np.arange(N) % C
     values = 2 * np.eye(C, D)[labels] + 0.5 * rng.normal(size=(N, D))
     path = folder / "features.npz"
-    features.save(
+    datasets.save_features(
         path,
-        features.FeatureSet(
+        datasets.FeatureSet(
             features=values.astype(np.float32),
             labels=labels.astype(np.int64),
             class_names=("a", "b", "c", "d"),
             files=tuple(f"{'abcd'[y]}/{i}.png" for i, y in enumerate(labels)),
             split=stratified_split(labels, seed=0),
             step=np.full(D, 0.1, np.float32),
-            projection=features.Projection(np.zeros(D, np.float32), np.eye(D, dtype=np.float16)),
+            reduction=datasets.Reduction(np.zeros(D, np.float32), np.eye(D, dtype=np.float16)),
             made_with={"backbone": "none"},
         ),
     )

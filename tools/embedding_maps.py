@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
+from rnsl_tutorial import datasets
 from rnsl_tutorial._files import written_whole
 from rnsl_tutorial._tables import save_table
-from rnsl_tutorial.datasets import features as shipped_features
 from rnsl_tutorial.datasets.features import FeatureSet
 from rnsl_tutorial.evaluation import embedding, umap
 from rnsl_tutorial.experiments import heads
@@ -140,7 +140,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0.5, help="of the picture beside it")
     args = parser.parse_args()
     runs, provenance = heads.load(args.results)
-    data = shipped_features.load_shipped(runs[0].config.dataset)
+    data = datasets.load_shipped_features(runs[0].config.dataset)
     if provenance["features"] != dict(data.made_with):
         parser.error(f"{args.results} was made with other features than those that are shipped.")
     if args.rate not in {run.config.rate for run in runs}:

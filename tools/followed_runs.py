@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from rnsl_tutorial import noise
+from rnsl_tutorial import datasets, noise
 from rnsl_tutorial._tables import save_table
 from rnsl_tutorial.audit import outputs as audit
-from rnsl_tutorial.datasets import features
-from rnsl_tutorial.datasets import nwpu45_stand_in as nwpu45
+from rnsl_tutorial.datasets import nwpu45_stand_in
 from rnsl_tutorial.datasets.features import FeatureSet
 from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.experiments import heads as experiments
@@ -110,7 +109,7 @@ def follow(aid: FeatureSet) -> FollowedRuns:
     return FollowedRuns(
         **runs,
         labels=aid.labels[aid.split.train].astype(np.uint8),
-        neighborhoods=class_margins.neighborhoods(nwpu45.stand_in(aid)).astype(np.float32),
+        neighborhoods=class_margins.neighborhoods(nwpu45_stand_in.stand_in(aid)).astype(np.float32),
         made_with={
             "config": asdict(CONFIG),
             "sphere": asdict(SPHERE),
@@ -128,7 +127,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("data", "aid", "followed_runs.npz"))
     args = parser.parse_args()
-    save_table(args.out, follow(features.load_shipped("aid")))
+    save_table(args.out, follow(datasets.load_shipped_features("aid")))
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.2f} MB")
 
 

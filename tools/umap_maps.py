@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
+from rnsl_tutorial import datasets
 from rnsl_tutorial._tables import save_table
-from rnsl_tutorial.datasets import features
 from rnsl_tutorial.datasets.features import FeatureSet
 from rnsl_tutorial.evaluation import embedding, umap
 from rnsl_tutorial.experiments import heads
@@ -235,7 +235,7 @@ def main() -> None:
     args = parser.parse_args()
     config, plan = Config(noise=args.noise, rate=args.rate, seed=args.seed), Plan()
     with tqdm(total=plan.count(), unit="map") as bar:
-        built = build(features.load_shipped("aid"), config, plan, lambda _: bar.update())
+        built = build(datasets.load_shipped_features("aid"), config, plan, lambda _: bar.update())
     save_table(args.out, built)
     print(f"Written: {args.out} ({args.out.stat().st_size / 1e6:.2f} MB)")
 

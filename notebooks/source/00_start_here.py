@@ -21,8 +21,7 @@ from dataclasses import replace
 import numpy as np
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import losses
-from rnsl_tutorial.datasets import features
+from rnsl_tutorial import datasets, losses
 from rnsl_tutorial.evaluation.embedding import knn_predict
 from rnsl_tutorial.evaluation.umap import umap_map
 from rnsl_tutorial.experiments import heads as experiments
@@ -30,7 +29,7 @@ from rnsl_tutorial.training.loop import Config, embed
 from rnsl_tutorial.tutorial import exercises, explorers, plots
 from rnsl_tutorial.tutorial.tables import EmbeddingMaps
 
-aid = features.load_shipped("aid")
+aid = datasets.load_shipped_features("aid")
 explorer = explorers.EmbeddingExplorer(EmbeddingMaps.shipped(), rate=0.5)
 explorer
 

@@ -49,8 +49,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import losses
-from rnsl_tutorial.datasets import features
+from rnsl_tutorial import datasets, losses
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.training.loop import Config
 from rnsl_tutorial.tutorial import exercises, plots
@@ -261,7 +260,7 @@ CLASSES = ("Airport", "Beach", "Forest", "Parking", "River", "Stadium")
 TEMPERATURES, EPOCHS, SEED = (0.05, 0.1, 0.3, 1.0), 30, 0
 
 # %%
-aid = features.load_shipped("aid")
+aid = datasets.load_shipped_features("aid")
 codes = [aid.class_names.index(name) for name in CLASSES]
 train = aid.split.train[np.isin(aid.labels[aid.split.train], codes)]
 none = np.empty(0, dtype=np.int64)

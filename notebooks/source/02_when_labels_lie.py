@@ -16,11 +16,11 @@
 # Write down yes or no, and why. Then run the next cell and move the rate to 70%.
 
 # %%
-from rnsl_tutorial.datasets import features
+from rnsl_tutorial import datasets
 from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.tutorial import explorers
 
-aid = features.load_shipped("aid")
+aid = datasets.load_shipped_features("aid")
 train, test = aid.split.train, aid.split.test
 true = aid.labels[train]
 explorer = explorers.TransitionExplorer(true, rate=0.5, row="Bridge")

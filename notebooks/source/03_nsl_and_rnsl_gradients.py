@@ -45,8 +45,7 @@ from torch.autograd import grad
 from torch.nn.functional import normalize
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import losses
-from rnsl_tutorial.datasets import features
+from rnsl_tutorial import datasets, losses
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.training.loop import Config
 from rnsl_tutorial.tutorial import exercises, plots
@@ -263,7 +262,7 @@ exercises.check_stable_rnsl(stable_rnsl)
 NOISE, RATE, SEED = "symmetric", 0.4, 0
 
 # %%
-aid = features.load_shipped("aid")
+aid = datasets.load_shipped_features("aid")
 fitted, history = {}, {}
 for name in ("nsl", "rnsl"):
     config = Config(noise=NOISE, rate=RATE, seed=SEED, loss=name)

@@ -23,8 +23,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import losses
-from rnsl_tutorial.datasets import features
+from rnsl_tutorial import datasets, losses
 from rnsl_tutorial.evaluation.embedding import knn_predict
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.training.loop import Config, embed
@@ -139,7 +138,7 @@ NOISE, RATE, SEED = "symmetric", 0.5, 0
 EPOCHS, BATCH = 40, 256
 
 # %%
-aid = features.load_shipped("aid")
+aid = datasets.load_shipped_features("aid")
 start = Config(noise=NOISE, rate=RATE, seed=SEED, epochs=EPOCHS)
 configs = {
     "NSL": replace(start, loss="nsl"),

@@ -24,16 +24,15 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import losses, noise
+from rnsl_tutorial import datasets, losses, noise
 from rnsl_tutorial._files import shipped
-from rnsl_tutorial.datasets import features
 from rnsl_tutorial.evaluation.embedding import flip_detection, knn_accuracy
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.training.loop import Config, build_loss, embed, prune, train
 from rnsl_tutorial.training.networks import projection_head
 from rnsl_tutorial.tutorial import exercises, explorers
 
-aid = features.load_shipped("aid")
+aid = datasets.load_shipped_features("aid")
 
 # %% tags=["parameters"]
 RATE, SEED = 0.5, 0

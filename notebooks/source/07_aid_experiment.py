@@ -18,15 +18,14 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import losses
+from rnsl_tutorial import datasets, losses
 from rnsl_tutorial._files import shipped
-from rnsl_tutorial.datasets import features
 from rnsl_tutorial.experiments import config, differences, report
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.training import baselines
 from rnsl_tutorial.tutorial import exercises, explorers
 
-aid = features.load_shipped("aid")
+aid = datasets.load_shipped_features("aid")
 
 
 def committed(name):

@@ -16,13 +16,11 @@
 # will lose most, and three that will hardly lose. You will check them in a few minutes.
 
 # %%
-from rnsl_tutorial import noise
-from rnsl_tutorial.datasets import features
-from rnsl_tutorial.datasets import nwpu45_stand_in as nwpu45
+from rnsl_tutorial import datasets, noise
 from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.tutorial import explorers
 
-aid = features.load_shipped("aid")
+aid = datasets.load_shipped_features("aid")
 matrix_explorer = explorers.TransitionExplorer(
     aid.labels[aid.split.train], dataset="nwpu45", rate=0.5, row="storage_tank"
 )
@@ -53,16 +51,18 @@ import numpy as np
 from scipy.stats import rankdata, spearmanr
 from tqdm.auto import tqdm
 
+from rnsl_tutorial.datasets import nwpu45_stand_in
 from rnsl_tutorial.evaluation import class_margins as suffering
 from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial.experiments import named_features
 from rnsl_tutorial.training.loop import Config
 from rnsl_tutorial.tutorial import exercises
 
-source = nwpu45.load()
+source = named_features.nwpu45_or_stand_in()
 data, names = source.features, source.features.class_names
 print(f"Measured on: {source.title}. {len(data.labels):,} images, {len(names)} classes.")
-if source.name == nwpu45.STAND_IN:
-    cast = [f"{name} by {part}" for name, part in nwpu45.BY_LOOKS.items()]
+if source.name == nwpu45_stand_in.NAME:
+    cast = [f"{name} by {part}" for name, part in nwpu45_stand_in.BY_LOOKS.items()]
     print("Played by looks:", *textwrap.wrap("; ".join(cast), 95), sep="\n  ")
 
 # %% tags=["parameters"] ci={"EPOCHS": 4}
@@ -231,7 +231,7 @@ for kind, shares in (("T", T[i]), ("N T", (N @ T)[i])):
 # 3. At 70%, take **Judged by** neighbours with *true* labels. What happens to the slope?
 
 # %%
-record = nwpu45.measured(source)
+record = named_features.shipped_runs(source.name)
 results = record.results if record else live
 rates = sorted({r.config.rate for r in results if r.config.rate > 0})
 LOSSES = [name for name in ("nsl", "rnsl", "trnsl") if record or name == "rnsl"]
@@ -462,14 +462,14 @@ if record:
 # - The real archive: `rnsl data get nwpu45`, then run this notebook again. All three seeds and losses:
 #   `python benchmarks/nwpu45.py` (in a clone of the project), and the tables of the stand-in:
 #   `data/results/README.md`.
-# - Who plays what in the stand-in, and how it was cast: `nwpu45.CAST` and `nwpu45??`.
+# - Who plays what in the stand-in, and how it was cast: `nwpu45_stand_in.CAST` and `nwpu45_stand_in??`.
 # - To estimate $T$ from labels alone, where nobody knows it: notebook 10.
 # - The matrices: tables V and VI of Kang et al., IEEE TGRS 2020,
 #   [doi 10.1109/TGRS.2020.3042607](https://doi.org/10.1109/TGRS.2020.3042607).
 
 # %% tags=["hidden-assert"]
 # What this notebook claims of the stand-in, held by the runs that come with it.
-if source.name == nwpu45.STAND_IN:
+if source.name == nwpu45_stand_in.NAME:
     assert record
     assert min(s.seeds for s in experiments.summarize(results)) >= 3
     for loss in ("rnsl", "trnsl"):
@@ -496,7 +496,7 @@ if source.name == nwpu45.STAND_IN:
 
 # %% tags=["hidden-assert"]
 # The runs of this session, where they were as long as they should be.
-if source.name == nwpu45.STAND_IN and (RATE, SEED, EPOCHS) == (0.5, 0, 40):
+if source.name == nwpu45_stand_in.NAME and (RATE, SEED, EPOCHS) == (0.5, 0, 40):
     assert 0.14 < drop.mean() < 0.2, drop.mean()
     assert drop.max() > 0.5 > 0.05 > np.sort(drop)[3], drop
     assert spearmanr(predicted_too, drop).statistic > spearmanr(predicted, drop).statistic + 0.1

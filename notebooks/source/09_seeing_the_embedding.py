@@ -24,8 +24,7 @@ import numpy as np
 from scipy.stats import spearmanr
 from tqdm.auto import tqdm
 
-from rnsl_tutorial.datasets import archives as datasets
-from rnsl_tutorial.datasets import features
+from rnsl_tutorial import datasets
 from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.evaluation import umap as projection
 from rnsl_tutorial.experiments import heads as experiments
@@ -182,7 +181,7 @@ print(f"In 128 dimensions {table.same_class[robust, -1]:.0%} are of the image's 
 # Now we make a map ourselves. First the embedding: we train t-RNSL again, with the same seed as the table.
 
 # %%
-aid = features.load_shipped("aid")
+aid = datasets.load_shipped_features("aid")
 config = Config(**table.made_with["config"] | {"loss": "trnsl"})
 with tqdm(total=config.epochs, desc=config.loss, unit="epoch") as bar:
     fitted = experiments.fit(aid, config, lambda _: bar.update())

@@ -35,11 +35,11 @@ from IPython.display import display
 from PIL import Image
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import losses, noise
+from rnsl_tutorial import datasets, losses, noise
 from rnsl_tutorial._files import shipped
 from rnsl_tutorial.audit import outputs as audit
 from rnsl_tutorial.audit import scores as doubt
-from rnsl_tutorial.datasets import features, scenes
+from rnsl_tutorial.datasets import scenes
 from rnsl_tutorial.datasets.archives import load_archive
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.training.loop import build_loss, embed, train
@@ -202,7 +202,7 @@ exercises.check_out_of_fold(out_of_fold)
 # the head that was trained on them) and out of fold. **Predict**: which of the four is worst?
 
 # %%
-aid = features.load_shipped("aid")
+aid = datasets.load_shipped_features("aid")
 part = np.sort(np.random.default_rng(SEED).permutation(len(aid.labels))[:AID_IMAGES])
 aid_inputs, aid_true = aid.features[part], aid.labels[part]
 aid_noise = noise.label_dependent_transition("aid", 0.2)

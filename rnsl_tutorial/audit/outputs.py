@@ -21,11 +21,11 @@ from scipy.optimize import isotonic_regression
 from tqdm.auto import tqdm
 
 from rnsl_tutorial import noise
-from rnsl_tutorial._files import DAMAGE, cache_dir, written_whole
+from rnsl_tutorial._files import written_whole
 from rnsl_tutorial._spreadsheet import guarded, original
 from rnsl_tutorial.audit import scores as doubt
-from rnsl_tutorial.datasets import features
 from rnsl_tutorial.datasets.archives import Archive, load_archive
+from rnsl_tutorial.datasets.features import cached_features
 from rnsl_tutorial.noise import CorruptedLabels, Labels, Matrix
 from rnsl_tutorial.training import networks as backbones
 
@@ -34,7 +34,7 @@ MIN_PLANTED = 10
 COLUMNS = ("rank", "file", "given", "suggested", "doubt", "p_given", "p_suggested")
 
 _NAMES = ("file", "given", "suggested")  # columns that hold names of the archive
-_CHUNK, _BATCH = 128, 32  # images: larger ones take more memory, and are no faster on a CPU
+_BATCH = 32  # images: larger ones take more memory, and are no faster on a CPU
 _ROUNDS = 100  # of expectation maximisation; later ones change no share by more than 0.001
 _FLOOR = 1e-6  # no class is impossible: a head that is sure can be wrong
 _UNEVEN = 3  # no class is planted on more than 3 times as often as the average, or 3 times less
@@ -241,51 +241,17 @@ def archive_features(
     """Return the features float32 [N, F] of an archive, extracted the first time only.
 
     Args:
-        archive: from `datasets.load_archive`: the file that its images are mapped from is named
-            after a hash of names and contents and after the size, and so are the features.
+        archive: from `datasets.load_archive`, or any with uint8 images; see `cached_features` for
+            what of it decides.
         backbone: one of `backbones.pretrained_names()`.
         device: as torch names it.
         cache: folder; default ``paths.cache_dir()``.
         progress: show a bar.
     """
-    pixels = Path(str(getattr(archive.images, "filename")))  # noqa: B009 - of a memory map
-    folder = (cache_dir() if cache is None else cache.expanduser()) / "features"
-    path = folder / f"{pixels.stem}-{backbone}.npy"
-    found_NF = _load_features(path, len(archive.files))
-    if found_NF is not None:
-        return found_NF
-    network = backbones.create(backbone)
-    features_NF = _extract(pixels, network, device=device, progress=progress)
-    with written_whole(path) as file:
-        np.save(file, features_NF)
-    return features_NF
-
-
-def _extract(
-    pixels: Path, network: backbones.Backbone, *, device: str, progress: bool
-) -> NDArray[np.float32]:
-    """Extract from a file of images, of which few are in memory at a time.
-
-    One map of the whole file would keep every page that was read.
-    """
-    count, parts = len(np.load(pixels, mmap_mode="r")), []
-    with tqdm(total=count, desc="Features", unit="image", disable=not progress) as bar:
-        for start in range(0, count, _CHUNK):
-            images = np.array(np.load(pixels, mmap_mode="r")[start : start + _CHUNK])
-            parts.append(
-                features.extract(images, network, batch_size=_BATCH, device=device, progress=False)
-            )
-            bar.update(len(images))
-    return np.concatenate(parts)
-
-
-def _load_features(path: Path, count: int) -> NDArray[np.float32] | None:
-    try:
-        features_NF: NDArray[np.float32] = np.load(path)
-    except DAMAGE:
-        return None  # there is none, or it is damaged
-    fits = features_NF.ndim == 2 and len(features_NF) == count and features_NF.dtype == np.float32
-    return features_NF if fits else None
+    return cached_features(
+        archive.images, backbones.create(backbone), batch_size=_BATCH, device=device, cache=cache,
+        progress=progress,
+    )  # fmt: skip
 
 
 # ------------------------------------------------------------------ which labels are confused

@@ -53,10 +53,10 @@ def audit_labels(
     The labels are the names of the class folders. Heads are trained with the truncated loss on a
     part of the archive and judge the rest. Nothing in the archive is changed.
     """
+    from rnsl_tutorial import datasets
     from rnsl_tutorial._files import written_whole
     from rnsl_tutorial.audit import outputs as audits
     from rnsl_tutorial.audit.page import gallery_html, page_bytes
-    from rnsl_tutorial.datasets import archives as datasets
 
     page = None if no_gallery else gallery or out.with_suffix(".html")
     plant = 0.0 if no_plant else plant

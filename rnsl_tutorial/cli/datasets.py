@@ -25,16 +25,15 @@ def build_features(
     device: Device = "cpu",
 ) -> None:
     """Extract, standardise and reduce the features of an archive's images."""
-    from rnsl_tutorial.datasets import archives as datasets
-    from rnsl_tutorial.datasets import features
-    from rnsl_tutorial.training import networks as backbones
+    from rnsl_tutorial import datasets
+    from rnsl_tutorial.training import networks
 
-    backbones.check(backbone, device)
+    networks.check(backbone, device)
     archive = datasets.load_archive(root, size)
-    split = features.split_for(dataset, archive)
-    built = features.build(archive, split, backbone, dim=dim, device=device)
+    split, network = datasets.split_for(dataset, archive), networks.create(backbone)
+    built = datasets.build_features(archive, split, network, name=backbone, dim=dim, device=device)
     path = out or Path("data", dataset, "features.npz")
-    features.save(path, built)
+    datasets.save_features(path, built)
     typer.echo(
         f"{len(built.labels)} images, {len(built.class_names)} classes, {dim} components: "
         f"{path} ({path.stat().st_size / 1e6:.1f} MB)"

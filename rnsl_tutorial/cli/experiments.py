@@ -49,13 +49,17 @@ def experiment(
     """
     from tqdm.auto import tqdm
 
-    from rnsl_tutorial.datasets import features
+    from rnsl_tutorial import datasets
     from rnsl_tutorial.experiments import heads as experiments
 
     path = out / "results.json"
     if path.exists() and not overwrite:
         raise ValueError(f"{path} exists; choose another --out, or pass --overwrite to replace it.")
-    data = features.load(features_file) if features_file else features.load_shipped(dataset)
+    data = (
+        datasets.load_features(features_file)
+        if features_file
+        else datasets.load_shipped_features(dataset)
+    )
     given = {"epochs": epochs, "temperature": temperature}
     settings = {name: value for name, value in given.items() if value is not None}
     configs = experiments.grid(noise, rate, loss, seeds, q, k, dataset=dataset, **settings)

@@ -142,7 +142,7 @@ def embed_images(
 
     The file holds embeddings, the class of the nearest prototype with its probability, and files.
     """
-    from rnsl_tutorial.datasets import archives as datasets
+    from rnsl_tutorial import datasets
     from rnsl_tutorial.experiments import images as pixels
     from rnsl_tutorial.experiments import inference
     from rnsl_tutorial.training.devices import Hardware

@@ -1,19 +1,13 @@
-"""Image archives on disk become uint8 arrays, labels and class names; splits of them.
+"""Image archives on disk become uint8 arrays, labels and class names.
 
 Shapes: N images, each with 3 channels (red, green, blue) and S x S pixels.
 """
 
 import hashlib
 import json
-import lzma
 import os
-import random
-import struct
-import tarfile
 import time
 import warnings
-import zipfile
-import zlib
 from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,45 +15,31 @@ from contextlib import closing, contextmanager, suppress
 from functools import partial
 from io import BytesIO
 from pathlib import Path, PurePosixPath
-from typing import Generic, NamedTuple, Self, TypeVar
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
-from sklearn.model_selection import train_test_split
 from tqdm.auto import tqdm
 
 from rnsl_tutorial._files import DAMAGE, cache_dir, written_whole
+from rnsl_tutorial.datasets import _packed
+from rnsl_tutorial.datasets._packed import Member
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
-MAX_SIZE = 2048  # pixels: one image then takes 12.6 MB
-MAX_FILE_BYTES = 2**29  # of one encoded image: the largest that Pillow decodes has fewer
-MAX_EXPANSION = 100  # of a tar or zip, and at least MAX_UNPACKED_BYTES; images hardly compress
-MAX_UNPACKED_BYTES = 2**31
-MAX_PATH = 4096  # characters
-MAX_NAME_BYTES = 2**20  # of a tar's member, with what else it says of it
+__all__ = ["Archive", "load_archive"]
+
+_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
+_MAX_SIZE = 2048  # pixels: one image then takes 12.6 MB
+_MAX_EXPANSION = 100  # of a tar or zip, and at least _MAX_UNPACKED_BYTES; images hardly compress
+_MAX_UNPACKED_BYTES = 2**31
 
 _EXPECTED = (
     "a folder with one folder for each class and its images in there "
-    f"({', '.join(IMAGE_SUFFIXES)}), or a tar or zip file of it"
+    f"({', '.join(_IMAGE_SUFFIXES)}), or a tar or zip file of it"
 )
 _DECODER = "1"  # part of the cache key: raise it when the same files shall give other pixels
 _SETTLED_NS = 2_000_000_000  # a time stamp younger than this may hide a change that follows at once
 _ABANDONED_S = 3600.0  # builds write all the time: who owned a temporary file this old is gone
-
-_READ_ERRORS = (
-    *(OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
-    RuntimeError,  # an encrypted zip, or one packed by an unknown method
-    KeyError,  # a hard link in a tar to a file that is not there
-    *(struct.error, OverflowError, UnicodeDecodeError),  # numbers and names that are none
-)
-
-_NAMING = (  # headers that are followed by names
-    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
-    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
-)
-
-Part = TypeVar("Part")
 
 
 class Archive(NamedTuple):
@@ -79,14 +59,6 @@ class Archive(NamedTuple):
     files: tuple[str, ...]
 
 
-class Split(NamedTuple, Generic[Part]):
-    """Three disjoint parts that together hold every image."""
-
-    train: Part
-    val: Part
-    test: Part
-
-
 def load_archive(
     root: str | Path,
     size: int = 150,
@@ -101,12 +73,12 @@ def load_archive(
     or zip of one. Folders around it, such as ``AID/`` in ``AID/Airport/airport_1.jpg``, are looked
     through. It is read in place: nothing is unpacked, nothing is written into it. Passed over are
     hidden names, ``__MACOSX``, files of other types, folders within a class folder, and in a tar
-    symbolic links and devices.
+    or zip symbolic links and devices.
 
     Refused, so that a small archive cannot fill the memory or the disk, are an encoded image above
-    512 MiB or of more pixels than Pillow's limit (89 million), a tar or zip whose images have more
-    than 100 times its size and more than 2 GiB, a zip packed by other methods than deflate, and
-    names of more than 4096 characters.
+    512 MiB or of more pixels than Pillow's limit (89 million), a tar or zip that unpacks to more
+    than 100 times its size and more than 2 GiB or holds more than 4 million files, a zip packed by
+    other methods than deflate, and names of more than 4096 characters.
 
     Images are squashed to S x S with antialiased bilinear interpolation, as torchvision's
     ``Resize((S, S))`` does; a JPEG of 4 S or more is first shrunk to at least 2 S by its decoder.
@@ -119,8 +91,8 @@ def load_archive(
     Args:
         root: the folder, tar or zip.
         size: S, the side of the images in pixels, 1 to 2048.
-        cache: folder for the decoded images, 3 * S * S bytes each; default ``paths.cache_dir()``,
-            which is ``$RNSL_CACHE`` where that is set.
+        cache: folder for the decoded images, 3 * S * S bytes each; default
+            ``$RNSL_CACHE`` where that is set, else the platform's cache folder.
         progress: whether progress bars are shown while images are read and decoded.
         workers: number of decoding threads, at least 1; default one for each processor.
 
@@ -157,125 +129,9 @@ def load_archive(
     return archive
 
 
-def files_by_class(files: Sequence[str]) -> dict[str, list[str]]:
-    """Group ``Archive.files`` by class folder, as ``paper_split`` takes them.
-
-    Args:
-        files: relative paths ``"<class>/<name>"``.
-
-    Returns:
-        class name -> its paths, in the order given.
-
-    Raises:
-        ValueError: a path without a class folder.
-    """
-    groups: dict[str, list[str]] = {}
-    for file in files:
-        name, slash, _ = file.partition("/")
-        if not slash:
-            raise ValueError(f"{file!r} has no class folder; give paths like 'Airport/a.jpg'.")
-        groups.setdefault(name, []).append(file)
-    return groups
-
-
-def paper_split(files_by_class: Mapping[str, Sequence[str]]) -> Split[list[str]]:
-    """Split as the reference implementation of the paper does, file for file.
-
-    In each class the n paths are sorted as strings, shuffled by a fresh ``random.Random(42)`` and
-    cut at ``int(0.7 * n)`` and ``int(0.8 * n)``. These products are binary floats, which ``int``
-    truncates: 0.7 * 700 is 489.99999999999994, so of the 700 images of each class of NWPU-RESISC45
-    489 are for training and 71 for validation, not 490 and 70. We keep that, so that results
-    compare with the reference. AID: 6993 / 1007 / 2000; NWPU-RESISC45: 22005 / 3195 / 6300.
-
-    Args:
-        files_by_class: class name -> relative paths of its images, in any order.
-
-    Returns:
-        train, val, test: relative paths; classes sorted, shuffled order within a class.
-
-    Raises:
-        ValueError: no class, a class without images, or a path given twice in a class.
-    """
-    _check_groups(files_by_class)
-    split: Split[list[str]] = Split([], [], [])
-    for name in sorted(files_by_class):
-        files = sorted(files_by_class[name])
-        random.Random(42).shuffle(files)
-        first_val, first_test = int(0.7 * len(files)), int(0.8 * len(files))
-        split.train.extend(files[:first_val])
-        split.val.extend(files[first_val:first_test])
-        split.test.extend(files[first_test:])
-    return split
-
-
-def stratified_split(
-    labels: ArrayLike, fractions: tuple[float, float, float] = (0.7, 0.1, 0.2), *, seed: int
-) -> Split[NDArray[np.int64]]:
-    """Split at random, with the same class proportions in each part (scikit-learn's work).
-
-    Args:
-        labels: [N], the class of each image.
-        fractions: shares of train, val and test: each above 0, together 1.
-        seed: 0 to 2**32 - 1; the same seed gives the same split.
-
-    Returns:
-        train, val, test: int64 indices, ascending. val and test hold round(fraction * N) images.
-
-    Raises:
-        ValueError: labels not of shape [N], fractions or seed out of range, or a class too small to
-            have an image in each part.
-    """
-    labels_N = np.asarray(labels)
-    if labels_N.ndim != 1 or labels_N.size == 0:
-        raise ValueError(f"labels have shape {labels_N.shape}; give a list of one label an image.")
-    if len(fractions) != 3 or min(fractions) <= 0 or not abs(sum(fractions) - 1) <= 1e-9:
-        raise ValueError(f"fractions are {fractions}; give three above 0 that add up to 1.")
-    state = np.random.RandomState(seed)
-    num_val, num_test = (round(fraction * labels_N.size) for fraction in fractions[1:])
-    try:
-        rest, test = _stratify(np.arange(labels_N.size), num_test, labels_N, state)
-        train, val = _stratify(rest, num_val, labels_N, state)
-    except ValueError as error:
-        raise _too_small(labels_N, fractions) from error
-    if any(np.setdiff1d(labels_N, labels_N[part]).size for part in (train, val, test)):
-        raise _too_small(labels_N, fractions)
-    return Split(train, val, test)
-
-
-def _stratify(
-    indices: NDArray[np.int64],
-    num_second: int,
-    labels_N: NDArray[np.generic],
-    state: np.random.RandomState,
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    first, second = train_test_split(
-        indices, test_size=num_second, stratify=labels_N[indices], random_state=state
-    )
-    return np.sort(first), np.sort(second)
-
-
-def _too_small(labels_N: NDArray[np.generic], fractions: Sequence[float]) -> ValueError:
-    classes, counts = np.unique(labels_N, return_counts=True)
-    return ValueError(
-        f"Class {classes[counts.argmin()]} has {counts.min()} of {labels_N.size} images, too few "
-        f"for parts of {fractions}: each part needs one of every class. Add images, leave the "
-        "class out, or make the smallest part larger."
-    )
-
-
-def _check_groups(groups: Mapping[str, Sequence[str]]) -> None:
-    if not groups:
-        raise ValueError("There are no classes to split; give a dict from class name to paths.")
-    for name, files in groups.items():
-        if not files:
-            raise ValueError(f"Class {name!r} has no images; add their paths or leave it out.")
-        if len(set(files)) < len(files):
-            raise ValueError(f"Class {name!r} holds a path twice; give each image once.")
-
-
 def _check_arguments(root: Path, size: int, folder: Path, workers: int) -> None:
-    if not 1 <= size <= MAX_SIZE:
-        raise ValueError(f"size is {size}; give a side of 1 to {MAX_SIZE} pixels.")
+    if not 1 <= size <= _MAX_SIZE:
+        raise ValueError(f"size is {size}; give a side of 1 to {_MAX_SIZE} pixels.")
     if workers < 1:
         raise ValueError(f"workers is {workers}; give at least 1, or None for all processors.")
     if not root.exists():
@@ -303,7 +159,7 @@ def _is_visible(name: str) -> bool:
 
 
 def _is_image(name: str) -> bool:
-    return name.lower().endswith(IMAGE_SUFFIXES)
+    return name.lower().endswith(_IMAGE_SUFFIXES)
 
 
 def _relative(path: str) -> str:
@@ -366,7 +222,7 @@ def _no_images(folder: Path, folders: Sequence[str]) -> str:
             "are the classes, give an archive of this folder alone."
         )
     return (
-        f"Class folder {folder} holds no images ({', '.join(IMAGE_SUFFIXES)}). Add images to it, "
+        f"Class folder {folder} holds no images ({', '.join(_IMAGE_SUFFIXES)}). Add images to it, "
         "or remove it."
     )
 
@@ -376,128 +232,44 @@ def _no_images(folder: Path, folders: Sequence[str]) -> str:
 
 def _read(root: Path) -> Iterator[tuple[str, bytes | None]]:
     """Yield the path of every image and its bytes; for folders of a tar or zip, None."""
-    try:
+    with _packed.explained(root):
         if root.is_dir():
             for path in _class_images(root, partial(_list_on_disk, root)):
                 yield path, _read_file(root / path)
-        elif root.is_file() and _is_tar(root):
-            yield from _not_a_bomb(root, _read_tar(root))
-        elif root.is_file() and zipfile.is_zipfile(root):
-            yield from _not_a_bomb(root, _read_zip(root))
+        elif root.is_file() and _packed.is_packed(root):
+            yield from _read_packed(root)
         else:
             raise ValueError(
                 f"{root} is no folder, tar or zip, or it is incomplete. Give {_EXPECTED}."
             )
-    except _READ_ERRORS as error:
-        raise ValueError(
-            f"{root} cannot be read to its end ({error}). It may be damaged, incomplete, encrypted "
-            "or not readable for you; copy or download it again."
-        ) from error
 
 
 def _read_file(path: Path) -> bytes:
     if path.exists() and not path.is_file():
         raise ValueError(f"{path} is a device or pipe, no image. Remove it.")
-    _check_bytes(path, path.stat().st_size)
+    _packed.check_bytes(path, path.stat().st_size)
     return path.read_bytes()
 
 
-def _check_bytes(path: Path, num_bytes: int) -> None:
-    if num_bytes > MAX_FILE_BYTES:
-        raise ValueError(
-            f"{path} has {num_bytes:,} bytes or more; an image may have {MAX_FILE_BYTES:,}. Remove "
-            "or replace it."
-        )
+def _read_packed(root: Path) -> Iterator[tuple[str, bytes | None]]:
+    stored = _packed.read(
+        root, lambda member: _plain_path(member) != "",
+        expansion=_MAX_EXPANSION, at_least=_MAX_UNPACKED_BYTES,
+    )  # fmt: skip
+    for member, data in stored:
+        path = _plain_path(member)
+        if path:
+            yield path, None if member.is_folder else data
 
 
-def _not_a_bomb(
-    root: Path, stored: Iterable[tuple[str, bytes | None]]
-) -> Iterator[tuple[str, bytes | None]]:
-    """Pass on what is stored until it is far more than the archive could hold in earnest."""
-    total, allowed = 0, max(MAX_UNPACKED_BYTES, MAX_EXPANSION * root.stat().st_size)
-    for path, data in stored:
-        total += len(data or b"")
-        if total > allowed:
-            raise ValueError(
-                f"{root} has {root.stat().st_size:,} bytes and holds images of more than "
-                f"{allowed:,}: it is made to fill a disk, or packed very tightly. Unpack it, if "
-                "you trust it, and give the folder."
-            )
-        yield path, data
-
-
-class _Header(tarfile.TarInfo):
-    """A header of a tar that names no more than fits: tarfile reads all names into the memory."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        made = super().frombuf(buf, encoding, errors)
-        if made.type in _NAMING and made.size > MAX_NAME_BYTES:
-            raise ValueError(
-                f"The archive holds a name of {made.size:,} bytes; {MAX_NAME_BYTES:,} are allowed. "
-                "Pack it anew."
-            )
-        return made
-
-
-def _is_tar(root: Path) -> bool:
-    try:
-        tarfile.open(root, tarinfo=_Header).close()
-    except tarfile.TarError:
-        return False
-    return True
-
-
-def _read_tar(root: Path) -> Iterator[tuple[str, bytes | None]]:
-    with tarfile.open(root, tarinfo=_Header) as tar:
-        for member in tar:
-            if member.size < 0:
-                raise tarfile.ReadError(f"a file of {member.size} bytes")  # or it never ends
-            path = _plain_path(member.name, is_folder=member.isdir())
-            if path and member.isdir():
-                yield path, None
-            elif path and (member.isreg() or member.islnk()):
-                file = tar.extractfile(member)
-                if file is None:
-                    raise tarfile.ReadError(f"{member.name!r} links to what is no file")
-                data = file.read(MAX_FILE_BYTES + 1)  # a hard link does not tell its size
-                _check_bytes(root / path, len(data))
-                yield path, data
-        assert tar.fileobj is not None
-        tar.fileobj.seek(tar.offset)  # where tarfile stopped, in silence, even at a damaged header
-        if tar.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-            raise tarfile.ReadError("no end-of-archive mark after the last complete file")
-
-
-def _read_zip(root: Path) -> Iterator[tuple[str, bytes | None]]:
-    with zipfile.ZipFile(root) as archive:
-        for info in archive.infolist():
-            path = _plain_path(info.filename, is_folder=info.is_dir())
-            if path:
-                _check_bytes(root / path, info.file_size)
-                _check_packing(root / path, info.compress_type)
-                yield path, None if info.is_dir() else archive.read(info)
-
-
-def _check_packing(path: Path, method: int) -> None:
-    """Refuse what zipfile unpacks without an end, whatever size is declared: bzip2 and LZMA."""
-    if method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError(
-            f"{path} is packed by method {method}, not by deflate; pack the zip anew, or unpack it."
-        )
-
-
-def _plain_path(name: str, *, is_folder: bool) -> str:
+def _plain_path(member: Member) -> str:
     """Return the member's path without "." and root; "" for what is passed over."""
-    if len(name) > MAX_PATH:
-        raise ValueError(
-            f"The archive holds a name of {len(name):,} characters, {name[:40]!r}...; {MAX_PATH:,} "
-            "are allowed. Pack it anew."
-        )
-    parts = [part for part in PurePosixPath(name).parts if part != "/"]
-    if not parts or not all(map(_is_visible, parts)) or not (is_folder or _is_image(parts[-1])):
+    parts = [part for part in PurePosixPath(member.name).parts if part != "/"]
+    if not parts or not all(map(_is_visible, parts)):
         return ""
-    return "/".join(parts) + "/" * is_folder
+    if member.is_folder:
+        return "/".join(parts) + "/"
+    return "/".join(parts) if member.is_file and _is_image(parts[-1]) else ""
 
 
 def _digest(data: bytes) -> str:

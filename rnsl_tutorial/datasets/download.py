@@ -9,17 +9,12 @@ import errno
 import glob
 import hashlib
 import json
-import lzma
 import shutil
-import stat
-import unicodedata
 import uuid
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -30,15 +25,14 @@ from huggingface_hub.file_download import http_get
 from tqdm.auto import tqdm
 
 from rnsl_tutorial._files import cache_dir, written_whole
+from rnsl_tutorial.datasets import _packed
 
-MARKER = ".rnsl-data.json"  # says which pin a folder was made from; image archives pass it over
-MAX_EXPANSION = 20  # times its own size; images are compressed already, so 1 is usual
+__all__ = ["PINS", "Pin", "describe", "find", "get", "unpack"]
+
+_MARKER = ".rnsl-data.json"  # says which pin a folder was made from; image archives pass it over
+_MAX_EXPANSION = 20  # times its own size; images are compressed already, so 1 is usual
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_ZIP_ERRORS = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError),
-    RuntimeError,  # an encrypted zip, or one packed by an unknown method
-)
 
 
 class Pin(NamedTuple):
@@ -107,7 +101,8 @@ def get(name: str, to: Path | None = None, *, progress: bool = True) -> Path:
 
     Args:
         name: a key of `PINS`.
-        to: the folder to make, new or empty; default ``datasets/NAME`` in ``paths.cache_dir()``.
+        to: the folder to make, new or empty; default ``datasets/NAME`` in the cache
+            folder.
         progress: whether a progress bar is shown; without a terminal there is none.
 
     Returns:
@@ -128,7 +123,7 @@ def get(name: str, to: Path | None = None, *, progress: bool = True) -> Path:
             archive = _fetch(pin, progress)
             with _folder_made_whole(target) as folder:
                 _extract(archive, folder)
-                with written_whole(folder / MARKER) as file:
+                with written_whole(folder / _MARKER) as file:
                     file.write(json.dumps(_identity(pin), indent=1).encode())
             archive.unlink()
     return target
@@ -160,19 +155,19 @@ def describe(name: str) -> str:
 
 
 def unpack(archive: Path, target: Path) -> None:
-    """Unpack a zip file into a new folder, which appears whole or not at all.
+    """Unpack a zip or tar into a new folder, which appears whole or not at all.
 
     Every name is checked before anything is written. Refused is what would leave the folder
     (absolute names, "..", drive letters, backslashes), what is neither file nor folder (links,
-    devices), two files of one name (also on disks that ignore case), and a zip that unpacks to more
-    than `MAX_EXPANSION` times its size.
+    devices), two files of one name (also on disks that ignore case), and what unpacks to more than
+    20 times its size.
 
     Args:
-        archive: the zip file.
+        archive: the zip or tar.
         target: the folder to make; it does not exist yet, or is empty.
 
     Raises:
-        ValueError: the zip is damaged, encrypted or refused.
+        ValueError: the archive is damaged, encrypted or refused.
         FileExistsError: the folder exists and holds something.
         OSError: it cannot be written, or the disk is full.
     """
@@ -207,7 +202,7 @@ def _identity(pin: Pin) -> dict[str, object]:
 def _holds(target: Path, pin: Pin) -> bool:
     """Whether the folder was made from this pin."""
     try:
-        found: object = json.loads((target / MARKER).read_text(encoding="utf-8"))
+        found: object = json.loads((target / _MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return found == _identity(pin)
@@ -364,63 +359,12 @@ def _explained(pin: Pin) -> Iterator[None]:
 
 
 def _extract(archive: Path, folder: Path) -> None:
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            members = opened.infolist()
-            _check_members(archive, members)
-            _require_room(folder, sum(member.file_size for member in members))
-            for member in members:
-                opened.extract(member, folder)  # never more than file_size bytes
-    except _ZIP_ERRORS as error:
-        raise ValueError(
-            f"{archive} cannot be unpacked ({error}). It is damaged, encrypted or no zip file."
-        ) from error
-
-
-def _check_members(archive: Path, members: Sequence[zipfile.ZipInfo]) -> None:
-    for member in members:
-        fault = _fault(member)
-        if fault:
-            raise ValueError(
-                f"{archive} holds {member.orig_filename!r}, {fault}. Nothing was unpacked; get the "
-                "archive from a source that you trust."
-            )
-    _check_no_name_twice(archive, members)
-    unpacked, packed = sum(member.file_size for member in members), archive.stat().st_size
-    if unpacked > MAX_EXPANSION * packed:
-        raise ValueError(
-            f"{archive} has {packed} bytes and would unpack to {unpacked}, more than "
-            f"{MAX_EXPANSION} times as many. Nothing was unpacked."
-        )
-
-
-def _fault(member: zipfile.ZipInfo) -> str:
-    """Say why a member is refused; empty if it is not."""
-    name = member.orig_filename  # as it is stored: zipfile cuts and mends it for the platform
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or any(sign in name for sign in "\\:\0"):
-        return "a name that may lead out of the folder"
-    if not path.parts:
-        return "an empty name"
-    if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
-        return "a link or device"
-    return ""
-
-
-def _check_no_name_twice(archive: Path, members: Sequence[zipfile.ZipInfo]) -> None:
-    files: set[PurePosixPath] = set()
-    folders: set[PurePosixPath] = set()
-    for member in members:
-        path = PurePosixPath(unicodedata.normalize("NFC", member.filename).casefold())
-        folders.update([path] if member.is_dir() else path.parents)
-        if not member.is_dir() and path in files:
-            raise ValueError(
-                f"{archive} holds {member.filename!r} twice, or with other capitals. Nothing was "
-                "unpacked."
-            )
-        files.update([] if member.is_dir() else [path])
-    if files & folders:
-        raise ValueError(
-            f"{archive} holds {min(files & folders)} as a file and as a folder. Nothing was "
-            "unpacked."
-        )
+    members = _packed.names_checked(archive, expansion=_MAX_EXPANSION)
+    _require_room(folder, sum(member.size for member in members))
+    for member, data in _packed.read(archive, lambda _: True, expansion=_MAX_EXPANSION):
+        path = folder / member.name
+        if member.is_folder:
+            path.mkdir(parents=True, exist_ok=True)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)

@@ -4,33 +4,55 @@ Shapes: N images, S pixels a side, F features of the backbone, D dimensions kept
 """
 
 import json
+import mmap
 import platform
 from collections.abc import Mapping
+from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from rnsl_tutorial._files import made_earlier, shipped, written_whole
-from rnsl_tutorial.datasets.archives import (
-    Archive,
-    Split,
-    files_by_class,
-    paper_split,
-    stratified_split,
-)
-from rnsl_tutorial.training import networks as backbones
+from rnsl_tutorial._files import DAMAGE, cache_dir, made_earlier, shipped, written_whole
+from rnsl_tutorial.datasets.archives import Archive
+from rnsl_tutorial.datasets.splits import Split
 
-PAPER_DATASETS = ("aid", "nwpu45")
-"""Data sets that the paper uses, and on which its split is the one to compare with."""
+__all__ = [
+    "Backbone",
+    "FeatureSet",
+    "Reduction",
+    "build_features",
+    "cached_features",
+    "extract_features",
+    "fit_reduction",
+    "load_features",
+    "load_shipped_features",
+    "save_features",
+]
+
+_BLOCK = 256  # images whose bytes are hashed together
 
 
-class Projection(NamedTuple):
+class Backbone(Protocol):
+    """A frozen network; `rnsl_tutorial.training.networks.create` makes some.
+
+    Called on uint8 [B, 3, S, S] it returns float [B, F]; ``feature_dim`` is F. A torch module is
+    put into evaluation mode and moved to the device.
+    """
+
+    feature_dim: int
+
+    def __call__(self, images: Tensor, /) -> Tensor: ...  # noqa: D102
+
+
+class Reduction(NamedTuple):
     """An affine map from backbone features to D dimensions: (x - mean) @ matrix.
 
     Attributes:
@@ -56,7 +78,7 @@ class FeatureSet(NamedTuple):
         files: N relative paths.
         split: int64 indices of the train, validation and test images.
         step: float32 [D], the step of the int8 grid that each column was rounded to.
-        projection: from the backbone's features to these.
+        reduction: from the backbone's features to these.
         made_with: backbone, image size and versions.
     """
 
@@ -66,13 +88,13 @@ class FeatureSet(NamedTuple):
     files: tuple[str, ...]
     split: Split[NDArray[np.int64]]
     step: NDArray[np.float32]
-    projection: Projection
+    reduction: Reduction
     made_with: Mapping[str, Any]
 
 
-def extract(
+def extract_features(
     images: NDArray[np.uint8],
-    backbone: backbones.Backbone,
+    backbone: Backbone,
     *,
     batch_size: int = 64,
     device: str = "cpu",
@@ -81,7 +103,7 @@ def extract(
     """Run a frozen backbone over images.
 
     Args:
-        images: uint8 [N, 3, S, S], a memory map is read batch by batch.
+        images: uint8 [N, 3, S, S], any array or view; of a memory map few are in memory at a time.
         backbone: put into evaluation mode and moved to the device.
         batch_size: images at a time.
         device: as torch names it.
@@ -89,23 +111,115 @@ def extract(
 
     Returns:
         float32 [N, F].
+
+    Raises:
+        ValueError: images of another type or shape.
     """
-    backbone = backbone.eval().to(device)
-    backbone.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    _check_images(images)
+    if isinstance(backbone, nn.Module):
+        backbone.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     features_NF = np.empty((len(images), backbone.feature_dim), dtype=np.float32)
     with (
         torch.inference_mode(),
-        tqdm(total=len(images), desc="features", unit="img", disable=not progress) as bar,
+        tqdm(total=len(images), desc="Features", unit="image", disable=not progress) as bar,
     ):
         for start in range(0, len(images), batch_size):
-            batch = torch.tensor(images[start : start + batch_size], device=device)
+            batch = torch.tensor(_block(images, start, batch_size), device=device)
             batch = batch.contiguous(memory_format=torch.channels_last)
             features_NF[start : start + len(batch)] = backbone(batch).float().cpu().numpy()
             bar.update(len(batch))
     return features_NF
 
 
-def fit_projection(train_features: NDArray[np.float32], dim: int = 256) -> Projection:
+def cached_features(
+    images: NDArray[np.uint8],
+    backbone: Backbone,
+    *,
+    batch_size: int = 64,
+    device: str = "cpu",
+    cache: Path | None = None,
+    progress: bool = True,
+) -> NDArray[np.float32]:
+    """Run a frozen backbone over images, the first time only.
+
+    The features stay in the cache under a hash of the pixels, in their order, and of the backbone's
+    layers and weights. So a view, a part or another order of an archive has features of its own,
+    and a copy of the same images the same ones. A backbone that is no torch module has no weights
+    to know it by: nothing is kept of it.
+
+    Args:
+        images: as for `extract_features`, like all that follows but the cache.
+        backbone: a torch module.
+        batch_size: images at a time.
+        device: as torch names it.
+        cache: folder; default ``$RNSL_CACHE`` where that is set, else the platform's cache folder.
+        progress: show a bar.
+
+    Returns:
+        float32 [N, F].
+
+    Raises:
+        ValueError: images of another type or shape.
+        OSError: the cache cannot be written.
+    """
+    _check_images(images)
+    options: dict[str, Any] = {"batch_size": batch_size, "device": device, "progress": progress}
+    if not isinstance(backbone, nn.Module):
+        return extract_features(images, backbone, **options)
+    folder = (cache_dir() if cache is None else cache.expanduser()) / "features"
+    path = folder / f"{_hash_of_images(images)}-{_hash_of_network(backbone)}.npy"
+    shape = (len(images), backbone.feature_dim)
+    features_NF = _kept_features(path, shape)
+    if features_NF is None:
+        features_NF = extract_features(images, backbone, **options)
+        with written_whole(path) as file:
+            np.save(file, features_NF)
+    return features_NF
+
+
+def _check_images(images: NDArray[np.uint8]) -> None:
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != 3:
+        raise ValueError(
+            f"images are {images.dtype} {list(images.shape)}; give uint8 [N, 3, S, S]."
+        )
+
+
+def _block(images: NDArray[np.uint8], start: int, count: int) -> NDArray[np.uint8]:
+    """Copy some images, row by row, and give back the memory that mapping them has taken."""
+    block = np.array(images[start : start + count], order="C")
+    base: Any = images
+    while isinstance(base, np.ndarray) and base.base is not None:
+        mode, base = getattr(base, "mode", ""), base.base
+        if mode == "r" and isinstance(base, mmap.mmap) and hasattr(base, "madvise"):
+            base.madvise(mmap.MADV_DONTNEED)
+    return block
+
+
+def _hash_of_images(images: NDArray[np.uint8]) -> str:
+    digest = blake2b(str(images.shape).encode(), digest_size=16)
+    for start in range(0, len(images), _BLOCK):
+        digest.update(_block(images, start, _BLOCK).data)
+    return digest.hexdigest()
+
+
+def _hash_of_network(network: nn.Module) -> str:
+    """Tell networks of other layers or weights apart, also by buffers that no file keeps."""
+    digest = blake2b(str(network).encode(), digest_size=8)
+    for name, tensor in chain(network.named_parameters(), network.named_buffers()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _kept_features(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
+    try:
+        features_NF: NDArray[np.float32] = np.load(path)
+    except DAMAGE:
+        return None  # there are none, or they are damaged
+    return features_NF if features_NF.shape == shape and features_NF.dtype == np.float32 else None
+
+
+def fit_reduction(train_features: NDArray[np.float32], dim: int = 256) -> Reduction:
     """Standardise every feature, then keep the first principal components.
 
     Args:
@@ -123,49 +237,56 @@ def fit_projection(train_features: NDArray[np.float32], dim: int = 256) -> Proje
         matrix_FD = (pca.components_ / scaler.scale_).T.astype(np.float16)
     if not np.isfinite(matrix_FD).all():
         raise ValueError("A feature hardly varies from image to image: these images are all alike.")
-    return Projection(scaler.mean_.astype(np.float32), matrix_FD)
+    return Reduction(scaler.mean_.astype(np.float32), matrix_FD)
 
 
-def build(
+def build_features(
     archive: Archive,
     split: Split[NDArray[np.int64]],
-    backbone_name: str = "efficientnet_lite0",
+    backbone: Backbone,
     *,
+    name: str,
     dim: int = 256,
     device: str = "cpu",
+    cache: Path | None = None,
     progress: bool = True,
 ) -> FeatureSet:
     """Extract, standardise, reduce and round the features of an archive.
 
+    What the backbone makes of the images stays in the cache; see `cached_features`.
+
     Args:
-        archive: from `datasets.load_archive`.
+        archive: from `load_archive`.
         split: int64 indices of its train, validation and test images.
-        backbone_name: see `backbones.names`.
+        backbone: such as ``training.networks.create(name)``.
+        name: of the backbone, as ``made_with`` shall tell it.
         dim: D, principal components kept.
         device: as torch names it.
+        cache: folder; default ``$RNSL_CACHE`` where that is set, else the platform's cache folder.
         progress: show a bar.
 
     Raises:
-        ValueError: unknown backbone, or dim out of range.
-        ConnectionError: the backbone's weights cannot be downloaded.
+        ValueError: dim out of range, or images that are all alike.
+        OSError: the cache cannot be written.
     """
-    backbone = backbones.create(backbone_name)
     _check_dim(dim, len(split.train), backbone.feature_dim)
-    features_NF = extract(archive.images, backbone, device=device, progress=progress)
-    projection = fit_projection(features_NF[split.train], dim)
-    features_ND = projection.apply(features_NF)
+    features_NF = cached_features(
+        archive.images, backbone, device=device, cache=cache, progress=progress
+    )
+    reduction = fit_reduction(features_NF[split.train], dim)
+    features_ND = reduction.apply(features_NF)
     widest_D = np.abs(features_ND[split.train]).max(axis=0)
     step_D = np.maximum(widest_D / 127, np.finfo(np.float32).tiny)
     return FeatureSet(
-        features=quantize(features_ND, step_D) * step_D,
+        features=_quantize(features_ND, step_D) * step_D,
         labels=archive.labels,
         class_names=archive.class_names,
         files=archive.files,
         split=split,
         step=step_D,
-        projection=projection,
+        reduction=reduction,
         made_with={
-            "backbone": backbone_name,
+            "backbone": name,
             "image_size": archive.images.shape[-1],
             "python": platform.python_version(),
             "torch": torch.__version__,
@@ -182,40 +303,24 @@ def _check_dim(dim: int, num_images: int, feature_dim: int) -> None:
         )
 
 
-def quantize(features: NDArray[np.float32], step: NDArray[np.float32]) -> NDArray[np.int8]:
+def _quantize(features: NDArray[np.float32], step: NDArray[np.float32]) -> NDArray[np.int8]:
     """Round float32 [N, D] to int8 codes, code * step being the value; beyond +-127 is clipped."""
     codes: NDArray[np.int8] = np.rint(features / step).clip(-127, 127).astype(np.int8)
     return codes
 
 
-def split_for(dataset: str, archive: Archive, seed: int = 42) -> Split[NDArray[np.int64]]:
-    """Return index arrays: the paper's split for its data sets, else a stratified one.
-
-    Args:
-        dataset: a name; "aid" and "nwpu45" get `datasets.paper_split`.
-        archive: whose images are split.
-        seed: of the stratified split.
-    """
-    if dataset not in PAPER_DATASETS:
-        named = np.array(archive.class_names)[archive.labels]  # so that an error can say which
-        return stratified_split(named, seed=seed)
-    place = {name: i for i, name in enumerate(archive.files)}
-    parts = paper_split(files_by_class(archive.files))
-    return Split(*(np.array([place[name] for name in part], dtype=np.int64) for part in parts))
-
-
-def save(path: Path, feature_set: FeatureSet) -> None:
+def save_features(path: Path, feature_set: FeatureSet) -> None:
     """Write a feature set as compressed int8, whole or not at all.
 
     Raises:
         OSError: the folder cannot be written to.
     """
     members: dict[str, Any] = {
-        "codes": quantize(feature_set.features, feature_set.step),
+        "codes": _quantize(feature_set.features, feature_set.step),
         "step": feature_set.step,
         "labels": feature_set.labels.astype(np.int32),
-        "mean": feature_set.projection.mean,
-        "matrix": feature_set.projection.matrix,
+        "mean": feature_set.reduction.mean,
+        "matrix": feature_set.reduction.matrix,
         "files": np.array("\n".join(feature_set.files)),
         "class_names": np.array("\n".join(feature_set.class_names)),
         "made_with": np.array(json.dumps(feature_set.made_with, sort_keys=True)),
@@ -228,8 +333,8 @@ def save(path: Path, feature_set: FeatureSet) -> None:
         np.savez_compressed(file, **members)
 
 
-def load(path: Path) -> FeatureSet:
-    """Read a feature set that `save` wrote.
+def load_features(path: Path) -> FeatureSet:
+    """Read a feature set that `save_features` wrote.
 
     Raises:
         FileNotFoundError: no such file.
@@ -243,7 +348,7 @@ def load(path: Path) -> FeatureSet:
         return _from_members(members)
 
 
-def load_shipped(dataset: str = "aid") -> FeatureSet:
+def load_shipped_features(dataset: str = "aid") -> FeatureSet:
     """Read the feature set that comes with the package.
 
     Raises:
@@ -255,7 +360,7 @@ def load_shipped(dataset: str = "aid") -> FeatureSet:
             f"from the images with `rnsl features build --dataset {dataset} --root FOLDER`, and "
             f"hand them over with `--features data/{dataset}/features.npz`."
         )
-    return load(shipped("data", "aid", "features.npz"))
+    return load_features(shipped("data", "aid", "features.npz"))
 
 
 def _from_members(members: Mapping[str, Any]) -> FeatureSet:
@@ -267,6 +372,6 @@ def _from_members(members: Mapping[str, Any]) -> FeatureSet:
         files=tuple(str(members["files"]).split("\n")),
         split=Split(*(members[f"split_{name}"].astype(np.int64) for name in Split._fields)),
         step=step_D,
-        projection=Projection(members["mean"], members["matrix"]),
+        reduction=Reduction(members["mean"], members["matrix"]),
         made_with=json.loads(str(members["made_with"])),
     )

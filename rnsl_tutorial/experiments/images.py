@@ -18,13 +18,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rnsl_tutorial import losses, noise
+from rnsl_tutorial import datasets, losses, noise
 from rnsl_tutorial._files import written_whole
 from rnsl_tutorial._spreadsheet import guarded
-from rnsl_tutorial.datasets import archives as datasets
 from rnsl_tutorial.datasets import scenes
-from rnsl_tutorial.datasets.archives import Archive, Split
-from rnsl_tutorial.datasets.features import split_for
+from rnsl_tutorial.datasets.archives import Archive
+from rnsl_tutorial.datasets.splits import Split, split_for
 from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments.config import Config

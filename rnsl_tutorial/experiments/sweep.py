@@ -40,9 +40,9 @@ import torch
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from rnsl_tutorial import __version__, noise
+from rnsl_tutorial import __version__, datasets, noise
 from rnsl_tutorial._files import shipped, written_whole
-from rnsl_tutorial.datasets import download, features
+from rnsl_tutorial.datasets import download
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments import images as pixels
 from rnsl_tutorial.experiments import report
@@ -263,7 +263,7 @@ def _source(config: Config, grid: Grid) -> Source:
 
 
 def _features_source(dataset: str, path: Path | None) -> Source:
-    data = features.load(path) if path else features.load_shipped(dataset)
+    data = datasets.load_features(path) if path else datasets.load_shipped_features(dataset)
     file = path or shipped("data", dataset, "features.npz")
     return Source(path, _hash(file.read_bytes()), data.made_with)
 
@@ -337,8 +337,8 @@ def _result(task: Task) -> Result:
 
 
 @lru_cache(maxsize=1)
-def _features(dataset: str, path: Path | None) -> features.FeatureSet:
-    return features.load(path) if path else features.load_shipped(dataset)
+def _features(dataset: str, path: Path | None) -> datasets.FeatureSet:
+    return datasets.load_features(path) if path else datasets.load_shipped_features(dataset)
 
 
 @lru_cache(maxsize=1)

@@ -1,5 +1,4 @@
 import errno
-import hashlib
 import io
 import os
 import random
@@ -11,55 +10,18 @@ import tarfile
 import textwrap
 import zipfile
 import zlib
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pytest
+from aid_counts import AID_COUNTS, GOLDEN_FINGERPRINT, fingerprint_of
 from PIL import Image
 
-from rnsl_tutorial.datasets import archives as datasets
-from rnsl_tutorial.datasets.archives import (
-    files_by_class,
-    load_archive,
-    paper_split,
-    stratified_split,
-)
+from rnsl_tutorial.datasets import archives
+from rnsl_tutorial.datasets.archives import Archive, load_archive
+from rnsl_tutorial.datasets.splits import files_by_class, paper_split, stratified_split
 
 SIDE = 12
-AID_COUNTS = {
-    "Airport": 360,
-    "BareLand": 310,
-    "BaseballField": 220,
-    "Beach": 400,
-    "Bridge": 360,
-    "Center": 260,
-    "Church": 240,
-    "Commercial": 350,
-    "DenseResidential": 410,
-    "Desert": 300,
-    "Farmland": 370,
-    "Forest": 250,
-    "Industrial": 390,
-    "Meadow": 280,
-    "MediumResidential": 290,
-    "Mountain": 340,
-    "Park": 350,
-    "Parking": 390,
-    "Playground": 370,
-    "Pond": 420,
-    "Port": 380,
-    "RailwayStation": 260,
-    "Resort": 290,
-    "River": 410,
-    "School": 300,
-    "SparseResidential": 300,
-    "Square": 330,
-    "Stadium": 290,
-    "StorageTanks": 360,
-    "Viaduct": 420,
-}
-GOLDEN_FINGERPRINT = "822fbbdee6456a9a"
 FILES = (
     "Airport/airport_1.png",
     "Airport/airport_10.png",
@@ -96,7 +58,7 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-def load(root: Path, cache: Path, size: int = SIDE, **kwargs) -> datasets.Archive:
+def load(root: Path, cache: Path, size: int = SIDE, **kwargs) -> Archive:
     return load_archive(root, size, cache=cache, **{"progress": False, "workers": 2, **kwargs})
 
 
@@ -138,14 +100,14 @@ def forbid(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     def fail(*args, **kwargs):
         raise AssertionError(f"{name} was called")
 
-    monkeypatch.setattr(datasets, name, fail)
+    monkeypatch.setattr(archives, name, fail)
 
 
 def trust_young_time_stamps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(datasets, "_SETTLED_NS", -(10**18))
+    monkeypatch.setattr(archives, "_SETTLED_NS", -(10**18))
 
 
-def assert_expected(archive: datasets.Archive) -> None:
+def assert_expected(archive: Archive) -> None:
     assert archive.files == FILES
     assert archive.class_names == ("Airport", "Beach")
     np.testing.assert_array_equal(archive.labels, [0, 0, 0, 1, 1])
@@ -406,7 +368,7 @@ def test_an_unchanged_archive_is_not_even_read(folder, cache, monkeypatch, kind)
 
 
 def test_young_time_stamps_are_not_trusted(folder, cache, monkeypatch):
-    monkeypatch.setattr(datasets, "_SETTLED_NS", 10**18)
+    monkeypatch.setattr(archives, "_SETTLED_NS", 10**18)
     load(folder, cache)
     assert cached(cache, ".key") == []
 
@@ -513,14 +475,14 @@ def test_a_read_only_cache_still_serves(folder, cache, monkeypatch):
     def deny(path: Path) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(datasets, "written_whole", deny)
+    monkeypatch.setattr(archives, "written_whole", deny)
     assert_expected(load(folder, cache))
 
 
 @pytest.mark.parametrize("kind", ["folder", "tar"])
 def test_an_image_that_changes_while_it_is_read_is_refused(folder, cache, monkeypatch, kind):
     root = folder if kind == "folder" else pack(folder, kind)
-    digests_of = datasets._digests
+    digests_of = archives._digests
 
     def digests_then_change(root: Path, progress: bool) -> dict[str, str]:
         digests = digests_of(root, progress)
@@ -528,17 +490,14 @@ def test_an_image_that_changes_while_it_is_read_is_refused(folder, cache, monkey
         pack(folder, "tar")
         return digests
 
-    monkeypatch.setattr(datasets, "_digests", digests_then_change)
+    monkeypatch.setattr(archives, "_digests", digests_then_change)
     with pytest.raises(ValueError, match=r"airport_1\.png changed while it was read. Load again"):
         load(root, cache)
     assert cached(cache) == []
 
 
 def run_child(code: str, *args: object, **kwargs) -> subprocess.Popen[str]:
-    prelude = (
-        "import sys; from pathlib import Path\n"
-        "from rnsl_tutorial.datasets import archives as datasets\n"
-    )
+    prelude = "import sys; from pathlib import Path\nfrom rnsl_tutorial.datasets import archives\n"
     return subprocess.Popen(
         [sys.executable, "-c", prelude + textwrap.dedent(code), *map(str, args)],
         stdout=subprocess.PIPE,
@@ -551,13 +510,13 @@ def run_child(code: str, *args: object, **kwargs) -> subprocess.Popen[str]:
 def test_a_killed_build_is_not_taken_for_a_cache(folder, cache, monkeypatch):
     code = """
         import itertools, os, signal
-        decode, calls = datasets._decode, itertools.count()
+        decode, calls = archives._decode, itertools.count()
         def decode_three(*args):
             if next(calls) == 3:
                 os.kill(os.getpid(), signal.SIGKILL)
             return decode(*args)
-        datasets._decode = decode_three
-        datasets.load_archive(sys.argv[1], 12, cache=Path(sys.argv[2]), workers=1)
+        archives._decode = decode_three
+        archives.load_archive(sys.argv[1], 12, cache=Path(sys.argv[2]), workers=1)
     """
     child = run_child(code, folder, cache)
     child.communicate()
@@ -577,12 +536,12 @@ def test_two_processes_build_the_same_cache(folder, cache):
         import time
         print("ready", flush=True)
         sys.stdin.readline()
-        decode = datasets._decode
+        decode = archives._decode
         def slowly(*args):
             time.sleep(0.05)
             return decode(*args)
-        datasets._decode = slowly
-        archive = datasets.load_archive(sys.argv[1], 12, cache=Path(sys.argv[2]), progress=False)
+        archives._decode = slowly
+        archive = archives.load_archive(sys.argv[1], 12, cache=Path(sys.argv[2]), progress=False)
         print(int(archive.images.astype(int).sum()), len(archive.files))
     """
     children = [run_child(code, folder, cache, stdin=subprocess.PIPE) for _ in range(2)]
@@ -607,7 +566,7 @@ def test_a_disk_that_fills_up_in_mid_write(folder, cache):
         import errno, resource
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
         try:
-            datasets.load_archive(sys.argv[1], 150, cache=Path(sys.argv[2]), progress=False)
+            archives.load_archive(sys.argv[1], 150, cache=Path(sys.argv[2]), progress=False)
         except OSError as error:
             print(error, type(error.__cause__).__name__, error.errno == errno.EFBIG)
     """
@@ -629,7 +588,7 @@ def no_space(*args) -> None:
 def test_a_disk_that_is_found_full_at_the_end(folder, cache, monkeypatch, good_syncs):
     syncs = iter([os.fsync] * good_syncs + [no_space])
     with monkeypatch.context() as patch:
-        patch.setattr(datasets.os, "fsync", lambda fd: next(syncs)(fd))
+        patch.setattr(archives.os, "fsync", lambda fd: next(syncs)(fd))
         with pytest.raises(OSError, match=r"No space left on device.*RNSL_CACHE") as caught:
             load(folder, cache)
     assert caught.value.errno == errno.ENOSPC
@@ -641,7 +600,7 @@ def test_an_interrupted_build_leaves_nothing(folder, cache, monkeypatch):
     def interrupt(fd: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(datasets.os, "fsync", interrupt)
+    monkeypatch.setattr(archives.os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
         load(folder, cache)
     assert cached(cache) == []
@@ -750,7 +709,7 @@ def test_damaged_bytes_give_pixels_or_a_clear_error(image):
         damaged = data.copy()
         damaged[rng.randint(0, data.size, 3)] = rng.randint(0, 256, 3)
         try:
-            assert len(datasets._decode(damaged.tobytes(), 8, Path("x.png"))) == 3 * 8 * 8
+            assert len(archives._decode(damaged.tobytes(), 8, Path("x.png"))) == 3 * 8 * 8
         except ValueError as error:
             messages.append(str(error))
     assert len(messages) > 0
@@ -820,134 +779,6 @@ def test_a_cache_inside_the_archive(folder):
     assert snapshot(folder) == before
 
 
-# --- Splits ---------------------------------------------------------------------------------------
-
-
-def named_files(counts: dict[str, int]) -> dict[str, list[str]]:
-    return {
-        name: [f"{name}/{name.lower()}_{n}.jpg" for n in range(1, count + 1)]
-        for name, count in counts.items()
-    }
-
-
-def slow_paper_split(groups: dict[str, list[str]]) -> tuple[list[str], list[str], list[str]]:
-    """The reference split, one image after the other."""
-    train, val, test = [], [], []
-    for name in sorted(groups.keys()):
-        paths = sorted(groups[name])
-        order = list(range(len(paths)))
-        random.Random(42).shuffle(order)
-        for position, index in enumerate(order):
-            if position < int(0.7 * len(paths)):
-                train.append(paths[index])
-            elif position < int(0.8 * len(paths)):
-                val.append(paths[index])
-            else:
-                test.append(paths[index])
-    return train, val, test
-
-
-def fingerprint(split: datasets.Split[list[str]]) -> str:
-    return hashlib.sha256("\n".join(map("\n".join, split)).encode()).hexdigest()[:16]
-
-
-@pytest.mark.parametrize(
-    ("counts", "sizes"),
-    [
-        (AID_COUNTS, (6993, 1007, 2000)),
-        ({f"class_{n:02}": 700 for n in range(45)}, (22005, 3195, 6300)),
-        ({"b": 1, "a": 2, "C": 9}, (7, 1, 4)),
-    ],
-)
-def test_paper_split(counts, sizes):
-    groups = named_files(counts)
-    split = paper_split(groups)
-    assert tuple(map(len, split)) == sizes
-    assert tuple(split) == slow_paper_split(groups)
-    assert sorted(split.train + split.val + split.test) == sorted(chain(*groups.values()))
-
-
-def test_paper_split_golden_values():
-    split = paper_split(named_files(AID_COUNTS))
-    assert split.train[:3] == [f"Airport/airport_{n}.jpg" for n in (253, 259, 180)]
-    assert fingerprint(split) == GOLDEN_FINGERPRINT
-
-
-def test_paper_split_does_not_depend_on_the_order_given():
-    groups = named_files({"a": 20, "b": 30})
-    turned = {name: files[::-1] for name, files in reversed(groups.items())}
-    assert paper_split(turned) == paper_split(groups)
-    assert turned["a"][0] == "a/a_20.jpg", "the argument stays as it was"
-
-
-@pytest.mark.parametrize(
-    ("groups", "message"),
-    [
-        ({}, "no classes"),
-        ({"a": []}, "'a' has no images"),
-        ({"a": ["a/1", "a/1"]}, "'a' holds a path twice"),
-    ],
-)
-def test_paper_split_refuses(groups, message):
-    with pytest.raises(ValueError, match=message):
-        paper_split(groups)
-
-
-def test_files_by_class():
-    assert files_by_class(["b/2", "a/1", "b/1"]) == {"b": ["b/2", "b/1"], "a": ["a/1"]}
-    with pytest.raises(ValueError, match=r"'loose\.jpg' has no class folder"):
-        files_by_class(["loose.jpg"])
-
-
-def test_stratified_split():
-    labels = np.repeat(np.arange(4), [400, 200, 100, 50])
-    labels = labels[np.random.RandomState(0).permutation(labels.size)]
-    split = stratified_split(labels, seed=3)
-    assert [part.dtype for part in split] == [np.int64] * 3
-    assert [part.size for part in split] == [525, 75, 150]
-    np.testing.assert_array_equal(np.sort(np.concatenate(split)), np.arange(labels.size))
-    for part, share in zip(split, (0.7, 0.1, 0.2), strict=True):
-        counts = np.bincount(labels[part], minlength=4)
-        assert abs(counts - share * np.array([400, 200, 100, 50])).max() <= 1
-        assert (np.diff(part) > 0).all()
-
-
-def test_stratified_split_follows_its_seed():
-    labels = np.arange(100) % 5
-    first, same, other = (stratified_split(labels, seed=seed) for seed in (1, 1, 2))
-    np.testing.assert_array_equal(first.train, same.train)
-    assert first.train.tolist() != other.train.tolist()
-
-
-def test_stratified_split_takes_any_kind_of_labels_and_fractions():
-    split = stratified_split(["sea", "land"] * 10, (0.5, 0.25, 0.25), seed=0)
-    assert [part.size for part in split] == [10, 5, 5]
-
-
-@pytest.mark.parametrize(
-    ("labels", "fractions", "message"),
-    [
-        ([], (0.7, 0.1, 0.2), "labels have shape"),
-        ([[0, 1]], (0.7, 0.1, 0.2), "labels have shape"),
-        ([0, 1], (0.7, 0.3), "give three above 0"),
-        ([0, 1], (0.8, 0.0, 0.2), "give three above 0"),
-        ([0, 1], (0.7, 0.2, 0.2), "add up to 1"),
-        ([0] * 50 + [7], (0.7, 0.1, 0.2), "Class 7 has 1 of 51 images, too few"),
-        ([0] * 50 + [7] * 2, (0.7, 0.1, 0.2), "Class 7 has 2 of 52 images, too few"),
-        ([0] * 500 + [7] * 4, (0.7, 0.1, 0.2), "Class 7 has 4 of 504 images, too few"),
-        (range(10), (0.7, 0.1, 0.2), "has 1 of 10 images, too few"),
-    ],
-)
-def test_stratified_split_refuses(labels, fractions, message):
-    with pytest.raises(ValueError, match=message):
-        stratified_split(labels, fractions, seed=0)
-
-
-def test_stratified_split_names_a_bad_seed():
-    with pytest.raises(ValueError, match="Seed must be between 0"):
-        stratified_split([0, 1] * 20, seed=-1)
-
-
 # --- The real AID ---------------------------------------------------------------------------------
 
 
@@ -962,9 +793,9 @@ def aid() -> Path:
 def test_aid(aid, cache):
     code = """
         import resource
-        datasets.load_archive(sys.argv[1], 4, cache=Path(sys.argv[2]), progress=False)
+        archives.load_archive(sys.argv[1], 4, cache=Path(sys.argv[2]), progress=False)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        datasets.load_archive(sys.argv[1], 150, cache=Path(sys.argv[2]), progress=False)
+        archives.load_archive(sys.argv[1], 150, cache=Path(sys.argv[2]), progress=False)
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     """
     child = run_child(code, aid, cache)
@@ -981,4 +812,4 @@ def test_aid(aid, cache):
             file = tar.extractfile(f"AID/{archive.files[index]}")
             expected = np.asarray(Image.open(file)).transpose(2, 0, 1)
             np.testing.assert_array_equal(archive.images[index], expected)
-    assert fingerprint(paper_split(files_by_class(archive.files))) == GOLDEN_FINGERPRINT
+    assert fingerprint_of(paper_split(files_by_class(archive.files))) == GOLDEN_FINGERPRINT

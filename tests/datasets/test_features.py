@@ -1,58 +1,185 @@
-"""Features: extracted, reduced on the training split alone, saved small, loaded unchanged."""
+"""Features: extracted, cached by content, reduced on the training split alone, saved small."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+from synthetic_features import Averages, make_archive, tiny_backbone
 from torch import Tensor, nn
 
-from rnsl_tutorial.datasets import archives as datasets
+from rnsl_tutorial import datasets
+from rnsl_tutorial._files import shipped
 from rnsl_tutorial.datasets import features
-from rnsl_tutorial.datasets.archives import Archive, Split
-from rnsl_tutorial.training import networks as backbones
+from rnsl_tutorial.datasets.archives import Archive
+from rnsl_tutorial.training import networks
 
 
-class Averages(nn.Module):
-    """A network of a line: each channel's mean, and its mean square."""
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        return torch.cat([pixels.mean(dim=(2, 3)), pixels.square().mean(dim=(2, 3))], dim=1)
-
-
-def tiny_backbone(*_: object, **__: object) -> backbones.Backbone:
-    return backbones.Backbone(Averages(), 6, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+def make_set(archive: Archive) -> features.FeatureSet:
+    split = datasets.split_for("mine", archive)
+    return features.build_features(
+        archive, split, tiny_backbone(), name="tiny", dim=4, progress=False
+    )
 
 
-def make_archive(count: int = 60) -> Archive:
-    rng = np.random.default_rng(0)
-    labels = np.repeat(np.arange(3), count // 3)
-    images = rng.integers(0, 256, (count, 3, 8, 8), dtype=np.uint8)
-    files = tuple(f"{'abc'[y]}/{i:03}.png" for i, y in enumerate(labels))
-    return Archive(images, labels.astype(np.int64), ("a", "b", "c"), files)
-
-
-def make_set(monkeypatch: pytest.MonkeyPatch, archive: Archive) -> features.FeatureSet:
-    monkeypatch.setattr(backbones, "create", tiny_backbone)
-    split = features.split_for("mine", archive)
-    return features.build(archive, split, dim=4, progress=False)
+# ------------------------------------------------------------------ extracted
 
 
 def test_extract_does_not_depend_on_the_batch_size() -> None:
     images = make_archive().images
     expected = tiny_backbone()(torch.from_numpy(images)).numpy()
     for batch_size in (1, 7, 64):
-        found = features.extract(images, tiny_backbone(), batch_size=batch_size, progress=False)
+        found = features.extract_features(
+            images, tiny_backbone(), batch_size=batch_size, progress=False
+        )
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_projection_standardises_and_keeps_principal_components() -> None:
+def test_a_plain_function_is_a_backbone_and_nothing_is_kept_of_it(tmp_path: Path) -> None:
+    class Brightest:
+        feature_dim = 3
+
+        def __call__(self, images: Tensor) -> Tensor:
+            assert images.dtype == torch.uint8
+            return images.amax(dim=(2, 3))
+
+    images = make_archive().images
+    found = features.cached_features(images, Brightest(), cache=tmp_path, progress=False)
+    np.testing.assert_array_equal(found, images.max(axis=(2, 3)))
+    assert list(tmp_path.iterdir()) == []
+
+
+# ------------------------------------------------------------------ cached by content
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    """Its images are mapped from a file, as those of `load_archive` are."""
+    made, path = make_archive(), tmp_path_factory.mktemp("archive") / "images.npy"
+    np.save(path, made.images)
+    return made._replace(images=np.load(path, mmap_mode="r"))
+
+
+VIEWS = {
+    "whole": lambda images: images,
+    "reversed": lambda images: images[::-1],
+    "mirrored": lambda images: images[..., ::-1],
+    "cut": lambda images: images[7:31],
+    "every third": lambda images: images[::3],
+    "cut out of the middle": lambda images: images[:, :, 2:6, 1:5],
+    "transposed": lambda images: images.transpose(0, 1, 3, 2),
+    "other channels": lambda images: images[:, [2, 1, 0]],
+    "chosen": lambda images: images[[5, 3, 3, 40]],
+    "chosen by a mask": lambda images: images[np.arange(60) % 2 == 0],
+    "one": lambda images: images[4:5],
+    "copied": lambda images: images.copy(),
+    "copied in Fortran's order": lambda images: np.asfortranarray(images),
+    "as a plain array": lambda images: np.asarray(images).view(np.ndarray),
+    "repeated": lambda images: np.broadcast_to(images[:1], (9, 3, 8, 8)),
+    "a view of a view": lambda images: images[10:50][::-2][3:],
+    "upside down in colour": lambda images: 255 - images,
+    "of other bytes": lambda images: images.view(np.int8).view(np.uint8),
+}
+
+
+def test_features_follow_the_pixels_whatever_array_or_view_holds_them(
+    archive: Archive, tmp_path: Path
+) -> None:
+    """All in one cache, where each may find those of another."""
+    seen: dict[bytes, NDArray[np.float32]] = {}
+    for _ in range(2):
+        for name, view in VIEWS.items():
+            images = view(archive.images)
+            expected = tiny_backbone()(torch.tensor(np.array(images))).numpy()
+            found = features.cached_features(
+                images, tiny_backbone(), cache=tmp_path, progress=False
+            )
+            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6, err_msg=name)
+            content = bytes(str(images.shape), "utf-8") + np.ascontiguousarray(images).tobytes()
+            np.testing.assert_array_equal(seen.setdefault(content, found), found)
+    assert len(list(tmp_path.rglob("*.npy"))) == len(seen) < len(VIEWS), "copies share a file"
+
+
+@pytest.mark.parametrize(
+    "turned",
+    [
+        lambda images: images.astype(np.int64),
+        lambda images: images.astype(np.float32) / 255,
+        lambda images: images.view(np.int8),
+        lambda images: images > 127,
+        lambda images: images.transpose(0, 2, 3, 1),
+        lambda images: images[0],
+        lambda images: images[:, :1],
+    ],
+)
+def test_images_of_another_type_or_shape_are_refused(
+    archive: Archive, tmp_path: Path, turned: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+) -> None:
+    images = turned(archive.images)
+    said = rf"images are {images.dtype} \[.*\]; give uint8 \[N, 3, S, S\]"
+    with pytest.raises(ValueError, match=said):
+        features.cached_features(images, tiny_backbone(), cache=tmp_path)
+    with pytest.raises(ValueError, match=said):
+        features.extract_features(images, tiny_backbone())
+
+
+def convolution(seed: int) -> networks.Backbone:
+    torch.manual_seed(seed)
+    layers = nn.Sequential(nn.Conv2d(3, 6, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return networks.Backbone(layers, 6, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+
+
+def test_features_are_extracted_once_for_each_content_and_network(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    extract = features.extract_features
+
+    def counted(images: NDArray[np.uint8], *rest: Any, **options: Any) -> NDArray[np.float32]:
+        calls.append(len(images))
+        return extract(images, *rest, **options)
+
+    def found(network: networks.Backbone) -> NDArray[np.float32]:
+        return features.cached_features(archive.images, network, cache=tmp_path, progress=False)
+
+    monkeypatch.setattr(features, "extract_features", counted)
+    first = found(tiny_backbone())
+    np.testing.assert_array_equal(found(tiny_backbone()), first)
+    assert calls == [60]
+    brighter = networks.Backbone(Averages(), 6, mean=(0.4, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    assert (found(brighter) != first).any(), "its normalisation is in no file of weights"
+    one, other = convolution(seed=0), convolution(seed=1)
+    assert (found(one) != found(other)).any(), "other weights of the same layers"
+    assert calls == [60] * 4
+    for path in (tmp_path / "features").iterdir():
+        path.write_bytes(path.read_bytes()[:-1])
+    np.testing.assert_array_equal(found(tiny_backbone()), first)
+    assert calls == [60] * 5, "what is damaged is extracted anew"
+
+
+def test_a_map_that_may_be_written_keeps_what_was_written(tmp_path: Path) -> None:
+    """Giving back the memory of a private map would undo it."""
+    np.save(tmp_path / "images.npy", make_archive().images)
+    images = np.load(tmp_path / "images.npy", mmap_mode="c")
+    images[:] = 7
+    found = features.cached_features(images, tiny_backbone(), cache=tmp_path, progress=False)
+    assert (images == 7).all()
+    assert np.ptp(found, axis=0).max() == 0
+
+
+# ------------------------------------------------------------------ reduced
+
+
+def test_reduction_standardises_and_keeps_principal_components() -> None:
     rng = np.random.default_rng(0)
     train = (rng.normal(size=(200, 6)) * [1, 1, 1, 100, 5, 0.1] + 3).astype(np.float32)
-    projection = features.fit_projection(train, dim=6)
-    found = projection.apply(train)
+    reduction = features.fit_reduction(train, dim=6)
+    found = reduction.apply(train)
     np.testing.assert_allclose(found.mean(axis=0), 0, atol=0.01)
     covariance = np.cov(found.T)
     assert np.abs(covariance - np.diag(np.diag(covariance))).max() < 0.01, "uncorrelated"
@@ -61,28 +188,26 @@ def test_projection_standardises_and_keeps_principal_components() -> None:
     with pytest.raises(
         ValueError, match=r"dim is 7; with 200 training images of 6 features it can be 1 to 6"
     ):
-        features.fit_projection(train, dim=7)
+        features.fit_reduction(train, dim=7)
 
 
-def test_nothing_outside_the_training_split_enters_the_projection(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_nothing_outside_the_training_split_enters_the_reduction() -> None:
     archive = make_archive()
-    first = make_set(monkeypatch, archive)
+    first = make_set(archive)
     images = archive.images.copy()
     images[first.split.test] = 255 - images[first.split.test] // 3
-    second = make_set(monkeypatch, archive._replace(images=images))
-    np.testing.assert_array_equal(first.projection.matrix, second.projection.matrix)
-    np.testing.assert_array_equal(first.projection.mean, second.projection.mean)
+    second = make_set(archive._replace(images=images))
+    np.testing.assert_array_equal(first.reduction.matrix, second.reduction.matrix)
+    np.testing.assert_array_equal(first.reduction.mean, second.reduction.mean)
     np.testing.assert_array_equal(first.step, second.step)
     assert (first.features[first.split.test] != second.features[first.split.test]).any()
 
 
-def test_saved_and_loaded_unchanged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    built = make_set(monkeypatch, make_archive())
+def test_saved_and_loaded_unchanged(tmp_path: Path) -> None:
+    built = make_set(make_archive())
     path = tmp_path / "sub" / "features.npz"
-    features.save(path, built)
-    loaded = features.load(path)
+    features.save_features(path, built)
+    loaded = features.load_features(path)
     for name in ("features", "labels", "step"):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(built, name))
         assert getattr(loaded, name).dtype == getattr(built, name).dtype
@@ -91,15 +216,15 @@ def test_saved_and_loaded_unchanged(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert (loaded.files, loaded.class_names) == (built.files, built.class_names)
     assert loaded.made_with["image_size"] == 8
     once = path.read_bytes()
-    features.save(path, loaded)
+    features.save_features(path, loaded)
     assert path.read_bytes() == once, "the same set gives the same file"
 
 
-def test_rounding_to_int8_is_off_by_half_a_step_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rounding_to_int8_is_off_by_half_a_step_at_most() -> None:
     archive = make_archive()
-    built = make_set(monkeypatch, archive)
-    exact = built.projection.apply(
-        features.extract(archive.images, tiny_backbone(), progress=False)
+    built = make_set(archive)
+    exact = built.reduction.apply(
+        features.extract_features(archive.images, tiny_backbone(), progress=False)
     )
     inside = np.abs(exact) <= 127 * built.step
     assert inside[built.split.train].all()
@@ -109,19 +234,19 @@ def test_rounding_to_int8_is_off_by_half_a_step_at_most(monkeypatch: pytest.Monk
 def test_a_feature_that_hardly_varies_is_refused_and_a_constant_one_is_not() -> None:
     train = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
     train[:, 0] = 1
-    assert np.isfinite(features.fit_projection(train, dim=3).matrix).all()
+    assert np.isfinite(features.fit_reduction(train, dim=3).matrix).all()
     train[:, 0] = 0
     train[0, 0] = 1e-6
     with pytest.raises(ValueError, match="hardly varies from image to image"):
-        features.fit_projection(train, dim=3)
+        features.fit_reduction(train, dim=3)
 
 
 def test_dim_is_checked_before_any_image_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     archive = make_archive()
-    monkeypatch.setattr(backbones, "create", tiny_backbone)
-    monkeypatch.setattr(features, "extract", None)
+    split = datasets.split_for("mine", archive)
+    monkeypatch.setattr(features, "cached_features", None)
     with pytest.raises(ValueError, match="dim is 7; with 42 training images of 6 features"):
-        features.build(archive, features.split_for("mine", archive), dim=7)
+        features.build_features(archive, split, tiny_backbone(), name="tiny", dim=7)
 
 
 def npy(tmp_path: Path) -> bytes:
@@ -133,7 +258,7 @@ def test_a_plain_array_is_no_feature_set(tmp_path: Path) -> None:
     path = tmp_path / "features.npz"
     path.write_bytes(npy(tmp_path))
     with pytest.raises(ValueError, match="is damaged or no feature set"):
-        features.load(path)
+        features.load_features(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK not a zip", b"\x93NUMPY junk"])
@@ -141,54 +266,38 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "features.npz"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"features\.npz is damaged or no feature set"):
-        features.load(path)
+        features.load_features(path)
     with pytest.raises(FileNotFoundError):
-        features.load(tmp_path / "absent.npz")
-
-
-def test_the_paper_split_is_used_for_its_data_sets() -> None:
-    archive = make_archive()
-    split = features.split_for("aid", archive)
-    names = datasets.paper_split(datasets.files_by_class(archive.files))
-    assert [archive.files[i] for i in split.test] == names.test
-    assert isinstance(features.split_for("mine", archive), Split)
+        features.load_features(tmp_path / "absent.npz")
 
 
 # ------------------------------------------------------------------ what is shipped
 
 
 def test_the_shipped_aid_features_are_the_whole_of_aid_and_small() -> None:
-    aid = features.load_shipped("aid")
+    aid = features.load_shipped_features("aid")
     assert aid.features.shape == (10_000, 256)
     assert len(aid.class_names) == 30
     assert [len(part) for part in aid.split] == [6993, 1007, 2000]
     assert np.array_equal(np.sort(np.concatenate(aid.split)), np.arange(10_000))
     assert [aid.class_names[y] for y in aid.labels] == [name.split("/")[0] for name in aid.files]
-    assert features.shipped("data", "aid", "features.npz").stat().st_size <= 3_000_000
+    assert shipped("data", "aid", "features.npz").stat().st_size <= 3_000_000
     with pytest.raises(ValueError, match="No features of 'nwpu45' come with the package"):
-        features.load_shipped("nwpu45")
+        features.load_shipped_features("nwpu45")
 
 
 @pytest.mark.skipif("RNSL_AID" not in os.environ, reason="RNSL_AID names no archive of AID images")
 def test_shipped_rows_can_be_made_again_from_the_images() -> None:
-    aid = features.load_shipped("aid")
+    aid = features.load_shipped_features("aid")
     archive = datasets.load_archive(os.environ["RNSL_AID"], 150, progress=False)
     assert archive.files == aid.files
     np.testing.assert_array_equal(archive.labels, aid.labels)
     rows = np.arange(0, 10_000, 400)
-    again = features.extract(
-        archive.images[rows], backbones.create("efficientnet_lite0"), progress=False
+    again = features.extract_features(
+        archive.images[rows], networks.create("efficientnet_lite0"), progress=False
     )
-    codes = features.quantize(aid.projection.apply(again), aid.step)
-    shipped = features.quantize(aid.features[rows], aid.step)
+    codes = features._quantize(aid.reduction.apply(again), aid.step)
+    shipped = features._quantize(aid.features[rows], aid.step)
     difference = np.abs(codes.astype(int) - shipped.astype(int))
     assert difference.max() <= 1, "another processor may round a code the other way"
     assert (difference == 0).mean() > 0.95
-
-
-def test_a_class_that_is_too_small_is_named() -> None:
-    archive = make_archive()
-    few = [*np.flatnonzero(archive.labels != 1).tolist(), 20, 21]
-    small = archive._replace(labels=archive.labels[few], files=tuple(archive.files[i] for i in few))
-    with pytest.raises(ValueError, match="Class b has 2 of 42 images, too few"):
-        features.split_for("mine", small)

@@ -3,8 +3,6 @@
 import io
 import json
 import os
-import shutil
-import string
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -22,12 +20,11 @@ from synthetic_maps import small_maps
 
 from rnsl_tutorial import _files as paths
 from rnsl_tutorial import _spreadsheet as spreadsheet
+from rnsl_tutorial import datasets
 from rnsl_tutorial._tables import load_table, save_table
 from rnsl_tutorial.audit import outputs as audit
 from rnsl_tutorial.audit import scores as doubt
-from rnsl_tutorial.datasets import archives as datasets
-from rnsl_tutorial.datasets import download, features
-from rnsl_tutorial.datasets.archives import Split
+from rnsl_tutorial.datasets import features
 from rnsl_tutorial.experiments import config
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.training import checkpoints
@@ -132,38 +129,6 @@ def test_any_name_that_is_text_comes_back_in_order(
     assert archive.labels.tolist() == labels
 
 
-# ------------------------------------------------------------------ splits
-
-
-@given(st.dictionaries(NAMES, st.sets(NAMES, min_size=1), min_size=1, max_size=5))
-def test_the_papers_split_holds_every_file_once_whatever_the_order(
-    files: dict[str, set[str]],
-) -> None:
-    groups = {name: [f"{name}/{file}" for file in found] for name, found in files.items()}
-    split = datasets.paper_split(groups)
-    together = [file for part in split for file in part]
-    assert sorted(together) == sorted(file for found in groups.values() for file in found)
-    turned = {name: found[::-1] for name, found in reversed(groups.items())}
-    assert datasets.paper_split(turned) == split
-
-
-@given(st.lists(st.integers(0, 5), min_size=1, max_size=80), st.tuples(*[st.floats()] * 3), SEEDS)
-def test_a_stratified_split_is_whole_or_refused(
-    labels: list[int], drawn: tuple[float, float, float], seed: int
-) -> None:
-    with np.errstate(all="ignore"):
-        scaled = np.divide(drawn, sum(drawn))
-    for fractions in (drawn, (scaled[0], scaled[1], scaled[2]), (0.5, 0.25, 0.25)):
-        try:
-            split = datasets.stratified_split(labels, fractions, seed=seed)
-        except ValueError as error:
-            said = str(error)
-            assert "fractions are" in said or "too few for parts" in said
-        else:
-            assert sorted(np.concatenate(split).tolist()) == list(range(len(labels)))
-            assert all(set(labels) == {labels[i] for i in part} for part in split)
-
-
 # ------------------------------------------------------------------ damaged bytes
 
 
@@ -171,20 +136,20 @@ def feature_set() -> features.FeatureSet:
     rng = np.random.default_rng(0)
     codes = rng.integers(-127, 128, size=(12, 3)).astype(np.float32)
     step = np.array([0.5, 0.25, 1.0], dtype=np.float32)
-    parts = Split(*(np.arange(start, start + 4) for start in (0, 4, 8)))
-    projection = features.Projection(
+    parts = datasets.Split(*(np.arange(start, start + 4) for start in (0, 4, 8)))
+    reduction = features.Reduction(
         rng.normal(size=5).astype(np.float32), rng.normal(size=(5, 3)).astype(np.float16)
     )
     files = tuple(f"{'AB'[i % 2]}/{i}.png" for i in range(12))
     labels = np.arange(12, dtype=np.int64) % 2
     made_with = {"backbone": "small"}
     return features.FeatureSet(
-        codes * step, labels, ("A", "B"), files, parts, step, projection, made_with
+        codes * step, labels, ("A", "B"), files, parts, step, reduction, made_with
     )
 
 
 def save_features(path: Path) -> None:
-    features.save(path, feature_set())
+    features.save_features(path, feature_set())
 
 
 def save_maps(path: Path) -> None:
@@ -201,7 +166,7 @@ def save_results(path: Path) -> None:
 
 
 SAVED: dict[str, tuple[Callable[[Path], None], Callable[[Path], object], str]] = {
-    "features": (save_features, features.load, "is damaged or no feature set"),
+    "features": (save_features, features.load_features, "is damaged or no feature set"),
     "maps": (save_maps, load_maps, "is damaged or holds no maps"),
     "results": (save_results, experiments.load, "holds no results"),
 }
@@ -295,22 +260,6 @@ def test_a_damaged_checkpoint_is_passed_over(
         checkpoints._load(path, {"q": 0.7})
 
 
-@given(damages())
-@same_folder
-def test_a_damaged_zip_is_unpacked_whole_or_not_at_all(
-    tmp_path: Path, damage: Callable[[bytes], bytes]
-) -> None:
-    archive, target = tmp_path / "a.zip", tmp_path / "unpacked"
-    archive.write_bytes(damage(zipped(["A/1.png", "A/2.png", "B/1.png"])))
-    try:
-        download.unpack(archive, target)
-    except (ValueError, OSError):
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zip"]
-    else:
-        assert target.is_dir()
-        shutil.rmtree(target)
-
-
 # ------------------------------------------------------------------ writing
 
 
@@ -337,56 +286,8 @@ def test_written_whole_is_all_or_what_was_there(
 # ------------------------------------------------------------------ what made them stronger
 
 
-def test_a_fraction_that_is_no_number_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"fractions are .*nan.*; give three above 0"):
-        datasets.stratified_split([0, 1] * 10, (float("nan"), 0.5, 0.5), seed=0)
-
-
 def load(root: Path, cache: Path) -> datasets.Archive:
     return datasets.load_archive(root, 2, cache=cache, progress=False, workers=1)
-
-
-def test_a_file_that_no_image_can_be_is_not_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In a folder, in a zip, and in a tar by a hard link, which does not tell its size."""
-    monkeypatch.setattr(datasets, "MAX_FILE_BYTES", len(png(0)) - 1)
-    names = ["A/1.png", "B/1.png"]
-    for i, name in enumerate(names):
-        (tmp_path / "folder" / name).parent.mkdir(parents=True)
-        (tmp_path / "folder" / name).write_bytes(png(i))
-    (tmp_path / "a.zip").write_bytes(zipped(names))
-    (tmp_path / "a.tar").write_bytes(tarred(names))
-    for root in ("folder", "a.zip", "a.tar"):
-        with pytest.raises(ValueError, match=r"1\.png has .* bytes or more; an image may have"):
-            load(tmp_path / root, tmp_path / "cache")
-
-
-def test_an_archive_that_unpacks_to_far_more_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(datasets, "MAX_UNPACKED_BYTES", 100)
-    monkeypatch.setattr(datasets, "MAX_EXPANSION", 0.1)
-    (tmp_path / "a.zip").write_bytes(zipped([f"{x}/{i}.png" for x in "AB" for i in range(9)]))
-    with pytest.raises(ValueError, match=r"a\.zip has .* and holds images of more than"):
-        load(tmp_path / "a.zip", tmp_path / "cache")
-
-
-def test_a_name_longer_than_any_path_is_refused(tmp_path: Path) -> None:
-    """Listing its folders one in the other would take the square of its length."""
-    deep = "/".join(string.ascii_lowercase * 100)
-    (tmp_path / "a.tar").write_bytes(tarred(["A/1.png", f"{deep}.png"]))
-    with pytest.raises(ValueError, match=r"a name of 5,203 characters, 'a/b/c.*4,096 are allowed"):
-        load(tmp_path / "a.tar", tmp_path / "cache")
-
-
-def test_a_negative_size_does_not_run_in_a_circle(tmp_path: Path) -> None:
-    info = tarfile.TarInfo("A/0.png")
-    info.size = -1024
-    data = info.tobuf(tarfile.GNU_FORMAT) + tarred(["A/1.png", "B/1.png"])
-    (tmp_path / "a.tar").write_bytes(data)
-    with pytest.raises(ValueError, match=r"cannot be read to its end|is no folder, tar or zip"):
-        load(tmp_path / "a.tar", tmp_path / "cache")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes here")

@@ -9,8 +9,7 @@ import pytest
 from sklearn.ensemble import ExtraTreesClassifier
 
 from rnsl_tutorial import _files as paths
-from rnsl_tutorial import noise
-from rnsl_tutorial.datasets import archives as datasets
+from rnsl_tutorial import datasets, noise
 from rnsl_tutorial.datasets import scenes
 from rnsl_tutorial.datasets.scenes import CLASSES, make_scenes
 from rnsl_tutorial.evaluation import class_margins

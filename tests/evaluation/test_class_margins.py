@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from rnsl_tutorial import noise
-from rnsl_tutorial.datasets.archives import Split
-from rnsl_tutorial.datasets.features import FeatureSet, Projection
+from rnsl_tutorial.datasets.features import FeatureSet, Reduction
+from rnsl_tutorial.datasets.splits import Split
 from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.evaluation import class_margins as suffering
 from rnsl_tutorial.evaluation import embedding as evaluate
@@ -31,7 +31,7 @@ def small_features() -> FeatureSet:
     return FeatureSet(
         features, labels, tuple("abcd"), tuple(f"{i}" for i in range(120)),
         Split(order[:80], order[80:90], order[90:]), np.ones(DIM, np.float32),
-        Projection(np.zeros(DIM, np.float32), np.eye(DIM, dtype=np.float16)), {},
+        Reduction(np.zeros(DIM, np.float32), np.eye(DIM, dtype=np.float16)), {},
     )  # fmt: skip
 
 

@@ -10,9 +10,8 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from rnsl_tutorial import losses, noise
-from rnsl_tutorial.datasets import features
-from rnsl_tutorial.datasets.archives import Split, stratified_split
+from rnsl_tutorial import datasets, losses, noise
+from rnsl_tutorial.datasets.splits import Split, stratified_split
 from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments.config import BASELINES, LOSSES
@@ -32,18 +31,18 @@ QUICK = {
 
 
 @pytest.fixture(scope="module")
-def clouds() -> features.FeatureSet:
+def clouds() -> datasets.FeatureSet:
     rng = np.random.default_rng(0)
     labels = np.arange(N) % C
     values = 2 * np.eye(C, D)[labels] + 0.5 * rng.normal(size=(N, D))
-    return features.FeatureSet(
+    return datasets.FeatureSet(
         features=values.astype(np.float32),
         labels=labels.astype(np.int64),
         class_names=("a", "b", "c", "d"),
         files=tuple(f"{'abcd'[y]}/{i}.png" for i, y in enumerate(labels)),
         split=stratified_split(labels, seed=0),
         step=np.ones(D, np.float32),
-        projection=features.Projection(np.zeros(D, np.float32), np.eye(D, dtype=np.float16)),
+        reduction=datasets.Reduction(np.zeros(D, np.float32), np.eye(D, dtype=np.float16)),
         made_with={},
     )
 
@@ -51,7 +50,7 @@ def clouds() -> features.FeatureSet:
 # ------------------------------------------------------------------ one run
 
 
-def test_labels_are_corrupted_as_the_reference_does(clouds: features.FeatureSet) -> None:
+def test_labels_are_corrupted_as_the_reference_does(clouds: datasets.FeatureSet) -> None:
     true = clouds.labels[clouds.split.train]
     for seed in (0, 3):
         given = experiments.corrupt(clouds, Config(rate=0.4, seed=seed))
@@ -60,7 +59,7 @@ def test_labels_are_corrupted_as_the_reference_does(clouds: features.FeatureSet)
 
 
 @pytest.mark.parametrize("kind", ["symmetric", "pair_flip", "instance_dependent"])
-def test_every_noise_flips_about_its_rate(clouds: features.FeatureSet, kind: str) -> None:
+def test_every_noise_flips_about_its_rate(clouds: datasets.FeatureSet, kind: str) -> None:
     given = experiments.corrupt(clouds, Config(noise=kind, rate=0.4))
     assert given.flipped.mean() == pytest.approx(0.4, abs=0.1)
     if kind == "pair_flip":
@@ -68,7 +67,7 @@ def test_every_noise_flips_about_its_rate(clouds: features.FeatureSet, kind: str
         assert ((given.labels - true)[given.flipped] % C == 1).all()
 
 
-def test_noise_that_does_not_fit_is_refused(clouds: features.FeatureSet) -> None:
+def test_noise_that_does_not_fit_is_refused(clouds: datasets.FeatureSet) -> None:
     with pytest.raises(ValueError, match="for its own 30 classes, not for these 4: a, b, c"):
         experiments.corrupt(clouds, Config(noise="label_dependent", rate=0.4))
     with pytest.raises(ValueError, match="no noise 'salt'; choose from symmetric, pair_flip"):
@@ -76,7 +75,7 @@ def test_noise_that_does_not_fit_is_refused(clouds: features.FeatureSet) -> None
 
 
 def test_the_shipped_features_fit_the_label_dependent_noise() -> None:
-    aid = features.load_shipped("aid")
+    aid = datasets.load_shipped_features("aid")
     given = experiments.corrupt(aid, Config(noise="label_dependent", rate=0.5))
     assert given.flipped.mean() == pytest.approx(0.5, abs=0.02)
     wrong = {
@@ -88,7 +87,7 @@ def test_the_shipped_features_fit_the_label_dependent_noise() -> None:
     assert ("Beach", "Church") not in wrong
 
 
-def test_a_run_measures_what_it_says(clouds: features.FeatureSet) -> None:
+def test_a_run_measures_what_it_says(clouds: datasets.FeatureSet) -> None:
     config = Config(loss="trnsl", rate=0.3, **QUICK)
     fitted = experiments.fit(clouds, config)
     found = experiments.measure(fitted, clouds)
@@ -119,14 +118,14 @@ def test_a_run_measures_what_it_says(clouds: features.FeatureSet) -> None:
     assert found["knn_clean"] > found["knn_noisy"]
 
 
-def test_standardized_features_have_mean_square_1_in_training(clouds: features.FeatureSet) -> None:
+def test_standardized_features_have_mean_square_1_in_training(clouds: datasets.FeatureSet) -> None:
     doubled = clouds._replace(features=2 * clouds.features)
     found = experiments.standardized(doubled)
     assert found[clouds.split.train].square().mean().item() == pytest.approx(1, rel=1e-5)
     torch.testing.assert_close(found, experiments.standardized(clouds))
 
 
-def test_rate_0_is_the_clean_baseline(clouds: features.FeatureSet) -> None:
+def test_rate_0_is_the_clean_baseline(clouds: datasets.FeatureSet) -> None:
     found = experiments.run(clouds, Config(loss="nsl", rate=0.0, **QUICK)).metrics
     assert found["realized_rate"] == 0
     assert math.isnan(found["memorized"])
@@ -134,7 +133,7 @@ def test_rate_0_is_the_clean_baseline(clouds: features.FeatureSet) -> None:
     assert "kept" not in found
 
 
-def test_the_part_that_is_asked_for_is_judged(clouds: features.FeatureSet) -> None:
+def test_the_part_that_is_asked_for_is_judged(clouds: datasets.FeatureSet) -> None:
     fitted = experiments.fit(clouds, Config(loss="nsl", **QUICK))
     swapped = clouds._replace(split=Split(clouds.split.train, clouds.split.test, clouds.split.val))
     assert experiments.measure(fitted, clouds, "val") == pytest.approx(
@@ -142,7 +141,7 @@ def test_the_part_that_is_asked_for_is_judged(clouds: features.FeatureSet) -> No
     )
 
 
-def test_fit_repeats_itself_and_leaves_global_state_alone(clouds: features.FeatureSet) -> None:
+def test_fit_repeats_itself_and_leaves_global_state_alone(clouds: datasets.FeatureSet) -> None:
     threads, state = torch.get_num_threads(), torch.get_rng_state()
     config = Config(loss="rnsl", rate=0.3, dropout=0.2, **QUICK)
     first, second = (experiments.fit(clouds, config).loss.prototypes for _ in range(2))
@@ -152,13 +151,13 @@ def test_fit_repeats_itself_and_leaves_global_state_alone(clouds: features.Featu
 
 
 @pytest.mark.parametrize("loss", [*LOSSES, *BASELINES])
-def test_every_loss_learns_the_clouds(clouds: features.FeatureSet, loss: str) -> None:
+def test_every_loss_learns_the_clouds(clouds: datasets.FeatureSet, loss: str) -> None:
     found = experiments.run(clouds, Config(loss=loss, **{**QUICK, "learning_rate": 0.005})).metrics
     assert found["knn_clean"] > 0.9
     assert found["prototype"] > 0.8
 
 
-def test_a_loss_without_prototypes_is_judged_by_class_means(clouds: features.FeatureSet) -> None:
+def test_a_loss_without_prototypes_is_judged_by_class_means(clouds: datasets.FeatureSet) -> None:
     config = Config(loss="supcon", rate=0.3, **{**QUICK, "learning_rate": 0.02})
     fitted, history = experiments.follow(clouds, config, 16)
     found = experiments.measure(fitted, clouds)
@@ -174,7 +173,7 @@ def test_a_loss_without_prototypes_is_judged_by_class_means(clouds: features.Fea
     torch.testing.assert_close(history.log_p[-1], log_p)
 
 
-def test_a_loss_of_ones_own(clouds: features.FeatureSet, tmp_path: Path) -> None:
+def test_a_loss_of_ones_own(clouds: datasets.FeatureSet, tmp_path: Path) -> None:
     """It is trained as ours are: one that is RNSL gives RNSL's numbers, under its own name."""
     asked = []
 
@@ -203,7 +202,7 @@ def test_a_loss_of_ones_own(clouds: features.FeatureSet, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("loss", ["nsl", "trnsl"])
-def test_following_a_run_changes_nothing_in_it(clouds: features.FeatureSet, loss: str) -> None:
+def test_following_a_run_changes_nothing_in_it(clouds: datasets.FeatureSet, loss: str) -> None:
     config = Config(rate=0.4, loss=loss, k=0.3, **QUICK)
     plain = experiments.fit(clouds, config)
     seen: list[int] = []
@@ -217,7 +216,7 @@ def test_following_a_run_changes_nothing_in_it(clouds: features.FeatureSet, loss
     assert history.prototypes.shape == (11, C, 16)
 
 
-def test_what_is_seen_belongs_together(clouds: features.FeatureSet) -> None:
+def test_what_is_seen_belongs_together(clouds: datasets.FeatureSet) -> None:
     config = Config(rate=0.4, loss="trnsl", k=0.3, **QUICK)
     fitted, history = experiments.follow(clouds, config, 16)
     labels_N = torch.from_numpy(fitted.given.labels)
@@ -237,7 +236,7 @@ def test_what_is_seen_belongs_together(clouds: features.FeatureSet) -> None:
     assert not torch.equal(history.log_p[0], history.log_p[10])
 
 
-def test_grid_and_jobs(clouds: features.FeatureSet) -> None:
+def test_grid_and_jobs(clouds: datasets.FeatureSet) -> None:
     configs = experiments.grid(["symmetric"], [0.0, 0.3], ["nsl", "rnsl"], 2, **QUICK)
     assert len(configs) == len(set(configs)) == 8
     assert (
@@ -256,7 +255,7 @@ def test_grid_and_jobs(clouds: features.FeatureSet) -> None:
         experiments.run_grid(clouds, configs, jobs=0)
 
 
-def test_an_error_in_a_worker_comes_out(clouds: features.FeatureSet) -> None:
+def test_an_error_in_a_worker_comes_out(clouds: datasets.FeatureSet) -> None:
     with pytest.raises(ValueError, match="no noise 'salt'"):
         experiments.run_grid(clouds, [Config(noise="salt")])
     exploding = Config(loss="nsl", **{**QUICK, "temperature": 2e-38})
@@ -265,7 +264,7 @@ def test_an_error_in_a_worker_comes_out(clouds: features.FeatureSet) -> None:
 
 
 def test_what_goes_wrong_with_a_result_ends_the_grid(
-    clouds: features.FeatureSet, monkeypatch: pytest.MonkeyPatch
+    clouds: datasets.FeatureSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full disk, say: the runs that wait are not run, and torch gets its threads back."""
     started, threads = [], torch.get_num_threads()

@@ -9,8 +9,8 @@ from PIL import Image
 from torch import nn
 from typer.testing import CliRunner
 
+from rnsl_tutorial import datasets
 from rnsl_tutorial.cli import main as cli
-from rnsl_tutorial.datasets import archives as datasets
 from rnsl_tutorial.datasets import scenes
 from rnsl_tutorial.experiments import images as pixels
 from rnsl_tutorial.experiments import inference

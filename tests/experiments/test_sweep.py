@@ -18,8 +18,8 @@ from PIL import Image
 from synthetic_cells import Here, cloud_cells, grid_file, save_clouds
 from typer.testing import CliRunner
 
+from rnsl_tutorial import datasets
 from rnsl_tutorial.cli import main as cli
-from rnsl_tutorial.datasets import features
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments import images as pixels
 from rnsl_tutorial.experiments import sweep
@@ -150,7 +150,7 @@ def test_a_sweep_runs_each_cell_once(tmp_path: Path, clouds: Path, here: Here) -
     outcomes = sweep.run(cells, tmp_path, jobs=3, on_outcome=lambda c, _: seen.append(c.config))
     assert Counter(seen) == Counter(cell.config for cell in cells)
     assert here.most == 3
-    data = features.load(clouds)
+    data = datasets.load_features(clouds)
     for cell, outcome in zip(cells, outcomes, strict=True):
         assert outcome.result is not None
         assert outcome.result.config == cell.config

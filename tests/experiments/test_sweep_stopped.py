@@ -15,7 +15,7 @@ import psutil
 import pytest
 from synthetic_cells import QUICK, Here, cloud_cells, grid_file, save_clouds
 
-from rnsl_tutorial.datasets import features
+from rnsl_tutorial import datasets
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments import images as pixels
 from rnsl_tutorial.experiments import sweep
@@ -135,7 +135,7 @@ def test_a_sweep_on_a_cluster(
         done, failed = sweep.run(cells, tmp_path, ray="local")
     assert not ray.is_initialized()
     assert done.result is not None
-    expected = experiments.run(features.load(clouds), cells[0].config).metrics
+    expected = experiments.run(datasets.load_features(clouds), cells[0].config).metrics
     assert done.result.metrics == pytest.approx(expected, nan_ok=True, abs=0)
     assert done.worker.split(":")[1] != str(os.getpid())
     assert failed.error.startswith("FloatingPointError")

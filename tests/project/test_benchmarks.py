@@ -22,7 +22,8 @@ from synthetic_maps import small_maps
 from torch import nn
 
 from benchmarks import audit, epoch, gpu, lab, notebook_runs, scale, ui
-from rnsl_tutorial.datasets import features, scenes
+from rnsl_tutorial import datasets
+from rnsl_tutorial.datasets import scenes
 from rnsl_tutorial.experiments import config
 from rnsl_tutorial.experiments.config import LOSSES
 from rnsl_tutorial.tutorial import explorers
@@ -342,7 +343,7 @@ def test_the_best_method_is_chosen_for_each_case() -> None:
 
 
 def test_a_case_has_as_many_images_as_it_says_and_flips_at_its_rate() -> None:
-    data = features.load_shipped("aid")
+    data = datasets.load_shipped_features("aid")
     few = audit.give(data, audit.Case("symmetric", 0.2, "40 a class", 5), seed=1)
     assert np.bincount(few.true).tolist() == [40] * 5
     assert 0.1 < (few.labels != few.true).mean() < 0.3

@@ -7,7 +7,7 @@ import pytest
 from synthetic_cells import save_clouds
 from synthetic_maps import small_maps
 
-from rnsl_tutorial.datasets import features
+from rnsl_tutorial import datasets
 from rnsl_tutorial.experiments import heads
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.tutorial.tables import EmbeddingMaps
@@ -17,12 +17,12 @@ QUICK = {"epochs": 3, "batch_size": 64, "hidden_dim": 16, "embedding_dim": 8, "l
 
 
 @pytest.fixture
-def clouds(tmp_path: Path) -> features.FeatureSet:
-    return features.load(save_clouds(tmp_path))
+def clouds(tmp_path: Path) -> datasets.FeatureSet:
+    return datasets.load_features(save_clouds(tmp_path))
 
 
 def test_maps_hold_every_cell_of_the_grid(
-    clouds: features.FeatureSet, monkeypatch: pytest.MonkeyPatch
+    clouds: datasets.FeatureSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn = []
 
@@ -67,7 +67,7 @@ def test_the_picture_shows_the_maps_of_all_losses_with_their_accuracy() -> None:
 
 
 def test_the_shipped_maps_belong_to_the_shipped_features() -> None:
-    aid, shipped = features.load_shipped("aid"), EmbeddingMaps.shipped()
+    aid, shipped = datasets.load_shipped_features("aid"), EmbeddingMaps.shipped()
     assert shipped.files == tuple(aid.files[i] for i in aid.split.test)
     assert shipped.class_names == aid.class_names
     np.testing.assert_array_equal(shipped.labels, aid.labels[aid.split.test])

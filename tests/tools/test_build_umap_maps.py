@@ -8,8 +8,8 @@ import pytest
 from sklearn.manifold import trustworthiness
 from synthetic_umap_maps import small_umap_maps
 
+from rnsl_tutorial import datasets
 from rnsl_tutorial._tables import load_table
-from rnsl_tutorial.datasets import features
 from rnsl_tutorial.evaluation import umap
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments.config import Config
@@ -26,8 +26,8 @@ PLAN = umap_maps.Plan(
 
 
 @pytest.fixture(scope="module")
-def aid() -> features.FeatureSet:
-    return features.load_shipped("aid")
+def aid() -> datasets.FeatureSet:
+    return datasets.load_shipped_features("aid")
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +36,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def built(aid: features.FeatureSet, cache: Path) -> UmapMaps:
+def built(aid: datasets.FeatureSet, cache: Path) -> UmapMaps:
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("RNSL_CACHE", str(cache))
         return umap_maps.build(aid, Config(noise="symmetric", rate=0.5), PLAN)
 
 
-def test_maps_keep_the_neighbourhoods_of_the_run(built: UmapMaps, aid: features.FeatureSet) -> None:
+def test_maps_keep_the_neighbourhoods_of_the_run(built: UmapMaps, aid: datasets.FeatureSet) -> None:
     config = Config(noise="symmetric", rate=0.5, loss="trnsl", epochs=1)
     _, history = experiments.follow(aid, config, PLAN.images)
     for moment in (0, 1):
@@ -58,7 +58,7 @@ def test_maps_keep_the_neighbourhoods_of_the_run(built: UmapMaps, aid: features.
     np.testing.assert_array_equal(built.neighbors[1], expected)
 
 
-def test_the_table_holds_what_the_run_saw(built: UmapMaps, aid: features.FeatureSet) -> None:
+def test_the_table_holds_what_the_run_saw(built: UmapMaps, aid: datasets.FeatureSet) -> None:
     config = Config(noise="symmetric", rate=0.5, loss="nsl", epochs=1)
     fitted, history = experiments.follow(aid, config, PLAN.images)
     batch = history.batch.numpy()

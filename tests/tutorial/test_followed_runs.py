@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from rnsl_tutorial import losses
-from rnsl_tutorial.datasets import features
+from rnsl_tutorial import datasets, losses
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.tutorial.tables import FollowedRuns
@@ -15,7 +14,7 @@ def shipped() -> FollowedRuns:
 
 
 def test_wrong_labels_are_those_of_the_config(shipped: FollowedRuns) -> None:
-    aid = features.load_shipped("aid")
+    aid = datasets.load_shipped_features("aid")
     true = aid.labels[aid.split.train]
     np.testing.assert_array_equal(shipped.labels, true)
     config = Config(**shipped.made_with["config"])

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from rnsl_tutorial import _files
-from rnsl_tutorial.datasets import features
+from rnsl_tutorial import _files, datasets
 from rnsl_tutorial.evaluation import umap
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments.config import Config
@@ -13,8 +12,8 @@ from rnsl_tutorial.tutorial.tables import UmapMaps
 
 
 @pytest.fixture(scope="module")
-def aid() -> features.FeatureSet:
-    return features.load_shipped("aid")
+def aid() -> datasets.FeatureSet:
+    return datasets.load_shipped_features("aid")
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +22,7 @@ def shipped() -> UmapMaps:
 
 
 def test_the_shipped_table_is_small_and_of_its_own_config(
-    shipped: UmapMaps, aid: features.FeatureSet
+    shipped: UmapMaps, aid: datasets.FeatureSet
 ) -> None:
     assert _files.shipped("data", "aid", "umap_maps.npz").stat().st_size <= 1.5e6
     plan, config = shipped.made_with["plan"], shipped.made_with["config"]
@@ -37,7 +36,7 @@ def test_the_shipped_table_is_small_and_of_its_own_config(
 
 
 def test_the_shipped_labels_are_those_that_the_config_draws(
-    shipped: UmapMaps, aid: features.FeatureSet
+    shipped: UmapMaps, aid: datasets.FeatureSet
 ) -> None:
     drawn = experiments.corrupt(aid, Config(**shipped.made_with["config"]))
     place = {aid.files[row]: i for i, row in enumerate(aid.split.train)}
