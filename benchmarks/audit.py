@@ -37,7 +37,7 @@ from rnsl_tutorial._files import written_whole
 from rnsl_tutorial.audit import scores as doubt
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments.config import Config
-from rnsl_tutorial.training.loop import build_loss, embed, train
+from rnsl_tutorial.training import embed, train
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -139,8 +139,8 @@ def in_fold(given: Given) -> Iterator[tuple[str, Floats, Floats]]:
     for repeat in range(doubt.REPEATS):
         generator = torch.Generator().manual_seed(doubt.REPEATS * given.seed + repeat)
         network = experiments.build_head(recipe, inputs_NF.shape[1], generator)
-        loss = build_loss(recipe, given.classes, count, generator)
-        train(network, loss, inputs_NF, labels_N, recipe)
+        loss = experiments.build_loss(recipe, given.classes, count, generator)
+        train(network, loss, inputs_NF, labels_N, recipe.settings)
         with torch.no_grad():
             log_p_NC = losses.class_log_probabilities(
                 embed(network, inputs_NF), loss.prototypes, recipe.temperature

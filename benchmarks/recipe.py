@@ -12,7 +12,7 @@ from typing import Any
 
 from rnsl_tutorial import datasets
 from rnsl_tutorial.experiments import heads as experiments
-from rnsl_tutorial.training.loop import Config
+from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.tutorial.plots import LOSS_STYLES
 
 RECIPES: dict[str, dict[str, Any]] = {

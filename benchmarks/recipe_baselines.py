@@ -99,7 +99,13 @@ def accuracy(data: FeatureSet, loss: str, settings: Settings) -> float:
     def build(
         config: Config, num_classes: int, _: int, generator: torch.Generator
     ) -> NormalizedSoftmaxLoss:
-        return baselines.build(config, num_classes, generator, **settings)
+        return baselines.build_baseline(
+            config.loss,
+            num_classes,
+            generator,
+            embedding_dim=config.embedding_dim,
+            **{"temperature": config.temperature, **settings},
+        )
 
     return experiments.run(data, config, "val", build_loss=build).metrics["knn_clean"]
 

@@ -1,8 +1,8 @@
 """A training small enough for tests: 90 images of 8 px, 3 classes, a network of two convolutions.
 
 Run as a script it trains with checkpoints, goes on where it was stopped, and writes what it
-reached: `python tiny_training.py FOLDER [--devices 2] [--slow SECONDS] [--stop-after BATCHES]
-[--set NAME=VALUE]...`
+reached: `python tiny_training.py FOLDER [--devices 2] [--group-norm] [--slow SECONDS]
+[--stop-after BATCHES] [--set NAME=VALUE]...`
 """
 
 import argparse
@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from rnsl_tutorial import losses
 from rnsl_tutorial.experiments.config import Config, parse_settings
+from rnsl_tutorial.experiments.heads import build_loss
+from rnsl_tutorial.training import Training
 from rnsl_tutorial.training.devices import Hardware, close, launch
-from rnsl_tutorial.training.loop import Training, build_loss
-from rnsl_tutorial.training.networks import with_synchronized_batch_norm
 
 N, C, D = 90, 3, 8
 SETTINGS = {
@@ -53,29 +53,27 @@ class Scaled(nn.Module):
         return images / 255 if images.dtype == torch.uint8 else images
 
 
-def build(config: Config) -> tuple[nn.Module, losses.NormalizedSoftmaxLoss]:
+def build(config: Config, norm: nn.Module) -> tuple[nn.Module, losses.NormalizedSoftmaxLoss]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         network = nn.Sequential(
-            Scaled(), nn.Conv2d(3, 8, 3, stride=2), nn.BatchNorm2d(8), nn.ReLU(),
+            Scaled(), nn.Conv2d(3, 8, 3, stride=2), norm, nn.ReLU(),
             nn.Conv2d(8, 8, 3), nn.Flatten(), nn.Linear(8, config.embedding_dim),
         )  # fmt: skip
         return network, build_loss(config, C, N)
 
 
-def make(config: Config, devices: int = 1) -> Training:
+def make(config: Config, devices: int = 1, norm: nn.Module | None = None) -> Training:
     """A training of the images; a validation that counts prototypes of given labels."""
     images, given, _ = make_images()
     fabric = launch(Hardware(accelerator="cpu", devices=devices))
-    network, loss = build(config)
-    if fabric.world_size > 1:
-        network = with_synchronized_batch_norm(network)
+    network, loss = build(config, norm or nn.BatchNorm2d(8))
 
     def validate(training: Training) -> float:
         nearest = training.embed(images[:30]) @ nn.functional.normalize(loss.prototypes).T
         return float((nearest.argmax(dim=1) == given[:30]).float().mean())
 
-    return Training(network, loss, images, given, config, fabric=fabric, validate=validate)
+    return Training(network, loss, images, given, config.settings, fabric=fabric, validate=validate)
 
 
 class StoppingAfter:
@@ -120,12 +118,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--devices", type=int, default=1)
+    parser.add_argument("--group-norm", action="store_true")
     parser.add_argument("--slow", type=float, default=0.0)
     parser.add_argument("--stop-after", type=int, default=0)
     parser.add_argument("--set", action="append", default=[])
     args = parser.parse_args()
     torch.set_num_threads(1)
-    training = make(Config(**{**SETTINGS, **parse_settings(args.set)}), args.devices)
+    norm = nn.GroupNorm(2, 8) if args.group_norm else None
+    training = make(Config(**{**SETTINGS, **parse_settings(args.set)}), args.devices, norm)
 
     if args.stop_after and not training.fabric.is_global_zero:  # one process tells the others
         training.inputs = StoppingAfter(training, args.stop_after)

@@ -17,14 +17,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import datasets
+from rnsl_tutorial import datasets, training
 from rnsl_tutorial._files import written_whole
 from rnsl_tutorial._tables import save_table
 from rnsl_tutorial.datasets.features import FeatureSet
 from rnsl_tutorial.evaluation import embedding, umap
 from rnsl_tutorial.experiments import heads
 from rnsl_tutorial.experiments.config import Config
-from rnsl_tutorial.training import loop
 from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.tables import EmbeddingMaps
 
@@ -83,7 +82,7 @@ def _draw(
     train, test = features.split.train, features.split.test
     for config in configs:
         network = heads.fit(features, config).network
-        embeddings = loop.embed(network, heads.standardized(features)).numpy()
+        embeddings = training.embed(network, heads.standardized(features)).numpy()
         coordinates = umap.umap_map(embeddings[test], min_dist=0.5, like=first)
         first = coordinates if first is None else first
         predicted = embedding.knn_predict(

@@ -25,7 +25,8 @@ from rnsl_tutorial import datasets, losses
 from rnsl_tutorial.evaluation.embedding import knn_predict
 from rnsl_tutorial.evaluation.umap import umap_map
 from rnsl_tutorial.experiments import heads as experiments
-from rnsl_tutorial.training.loop import Config, embed
+from rnsl_tutorial.experiments.config import Config
+from rnsl_tutorial.training import embed
 from rnsl_tutorial.tutorial import exercises, explorers, plots
 from rnsl_tutorial.tutorial.tables import EmbeddingMaps
 

@@ -47,7 +47,7 @@ from tqdm.auto import tqdm
 
 from rnsl_tutorial import datasets, losses
 from rnsl_tutorial.experiments import heads as experiments
-from rnsl_tutorial.training.loop import Config
+from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.tutorial import exercises, plots
 
 # %% [markdown]

@@ -28,8 +28,8 @@ from rnsl_tutorial import datasets, losses, noise
 from rnsl_tutorial._files import shipped
 from rnsl_tutorial.evaluation.embedding import flip_detection, knn_accuracy
 from rnsl_tutorial.experiments import heads as experiments
-from rnsl_tutorial.training.loop import Config, build_loss, embed, prune, train
-from rnsl_tutorial.training.networks import projection_head
+from rnsl_tutorial.experiments.config import Config
+from rnsl_tutorial.training import embed, embedding_head, train
 from rnsl_tutorial.tutorial import exercises, explorers
 
 aid = datasets.load_shipped_features("aid")
@@ -342,15 +342,15 @@ def trained(config, after_epoch):
     given = experiments.corrupt(aid, config)
     labels = torch.from_numpy(given.labels)
     generator = torch.Generator().manual_seed(config.seed)
-    network = projection_head(
+    network = embedding_head(
         inputs.shape[1], config.hidden_dim, config.embedding_dim,
         input_dropout=config.input_dropout, dropout=config.dropout, generator=generator,
     )  # fmt: skip
-    loss = build_loss(config, len(aid.class_names), len(labels), generator)
+    loss = experiments.build_loss(config, len(aid.class_names), len(labels), generator)
     with tqdm(total=config.epochs, desc=config.loss, unit="epoch") as bar:
         train(
-            network, loss, training_inputs, labels, config,
-            lambda seen: (after_epoch(network, loss, seen.epoch + 1), bar.update()),
+            network, loss, training_inputs, labels, config.settings,
+            on_epoch=lambda seen: (after_epoch(network, loss, seen.epoch + 1), bar.update()),
         )  # fmt: skip
     return experiments.Fitted(network, loss, given, bar.format_dict["elapsed"])
 
@@ -465,7 +465,7 @@ def as_the_reference(network, loss, epoch):
     if epoch < config.epochs and config.prunes_before(epoch):
         with torch.no_grad():
             loss.prototypes.copy_(pair[1])
-        prune(pair[0], loss, training_inputs, labels_given)
+        loss.update_kept(embed(pair[0], training_inputs), labels_given)
 
 
 not_by_itself = replace(config, prune_from=config.epochs + 1)  # the function above chooses
@@ -478,7 +478,7 @@ for name, m in (("both of one moment", runs["20, every 5"]), ("as the reference"
 # The list suffers: it is as old as the best epoch, and leaves out more right labels. The prototypes lose
 # a little, the embedding hardly anything. With `BEST = 3` precision is about 71%, and the prototypes lose
 # three points or more. The later the best epoch, the smaller the damage. The bug is quiet, and that is
-# the trouble: nothing crashes, and the numbers look almost right. Our `prune` is called with both as
+# the trouble: nothing crashes, and the numbers look almost right. Our loop prunes with both as
 # they stand.
 #
 # Two more need no measurement: the reference stops with an error at noise rate 0, so that it has no clean
@@ -536,7 +536,7 @@ exercises.check_choose_k(choose_k, history.log_p[20].numpy(), wrong, measured)
 #   randomness, and with a network and prototypes of one moment.
 #
 # ## Where to look next
-# - The mathematics: `losses.truncated_rnsl??`, the step: `train??` and the function `prune` below it.
+# - The mathematics: `losses.truncated_rnsl??`, the step: `train??` and `loss.update_kept??`.
 # - All measured values of $k$, with spread: `data/results/README.md`.
 # - Zhang and Sabuncu, "Generalized Cross Entropy Loss for Training Deep Neural Networks with Noisy
 #   Labels", NeurIPS 2018: where the truncated loss and its two alternating steps come from.

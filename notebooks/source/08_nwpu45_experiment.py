@@ -55,7 +55,7 @@ from rnsl_tutorial.datasets import nwpu45_stand_in
 from rnsl_tutorial.evaluation import class_margins as suffering
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments import named_features
-from rnsl_tutorial.training.loop import Config
+from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.tutorial import exercises
 
 source = named_features.nwpu45_or_stand_in()

@@ -28,7 +28,8 @@ from rnsl_tutorial import datasets
 from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.evaluation import umap as projection
 from rnsl_tutorial.experiments import heads as experiments
-from rnsl_tutorial.training.loop import Config, embed
+from rnsl_tutorial.experiments.config import Config
+from rnsl_tutorial.training import embed
 from rnsl_tutorial.tutorial import exercises, explorers, plots
 from rnsl_tutorial.tutorial.tables import UmapMaps
 

@@ -42,7 +42,7 @@ from rnsl_tutorial.audit import scores as doubt
 from rnsl_tutorial.datasets import scenes
 from rnsl_tutorial.datasets.archives import load_archive
 from rnsl_tutorial.experiments import heads as experiments
-from rnsl_tutorial.training.loop import build_loss, embed, train
+from rnsl_tutorial.training import embed, train
 from rnsl_tutorial.tutorial import exercises, explorers, plots
 
 # %%
@@ -215,8 +215,8 @@ def in_fold(config):
     inputs = torch.from_numpy(aid_inputs / np.sqrt(np.mean(aid_inputs**2)))
     labels, generator = torch.from_numpy(aid_given), torch.Generator().manual_seed(SEED)
     network = experiments.build_head(config, inputs.shape[1], generator)
-    loss = build_loss(config, len(aid.class_names), len(labels), generator)
-    train(network, loss, inputs, labels, config)
+    loss = experiments.build_loss(config, len(aid.class_names), len(labels), generator)
+    train(network, loss, inputs, labels, config.settings)
     with torch.no_grad():
         points, T = embed(network, inputs), config.temperature
         return losses.label_log_probability(points, loss.prototypes, labels, T).exp().numpy()

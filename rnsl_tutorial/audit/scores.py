@@ -17,8 +17,8 @@ from torch import Tensor
 
 from rnsl_tutorial import losses
 from rnsl_tutorial.experiments.config import Config
-from rnsl_tutorial.experiments.heads import build_head, one_thread
-from rnsl_tutorial.training.loop import build_loss, embed, train
+from rnsl_tutorial.experiments.heads import build_head, build_loss, one_thread
+from rnsl_tutorial.training import embed, train
 
 RECIPE = Config(loss="trnsl", epochs=15, hidden_dim=256, learning_rate=0.03, k=0.05)
 """Settings of each head, see `score_labels` for what differs from the defaults and why."""
@@ -238,7 +238,8 @@ def _judge(inputs_ND: Tensor, labels_N: Tensor, num_classes: int, head: _Head) -
     generator = torch.Generator().manual_seed(head.config.seed)
     network = build_head(head.config, inputs_ND.shape[1], generator)
     loss = build_loss(head.config, num_classes, len(head.trained), generator)
-    train(network, loss, inputs_ND[head.trained], labels_N[head.trained], head.config)
+    settings = head.config.settings
+    train(network, loss, inputs_ND[head.trained], labels_N[head.trained], settings)
     embeddings_MD = embed(network, inputs_ND[head.held])
     with torch.no_grad():
         return losses.class_log_probabilities(

@@ -157,10 +157,10 @@ def _devices() -> Iterator[Check]:
 
 
 def _weights() -> Iterator[Check]:
-    from rnsl_tutorial.training import networks as backbones
+    from rnsl_tutorial.training import networks
 
-    for name in backbones.pretrained_names():
-        path = backbones.weights_file(name)
+    for name in networks.pretrained_names():
+        path = networks.weights_file(name)
         if path.exists():
             yield Check(f"{name} weights", "ok", path.name)
         else:

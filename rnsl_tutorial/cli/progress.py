@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from rnsl_tutorial.training.loop import EpochReport
+from rnsl_tutorial.training import EpochReport
 
 
 @contextmanager

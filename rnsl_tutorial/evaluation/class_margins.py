@@ -25,7 +25,7 @@ from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.heads import Fitted, Result
-from rnsl_tutorial.training.loop import EpochReport, embed
+from rnsl_tutorial.training import EpochReport, embed
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

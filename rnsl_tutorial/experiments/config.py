@@ -7,15 +7,22 @@ from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta
 
-from rnsl_tutorial.training.settings import Count, Positive, Settings, Share, check_names, parse
-
-LOSSES = ("nsl", "rnsl", "trnsl")
-"""The paper's losses."""
-BASELINES = (
-    *("nsl_tuned", "ce", "gce", "sce", "nce_rce"),
-    *("proxy_anchor", "arcface", "supcon"),
+from rnsl_tutorial.training.settings import (
+    BASELINES,
+    LOSSES,
+    Count,
+    Positive,
+    Settings,
+    Share,
+    check_names,
+    parse,
 )
-"""Losses to compare them with, see `baselines`."""
+
+__all__ = [
+    *("BASELINES", "LOSSES", "NETWORKS", "NOISES", "OWN", "PRESETS", "UNPROTOTYPED", "Config"),
+    *("configured", "from_preset", "parse_settings"),
+]
+
 UNPROTOTYPED = ("supcon",)
 """Those that compare images with images."""
 OWN = "own:"

@@ -27,10 +27,8 @@ from rnsl_tutorial import __version__, losses, noise
 from rnsl_tutorial._files import made_earlier, shipped, written_whole
 from rnsl_tutorial.datasets.features import FeatureSet
 from rnsl_tutorial.evaluation import embedding as evaluate
-from rnsl_tutorial.experiments.config import NOISES, Config
-from rnsl_tutorial.training import baselines
-from rnsl_tutorial.training.loop import EpochReport, build_loss, embed, train
-from rnsl_tutorial.training.networks import projection_head
+from rnsl_tutorial.experiments.config import NOISES, OWN, Config
+from rnsl_tutorial.training import EpochReport, baselines, embed, embedding_head, train
 
 REFERENCE_SEED = 42
 """Seed 0 of a run draws the labels that the reference code draws with its seed 42."""
@@ -131,7 +129,35 @@ def _transition(class_names: tuple[str, ...], config: Config) -> noise.Matrix:
 
 
 LossBuilder = Callable[[Config, int, int, torch.Generator], losses.NormalizedSoftmaxLoss]
-"""What builds a loss, as `train.build_loss`: from config, C, N and a generator."""
+"""What builds a loss, as `build_loss`: from config, C, N and a generator."""
+
+
+def build_loss(
+    config: Config,
+    num_classes: int,
+    num_samples: int,
+    generator: torch.Generator | None = None,
+) -> losses.NormalizedSoftmaxLoss:
+    """Build the loss that the config names, with fresh prototypes, see `training.build_loss`.
+
+    Raises:
+        ValueError: a loss of the learner's own, which no name can build.
+    """
+    if config.loss.startswith(OWN):
+        raise ValueError(
+            f"{config.loss!r} is a loss of your own; hand the function that builds it to "
+            "experiments.run or run_grid, as build_loss."
+        )
+    return baselines.build_loss(
+        config.loss,
+        num_classes,
+        num_samples,
+        generator,
+        embedding_dim=config.embedding_dim,
+        temperature=config.temperature,
+        q=config.q,
+        k=config.k,
+    )
 
 
 def fit(
@@ -140,7 +166,7 @@ def fit(
     on_epoch: Callable[[EpochReport], None] | None = None,
     build_loss: LossBuilder = build_loss,
 ) -> Fitted:
-    """Train a projection head on the corrupted training split, from the seed of the config.
+    """Train a head on the corrupted training split, from the seed of the config.
 
     Args:
         features: of the data set.
@@ -172,13 +198,13 @@ def _fit(
         loss = build_loss(config, len(features.class_names), len(inputs_ND), generator)
         on_epoch = watcher(network, loss, inputs_ND, labels_N)
         start = time.perf_counter()
-        train(network, loss, inputs_ND, labels_N, config, on_epoch)
+        train(network, loss, inputs_ND, labels_N, config.settings, on_epoch=on_epoch)
     return Fitted(network, loss, given, time.perf_counter() - start)
 
 
 def build_head(config: Config, num_features: int, generator: torch.Generator) -> nn.Sequential:
-    """Build the projection head that a config names, its weights drawn from the generator."""
-    return projection_head(
+    """Build the head that a config names, its weights drawn from the generator."""
+    return embedding_head(
         num_features,
         config.hidden_dim,
         config.embedding_dim,

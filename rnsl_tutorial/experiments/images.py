@@ -28,11 +28,10 @@ from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.heads import Fitted, Result
-from rnsl_tutorial.training import devices
+from rnsl_tutorial.training import EpochReport, Training, devices
 from rnsl_tutorial.training import networks as backbones
 from rnsl_tutorial.training.devices import Hardware
-from rnsl_tutorial.training.loop import EpochReport, Source, Training, build_loss
-from rnsl_tutorial.training.sources import place
+from rnsl_tutorial.training.sources import Source, place
 
 CHECKPOINTS = "checkpoints"
 RESULTS = "results.json"
@@ -114,7 +113,7 @@ def build(
         network = backbones.embedding_network(
             config.network, config.embedding_dim, pretrained=config.pretrained
         )
-    return network, build_loss(config, num_classes, num_samples, generator)
+    return network, experiments.build_loss(config, num_classes, num_samples, generator)
 
 
 def corrupt(data: Data, config: Config, part: str = "train") -> noise.CorruptedLabels:
@@ -186,10 +185,11 @@ class Run:
             self.network,
             self.loss,
             self.inputs,
-            torch.from_numpy(self.given.labels),
-            config,
+            self.given.labels,
+            config.settings,
             fabric=self.fabric,
             validate=self._validator(),
+            made_with=asdict(config),
         )
 
     def _prepare_network(self) -> None:

@@ -13,9 +13,8 @@ from rnsl_tutorial import losses
 from rnsl_tutorial._files import written_whole
 from rnsl_tutorial.datasets.archives import Archive
 from rnsl_tutorial.experiments.images import Model
-from rnsl_tutorial.training import devices
+from rnsl_tutorial.training import devices, embed
 from rnsl_tutorial.training.devices import Hardware
-from rnsl_tutorial.training.loop import embed
 from rnsl_tutorial.training.sources import place
 
 

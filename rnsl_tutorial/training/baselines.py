@@ -27,13 +27,14 @@ from torch import Tensor
 from torch.func import functional_call
 
 from rnsl_tutorial import losses
-from rnsl_tutorial.experiments.config import BASELINES, Config
+from rnsl_tutorial.training.settings import BASELINES, LOSSES
 
 __all__ = [
     "BASELINES",
     "RECIPES",
     "Baseline",
-    "build",
+    "build_baseline",
+    "build_loss",
     "ce",
     "class_means",
     "gce",
@@ -411,27 +412,70 @@ _CLASSES: Mapping[str, type[Baseline]] = MappingProxyType(
 )
 
 
-def build(
-    config: Config,
+def build_loss(
+    name: str,
     num_classes: int,
+    num_samples: int,
     generator: torch.Generator | None = None,
-    **settings: float,
-) -> Baseline:
-    """Build the baseline that a config names, with its recipe.
+    *,
+    embedding_dim: int = 128,
+    temperature: float = 0.05,
+    q: float = 0.7,
+    k: float = 0.5,
+) -> losses.NormalizedSoftmaxLoss:
+    """Build a loss by its name, with fresh prototypes.
 
     Args:
-        config: loss, embedding_dim and temperature are read; q, k and the rest of the paper's
-            settings are not.
+        name: one of `settings.LOSSES` or of `settings.BASELINES`.
+        num_classes: C.
+        num_samples: N, which only t-RNSL reads.
+        generator: draws the prototypes; None for torch's global one.
+        embedding_dim: D.
+        temperature: T of the softmax.
+        q: of RNSL and t-RNSL.
+        k: of t-RNSL.
+
+    Raises:
+        ValueError: another name, or a setting out of range.
+    """
+    if name not in LOSSES:
+        return build_baseline(
+            name, num_classes, generator, embedding_dim=embedding_dim, temperature=temperature
+        )
+    sizes = (num_classes, embedding_dim)
+    if name == "nsl":
+        return losses.NormalizedSoftmaxLoss(*sizes, temperature, generator=generator)
+    if name == "rnsl":
+        return losses.RobustNormalizedSoftmaxLoss(*sizes, temperature, q, generator=generator)
+    return losses.TruncatedRobustNormalizedSoftmaxLoss(
+        *sizes, num_samples, temperature, q, k, generator=generator
+    )
+
+
+def build_baseline(
+    name: str,
+    num_classes: int,
+    generator: torch.Generator | None = None,
+    *,
+    embedding_dim: int = 128,
+    temperature: float = 0.05,
+    **settings: float,
+) -> Baseline:
+    """Build a baseline by its name, with its recipe.
+
+    Args:
+        name: one of `settings.BASELINES`.
         num_classes: C.
         generator: draws the prototypes; None for torch's global one.
+        embedding_dim: D.
+        temperature: of a loss whose recipe names none.
         settings: in place of those of `RECIPES`.
 
     Raises:
-        ValueError: not one of `BASELINES`.
+        ValueError: another name.
     """
-    if config.loss not in _CLASSES:
-        raise ValueError(f"There is no baseline {config.loss!r}; choose from {BASELINES}.")
-    chosen: dict[str, Any] = {
-        "temperature": config.temperature, **RECIPES[config.loss], **settings,
-    }  # fmt: skip
-    return _CLASSES[config.loss](num_classes, config.embedding_dim, generator=generator, **chosen)
+    if name not in _CLASSES:
+        known = (*LOSSES, *BASELINES)
+        raise ValueError(f"There is no loss {name!r}; choose from {', '.join(known)}.")
+    chosen: dict[str, Any] = {"temperature": temperature, **RECIPES[name], **settings}
+    return _CLASSES[name](num_classes, embedding_dim, generator=generator, **chosen)

@@ -9,24 +9,40 @@ import hashlib
 import io
 import random
 import re
+import signal
+import threading
 import time
+import warnings
 from collections import OrderedDict
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
+from rnsl_tutorial import losses
 from rnsl_tutorial._files import written_whole
+from rnsl_tutorial.training import sources
+from rnsl_tutorial.training.settings import Settings
 
-State = dict[str, Any]
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
-REQUIRED = {"config": dict, "epoch": int, "step": int}
+__all__ = [
+    *("Found", "Resumable", "latest", "rng_state"),
+    *("save_checkpoint", "saved_on_signals", "set_rng_state"),
+]
+
+_State = dict[str, Any]
+
+_REQUIRED = {"config": dict, "epoch": int, "step": int}
 
 _NAME = re.compile(r"epoch-(\d+)-step-(\d+)\.pt")
-_LEAVES = (torch.Tensor, torch.nn.Parameter, type(None), bool, int, float, str)
+_LEAVES = (Tensor, nn.Parameter, type(None), bool, int, float, str)
 _ABANDONED_S = 3600.0  # a save takes seconds: who owned a temporary file this old is gone
 
 
@@ -40,14 +56,14 @@ class Found(NamedTuple):
     """
 
     path: Path
-    state: State
+    state: _State
     problems: list[str]
 
 
 # ------------------------------------------------------------------ saving
 
 
-def save(folder: Path, state: State, *, keep: int = 2) -> Path:
+def save_checkpoint(folder: Path, state: _State, *, keep: int = 2) -> Path:
     """Write a checkpoint, then remove those older than the newest ``keep``.
 
     Whatever goes wrong, the checkpoints of other epochs and steps stay as they are.
@@ -97,12 +113,12 @@ def _write(path: Path, data: memoryview) -> None:
         ) from error
 
 
-def _check_required(state: State) -> None:
-    for key, kind in REQUIRED.items():
+def _check_required(state: _State) -> None:
+    for key, kind in _REQUIRED.items():
         if type(state.get(key)) is not kind:
             raise ValueError(
                 f"state[{key!r}] is {state.get(key)!r}; give {kind.__name__}. A checkpoint needs "
-                f"{', '.join(REQUIRED)}"
+                f"{', '.join(_REQUIRED)}"
             )
     if state["epoch"] < 0 or state["step"] < 0:
         raise ValueError(
@@ -146,7 +162,7 @@ def latest(folder: Path, config: Mapping[str, Any]) -> Found | None:
     """Load the newest checkpoint that is undamaged and was made with the same settings.
 
     Args:
-        folder: where `save` wrote; it need not exist.
+        folder: where `save_checkpoint` wrote; it need not exist.
         config: the settings of this run; those of the checkpoint must equal them, every one.
 
     Returns:
@@ -169,7 +185,7 @@ def latest(folder: Path, config: Mapping[str, Any]) -> Found | None:
     return None
 
 
-def _load(path: Path, config: Mapping[str, Any]) -> State:
+def _load(path: Path, config: Mapping[str, Any]) -> _State:
     """Return the state; ValueError if it is damaged or of another run."""
     data = _checked_bytes(path)
     try:
@@ -233,10 +249,33 @@ def _sidecar(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
 
 
+# ------------------------------------------------------------------ signals
+
+
+@contextmanager
+def saved_on_signals(stop: threading.Event) -> Iterator[None]:
+    """Let Ctrl-C and requests to terminate set the event; a second one interrupts at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def request(*_: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 # ------------------------------------------------------------------ random states
 
 
-def rng_state() -> State:
+def rng_state() -> _State:
     """Return the states of the global random streams: torch (CPU and CUDA), numpy, Python.
 
     CUDA is asked only once it is in use: asking would start it.
@@ -252,7 +291,7 @@ def rng_state() -> State:
     }
 
 
-def set_rng_state(state: State) -> None:
+def set_rng_state(state: _State) -> None:
     """Set the global random streams to what `rng_state` returned.
 
     Raises:
@@ -272,3 +311,164 @@ def set_rng_state(state: State) -> None:
     np.random.set_state((kind, keys.numpy().astype(np.uint32), position, has_gauss, gauss))
     version, words, next_gauss = state["python"]
     random.setstate((version, tuple(words.tolist()), next_gauss))
+
+
+# ------------------------------------------------------------------ what goes on
+
+
+class Resumable:
+    """What `loop.Training` writes down and takes up again; its attributes are explained there."""
+
+    network: nn.Module
+    loss: losses.NormalizedSoftmaxLoss
+    inputs: Tensor | sources.Source
+    labels: Tensor
+    settings: Settings
+    made_with: Mapping[str, Any]
+    fabric: "Fabric"
+    epoch: int
+    step: int
+    history: list[Any]
+    _report: Callable[..., tuple[Any, ...]]
+    _optimizer: torch.optim.Optimizer
+    _scheduler: torch.optim.lr_scheduler.LRScheduler
+    _order_generator: torch.Generator
+    _augmentation_generator: torch.Generator
+    _order_N: Tensor  # noqa: N815
+    _losses_S: Tensor  # noqa: N815
+    _selected: dict[str, Any] | None
+    _embeddings_ND: Tensor | None  # noqa: N815
+    _last_checkpoint: Path | None
+
+    def restore(self, folder: Path) -> None:
+        """Go on from the newest usable checkpoint in a folder; warn of those that are not.
+
+        Raises:
+            ValueError: there are checkpoints, but none can be used; or several processes found
+                different ones.
+        """
+        found = latest(folder, self._made_with())
+        _check_agreement(self.fabric, folder, found)
+        if found is None:
+            return
+        for problem in found.problems:
+            warnings.warn(problem, stacklevel=2)
+        self.load_state(found.state)
+        self._last_checkpoint = found.path
+
+    def _save(self, folder: Path | None) -> None:
+        if folder is None:
+            return
+        state = self.state()
+        if self.fabric.is_global_zero:
+            self._last_checkpoint = save_checkpoint(folder, state)
+        self.fabric.barrier()
+
+    def state(self) -> dict[str, Any]:
+        """Everything that `load_state` needs to go on bit for bit, in plain tensors and numbers.
+
+        Several processes have to ask for it together, and all get the same. It shares memory with
+        the training: write it down before going on.
+        """
+        return {
+            "config": self._made_with(),
+            "epoch": self.epoch,
+            "step": self.step,
+            "order": self._order_N,
+            "losses": cast(Tensor, self.fabric.all_reduce(self._losses_S.clone(), reduce_op="sum")),
+            "history": [list(report) for report in self.history],
+            **self.weights(),
+            "optimizer": self._optimizer.state_dict(),
+            "scheduler": self._scheduler.state_dict(),
+            "scaler": self.fabric.strategy.precision.state_dict(),
+            "selected": self._selected,
+            "rng": rng_state(),
+            "generators": [generator.get_state() for generator in self._generators()],
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over what `state` gave.
+
+        Raises:
+            ValueError: it is of another number of training images.
+        """
+        if len(state["order"]) != len(self.labels):
+            raise ValueError(
+                f"The checkpoint is of {len(state['order'])} training images, and here are "
+                f"{len(self.labels)}. Resume with the images that it was made with."
+            )
+        self.epoch, self.step = state["epoch"], state["step"]
+        self._order_N = state["order"]
+        self._losses_S.copy_(state["losses"])
+        if not self.fabric.is_global_zero:
+            self._losses_S.zero_()  # they are those of all processes, and are summed up again
+        self.history = [self._report(*report) for report in state["history"]]
+        self.load_weights(state, kept=True)
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._scheduler.load_state_dict(state["scheduler"])
+        self.fabric.strategy.precision.load_state_dict(state["scaler"])
+        self._selected = state["selected"]
+        set_rng_state(state["rng"])
+        for generator, saved in zip(self._generators(), state["generators"], strict=True):
+            generator.set_state(saved)
+
+    def _made_with(self) -> dict[str, Any]:
+        """What must be the same where a run goes on: settings, loss, precision and data."""
+        return {
+            "loss": type(self.loss).__name__,
+            **_numbers(self.loss),
+            **asdict(self.settings),
+            **self.made_with,
+            "precision": str(self.fabric.strategy.precision.precision),
+            "data": sources.fingerprint(self.inputs, self.labels),
+        }
+
+    def weights(self) -> dict[str, dict[str, Tensor]]:
+        """Copies of the weights of network and loss."""
+        modules = {"network": self.network, "loss": self.loss}
+        return {
+            name: {key: value.detach().clone() for key, value in module.state_dict().items()}
+            for name, module in modules.items()
+        }
+
+    def load_weights(self, saved: dict[str, Any], *, kept: bool = False) -> None:
+        """Take over weights and prototypes, and which images are kept only where that is asked."""
+        self.network.load_state_dict(saved["network"])
+        loss = dict(saved["loss"])
+        if not kept and "kept" in loss:
+            loss["kept"] = self.loss.state_dict()["kept"]
+        self.loss.load_state_dict(loss)
+        self._embeddings_ND = None
+
+    def _generators(self) -> list[torch.Generator]:
+        """The loop's generators, and those that the network's layers draw from, each once."""
+        own = [getattr(module, "generator", None) for module in self.network.modules()]
+        used = [self._order_generator, self._augmentation_generator, *own]
+        return list(dict.fromkeys(g for g in used if isinstance(g, torch.Generator)))
+
+
+def _check_agreement(fabric: "Fabric", folder: Path, found: Found | None) -> None:
+    """Refuse to go on from different checkpoints, as machines do that share no folder.
+
+    Raises:
+        ValueError: the processes found different ones.
+    """
+    if fabric.world_size == 1:
+        return
+    place = [found.state["epoch"], found.state["step"]] if found else [0, 0]
+    places = fabric.all_gather(torch.tensor(place, device=fabric.device))
+    assert isinstance(places, Tensor)
+    if (places != places[0]).any():
+        raise ValueError(
+            f"The processes found checkpoints of different [epoch, step] in {folder}: "
+            f"{places.tolist()}. Resume from a folder that all machines share."
+        )
+
+
+def _numbers(module: nn.Module) -> dict[str, float]:
+    """The numbers that a module was built with, such as temperature, q and k of a loss."""
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if type(value) in (int, float) and not name.startswith("_")
+    }

@@ -83,7 +83,12 @@ def find_device() -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def launch(hardware: Hardware) -> "Fabric":
+def launch_on(device: torch.device) -> "Fabric":
+    """Build the Fabric of one process on one device, such as cuda:1, in float32; see `launch`."""
+    return launch(Hardware(accelerator=device.type), index=device.index)
+
+
+def launch(hardware: Hardware, *, index: int | None = None) -> "Fabric":
     """Build the Fabric of this process and launch it.
 
     With several processes, every process has to run the same script up to this call; the first one
@@ -91,12 +96,16 @@ def launch(hardware: Hardware) -> "Fabric":
     process looks at no launcher, prints nothing, and can be launched from several threads at once.
     On CUDA, cuDNN may then choose its kernels by trying them: two runs can differ in rounding.
 
+    Args:
+        hardware: what to use.
+        index: which GPU a single process takes; None for the first.
+
     Raises:
         ValueError: the accelerator is not there, has fewer devices, or cannot compute in this
             precision.
     """
     kind = find_device().type if hardware.accelerator == "auto" else hardware.accelerator
-    _check_available(kind, hardware)
+    _check_available(kind, hardware, index or 0)
 
     from lightning_fabric import Fabric
     from lightning_fabric.plugins.environments.lightning import LightningEnvironment
@@ -111,7 +120,7 @@ def launch(hardware: Hardware) -> "Fabric":
         plugins.append(LightningEnvironment())
     fabric = Fabric(
         accelerator=kind,
-        devices=hardware.devices,
+        devices=[index] if index and kind == "cuda" else hardware.devices,
         num_nodes=hardware.num_nodes,
         strategy=strategy,
         plugins=plugins,
@@ -144,7 +153,7 @@ def _release_at_exit(group: Any) -> None:
     atexit.register(held.clear)
 
 
-def _check_available(kind: str, hardware: Hardware) -> None:
+def _check_available(kind: str, hardware: Hardware, index: int) -> None:
     found = _device_count(kind)
     if not found:
         raise ValueError(
@@ -156,6 +165,8 @@ def _check_available(kind: str, hardware: Hardware) -> None:
             f"devices is {hardware.devices}, but torch finds {found} of kind {kind!r}. "
             "Ask for fewer."
         )
+    if kind == "cuda" and index >= found:
+        raise ValueError(f"The device is cuda:{index}, and torch finds {found} of kind 'cuda'.")
     if kind == "mps" and hardware.distributed:
         raise ValueError("MPS runs in one process only: set devices and num_nodes to 1.")
     supported = precisions(torch.device(kind))

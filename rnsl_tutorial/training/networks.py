@@ -107,77 +107,21 @@ def embedding_network(
 def with_synchronized_batch_norm(network: nn.Module) -> nn.Module:
     """Let batch normalisation take its statistics over all processes, as over one larger batch.
 
-    On CUDA these are torch's own layers, by timm's conversion; torch's refuse the CPU, where ours
-    stand in for plain BatchNorm2d. (EfficientNet-Lite0 has another kind, which on the CPU keeps to
-    the statistics of its process.)
+    On CUDA, by timm's conversion to torch's own layers, which refuse the CPU: there several
+    processes keep plain layers, and each takes the statistics of its own share of a batch.
 
     Args:
         network: on its device; plain layers are replaced in place.
     """
-    if next(network.parameters()).is_cuda:
-        import timm.layers
+    if not next(network.parameters()).is_cuda:
+        return network
+    import timm.layers
 
-        convert: Any = timm.layers.convert_sync_batchnorm  # type: ignore[attr-defined]
-        return cast(nn.Module, convert(network))
-    for name, module in list(network.named_modules()):
-        if type(module) is nn.BatchNorm2d:
-            network.set_submodule(name, _SynchronizedBatchNorm.like(module))
-    return network
+    convert: Any = timm.layers.convert_sync_batchnorm  # type: ignore[attr-defined]
+    return cast(nn.Module, convert(network))
 
 
-class _SynchronizedBatchNorm(nn.BatchNorm2d):
-    """Batch normalisation [B, F, S, S] over the images of all processes, on any device.
-
-    Half precision is raised to float32: its sums over a batch would be off by percents.
-    """
-
-    @classmethod
-    def like(cls, other: nn.BatchNorm2d) -> "_SynchronizedBatchNorm":
-        made = cls(other.num_features, other.eps, other.momentum)
-        made.load_state_dict(other.state_dict())
-        return made
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        if not self.training:
-            return super().forward(inputs)
-        values = inputs.to(torch.promote_types(inputs.dtype, torch.float32))
-        count = _total(values.new_tensor([values.numel() / values.shape[1]]))
-        mean_F = _total(values.sum(dim=(0, 2, 3))) / count
-        centred = values - mean_F[:, None, None]
-        variance_F = _total(centred.square().sum(dim=(0, 2, 3))) / count
-        self._track(mean_F.detach(), (variance_F * count / (count - 1)).detach())
-        scale_F = self.weight * (variance_F + self.eps).rsqrt()
-        return (centred * scale_F[:, None, None] + self.bias[:, None, None]).to(inputs.dtype)
-
-    def _track(self, mean_F: Tensor, variance_F: Tensor) -> None:
-        assert self.running_mean is not None
-        assert self.running_var is not None
-        assert self.num_batches_tracked is not None
-        assert self.momentum is not None
-        self.running_mean.lerp_(mean_F, self.momentum)
-        self.running_var.lerp_(variance_F, self.momentum)
-        self.num_batches_tracked += 1
-
-
-class _Total(torch.autograd.Function):
-    """Sum over processes; each one's loss depends on the values of all, so gradients sum up too."""
-
-    @staticmethod
-    def forward(_ctx: Any, values: Tensor) -> Tensor:
-        total = values.clone()
-        torch.distributed.all_reduce(total)
-        return total
-
-    @staticmethod
-    def backward(_ctx: Any, *gradients: Tensor) -> Tensor:
-        return _total(gradients[0])
-
-
-def _total(values: Tensor) -> Tensor:
-    return cast(Tensor, _Total.apply(values))  # type: ignore[no-untyped-call]
-
-
-def projection_head(
+def embedding_head(
     in_dim: int,
     hidden_dim: int = 512,
     embedding_dim: int = 128,

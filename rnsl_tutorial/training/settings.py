@@ -16,7 +16,18 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin, get
 import msgspec
 from msgspec import Meta
 
-__all__ = ["Count", "Positive", "Settings", "Share", "check_names", "parse"]
+__all__ = [
+    *("BASELINES", "LOSSES", "Count", "Positive", "Settings", "Share"),
+    *("check_names", "parse"),
+]
+
+LOSSES = ("nsl", "rnsl", "trnsl")
+"""The paper's losses, by the names that `baselines.build_loss` knows."""
+BASELINES = (
+    *("nsl_tuned", "ce", "gce", "sce", "nce_rce"),
+    *("proxy_anchor", "arcface", "supcon"),
+)
+"""Losses to compare them with, see `baselines`."""
 
 Count: TypeAlias = Annotated[int, Meta(ge=1)]
 Positive: TypeAlias = Annotated[float, Meta(gt=0)]
@@ -54,7 +65,7 @@ class Settings:
             largest probability of any class, which suits a network that is not sure yet.
         pruning: "current" scores the images as they are, by network and prototypes of the same
             epoch; "reference" repeats what the reference implementation does, faults included,
-            see `train.Training`, and needs selection "clean_val".
+            see `training.reference`, and needs selection "clean_val".
         selection: which epoch's weights are kept. "last" chooses nothing. "noisy_val" takes the
             epoch with the best prototypes for validation images under noisy labels, "clean_val"
             that with the best k-NN accuracy under true labels: the reference's choice, which no

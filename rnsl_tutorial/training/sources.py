@@ -1,26 +1,50 @@
 """Training images where the training needs them: all on the device, or read in batch by batch.
 
-`place` decides by the free memory. Both answers, `Resident` and `Streamed`, hand out the same
-batches bit for bit, so a data set that outgrows a device changes the speed of a run alone.
+Whatever hands out its inputs batch by batch is a `Source`. `place` decides by the free memory.
+Both its answers, `Resident` and `Streamed`, hand out the same batches bit for bit, so a data set
+that outgrows a device changes the speed of a run alone. `Fetched` reads torch's data sets.
 
 Shapes: N images given, M of them placed, B in a batch; the shape of an image is [3, H, W], and
 anything else, such as features [D], works too.
 """
 
+import hashlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from rnsl_tutorial.training.devices import free_memory
 
+__all__ = [
+    *("Fetched", "Inputs", "Labels", "Resident", "Source", "Streamed"),
+    *("as_inputs", "as_labels", "batches", "device_of", "fingerprint", "place"),
+]
+
 _BLOCK_BYTES = 2**26  # read at a time while a device is filled
 _AHEAD = 2  # batches that wait while the device works on another
+
+
+class Source(Protocol):
+    """Inputs that come batch by batch on the device, such as `Resident`."""
+
+    device: torch.device
+
+    def __len__(self) -> int:
+        """N."""
+
+    def batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
+        """Yield the inputs [B, ...] of each batch, int64 [B] of places on the CPU."""
+
+
+Inputs: TypeAlias = Tensor | NDArray[Any] | Source | Dataset[Any] | DataLoader[Any]
+Labels: TypeAlias = Tensor | NDArray[Any]
 
 
 class _Placed:
@@ -174,6 +198,133 @@ class Streamed(_Placed):
     def _arrive(self, future: Future[Tensor]) -> Tensor:
         rows = _send(future.result(), self.device)
         return rows.contiguous(memory_format=torch.channels_last) if self.channels_last else rows
+
+
+class Fetched:
+    """The images of one of torch's map-style data sets, collated batch by batch.
+
+    Args:
+        dataset: dataset[i] is an image, or a tuple that begins with one, such as (image, label);
+            or a `DataLoader` of such a data set, whose workers and collation are used, while the
+            order and size of its batches give way to the training's.
+        device: where the batches go.
+
+    Raises:
+        ValueError: a data set that cannot be asked for its i-th image.
+    """
+
+    def __init__(
+        self, dataset: Dataset[Any] | DataLoader[Any], device: torch.device | str = "cpu"
+    ) -> None:
+        loader = dataset if isinstance(dataset, DataLoader) else None
+        self.dataset: Any = loader.dataset if loader else dataset
+        self.device = torch.device(device)
+        self._collate: Callable[..., Any] | None = loader.collate_fn if loader else None
+        self._workers = loader.num_workers if loader else 0
+        if isinstance(self.dataset, IterableDataset) or not hasattr(self.dataset, "__len__"):
+            raise ValueError(
+                f"{type(self.dataset).__name__} hands out images in its own order only; pass a "
+                "map-style data set, with __getitem__ and __len__."
+            )
+
+    def __len__(self) -> int:
+        """N."""
+        return len(self.dataset)
+
+    def batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
+        """Hand out the inputs [B, ...] of each batch, on the device.
+
+        Args:
+            batches: int64 [B] each, on the CPU: places in [0, N).
+        """
+        loader: Iterable[Any] = DataLoader(
+            self.dataset,
+            batch_sampler=[places_B.tolist() for places_B in batches],
+            num_workers=self._workers,
+            collate_fn=self._collate,
+            generator=torch.Generator().manual_seed(0),  # the global one is left as it is
+        )
+        for batch in loader:
+            images = batch[0] if isinstance(batch, list | tuple) else batch
+            yield _send(images, self.device)
+
+
+# ------------------------------------------------------------------ whatever is handed over
+
+
+def as_inputs(inputs: Inputs, device: torch.device) -> Tensor | Source:
+    """Take inputs as they come: tensors and sources as they are, arrays and data sets adapted.
+
+    Args:
+        inputs: [N, ...]. Real numbers of an array come as torch's default type, since numpy's is
+            float64, which hardly any network takes.
+        device: where the inputs go that are on none.
+
+    Raises:
+        ValueError: no inputs at all, or something else.
+    """
+    if isinstance(inputs, np.ndarray):
+        real = np.issubdtype(inputs.dtype, np.floating)
+        if isinstance(inputs, np.memmap) and not real:
+            inputs = Streamed(inputs, device, np.arange(len(inputs)))
+        else:
+            copied = torch.tensor(inputs)
+            inputs = copied.to(device, torch.get_default_dtype() if real else copied.dtype)
+    elif isinstance(inputs, Dataset | DataLoader):
+        inputs = Fetched(inputs, device)
+    elif not isinstance(inputs, Tensor) and not hasattr(inputs, "batches"):
+        raise ValueError(
+            f"inputs are a {type(inputs).__name__}; pass a tensor or array [N, ...], a source, or "
+            "a map-style data set of torch."
+        )
+    if not len(inputs):
+        raise ValueError("There are no inputs; pass at least one.")
+    return inputs
+
+
+def device_of(network: torch.nn.Module) -> torch.device:
+    """Where a network is, or the CPU where it has no weights."""
+    return next((weight.device for weight in network.parameters()), torch.device("cpu"))
+
+
+def as_labels(labels: Labels, num_inputs: int, num_classes: int) -> Tensor:
+    """Take labels as they come, as int64 [N].
+
+    Raises:
+        ValueError: another number or type of them, or a class that has no prototype.
+    """
+    labels_N = torch.as_tensor(labels)
+    if labels_N.ndim != 1 or labels_N.is_floating_point() or labels_N.dtype == torch.bool:
+        raise ValueError(
+            f"labels are {labels_N.dtype} {list(labels_N.shape)}; pass whole numbers [N], such as "
+            "int64."
+        )
+    if len(labels_N) != num_inputs:
+        raise ValueError(
+            f"There are {len(labels_N)} labels for {num_inputs} inputs; pass one each."
+        )
+    low, high = int(labels_N.min()), int(labels_N.max())
+    if low < 0 or high >= num_classes:
+        raise ValueError(
+            f"labels run from {low} to {high}, and the loss has {num_classes} classes; they must "
+            f"be in 0..{num_classes - 1}."
+        )
+    return labels_N.long()
+
+
+def batches(inputs: Tensor | Source, places: Sequence[Tensor]) -> Iterator[Tensor]:
+    """Yield the inputs [B, ...] of each batch, int64 [B] of places on the CPU."""
+    if isinstance(inputs, Tensor):
+        return (inputs[places_B] for places_B in places)
+    return inputs.batches(places)
+
+
+def fingerprint(inputs: Tensor | Source, labels: Tensor) -> str:
+    """A hash of the labels and of some of the inputs."""
+    some = torch.linspace(0, len(labels) - 1, 64).long()
+    (inputs_B,) = batches(inputs, [some])
+    data = b"".join(part.cpu().numpy().tobytes() for part in (labels, inputs_B.contiguous()))
+    return hashlib.blake2b(data, digest_size=8).hexdigest()
 
 
 def place(

@@ -17,8 +17,7 @@ from weakref import WeakSet
 
 from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.experiments.images import Run
-from rnsl_tutorial.training import devices
-from rnsl_tutorial.training.loop import EpochReport
+from rnsl_tutorial.training import EpochReport, devices
 
 READY, RUNNING, PAUSING, PAUSED = "ready", "running", "pausing", "paused"
 STOPPING, STOPPED, FINISHED, FAILED = "stopping", "stopped", "finished", "failed"

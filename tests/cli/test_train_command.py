@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from rnsl_tutorial.cli import main as cli
 from rnsl_tutorial.experiments import images as pixels
-from rnsl_tutorial.training import networks as backbones
+from rnsl_tutorial.training import networks
 
 run = CliRunner().invoke
 
@@ -172,7 +172,7 @@ def test_the_paper_preset_builds_its_network_once_its_weights_are_at_hand(
 ) -> None:
     """The protocol end to end at a small size, with weights in the place of those of ImageNet."""
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    path = backbones.weights_file("resnet18")
+    path = networks.weights_file("resnet18")
     path.parent.mkdir(parents=True)
     from torchvision import models
 

@@ -14,9 +14,9 @@ from rnsl_tutorial import datasets, losses, noise
 from rnsl_tutorial.datasets.splits import Split, stratified_split
 from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.experiments import heads as experiments
-from rnsl_tutorial.experiments.config import BASELINES, LOSSES
+from rnsl_tutorial.experiments.config import BASELINES, LOSSES, Config
 from rnsl_tutorial.experiments.heads import Result
-from rnsl_tutorial.training.loop import Config, embed
+from rnsl_tutorial.training import embed
 
 C, D, N = 4, 12, 400
 QUICK = {

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from rnsl_tutorial.experiments import report
+from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.heads import Result, summarize
-from rnsl_tutorial.training.loop import Config
 
 
 def make_results() -> list[Result]:

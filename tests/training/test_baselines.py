@@ -11,8 +11,7 @@ from torch import Tensor
 from rnsl_tutorial import losses
 from rnsl_tutorial.experiments import config
 from rnsl_tutorial.experiments.config import BASELINES, LOSSES, Config
-from rnsl_tutorial.training import baselines
-from rnsl_tutorial.training.loop import build_loss
+from rnsl_tutorial.training import baselines, build_loss
 
 B, C, D, T = 12, 5, 8, 0.2
 DTYPES = [torch.float32, torch.float64]
@@ -118,8 +117,8 @@ def test_extremes_stay_finite(name: str, cosine: float) -> None:
 
 
 def test_arcface_stays_finite_where_images_lie_on_their_prototypes() -> None:
-    config = Config(loss="arcface", embedding_dim=8)
-    loss = baselines.build(config, 5, torch.Generator().manual_seed(0))
+    drawn = torch.Generator().manual_seed(0)
+    loss = baselines.build_baseline("arcface", 5, drawn, embedding_dim=8)
     for sign in (1, -1):
         embeddings = sign * torch.nn.functional.normalize(loss.prototypes.detach())
         loss.zero_grad()
@@ -131,7 +130,9 @@ def test_arcface_stays_finite_where_images_lie_on_their_prototypes() -> None:
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_half_precision_is_raised(name: str) -> None:
-    loss = baselines.build(Config(loss=name, embedding_dim=D), C, torch.Generator().manual_seed(0))
+    loss = baselines.build_baseline(
+        name, C, torch.Generator().manual_seed(0), embedding_dim=D, temperature=0.07
+    )
     embeddings, _, labels = make_batch(torch.float32)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = loss(embeddings.bfloat16(), labels)
@@ -168,7 +169,9 @@ def made_by_the_library(name: str) -> library.BaseMetricLossFunction:
 
 @pytest.mark.parametrize("name", ["proxy_anchor", "arcface", "supcon"])
 def test_the_librarys_losses_are_called_as_they_are(name: str) -> None:
-    loss = baselines.build(Config(loss=name, embedding_dim=D), C, torch.Generator().manual_seed(0))
+    loss = baselines.build_baseline(
+        name, C, torch.Generator().manual_seed(0), embedding_dim=D, temperature=0.07
+    )
     embeddings, _, labels = make_batch(torch.float32)
     reference, prototypes = made_by_the_library(name), loss.prototypes.detach()
     if name == "proxy_anchor":
@@ -220,8 +223,8 @@ def test_the_weight_multiplies_the_loss() -> None:
     embeddings, _, labels = make_batch(torch.float32)
     for name in BASELINES:
         once, thrice = (
-            baselines.build(
-                Config(loss=name, embedding_dim=D), C, torch.Generator().manual_seed(0), weight=w
+            baselines.build_baseline(
+                name, C, torch.Generator().manual_seed(0), embedding_dim=D, weight=w
             )(embeddings, labels)
             for w in (1.0, 3.0)
         )
@@ -233,8 +236,8 @@ def test_an_unknown_name_gives_the_list() -> None:
     for name in ("focal", "own:", "own", "own:a/b"):
         with pytest.raises(ValueError, match=f"loss is '{name}'; it must be one of {listed}, or"):
             Config(loss=name)
-    with pytest.raises(ValueError, match="no baseline 'rnsl'; choose from"):
-        baselines.build(Config(loss="rnsl"), C)
+    with pytest.raises(ValueError, match=f"no loss 'focal'; choose from {listed}"):
+        baselines.build_loss("focal", C, 100)
     with pytest.raises(ValueError, match="a loss of your own; hand the function"):
         build_loss(Config(loss="own:mine"), C, 100)
 

@@ -5,16 +5,9 @@ import torch
 from torch import nn
 
 from rnsl_tutorial import losses
-from rnsl_tutorial.training.loop import (
-    Config,
-    EpochReport,
-    Training,
-    build_loss,
-    embed,
-    kept_share,
-    prune,
-    train,
-)
+from rnsl_tutorial.experiments.config import Config
+from rnsl_tutorial.experiments.heads import build_loss
+from rnsl_tutorial.training import EpochReport, Training, embed, train
 
 N, D_IN, C = 240, 10, 3
 
@@ -33,7 +26,7 @@ def fit(config: Config, wrong: float = 0.0, **extra):  # type: ignore[no-untyped
     inputs, given, true = make_data(wrong)
     torch.manual_seed(0)
     network, loss = nn.Linear(D_IN, config.embedding_dim), build_loss(config, C, N)
-    train(network, loss, inputs, given, config, **extra)
+    train(network, loss, inputs, given, config.settings, **extra)
     return network, loss, inputs, given, true
 
 
@@ -56,14 +49,13 @@ def test_t_rnsl_drops_the_wrong_labels_and_keeps_the_right_ones() -> None:
     right = given == true
     assert loss.kept[right].float().mean() > 0.95
     assert loss.kept[~right].float().mean() < 0.05
-    assert kept_share(loss) == loss.kept.float().mean().item()
 
 
 def test_pruning_keeps_the_images_whose_p_exceeds_k_now() -> None:
     network, loss, inputs, given, _ = fit(Config(loss="trnsl", prune_from=99, **SMALL), wrong=0.3)
-    assert kept_share(loss) == 1.0, "no pruning was due"
+    assert loss.kept.float().mean().item() == 1.0, "no pruning was due"
     network.train()
-    prune(network, loss, inputs, given)
+    loss.update_kept(embed(network, inputs), given)
     p = (-losses.nsl(network(inputs), loss.prototypes, given)).exp()
     assert torch.equal(loss.kept, p > loss.k)
 
@@ -89,7 +81,7 @@ def test_reports_tell_loss_and_kept_share_after_each_epoch() -> None:
     assert [r.epoch for r in reports] == list(range(12))
     assert [r.kept for r in reports[:6]] == [1.0] * 6
     assert reports[6].kept < 1
-    assert reports[-1].kept == kept_share(loss)
+    assert reports[-1].kept == loss.kept.float().mean().item()
     assert reports[5].loss < reports[0].loss
 
 
@@ -120,7 +112,7 @@ def test_a_loss_that_is_no_longer_finite_stops_the_run() -> None:
     inputs[3] = float("nan")
     config = Config(loss="rnsl", **SMALL)
     with pytest.raises(FloatingPointError, match="The loss is no longer finite in epoch 0, batch"):
-        train(nn.Linear(D_IN, 16), build_loss(config, C, N), inputs, given, config)
+        train(nn.Linear(D_IN, 16), build_loss(config, C, N), inputs, given, config.settings)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +158,7 @@ def test_labels_and_inputs_have_to_be_as_many() -> None:
     inputs, given, _ = make_data()
     config = Config(loss="nsl", **SMALL)
     with pytest.raises(ValueError, match="There are 239 labels for 240 inputs"):
-        train(nn.Linear(D_IN, 16), build_loss(config, C, N), inputs, given[1:], config)
+        train(nn.Linear(D_IN, 16), build_loss(config, C, N), inputs, given[1:], config.settings)
 
 
 def test_the_embeddings_at_the_end_are_those_of_the_selected_weights() -> None:
@@ -180,7 +172,7 @@ def test_the_embeddings_at_the_end_are_those_of_the_selected_weights() -> None:
         assert training.embed_training().shape == (N, 16)
         return next(scores)
 
-    training = train(network, loss, inputs, given, config, validate=validate)
+    training = train(network, loss, inputs, given, config.settings, validate=validate)
     assert torch.equal(training.embed_training(), embed(network, inputs))
 
 
@@ -193,7 +185,9 @@ def test_the_reference_prunes_by_the_best_epoch_and_leaves_its_prototypes_in_pla
         **{**SMALL, "epochs": 4},
     )  # fmt: skip
     network, loss = nn.Linear(D_IN, 16), build_loss(config, C, N)
-    training = Training(network, loss, inputs, given, config, validate=lambda _: next(scores))
+    training = Training(
+        network, loss, inputs, given, config.settings, validate=lambda _: next(scores)
+    )
     states = []
     for report in training.epochs():
         states.append((network.weight.detach().clone(), loss.prototypes.detach().clone()))

@@ -1,7 +1,5 @@
 """Backbones: the shipped weights fit and know ImageNet, missing downloads say what to do."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from urllib.error import URLError
 
 import numpy as np
@@ -9,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from rnsl_tutorial.training import networks as backbones
+from rnsl_tutorial.training import networks
 
 
 def test_efficientnet_lite0_maps_pixels_to_1280_features() -> None:
-    backbone = backbones.create("efficientnet_lite0").eval()
+    backbone = networks.create("efficientnet_lite0").eval()
     pixels = torch.randint(256, (2, 3, 64, 64), generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         from_bytes = backbone(pixels.to(torch.uint8))
@@ -25,7 +23,7 @@ def test_efficientnet_lite0_maps_pixels_to_1280_features() -> None:
 
 def test_the_shipped_weights_are_in_every_layer() -> None:
     """Batch statistics of trained layers differ from those of a fresh network, 0 and 1."""
-    trained = backbones.create("efficientnet_lite0")
+    trained = networks.create("efficientnet_lite0")
     norms = [m for m in trained.modules() if isinstance(m, nn.BatchNorm2d)]
     assert len(norms) == 49
     assert all(norm.running_var.std() > 0 for norm in norms)
@@ -34,14 +32,14 @@ def test_the_shipped_weights_are_in_every_layer() -> None:
 
 def test_weights_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="1 tensors that do not fit the 2 of the network"):
-        backbones._load_in_order(nn.Linear(2, 3), {"weight": torch.zeros(3, 2)})
+        networks._load_in_order(nn.Linear(2, 3), {"weight": torch.zeros(3, 2)})
     with pytest.raises(ValueError, match="do not fit"):
-        backbones._load_in_order(nn.Linear(2, 3), {"w": torch.zeros(2, 3), "b": torch.zeros(3)})
+        networks._load_in_order(nn.Linear(2, 3), {"w": torch.zeros(2, 3), "b": torch.zeros(3)})
 
 
 @pytest.mark.parametrize(("name", "features"), [("resnet18", 512), ("resnet50", 2048)])
 def test_resnets_without_their_weights(name: str, features: int) -> None:
-    backbone = backbones.create(name, pretrained=False).eval()
+    backbone = networks.create(name, pretrained=False).eval()
     with torch.inference_mode():
         assert backbone(torch.zeros(1, 3, 64, 64)).shape == (1, features)
     assert np.allclose(backbone.mean.flatten(), [0.485, 0.456, 0.406])
@@ -53,45 +51,20 @@ def test_weights_that_cannot_be_downloaded(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
     with pytest.raises(ConnectionError, match=r"resnet18 cannot be downloaded.*resnet18-f37072fd"):
-        backbones.create("resnet18")
+        networks.create("resnet18")
 
 
 def test_an_unknown_name() -> None:
     with pytest.raises(
         ValueError, match="no backbone 'vit'; choose one of efficientnet_lite0, res"
     ):
-        backbones.create("vit")
+        networks.create("vit")
 
 
-def test_projection_head() -> None:
-    head = backbones.projection_head(8, 16, 4)
+def test_embedding_head() -> None:
+    head = networks.embedding_head(8, 16, 4)
     assert head(torch.zeros(5, 8)).shape == (5, 4)
     with pytest.raises(ValueError, match=r"dropout is 1.0; it must lie in \[0, 1\)"):
-        backbones.projection_head(8, dropout=1.0)
+        networks.embedding_head(8, dropout=1.0)
     with pytest.raises(ValueError, match="input_dropout is -1"):
-        backbones.projection_head(8, input_dropout=-1)
-
-
-@pytest.fixture
-def process_group(tmp_path: Path) -> Iterator[None]:
-    """A group of this process alone."""
-    store = f"file://{tmp_path / 'store'}"
-    torch.distributed.init_process_group("gloo", init_method=store, rank=0, world_size=1)
-    yield
-    torch.distributed.destroy_process_group()
-
-
-@pytest.mark.usefixtures("process_group")
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_synchronized_batch_norm_is_batch_norm_in_one_process(dtype: torch.dtype) -> None:
-    """Half precision too, whose own sums over 45,000 values would be far off."""
-    inputs = 3 + torch.randn(5, 2, 95, 95, generator=torch.Generator().manual_seed(0))
-    plain = nn.Sequential(nn.BatchNorm2d(2))
-    ours = backbones.with_synchronized_batch_norm(nn.Sequential(nn.BatchNorm2d(2)))
-    outputs = [network(inputs.to(dtype)) for network in (plain, ours)]
-    assert outputs[1].dtype == dtype
-    torch.testing.assert_close(*outputs)
-    for (name, one), other in zip(
-        plain.state_dict().items(), ours.state_dict().values(), strict=True
-    ):
-        torch.testing.assert_close(other, one, msg=name)
+        networks.embedding_head(8, input_dropout=-1)

@@ -16,8 +16,9 @@ from tiny_training import SETTINGS, StoppingAfter, fingerprint, make
 from torch import Tensor
 
 from rnsl_tutorial.experiments.config import Config
-from rnsl_tutorial.training.loop import EpochReport, Training, build_loss
-from rnsl_tutorial.training.networks import projection_head
+from rnsl_tutorial.experiments.heads import build_loss
+from rnsl_tutorial.training import EpochReport, Training
+from rnsl_tutorial.training.networks import embedding_head
 
 SCRIPT = Path(tiny_training.__file__)
 
@@ -52,11 +53,11 @@ def head(chosen: Config) -> Training:
     """A head on features whose weights and dropout come from one generator."""
     generator = torch.Generator().manual_seed(0)
     images, given, _ = tiny_training.make_images()
-    network = projection_head(
+    network = embedding_head(
         192, 8, tiny_training.D, input_dropout=0.3, dropout=0.3, generator=generator
     )
     loss = build_loss(chosen, tiny_training.C, tiny_training.N, generator)
-    return Training(network, loss, images.flatten(1) / 255, given, chosen)
+    return Training(network, loss, images.flatten(1) / 255, given, chosen.settings)
 
 
 def test_a_head_with_dropout_goes_on_with_the_same_bits(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rnsl_tutorial.training import sources as placement
+from rnsl_tutorial.training import sources
 from rnsl_tutorial.training.sources import Resident, Streamed, place
 
 N, M = 40, 25
@@ -104,7 +104,7 @@ def test_an_empty_choice_is_a_source_without_images(share: float) -> None:
 
 def test_what_fits_stays_and_what_does_not_is_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
     needed = IMAGES[POSITIONS].nbytes
-    monkeypatch.setattr(placement, "free_memory", lambda _: 2 * needed)
+    monkeypatch.setattr(sources, "free_memory", lambda _: 2 * needed)
     assert isinstance(place(IMAGES, "cpu", positions=POSITIONS, share=0.5), Resident)
     assert isinstance(place(IMAGES, "cpu", positions=POSITIONS, share=0.49), Streamed)
     assert isinstance(place(IMAGES, "cpu", share=0.5), Streamed)
@@ -114,7 +114,7 @@ def test_what_fits_stays_and_what_does_not_is_streamed(monkeypatch: pytest.Monke
 
 def test_a_device_is_filled_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
     largest = 4 * IMAGES[0].nbytes
-    monkeypatch.setattr(placement, "_BLOCK_BYTES", largest)
+    monkeypatch.setattr(sources, "_BLOCK_BYTES", largest)
     recorder = Recorder()
     source = Resident(recorder, torch.device("cpu"), POSITIONS)  # type: ignore[arg-type]
     assert max(len(places) for places in recorder.asked) <= 5

@@ -1,0 +1,65 @@
+"""What a network makes of its inputs: embeddings, by all processes together.
+
+Shapes: N inputs, of which this process takes M, B in a batch, D embedding dimensions.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from rnsl_tutorial.training import sources
+from rnsl_tutorial.training.sources import Inputs
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+__all__ = ["embed"]
+
+
+def embed(
+    network: nn.Module,
+    inputs: Inputs,
+    *,
+    batch_size: int = 4096,
+    fabric: "Fabric | None" = None,
+) -> Tensor:
+    """Return the unit-length embeddings [N, D] of all inputs, the network in evaluation mode.
+
+    Afterwards every layer is in the mode that it had.
+
+    Args:
+        network: inputs [B, ...] -> embeddings [B, D].
+        inputs: [N, ...], as for `train`, N >= 1.
+        batch_size: B.
+        fabric: gives the precision; several processes share the work, and each gets the whole.
+    """
+    inputs = sources.as_inputs(inputs, fabric.device if fabric else sources.device_of(network))
+    rank, world = (fabric.global_rank, fabric.world_size) if fabric else (0, 1)
+    share = math.ceil(len(inputs) / world)
+    places_M = torch.arange(rank * share, (rank + 1) * share).clamp(max=len(inputs) - 1)
+    autocast = fabric.autocast() if fabric else nullcontext()
+    with _evaluating(network), torch.inference_mode(), autocast:
+        parts = sources.batches(inputs, torch.split(places_M, batch_size))
+        embeddings_MD = torch.cat([network(batch) for batch in parts])
+    dtype = torch.promote_types(embeddings_MD.dtype, torch.float32)
+    embeddings_MD = nn.functional.normalize(embeddings_MD.to(dtype), dim=1)
+    if fabric and world > 1:
+        gathered = fabric.all_gather(embeddings_MD)
+        assert isinstance(gathered, Tensor)
+        embeddings_MD = gathered.flatten(end_dim=1)
+    return embeddings_MD[: len(inputs)]
+
+
+@contextmanager
+def _evaluating(network: nn.Module) -> Iterator[None]:
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
