@@ -6,6 +6,9 @@ WORKERS = 2
 ARGS =
 VENV := .venv
 BIN := $(VENV)/bin
+PROPERTIES = $(wildcard tests/test_properties_*.py tests/*/test_properties_*.py)
+# What has a test module of its own beside it, and neither a browser nor a process to wait for.
+QUICK = tests/test_*.py tests/training tests/datasets tests/evaluation tests/experiments tests/audit tests/tutorial
 
 # The stamp is written last, so that an interrupted build is built again, and its name holds TORCH,
 # so that a later call without TORCH keeps the choice.
@@ -13,7 +16,7 @@ TORCH ?= $(or $(patsubst $(VENV)/.built-%,%,$(wildcard $(VENV)/.built-*)),defaul
 BUILT = $(VENV)/.built-$(TORCH)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab explore test lint bench bench-ui bench-gpu soak notebooks instructor site picture hooks lock clean
+.PHONY: help lab explore test quick lint bench bench-ui bench-gpu soak notebooks instructor site picture hooks lock clean
 
 help: ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -31,7 +34,10 @@ explore: $(BUILT) ## open the explorers alone, without code, for a lecture
 	@$(BIN)/rnsl explore $(ARGS)
 
 test: lint ## check the style and the types, then run all tests
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
+
+quick: $(BUILT) ## run the tests of the inner loop, in less than a minute
+	@$(BIN)/python -m pytest -n $(WORKERS) -m 'not slow and not soak' --no-header $(QUICK) $(ARGS)
 
 lint: $(BUILT) ## check the style and the types
 	@$(BIN)/ruff check
@@ -49,7 +55,8 @@ bench-gpu: $(BUILT) ## print how fast a CUDA GPU trains on pixels (ARGS=--small 
 	@$(BIN)/python benchmarks/gpu.py $(ARGS)
 
 soak: $(BUILT) ## try to break everything for half an hour or more, and write benchmarks/RELIABILITY.md
-	@$(BIN)/python benchmarks/reliability.py --out benchmarks/RELIABILITY.md $(ARGS)
+	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -p tests.reliability -m 'soak or not soak' \
+		--reliability benchmarks/RELIABILITY.md tests/soak $(PROPERTIES) $(ARGS)
 
 notebooks: $(BUILT) ## write notebooks/*.ipynb anew from notebooks/source/*.py
 	@$(BIN)/python notebooks/build.py

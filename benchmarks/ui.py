@@ -359,11 +359,11 @@ def measured(browser: Browser, names: list[str], presses: int) -> Iterator[tuple
             cells = [nbformat.v4.new_code_cell(all_widgets[name].code.strip())]
             notebook = nbformat.v4.new_notebook(cells=cells, metadata=build.KERNEL)
             nbformat.write(notebook, pages / f"{name}.ipynb")
-        with lab_server(Path(folder), [f"--ServerApp.root_dir={pages}"]) as address:
+        with lab_server(Path(folder), [f"--ServerApp.root_dir={pages}"]) as server:
             for name in names:
                 page = browser.new_page(viewport={"width": 1400, "height": 1000})
                 weight = weight_of(name)
-                opened = JupyterLab(page, address)
+                opened = JupyterLab(page, server.address)
                 for reaction in reactions(opened, name, all_widgets[name], presses):
                     yield row(name, reaction, weight)
                 page.close()

@@ -28,6 +28,11 @@ def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
         yield
 
 
+# The longest first, so that processes that share the tests finish together.
+LONGEST = ("notebooks", "browser", "site", "umap", "packaging", "binder", "sweep", "resume")
+TOGETHER = {"test_site_pages": "test_site"}  # they share an executed notebook
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where several processes share the tests, those of a file stay together with its fixtures.
 
@@ -35,5 +40,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     for item in items:
         alone = "notebooks" in item.path.stem and hasattr(item, "callspec")
-        group = item.name if alone else item.path.stem
+        group = item.name if alone else TOGETHER.get(item.path.stem, item.path.stem)
         item.add_marker(pytest.mark.xdist_group(group))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    words = (*item.path.parent.parts[-1:], item.path.stem)
+    found = [place for place, word in enumerate(LONGEST) if any(word in name for name in words)]
+    return min(found, default=len(LONGEST))

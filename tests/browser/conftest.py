@@ -14,7 +14,7 @@ from rnsl_tutorial.cli import lab
 from rnsl_tutorial.tutorial.explorers import Explorer, standalone_html
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     if chromium_path() is None:
         pytest.skip("no chromium on the PATH (Debian and Ubuntu: apt install chromium)")
@@ -22,20 +22,23 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a JupyterLab on copies of the notebooks, apart from the user's own settings.
-
-    They have the smaller constants that the other tests of the notebooks use.
-    """
-    folder = tmp_path_factory.mktemp("jupyterlab")
-    lab.copy_notebooks(ROOT / "notebooks", folder / "notebooks")
-    for path in (folder / "notebooks").glob("*.ipynb"):
+@pytest.fixture(scope="session")
+def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copies of the notebooks, with the smaller constants that the other tests of them use."""
+    folder = tmp_path_factory.mktemp("jupyterlab") / "notebooks"
+    lab.copy_notebooks(ROOT / "notebooks", folder)
+    for path in folder.glob("*.ipynb"):
         notebook = nbformat.read(path, as_version=4)
         build.shrink(notebook)
         nbformat.write(notebook, path)
-    with lab_server(folder, lab.jupyter_arguments(folder / "notebooks")) as address:
-        yield address
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(notebooks: Path) -> Iterator[str]:
+    """Address of a JupyterLab on the notebooks, apart from the user's own settings."""
+    with lab_server(notebooks.parent, lab.jupyter_arguments(notebooks)) as server:
+        yield server.address
 
 
 @pytest.fixture

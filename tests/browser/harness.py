@@ -6,10 +6,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -32,7 +32,8 @@ CHROMIUM_OPTIONS = [
     "--no-first-run",
 ]
 
-# What the notebook in front says of itself: path, kernel's state, cells not run yet, errors.
+# What the notebook in front says of itself: path, kernel's state, cells not run yet, errors, what
+# was written to stderr, and the kinds of each cell's outputs.
 STATE = """() => {
     const panel = window.jupyterapp?.shell.currentWidget;
     const models = panel?.content?.widgets?.map(cell => cell.model) ?? [];
@@ -43,6 +44,8 @@ STATE = """() => {
         idle: panel?.sessionContext?.session?.kernel?.status === "idle",
         waiting: code.filter(model => model.executionCount === null).length,
         errors: outputs.filter(o => o.output_type === "error").map(o => `${o.ename}: ${o.evalue}`),
+        stderr: outputs.filter(o => o.name === "stderr").map(o => [o.text].flat().join("")),
+        kinds: code.map(model => model.outputs.toJSON().flatMap(o => Object.keys(o.data ?? {}))),
     };
 }"""
 READY = f"notebook => ({STATE})().path === notebook && ({STATE})().idle"
@@ -70,31 +73,49 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+class Server(NamedTuple):
+    """A JupyterLab that answers."""
+
+    address: str
+    pid: int
+
+
 @contextmanager
-def lab_server(folder: Path, arguments: Sequence[str]) -> Iterator[str]:
-    """Start a JupyterLab that keeps its settings in ``folder``; yield its address."""
+def lab_server(
+    folder: Path,
+    arguments: Sequence[str],
+    *,
+    command: Callable[[list[str]], list[str]] = lambda options: [sys.executable, *options],
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Server]:
+    """Start a JupyterLab, and end it with all that it started.
+
+    Args:
+        folder: for its log, and for its settings.
+        arguments: of its command line.
+        command: what runs ``-m jupyterlab`` and its options; this Python by default.
+        environment: by default this one's, with settings in ``folder`` and one thread.
+
+    Raises:
+        TimeoutError: it does not answer; with the log as a note.
+    """
     port = free_port()
     options = [
-        "--no-browser",
-        f"--port={port}",
+        *("-m", "jupyterlab", *arguments, "--no-browser", f"--port={port}"),
         "--ServerApp.port_retries=0",
         f"--IdentityProvider.token={TOKEN}",
         "--LabApp.expose_app_in_browser=True",
         *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
     ]
-    own = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
-    folders = {variable: str(folder / variable) for variable in own}
-    command = [sys.executable, "-m", "jupyterlab"]
+    if environment is None:
+        own = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
+        folders = {variable: str(folder / variable) for variable in own}
+        environment = {**os.environ, **folders, "OMP_NUM_THREADS": "1"}  # several tests may run
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [*command, *arguments, *options],
-            env={**os.environ, **folders, "OMP_NUM_THREADS": "1"},  # several tests may run
-            stdout=log,
-            stderr=log,
-        )
+        process = subprocess.Popen(command(options), env=environment, stdout=log, stderr=log)
         try:
             wait_for_answer(f"http://{HOST}:{port}/api?token={TOKEN}", process, START_S)
-            yield f"http://{HOST}:{port}"
+            yield Server(f"http://{HOST}:{port}", process.pid)
         except TimeoutError as error:
             error.add_note((folder / "log").read_text())
             raise
@@ -131,7 +152,8 @@ KERNEL = """async code => {
     const future = kernel.requestExecute({ code, store_history: false });
     let printed = "";
     future.onIOPub = ({ header, content }) => {
-        if (header.msg_type === "stream") printed += content.text;
+        if (content.name === "stdout") printed += content.text;
+        if (content.name === "stderr") throw new Error(content.text);
         if (header.msg_type === "error") throw new Error(content.traceback.join("\\n"));
     };
     const { content } = await future.done;
@@ -192,13 +214,18 @@ class JupyterLab:
         self.page.goto(f"{self.address}/lab/tree/{notebook}?reset&token={TOKEN}")
         self.page.wait_for_function(READY, arg=notebook, timeout=START_S * 1000)
 
-    def run_all(self) -> list[str]:
+    def run_all(self, most_s: float = RUN_S) -> list[str]:
         """Choose Run > Run All Cells, wait until all is done, and return the errors."""
         self.page.get_by_role("menuitem", name="Run", exact=True).click()
         self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        self.page.wait_for_function(FINISHED, timeout=RUN_S * 1000)
-        errors: list[str] = self.page.evaluate(STATE)["errors"]
+        self.page.wait_for_function(FINISHED, timeout=most_s * 1000)
+        errors: list[str] = self.state()["errors"]
         return errors
+
+    def state(self) -> dict[str, Any]:
+        """Return what the notebook in front says of itself."""
+        state: dict[str, Any] = self.page.evaluate(STATE)
+        return state
 
     def interruptions(self) -> list[str]:
         """Return what stands in the learner's way: the texts of dialogs and notifications."""

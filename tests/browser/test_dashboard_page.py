@@ -1,13 +1,13 @@
 """The dashboard: recorded curves in a plain page, and a live training in JupyterLab."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import numpy as np
 import pytest
-from harness import ROOT, SCREENSHOTS, JupyterLab, Open, curve, lab_server
+from harness import ROOT, SCREENSHOTS, JupyterLab, Open, curve
 from playwright.sync_api import Browser, Locator, expect
 from tiny_scenes import tiny_run
 
@@ -123,30 +123,16 @@ def test_an_exported_notebook_keeps_the_curves_of_a_run_that_it_waited_for(
 # ------------------------------------------------------------------ in JupyterLab
 
 
-@pytest.fixture(scope="module")
-def live_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a JupyterLab on a small notebook with a dashboard."""
-    folder = tmp_path_factory.mktemp("live")
-    notebooks = folder / "notebooks"
-    notebooks.mkdir()
+@pytest.fixture
+def live_lab(jupyterlab: JupyterLab, notebooks: Path) -> JupyterLab:
+    """JupyterLab with a small notebook open and run: nothing trains yet."""
     cells = [nbformat.v4.new_code_cell(cell) for cell in CELLS]
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=build.KERNEL)
     nbformat.write(notebook, notebooks / "live.ipynb")
-    with lab_server(folder, [f"--ServerApp.root_dir={notebooks}"]) as address:
-        yield address
-
-
-@pytest.fixture
-def live_lab(browser: Browser, live_server: str) -> Iterator[JupyterLab]:
-    """JupyterLab with the small notebook open and run: nothing trains yet."""
-    page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    jupyterlab = JupyterLab(page, live_server)
     jupyterlab.open("live.ipynb")
     assert jupyterlab.run_all() == []
-    page.locator(".rnsl-dashboard .rnsl-readout").wait_for()
-    yield jupyterlab
-    jupyterlab.shut_down()
-    page.close()
+    jupyterlab.page.locator(".rnsl-dashboard .rnsl-readout").wait_for()
+    return jupyterlab
 
 
 def points(root: Locator, run: str = "NSL") -> int:

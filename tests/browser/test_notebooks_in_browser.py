@@ -1,16 +1,19 @@
-"""Every notebook in JupyterLab: run from the menu, then each slider moved by keyboard."""
+"""Every notebook in JupyterLab: run from the menu, each slider moved by keyboard, then solved.
+
+The one run of each notebook: the learner's version, and then, in the same kernel, all that differs
+in the solution. Where there is no browser, tests/project/test_notebooks.py does it.
+"""
 
 import json
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import notebook_parts
 import numpy as np
 import pytest
 from harness import Explorer, JupyterLab, curve
+from notebook_parts import SOURCES
 from playwright.sync_api import expect
-
-from notebooks import build
-
-SOURCE = build.FOLDER / "source"
 
 
 class Claim(NamedTuple):
@@ -207,17 +210,21 @@ print(json.dumps(np.asarray({value}).tolist()))
 
 
 def test_every_notebook_is_run_here() -> None:
-    """Where these tests run, nothing else executes the learner's version."""
-    assert sorted(CLAIMS) == sorted(path.stem for path in SOURCE.glob("[0-9][0-9]_*.py"))
+    """Where these tests run, nothing else executes the notebooks."""
+    assert sorted(CLAIMS) == [source.stem for source in SOURCES]
 
 
-@pytest.mark.parametrize("name", CLAIMS)
-def test_a_notebook_runs_by_run_all_and_its_sliders_move_the_picture(
-    jupyterlab: JupyterLab, name: str
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_a_notebook_runs_by_run_all_its_sliders_move_the_picture_and_its_solution_runs(
+    jupyterlab: JupyterLab, source: Path
 ) -> None:
+    name = source.stem
     jupyterlab.open(f"{name}.ipynb")
     assert jupyterlab.run_all() == []
     assert jupyterlab.interruptions() == []
+    shown = jupyterlab.state()
+    assert shown["stderr"] == []
+    assert notebook_parts.shows_a_picture(shown["kinds"][1:])
     claims = CLAIMS[name]
     assert bool(jupyterlab.explorers()) == (claims is not None), "None says that nothing moves"
     for explorer in jupyterlab.explorers():
@@ -230,6 +237,9 @@ def test_a_notebook_runs_by_run_all_and_its_sliders_move_the_picture(
     for number, explorer in enumerate(jupyterlab.explorers()):
         jupyterlab.show(explorer)
         jupyterlab.screenshot(f"{name}_{number}" if number else name)
+    for code in notebook_parts.solved_cells(source):
+        jupyterlab.kernel(code)
+    assert int(jupyterlab.kernel(notebook_parts.PEAK_MEMORY)) < notebook_parts.MOST_MEMORY
     assert jupyterlab.outside == []
 
 

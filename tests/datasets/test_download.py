@@ -11,15 +11,14 @@ import subprocess
 import sys
 import textwrap
 import threading
-import zipfile
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from filelock import FileLock
+from hub_server import CLASSES, REVISION, Hub, image, leavings, scenes, serving, zipped
 from huggingface_hub import constants
 from PIL import Image
 from typer.testing import CliRunner
@@ -29,85 +28,9 @@ from rnsl_tutorial import datasets
 from rnsl_tutorial.cli import main as cli
 from rnsl_tutorial.datasets import download
 
-REVISION = "0123456789abcdef0123456789abcdef01234567"
-CLASSES = ("Airport", "Beach")
 run = CliRunner().invoke
 
 # ------------------------------------------------------------------ a hub on this machine
-
-
-class Hub(ThreadingHTTPServer):
-    """Answers as the hub does: a redirect with size and ETag, then a file that takes ranges.
-
-    Attributes:
-        files: path below the address -> content.
-        ranges: what each GET of a file asked for, "" for all of it.
-        cut: bytes after which the next answers break off, one number an answer.
-        status: of every answer, if not None.
-        stalled: set once an answer has broken off and holds the line; None to hang up instead.
-    """
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Answer)
-        self.files: dict[str, bytes] = {}
-        self.ranges: list[str] = []
-        self.cut: list[int] = []
-        self.status: int | None = None
-        self.stalled: threading.Event | None = None
-        self.address = f"http://127.0.0.1:{self.server_port}"
-
-
-class Answer(BaseHTTPRequestHandler):
-    server: Hub
-
-    def log_message(self, *args: object) -> None:
-        """Nothing: the tests look at `Hub.ranges`."""
-
-    def do_HEAD(self) -> None:
-        self.answer()
-
-    def do_GET(self) -> None:
-        self.answer()
-
-    def answer(self) -> None:
-        data = self.server.files.get(self.path.removeprefix("/cdn"))
-        if self.server.status or data is None:
-            self.head(self.server.status or 404, {"Content-Length": "0"})
-        elif self.path.startswith("/cdn"):
-            self.send_file(data)
-        else:
-            location = f"{self.server.address}/cdn{self.path}"
-            linked = {"X-Linked-Size": str(len(data)), "X-Linked-ETag": '"0123"'}
-            self.head(
-                302,
-                {"Location": location, "X-Repo-Commit": REVISION, "Content-Length": "0", **linked},
-            )
-
-    def send_file(self, data: bytes) -> None:
-        wanted = self.headers.get("Range", "")
-        start = int(wanted.removeprefix("bytes=").rstrip("-") or 0)
-        part = {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"} if wanted else {}
-        self.head(206 if wanted else 200, {"Content-Length": str(len(data) - start), **part})
-        if self.command == "HEAD":
-            return
-        self.server.ranges.append(wanted)
-        if not self.server.cut:
-            self.wfile.write(data[start:])
-            return
-        self.wfile.write(data[start : start + self.server.cut.pop(0)])
-        self.wfile.flush()
-        self.close_connection = True
-        if self.server.stalled:
-            self.server.stalled.set()
-            self.rfile.read(1)  # until the other side hangs up
-
-    def head(self, status: int, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
 
 
 @pytest.fixture
@@ -117,15 +40,11 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(download, "PINS", {})
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 100)  # what a broken connection loses
-    with Hub() as server:
+    with serving() as server:
         monkeypatch.setattr(constants, "ENDPOINT", server.address)
         template = server.address + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def offer(hub: Hub, name: str, data: bytes, **changes: Any) -> download.Pin:
@@ -147,37 +66,7 @@ def offer(hub: Hub, name: str, data: bytes, **changes: Any) -> download.Pin:
     return pin
 
 
-def zipped(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
-
-
-def image(seed: int) -> bytes:
-    pixels = np.random.default_rng(seed).integers(0, 256, (12, 12, 3), dtype=np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def scenes(top: str) -> dict[str, bytes]:
-    """Two classes of three scenes below a folder."""
-    return {
-        f"{top}{name}/{name.lower()}_{i}.png": image(10 * c + i)
-        for c, name in enumerate(CLASSES)
-        for i in range(3)
-    }
-
-
 SCENES = zipped(scenes("AID/"))
-
-
-def leavings(tmp_path: Path) -> list[Path]:
-    """Every file below the folder, but for the lock and what a download can go on from."""
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    return [path for path in files if path.name != "lock" and path.suffix != ".part"]
 
 
 def parts(tmp_path: Path) -> list[Path]:

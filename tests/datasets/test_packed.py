@@ -10,10 +10,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from damages import damages, same_folder
+from hub_server import leavings, scenes, zipped
 from hypothesis import given
 from PIL import Image
-from test_download import leavings, scenes, zipped
-from test_properties_data import damages, same_folder
 
 from rnsl_tutorial.datasets import _packed, archives, download
 from rnsl_tutorial.datasets.archives import Archive, load_archive

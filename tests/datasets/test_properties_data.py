@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, assume, given, settings
+from damages import damages, same_folder
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 from synthetic_maps import small_maps
@@ -31,7 +32,6 @@ from rnsl_tutorial.training import checkpoints
 from rnsl_tutorial.tutorial.tables import EmbeddingMaps
 
 SEEDS = st.integers(0, 2**32 - 1)
-same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 # ------------------------------------------------------------------ names
 
@@ -177,20 +177,6 @@ def saved_bytes(kind: str, folder: Path) -> bytes:
     path = folder / "good"
     SAVED[kind][0](path)
     return path.read_bytes()
-
-
-@st.composite
-def damages(draw: st.DrawFn) -> Callable[[bytes], bytes]:
-    """Cut off, overwritten or with something put in, at any place."""
-    at, new = draw(st.floats(0, 1)), draw(st.binary(max_size=40))
-    overwritten = draw(st.integers(0, 40))
-
-    def damage(data: bytes) -> bytes:
-        place = int(at * len(data))
-        rest = b"" if overwritten == 40 else data[place + overwritten :]
-        return data[:place] + new + rest
-
-    return damage
 
 
 @pytest.mark.parametrize("kind", SAVED)

@@ -128,9 +128,21 @@ def test_test_checks_style_and_types_before_the_tests(clone: Clone) -> None:
         "ruff check",
         "ruff format --check",
         "mypy ",
-        "python -m pytest -n 2 --dist loadgroup -k losses",
+        "python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -k losses",
     ]
     assert clone.log()[3:] == tools
+
+
+def test_quick_leaves_out_what_is_slow_and_soak_takes_all(clone: Clone) -> None:
+    clone.make("quick", "ARGS=-k losses")
+    [quick] = [line for line in clone.log() if "pytest" in line]
+    assert "-m not slow and not soak" in quick
+    assert quick.endswith("tests/tutorial -k losses")
+    clone.make("soak", "ARGS=-k memory")
+    [soak] = [line for line in clone.log() if "pytest" in line]
+    assert "-p tests.reliability" in soak
+    assert "--reliability benchmarks/RELIABILITY.md tests/soak" in soak
+    assert soak.endswith(" -k memory")
 
 
 def test_notebooks_come_from_the_builder(clone: Clone) -> None:

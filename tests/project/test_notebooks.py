@@ -9,27 +9,16 @@ from pathlib import Path
 
 import matplotlib.font_manager  # noqa: F401  (builds the font cache, which says so on stderr)
 import nbformat
+import notebook_parts
 import pytest
 from nbclient import NotebookClient
 from nbformat import NotebookNode
+from notebook_parts import SOURCES
 from packaging.requirements import Requirement
 
 from notebooks import build
 
-SOURCES = sorted((build.FOLDER / "source").glob("[0-9][0-9]_*.py"))
 OPENING = ("You will be able to", "**Time**", "**Runs on**", "**Needs**")
-PICTURES = (
-    "image/",
-    "application/vnd.jupyter.widget-view+json",
-    "application/vnd.plotly.v1+json",
-)
-
-MOST_MEMORY = 1.5e9  # bytes; a Binder has 2 GB for the kernel and JupyterLab
-PEAK_MEMORY = """
-from rnsl_tutorial.training import devices
-print(devices.memory("cpu").process_peak_bytes)
-"""
-
 # Runs a cell as IPython does, with or without Colab, and prints what is asked of pip.
 RUN_CELL = """
 import sys, types
@@ -233,35 +222,41 @@ def test_a_notebook_opens_and_closes_as_agreed(source: Path) -> None:
     assert any("hidden-assert" in cell.metadata.get("tags", []) for cell in cells)
 
 
-@pytest.mark.parametrize("solutions", [False, True], ids=["learner", "solution"])
+@pytest.mark.slow
+@pytest.mark.skipif(
+    shutil.which("chromium") is not None, reason="it runs in JupyterLab, see tests/browser"
+)
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
 @pytest.mark.timeout(300)
-def test_a_notebook_runs(
-    source: Path, solutions: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if not solutions and shutil.which("chromium"):
-        pytest.skip("the learner's version runs in JupyterLab, see tests/browser")
+def test_a_notebook_runs(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The learner's version, then in the same kernel what the solution adds to it."""
     for variable in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"):
         monkeypatch.setenv(variable, str(tmp_path / variable))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # several tests may run at a time
-    notebook = nbformat.reads(build.build(source, solutions=solutions), as_version=4)
-    build.shrink(notebook)
+    notebook = notebook_parts.small(source)
+    added = [*notebook_parts.solved_cells(source), notebook_parts.PEAK_MEMORY]
+    notebook.cells += [nbformat.v4.new_code_cell(code) for code in added]
     resources = {"metadata": {"path": str(tmp_path)}}
-    notebook.cells.append(nbformat.v4.new_code_cell(PEAK_MEMORY))
     NotebookClient(notebook, kernel_name="python3", timeout=300, resources=resources).execute()
-    assert int(notebook.cells.pop().outputs[0].text) < MOST_MEMORY
+    assert int(notebook.cells.pop().outputs[0].text) < notebook_parts.MOST_MEMORY
     code = [cell for cell in notebook.cells[1:] if cell.cell_type == "code"]
     assert [output.text for cell in code for output in cell.outputs if is_stderr(output)] == []
-    assert any(shows_a_picture(cell) for cell in code[:3])
+    kinds = ((kind for output in cell.outputs for kind in output.get("data", {})) for cell in code)
+    assert notebook_parts.shows_a_picture(kinds)
 
 
 def is_stderr(output: NotebookNode) -> bool:
     return output.output_type == "stream" and output.name == "stderr"
 
 
-def shows_a_picture(cell: NotebookNode) -> bool:
-    kinds = [kind for output in cell.outputs for kind in output.get("data", {})]
-    return any(kind.startswith(PICTURES) for kind in kinds)
+def test_what_the_solution_adds_is_its_exercises_and_what_depends_on_them(tmp_path: Path) -> None:
+    source = tmp_path / "00_small.py"
+    own = "# %%\nx = 1\n# %%\ny = [double(x) for _ in 'a']\n# %%\nx\n# %%\nprint(y)\n"
+    source.write_text(EXERCISE + own)
+    exercise, uses, depends = notebook_parts.solved_cells(source)
+    assert exercise.startswith("def double(x)")
+    assert uses.startswith("y = ")
+    assert depends == "print(y)"
 
 
 def exercises_of(source: Path) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from rich.console import Console
+from printed_table import rows_of
 from torch import nn
 
 from benchmarks import audit
@@ -30,13 +30,6 @@ RESULTS, SCENES, LAPTOP, BASELINES, STAND_IN = (
     experiments.load(ROOT / "data/results" / name / "results.json").results
     for name in ("aid", "scenes", "laptop", "aid_baselines", "nwpu45_stand_in")
 )
-
-
-def rows_of(table: object) -> list[str]:
-    console = Console(width=200)
-    with console.capture() as capture:
-        console.print(table)
-    return [line.strip() for line in capture.get().splitlines() if line.strip()]
 
 
 @pytest.mark.parametrize(
@@ -200,8 +193,8 @@ def test_the_memory_of_each_notebook_is_the_measured_one() -> None:
         re.MULTILINE,
     )
     remedy = (
-        "`python benchmarks/reliability.py --only memory --out benchmarks/RELIABILITY.md` measures "
-        "it; then README.md has a row `any laptop, N GB` for each notebook"
+        '`make soak ARGS="-k memory"` measures it; then README.md has a row `any laptop, N GB` '
+        "for each notebook"
     )
     assert told == {name: f"{int(mb) / 1000:.1f}" for name, mb in rows}, remedy
     assert set(told) == {source.stem for source in SOURCES}, remedy

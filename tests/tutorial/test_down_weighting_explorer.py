@@ -12,7 +12,7 @@ import torch.nn.functional as F
 import traitlets
 from matplotlib.colors import to_hex
 from numpy.typing import NDArray
-from project.test_readme import rows_of
+from printed_table import rows_of
 from synthetic_batch import EPOCHS, IMAGES, small_batch
 
 from rnsl_tutorial.experiments import heads as experiments

@@ -7,7 +7,7 @@ import pytest
 import torch
 import traitlets
 from numpy.typing import NDArray
-from project.test_readme import rows_of
+from printed_table import rows_of
 from synthetic_log_p import small_run, unpacked
 
 from rnsl_tutorial import losses

@@ -8,7 +8,6 @@ Mapped files count too, unlike in a container, where the kernel may take their p
 
 import os
 import shutil
-import signal
 import sys
 import threading
 from collections.abc import Sequence
@@ -103,15 +102,6 @@ def own_peak_mb(process: psutil.Process) -> float:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024 / 1e6
     return 0.0
-
-
-def end(process: psutil.Process) -> None:
-    """Kill a process with all its children, and wait until they are gone."""
-    doomed = tree(process)
-    for one in doomed:
-        with suppress(psutil.NoSuchProcess):
-            one.send_signal(signal.SIGKILL)
-    psutil.wait_procs(doomed, timeout=10)
 
 
 # ------------------------------------------------------------------ limits of each process
