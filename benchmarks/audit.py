@@ -32,10 +32,9 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
-from rnsl_tutorial import datasets, losses
+from rnsl_tutorial import datasets, experiments, losses
 from rnsl_tutorial._files import written_whole
 from rnsl_tutorial.audit import scores as doubt
-from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.training import embed, train
 

@@ -9,7 +9,7 @@ Prints a Markdown table. An epoch is all that t-RNSL does where it prunes and ev
 - embedding the training and validation images, and k-NN accuracy of the latter.
 
 Both loops do it with the same ResNet-18 (random weights), loss, optimiser, images, split and wrong
-labels. Ours is `pixels.Run`: images decoded beforehand, uint8 in memory, augmented by the batch,
+labels. Ours is `images.Run`: images decoded beforehand, uint8 in memory, augmented by the batch,
 embedded once after an epoch for evaluation and pruning alike. The plain one is written as training
 scripts usually are: a DataLoader over the files, PIL, torchvision's transforms image by image,
 float32 NCHW, a pass over the training images to prune and another for scikit-learn's k-NN.
@@ -52,8 +52,7 @@ from torchvision import transforms
 from benchmarks.memory import held_together_mb
 from rnsl_tutorial import datasets
 from rnsl_tutorial.datasets import scenes
-from rnsl_tutorial.experiments import config
-from rnsl_tutorial.experiments import images as pixels
+from rnsl_tutorial.experiments import config, images
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.training import augmentation, devices
 from rnsl_tutorial.training.devices import Hardware, Stopwatch
@@ -159,12 +158,12 @@ def first_of_each_class(names: Iterable[str], count: int | None) -> list[str]:
     return [name for group in classes for name in group[:most]]
 
 
-def load(task: Task) -> pixels.Data:
+def load(task: Task) -> images.Data:
     """Load the images as `rnsl train` does: the first who asks decodes them."""
     archive = datasets.load_archive(
         task.files, task.config.image_size, cache=task.cache, progress=False
     )
-    return pixels.Data(archive, datasets.split_for(task.config.dataset, archive))
+    return images.Data(archive, datasets.split_for(task.config.dataset, archive))
 
 
 def settings(**others: Any) -> Config:
@@ -182,7 +181,7 @@ class Ours:
 
     def __init__(self, task: Task, precision: str = "32") -> None:
         hardware = Hardware(accelerator=task.device, precision=precision)
-        self.run = pixels.Run(load(task), task.config, hardware)
+        self.run = images.Run(load(task), task.config, hardware)
         self._epochs = self.run.training.epochs()
 
     def epoch(self) -> Epoch:
@@ -231,8 +230,8 @@ class Plain:
         self.config, self.workers = task.config, workers
         self.device = torch.device(task.device)
         data = load(task)
-        self.given_N = torch.from_numpy(pixels.corrupt(data, self.config).labels)
-        (backbone, last), loss = pixels.build(self.config, data.num_classes, len(self.given_N))
+        self.given_N = torch.from_numpy(images.corrupt_images(data, self.config).labels)
+        (backbone, last), loss = images.build(self.config, data.num_classes, len(self.given_N))
         self.network = nn.Sequential(backbone.network, last).to(self.device)
         self.loss = loss.to(self.device)
         self._make_loaders(task, data, transforms.Normalize(backbone.mean, backbone.std))
@@ -248,7 +247,7 @@ class Plain:
         )
         self.epochs = 0
 
-    def _make_loaders(self, task: Task, data: pixels.Data, normalize: transforms.Normalize) -> None:
+    def _make_loaders(self, task: Task, data: images.Data, normalize: transforms.Normalize) -> None:
         found = {f"{path.parent.name}/{path.name}": path for path in task.files.rglob("*.jpg")}
         resize = transforms.Resize((self.config.image_size,) * 2)
 

@@ -32,8 +32,7 @@ import torch
 
 from benchmarks import epoch
 from benchmarks.epoch import Measured, Task, spread
-from rnsl_tutorial.experiments import config, sweep
-from rnsl_tutorial.experiments import images as pixels
+from rnsl_tutorial.experiments import config, images, sweep
 from rnsl_tutorial.experiments.config import LOSSES
 from rnsl_tutorial.experiments.sweep import Grid
 from rnsl_tutorial.training.devices import Hardware, Stopwatch
@@ -133,7 +132,7 @@ def product(device: torch.device, side: int) -> Work:
 def bare_passes(task: Task, device: torch.device) -> tuple[Work, Work]:
     """A step of training and a forward pass, on one batch of random images on the device."""
     batch, size = task.config.batch_size, task.config.image_size
-    network, loss = pixels.build(task.config, CLASSES, batch)
+    network, loss = images.build(task.config, CLASSES, batch)
     network.to(device=device, memory_format=torch.channels_last)
     loss.to(device)
     optimizer = torch.optim.SGD([*network.parameters(), *loss.parameters()], lr=1e-3, momentum=0.9)
@@ -216,8 +215,8 @@ def print_full(base: Mapping[str, Any], root: Path | None, device: str, out: Pat
         out: folder of the sweep.
     """
     chosen = config.from_preset("paper", **{"loss": "trnsl", "rate": 0.3, **base})
-    data = pixels.load(chosen, root)
-    result = pixels.run(data, chosen, Hardware(accelerator=device, precision="bf16"))
+    data = images.load_images(chosen, root)
+    result = images.run_images(data, chosen, Hardware(accelerator=device, precision="bf16"))
     print("\n| full run | epochs | training s | k-NN, test | k-NN, val |\n|---|---|---|---|---|")
     print(
         f"| t-RNSL, rate {chosen.rate}, bf16, n = 1 | {chosen.epochs} | {result.seconds:.0f} "
@@ -225,7 +224,7 @@ def print_full(base: Mapping[str, Any], root: Path | None, device: str, out: Pat
         flush=True,
     )
     cells = sweep.make_cells(table_grid(base, root))
-    outcomes = sweep.run(cells, out, jobs=1)
+    outcomes = sweep.run_sweep(cells, out, jobs=1)
     failed = [f"{cell.name}: {o.error}" for cell, o in zip(cells, outcomes, strict=True) if o.error]
     if failed:
         sys.exit("\n".join(failed))

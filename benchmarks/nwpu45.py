@@ -19,15 +19,13 @@ from scipy.optimize import quadratic_assignment
 from scipy.stats import spearmanr
 from tqdm import tqdm
 
-from rnsl_tutorial import datasets, noise
+from rnsl_tutorial import datasets, experiments, noise
 from rnsl_tutorial.datasets.nwpu45_stand_in import CAST, NAMESAKES, Actor, members
 from rnsl_tutorial.evaluation import class_margins
-from rnsl_tutorial.evaluation import class_margins as suffering
-from rnsl_tutorial.experiments import heads as experiments
-from rnsl_tutorial.experiments import report
+from rnsl_tutorial.experiments import class_accuracy, report
 from rnsl_tutorial.experiments.config import Config
-from rnsl_tutorial.experiments.heads import Result
 from rnsl_tutorial.experiments.named_features import NamedFeatures, nwpu45_or_stand_in
+from rnsl_tutorial.experiments.results import Result
 
 LOSSES = ("nsl", "rnsl", "trnsl")
 RATES = (0.0, 0.3, 0.5, 0.7)
@@ -50,9 +48,9 @@ def measure(source: NamedFeatures, seeds: int, path: Path) -> None:
     """Run the grid; after each run the file holds all so far, under the name of the source."""
     done: list[Result] = []
     for config in tqdm(configs(seeds), unit="run"):
-        result = suffering.run(source.features, config)
+        result = class_accuracy.run_classes(source.features, config)
         done.append(replace(result, config=replace(config, dataset=source.name)))
-        experiments.save(path, done, source.features.made_with)
+        experiments.save_results(path, done, source.features.made_with)
 
 
 def show(record: experiments.Record, source: NamedFeatures) -> None:
@@ -64,22 +62,22 @@ def show(record: experiments.Record, source: NamedFeatures) -> None:
 
 def print_predictions(results: list[Result], source: NamedFeatures) -> None:
     """Print how well both predictions rank the classes by what they lose."""
-    names, mixed_CC = source.features.class_names, suffering.neighborhoods(source.features)
+    names, mixed_CC = source.features.class_names, class_margins.neighborhoods(source.features)
     print("| rate | loss | judge | lost on average | from T | chance | from N T | chance |")
     print("|---|---|---|---|---|---|---|---|")
     for rate in RATES[1:]:
         T = noise.label_dependent_transition("nwpu45", rate)
         scores = [-class_margins.margins(T), -class_margins.margins(mixed_CC @ T)]
         for loss in LOSSES:
-            for judge in suffering.JUDGES:
+            for judge in class_accuracy.JUDGES:
                 clean, noisy = (
-                    suffering.accuracies(results, names, loss, r, judge).mean(axis=0)
+                    class_accuracy.accuracies(results, names, loss, r, judge).mean(axis=0)
                     for r in (0.0, rate)
                 )
                 drop = clean - noisy
                 found = "".join(
                     f" {spearmanr(score, drop).statistic:+.2f} |"
-                    f" {suffering.chance(score, drop, seed=0):.4f} |"
+                    f" {class_margins.chance(score, drop, seed=0):.4f} |"
                     for score in scores
                 )
                 print(f"| {rate:g} | {loss} | {judge} | {drop.mean():.3f} |{found}")
@@ -93,7 +91,7 @@ def cast() -> None:
     labels_N = np.empty_like(aid.labels)
     for label, part in enumerate(parts):
         labels_N[members(aid, part)] = label
-    looks_CC = suffering.neighborhoods(
+    looks_CC = class_margins.neighborhoods(
         aid._replace(labels=labels_N, class_names=tuple(map(str, parts)))
     )
     taken_CC = noise.label_dependent_transition("nwpu45", 0.5)
@@ -143,7 +141,7 @@ def main() -> None:
     path = args.report or (args.out or Path("data", "results", source.name)) / "results.json"
     if not args.report:
         measure(source, args.seeds, path)
-    show(experiments.load(path), source)
+    show(experiments.load_results(path), source)
 
 
 if __name__ == "__main__":

@@ -24,10 +24,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from rnsl_tutorial import datasets
-from rnsl_tutorial.experiments import config
-from rnsl_tutorial.experiments import heads as experiments
-from rnsl_tutorial.experiments import images as pixels
+from rnsl_tutorial import datasets, experiments
+from rnsl_tutorial.experiments import config, images
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.training.devices import Hardware
 
@@ -76,22 +74,22 @@ def run(chosen: Config) -> Reached:
     if not chosen.on_pixels:
         metrics = experiments.run(datasets.load_shipped_features("aid"), chosen, "val").metrics
     else:
-        made = pixels.Run(images(chosen), chosen, Hardware(accelerator="cpu"))
+        made = images.Run(images(chosen), chosen, Hardware(accelerator="cpu"))
         made.training.run()
         metrics = made.measure("val")
     return Reached(metrics["knn_clean"], metrics.get("kept", 1.0))
 
 
-def images(chosen: Config) -> pixels.Data:
+def images(chosen: Config) -> images.Data:
     """Return the images of a run, loaded once in each process."""
     return _images(chosen.dataset, chosen.image_size)
 
 
 @lru_cache(maxsize=1)
-def _images(dataset: str, image_size: int) -> pixels.Data:
+def _images(dataset: str, image_size: int) -> images.Data:
     base = BASES["scenes" if dataset == "scenes" else "aid"][0]
     root = None if dataset == "scenes" else Path(os.environ["RNSL_AID"])
-    return pixels.load(replace(base, dataset=dataset, image_size=image_size), root)
+    return images.load_images(replace(base, dataset=dataset, image_size=image_size), root)
 
 
 def shown(reached: Sequence[Reached]) -> str:

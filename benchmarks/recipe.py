@@ -10,8 +10,7 @@ test split is not looked at. Takes about a minute a recipe on two cores.
 import argparse
 from typing import Any
 
-from rnsl_tutorial import datasets
-from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial import datasets, experiments
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.tutorial.plots import LOSS_STYLES
 

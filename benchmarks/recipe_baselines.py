@@ -15,9 +15,8 @@ from collections.abc import Iterator
 
 import torch
 
-from rnsl_tutorial import datasets
+from rnsl_tutorial import datasets, experiments
 from rnsl_tutorial.datasets.features import FeatureSet
-from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments.config import BASELINES, LOSSES, Config
 from rnsl_tutorial.losses import NormalizedSoftmaxLoss
 from rnsl_tutorial.training import baselines

@@ -27,8 +27,7 @@ import numpy as np
 import torch
 
 from rnsl_tutorial.datasets import scenes
-from rnsl_tutorial.experiments import config
-from rnsl_tutorial.experiments import images as pixels
+from rnsl_tutorial.experiments import config, images
 from rnsl_tutorial.training import devices
 from rnsl_tutorial.training.devices import Hardware, Stopwatch
 
@@ -74,8 +73,8 @@ def measure(count: int, memory_share: float = 0.5) -> Measured:
     )
     scenes.make_scenes(1, SIZE, seed=0)  # makes the textures, once a process
     with Stopwatch("cpu") as drawing:
-        data = pixels.load(chosen)
-    run = pixels.Run(data, chosen, Hardware(memory_share=memory_share))
+        data = images.load_images(chosen)
+    run = images.Run(data, chosen, Hardware(memory_share=memory_share))
     report = next(run.training.epochs())
     labels_N = run.training.labels
     with Stopwatch(run.fabric.device) as pruning:

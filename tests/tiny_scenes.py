@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnsl_tutorial.experiments import images as pixels
+from rnsl_tutorial.experiments import images
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.training.devices import Hardware
 
@@ -20,29 +20,29 @@ TINY = Config(
 
 
 @cache
-def tiny_data() -> pixels.Data:
-    return pixels.load(TINY)
+def tiny_data() -> images.Data:
+    return images.load_images(TINY)
 
 
-def tiny_run(**settings: Any) -> pixels.Run:
+def tiny_run(**settings: Any) -> images.Run:
     """112 training images, 7 batches an epoch."""
-    return pixels.Run(tiny_data(), replace(TINY, **settings), Hardware(accelerator="cpu"))
+    return images.Run(tiny_data(), replace(TINY, **settings), Hardware(accelerator="cpu"))
 
 
-def bits(run: pixels.Run) -> list[Tensor]:
+def bits(run: images.Run) -> list[Tensor]:
     """All that a run reached: weights, prototypes, who is kept, losses."""
     losses = torch.tensor([report.loss for report in run.training.history])
     return [*run.network.state_dict().values(), *run.loss.state_dict().values(), losses]
 
 
-def same_bits(one: pixels.Run, other: pixels.Run) -> bool:
+def same_bits(one: images.Run, other: images.Run) -> bool:
     return all(torch.equal(a, b) for a, b in zip(bits(one), bits(other), strict=True))
 
 
 class CallingAt:
     """Inputs that call back when they hand out a training batch of this number, from 1."""
 
-    def __init__(self, run: pixels.Run, batch: int, callback: Callable[[], object]) -> None:
+    def __init__(self, run: images.Run, batch: int, callback: Callable[[], object]) -> None:
         self.inputs: Any = run.training.inputs
         self.device = self.inputs.device
         self.run, self.batch, self.callback, self.seen = run, batch, callback, 0

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import datasets, training
+from rnsl_tutorial import datasets, experiments, training
 from rnsl_tutorial._files import written_whole
 from rnsl_tutorial._tables import save_table
 from rnsl_tutorial.datasets.features import FeatureSet
@@ -30,7 +30,7 @@ from rnsl_tutorial.tutorial.tables import EmbeddingMaps
 
 def build(
     features: FeatureSet,
-    results: Sequence[heads.Result],
+    results: Sequence[experiments.Result],
     on_map: Callable[[Config], object] | None = None,
 ) -> EmbeddingMaps:
     """Repeat the runs with seed 0 of a full grid, and draw a map of the test images from each.
@@ -46,7 +46,7 @@ def build(
     Raises:
         ValueError: a combination is missing.
     """
-    cells = {(s.noise, s.rate, s.loss): s for s in heads.summarize(results)}
+    cells = {(s.noise, s.rate, s.loss): s for s in experiments.summarize(results)}
     firsts = [result.config for result in results if result.config.seed == 0]
     configs = {(config.noise, config.rate, config.loss): config for config in firsts}
     axes = [list(dict.fromkeys(values)) for values in zip(*cells, strict=True)]
@@ -101,7 +101,7 @@ def _quantized(coordinates: NDArray[np.float32]) -> NDArray[np.uint16]:
 
 
 def _table(
-    cells: dict[tuple[Any, ...], heads.Summary], axes: Sequence[Sequence[Any]], field: str
+    cells: dict[tuple[Any, ...], experiments.Summary], axes: Sequence[Sequence[Any]], field: str
 ) -> NDArray[np.float32]:
     values = [getattr(cells[cell], field)["knn_clean"] for cell in product(*axes)]
     return np.array(values, dtype=np.float32).reshape([len(axis) for axis in axes])
@@ -138,13 +138,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("data", "aid", "embedding_maps.npz"))
     parser.add_argument("--rate", type=float, default=0.5, help="of the picture beside it")
     args = parser.parse_args()
-    runs, provenance = heads.load(args.results)
+    runs, provenance = experiments.load_results(args.results)
     data = datasets.load_shipped_features(runs[0].config.dataset)
     if provenance["features"] != dict(data.made_with):
         parser.error(f"{args.results} was made with other features than those that are shipped.")
     if args.rate not in {run.config.rate for run in runs}:
         parser.error(f"{args.results} has no run at rate {args.rate}; choose another --rate.")
-    with tqdm(total=len(heads.summarize(runs)), unit="map") as bar:
+    with tqdm(total=len(experiments.summarize(runs)), unit="map") as bar:
         built = build(data, runs, on_map=lambda _: bar.update())
     save_table(args.out, built)
     with written_whole(args.out.with_suffix(".png")) as opened:

@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from rnsl_tutorial import datasets, noise
+from rnsl_tutorial import datasets, experiments, noise
 from rnsl_tutorial._tables import save_table
 from rnsl_tutorial.audit import outputs as audit
 from rnsl_tutorial.datasets import nwpu45_stand_in
 from rnsl_tutorial.datasets.features import FeatureSet
 from rnsl_tutorial.evaluation import class_margins
-from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.tutorial.tables.followed_runs import Estimate, FollowedRuns
 

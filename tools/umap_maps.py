@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import datasets
+from rnsl_tutorial import datasets, experiments
 from rnsl_tutorial._tables import save_table
 from rnsl_tutorial.datasets.features import FeatureSet
 from rnsl_tutorial.evaluation import embedding, umap
@@ -204,7 +204,7 @@ def _floats(values: object) -> Floats:
 
 
 def _made_with(features: FeatureSet, config: Config, plan: Plan) -> dict[str, object]:
-    used = heads.provenance() | {"umap-learn": version("umap-learn")}
+    used = experiments.provenance() | {"umap-learn": version("umap-learn")}
     return {
         "config": asdict(config),
         "plan": asdict(plan),

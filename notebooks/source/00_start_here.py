@@ -21,10 +21,9 @@ from dataclasses import replace
 import numpy as np
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import datasets, losses
+from rnsl_tutorial import datasets, experiments, losses
 from rnsl_tutorial.evaluation.embedding import knn_predict
 from rnsl_tutorial.evaluation.umap import umap_map
-from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.training import embed
 from rnsl_tutorial.tutorial import exercises, explorers, plots

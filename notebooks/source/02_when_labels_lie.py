@@ -55,9 +55,8 @@ explorer
 import numpy as np
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import noise
+from rnsl_tutorial import experiments, noise
 from rnsl_tutorial.evaluation.embedding import knn_predict, nearest_neighbors
-from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.training import embed
 from rnsl_tutorial.tutorial import exercises, plots

@@ -45,8 +45,7 @@ from torch.autograd import grad
 from torch.nn.functional import normalize
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import datasets, losses
-from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial import datasets, experiments, losses
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.tutorial import exercises, plots
 

@@ -23,9 +23,8 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import datasets, losses
+from rnsl_tutorial import datasets, experiments, losses
 from rnsl_tutorial.evaluation.embedding import knn_predict
-from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.training import embed
 from rnsl_tutorial.tutorial import exercises, explorers, plots

@@ -24,10 +24,9 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import datasets, losses, noise
+from rnsl_tutorial import datasets, experiments, losses, noise
 from rnsl_tutorial._files import shipped
 from rnsl_tutorial.evaluation.embedding import flip_detection, knn_accuracy
-from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.training import embed, embedding_head, train
 from rnsl_tutorial.tutorial import exercises, explorers
@@ -254,7 +253,7 @@ for name, m in runs.items():
 # `data/results`. **Predict**: how much accuracy does a bad $k$ cost?
 
 # %%
-record = experiments.load(shipped("data", "results", "aid_k", "results.json"))
+record = experiments.load_results(shipped("data", "results", "aid_k", "results.json"))
 cells = {(s.noise, s.rate, s.k): s.mean for s in experiments.summarize(record.results)}
 print("noise             k     k-NN   prototype   kept   precision   recall")
 for (kind, rate, k), m in cells.items():

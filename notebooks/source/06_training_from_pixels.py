@@ -29,7 +29,7 @@ from torch.nn.functional import normalize
 from torchvision import transforms
 
 from rnsl_tutorial.datasets import download
-from rnsl_tutorial.experiments import images as pixels
+from rnsl_tutorial.experiments import images
 from rnsl_tutorial.experiments.config import from_preset
 from rnsl_tutorial.training import augmentation, devices
 from rnsl_tutorial.training.devices import Hardware
@@ -57,8 +57,8 @@ else:
     aid = os.environ.get("RNSL_AID") if DATASET == "aid" else None
     root = Path(aid) if aid else download.find(DATASET)
 
-data = pixels.load(config, root)
-runs = {loss: pixels.Run(data, replace(config, loss=loss)) for loss in LOSSES}
+data = images.load_images(config, root)
+runs = {loss: images.Run(data, replace(config, loss=loss)) for loss in LOSSES}
 dashboard = Dashboard(runs)
 dashboard
 
@@ -224,7 +224,7 @@ for name, run in moments.items():
 # %%
 starts = Dashboard(
     {
-        f"after {first}": pixels.Run(data, replace(config, loss="trnsl", prune_from=first))
+        f"after {first}": images.Run(data, replace(config, loss="trnsl", prune_from=first))
         for first in STARTS
     }
 )
@@ -260,12 +260,12 @@ for name, run in sorted(pruned.items()):
 
 # %%
 small = replace(config, loss="trnsl", scenes=320, epochs=4)
-small_data = pixels.load(small, root)
-whole = pixels.Run(small_data, small)
+small_data = images.load_images(small, root)
+whole = images.Run(small_data, small)
 whole.training.run()
 
 with tempfile.TemporaryDirectory() as folder:
-    first = live.LiveRun(pixels.Run(small_data, small), folder=Path(folder))
+    first = live.LiveRun(images.Run(small_data, small), folder=Path(folder))
     first.start()
     while not first.moments:  # let one epoch pass
         time.sleep(0.01)
@@ -274,7 +274,7 @@ with tempfile.TemporaryDirectory() as folder:
     print(
         f"{first.state} in epoch {stopped.epoch + 1}; batches of it that are done: {stopped.step}"
     )
-    second = pixels.Run(small_data, small)
+    second = images.Run(small_data, small)
     second.training.restore(Path(folder))
     second.training.run()
 
@@ -313,7 +313,7 @@ device = runs["nsl"].fabric.device
 settings = {n: h for n, h in settings.items() if h.precision in ("32", *devices.precisions(device))}
 if COMPILE and speed.can_compile(device):
     settings["compiled"] = Hardware(channels_last=False, compile=True)
-trials = {name: pixels.Run(small_data, trial, how) for name, how in settings.items()}
+trials = {name: images.Run(small_data, trial, how) for name, how in settings.items()}
 speeds = speed.compare(
     {name: speed.epochs_of(run) for name, run in trials.items()}, device, repeats=REPEATS
 )

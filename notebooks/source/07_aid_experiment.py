@@ -18,10 +18,9 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import datasets, losses
+from rnsl_tutorial import datasets, experiments, losses
 from rnsl_tutorial._files import shipped
 from rnsl_tutorial.experiments import config, differences, report
-from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.training import baselines
 from rnsl_tutorial.tutorial import exercises, explorers
 
@@ -29,7 +28,7 @@ aid = datasets.load_shipped_features("aid")
 
 
 def committed(name):
-    return experiments.load(shipped("data", "results", name, "results.json")).results
+    return experiments.load_results(shipped("data", "results", name, "results.json")).results
 
 
 measured = committed("aid") + committed("aid_baselines")

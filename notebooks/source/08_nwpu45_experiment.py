@@ -51,10 +51,9 @@ import numpy as np
 from scipy.stats import rankdata, spearmanr
 from tqdm.auto import tqdm
 
+from rnsl_tutorial import experiments
 from rnsl_tutorial.datasets import nwpu45_stand_in
-from rnsl_tutorial.evaluation import class_margins as suffering
-from rnsl_tutorial.experiments import heads as experiments
-from rnsl_tutorial.experiments import named_features
+from rnsl_tutorial.experiments import class_accuracy, named_features
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.tutorial import exercises
 
@@ -137,10 +136,12 @@ for loss, rate in tqdm(plan, desc="runs", unit="run"):
         dataset="nwpu45", noise="label_dependent", rate=rate, loss=loss, seed=SEED, epochs=EPOCHS
     )
     fitted = fits[loss, rate] = experiments.fit(data, config)
-    live.append(experiments.Result(config, suffering.measure(fitted, data), fitted.seconds))
+    live.append(
+        experiments.Result(config, class_accuracy.measure_classes(fitted, data), fitted.seconds)
+    )
 
 clean, hurt = (
-    suffering.accuracies(live, names, "rnsl", rate, "prototype")[0] for rate in (0.0, RATE)
+    class_accuracy.accuracies(live, names, "rnsl", rate, "prototype")[0] for rate in (0.0, RATE)
 )
 drop = clean - hurt
 print(f"RNSL, {RATE:.0%} wrong labels, prototypes; {source.title}: {drop.mean():.1%} on average")
@@ -189,8 +190,8 @@ exercises.check_class_accuracy(class_accuracy)
 # %%
 def check(score, drop):
     found = spearmanr(score, drop).statistic
-    luck = suffering.chance(score, drop, seed=SEED)
-    top = suffering.hits(score, drop, 10)
+    luck = class_margins.chance(score, drop, seed=SEED)
+    top = class_margins.hits(score, drop, 10)
     return f"rank correlation {found:+.2f} (by luck: {luck:.4f}), {top} of the top 10"
 
 
@@ -208,7 +209,7 @@ print("From the matrix alone:", check(predicted, drop))
 # **Predict**: the margins of $N\,T$ are a second prediction. Will it be better? Where most?
 
 # %%
-N = suffering.neighborhoods(data)
+N = class_margins.neighborhoods(data)
 predicted_too = -class_margins.margins(N @ T)
 print("From the matrix alone:     ", check(predicted, drop))
 print("From matrix and neighbours:", check(predicted_too, drop))
@@ -239,7 +240,7 @@ matrices = np.stack([noise.label_dependent_transition("nwpu45", rate) for rate i
 
 
 def drops(loss, judge):
-    at = [suffering.accuracies(results, names, loss, r, judge).mean(0) for r in (0.0, *rates)]
+    at = [class_accuracy.accuracies(results, names, loss, r, judge).mean(0) for r in (0.0, *rates)]
     return at[0] - np.array(at[1:])
 
 
@@ -247,7 +248,7 @@ suffering_explorer = explorers.SufferingExplorer(
     names,
     rates,
     {"the matrix alone": matrices, "matrix and neighbours": N @ matrices},
-    {loss: {judge: drops(loss, judge) for judge in suffering.JUDGES} for loss in LOSSES},
+    {loss: {judge: drops(loss, judge) for judge in class_accuracy.JUDGES} for loss in LOSSES},
     about=source.title, rate=RATE, loss="rnsl", row="thermal_power_station",
 )  # fmt: skip
 suffering_explorer
@@ -273,7 +274,7 @@ for r, rate in enumerate(rates):
         for kind, shares in (("T", matrices[r]), ("N T", N @ matrices[r])):
             score = -class_margins.margins(shares)
             agreement[rate, loss, kind] = spearmanr(score, lost).statistic
-            luck = suffering.chance(score, lost, seed=SEED)
+            luck = class_margins.chance(score, lost, seed=SEED)
             print(f"  {agreement[rate, loss, kind]:+.2f} ({luck:.4f})", end="")
         print(f"  {lost.mean():10.1%}")
 
@@ -302,7 +303,7 @@ for r, rate in enumerate(rates):
     margins = np.round(class_margins.margins(matrices[r]), 2)
     for m in np.unique(margins):
         same = margins == m
-        lost = [100 * drops("rnsl", judge)[r, same].mean() for judge in suffering.JUDGES]
+        lost = [100 * drops("rnsl", judge)[r, same].mean() for judge in class_accuracy.JUDGES]
         steps[rate, m] = lost
         print(f"{rate:.0%} {m:+9.2f} {same.sum():9} {lost[0]:12.1f} {lost[1]:26.1f}", end="")
         print(f" {lost[2]:25.1f}")
@@ -335,7 +336,7 @@ for i in [*np.argsort(apart)[:4], *np.argsort(-apart)[:4]]:
     print(f" {100 * lost[i]:12.1f} {received[i]:12.2f}")
 pair = spearmanr(lost, received).statistic
 print(f"\nRank correlation of points lost and wrong labels received, all classes: {pair:+.2f}")
-clean = suffering.accuracies(results, names, "rnsl", 0.0, "prototype").mean(0)
+clean = class_accuracy.accuracies(results, names, "rnsl", 0.0, "prototype").mean(0)
 print(
     f"Without noise sea_ice has {clean[names.index('sea_ice')]:.0%}; all classes {clean.mean():.0%}"
 )
@@ -364,7 +365,7 @@ print("loss    points lost   worst class             below 50%    loses less tha
 table = {}
 for loss in LOSSES:
     lost = drops(loss, "prototype")[rates.index(RATE)]
-    reached = suffering.accuracies(results, names, loss, RATE, "prototype").mean(0)
+    reached = class_accuracy.accuracies(results, names, loss, RATE, "prototype").mean(0)
     worst = int(reached.argmin())
     table[loss] = lost.mean(), reached.min(), int((reached < 0.5).sum())
     less = int((lost < drops(LOSSES[0], "prototype")[rates.index(RATE)]).sum())
@@ -408,7 +409,7 @@ exercises.check_most_say(most_say)
 
 # %%
 T70 = noise.label_dependent_transition("nwpu45", 0.7)
-said = suffering.predictions(fits["rnsl", 0.7], data)
+said = class_accuracy.class_predictions(fits["rnsl", 0.7], data)
 test_labels = data.labels[data.split.test]
 eaten = {}
 print(f"RNSL, 70% wrong labels; {source.title}")
@@ -434,9 +435,9 @@ if record:
     print("loss    noise             points lost, mean   worst class   best class")
     spread = {}
     for loss in LOSSES:
-        clean = suffering.accuracies(results, names, loss, 0.0, "prototype").mean(0)
+        clean = class_accuracy.accuracies(results, names, loss, 0.0, "prototype").mean(0)
         for kind in ("symmetric", "label_dependent"):
-            hurt = suffering.accuracies(results, names, loss, RATE, "prototype", kind).mean(0)
+            hurt = class_accuracy.accuracies(results, names, loss, RATE, "prototype", kind).mean(0)
             points = 100 * (clean - hurt)
             spread[loss, kind] = points.mean(), points.max()
             print(f"{loss:6}  {kind:16} {points.mean():15.1f} {points.max():15.1f}", end="")

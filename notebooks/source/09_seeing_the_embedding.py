@@ -24,10 +24,9 @@ import numpy as np
 from scipy.stats import spearmanr
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import datasets
+from rnsl_tutorial import datasets, experiments
 from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.evaluation import umap as projection
-from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.training import embed
 from rnsl_tutorial.tutorial import exercises, explorers, plots

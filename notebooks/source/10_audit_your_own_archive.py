@@ -35,13 +35,12 @@ from IPython.display import display
 from PIL import Image
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import datasets, losses, noise
+from rnsl_tutorial import datasets, experiments, losses, noise
 from rnsl_tutorial._files import shipped
 from rnsl_tutorial.audit import outputs as audit
 from rnsl_tutorial.audit import scores as doubt
 from rnsl_tutorial.datasets import scenes
 from rnsl_tutorial.datasets.archives import load_archive
-from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.training import embed, train
 from rnsl_tutorial.tutorial import exercises, explorers, plots
 

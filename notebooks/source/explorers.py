@@ -90,7 +90,7 @@ share
 # little. Explained in notebook 04.
 
 # %%
-from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial import experiments
 
 explorers.QExplorer(**experiments.shipped_over_q()._asdict(), q=0, rate=0.5)
 
@@ -142,7 +142,7 @@ from rnsl_tutorial.experiments import differences
 
 
 def measured(name):
-    return experiments.load(shipped("data", "results", name, "results.json")).results
+    return experiments.load_results(shipped("data", "results", name, "results.json")).results
 
 
 compared = differences.compare(measured("aid") + measured("aid_baselines"), "rnsl")
@@ -155,7 +155,7 @@ explorers.ComparisonExplorer(compared, rate=0.5, loss="ce")
 
 # %%
 from rnsl_tutorial import noise
-from rnsl_tutorial.evaluation import class_margins as suffering
+from rnsl_tutorial.experiments import class_accuracy
 
 at_45 = measured("nwpu45_stand_in")
 rates, names = (0.3, 0.5, 0.7), noise.label_dependent_classes("nwpu45")
@@ -163,7 +163,7 @@ matrices = np.stack([noise.label_dependent_transition("nwpu45", rate) for rate i
 
 
 def drops(loss, judge):
-    at = [suffering.accuracies(at_45, names, loss, r, judge).mean(0) for r in (0.0, *rates)]
+    at = [class_accuracy.accuracies(at_45, names, loss, r, judge).mean(0) for r in (0.0, *rates)]
     return at[0] - np.array(at[1:])
 
 
@@ -171,7 +171,7 @@ explorers.SufferingExplorer(
     names,
     rates,
     {"the matrix alone": matrices, "matrix and neighbours": runs.neighborhoods @ matrices},
-    {loss: {judge: drops(loss, judge) for judge in suffering.JUDGES} for loss in runs.losses},
+    {loss: {judge: drops(loss, judge) for judge in class_accuracy.JUDGES} for loss in runs.losses},
     about="stand-in for NWPU45", rate=0.5, loss="rnsl", row="thermal_power_station",
 )  # fmt: skip
 

@@ -49,8 +49,7 @@ def experiment(
     """
     from tqdm.auto import tqdm
 
-    from rnsl_tutorial import datasets
-    from rnsl_tutorial.experiments import heads as experiments
+    from rnsl_tutorial import datasets, experiments
 
     path = out / "results.json"
     if path.exists() and not overwrite:
@@ -68,11 +67,11 @@ def experiment(
 
         def keep(result: experiments.Result) -> None:
             done.append(result)
-            experiments.save(path, done, data.made_with)
+            experiments.save_results(path, done, data.made_with)
             bar.update()
 
         results = experiments.run_grid(data, configs, part, jobs=jobs, on_result=keep)
-    experiments.save(path, results, data.made_with)
+    experiments.save_results(path, results, data.made_with)
     show_results([path], out)
 
 
@@ -121,7 +120,7 @@ def sweep(
             bar.update(not outcome.error)
 
         try:
-            outcomes = sweeps.run(cells, out, jobs=jobs, ray=ray, on_outcome=show)
+            outcomes = sweeps.run_sweep(cells, out, jobs=jobs, ray=ray, on_outcome=show)
         except KeyboardInterrupt:
             bar.close()
             typer.echo("rnsl: Stopped. The same command goes on from here.", err=True)
@@ -169,10 +168,10 @@ def show_report(
 
 def show_results(files: list[Path], figures: Path | None, metric: str | None = None) -> None:
     """Print results of several files as one table, and save a figure of each kind of noise."""
-    from rnsl_tutorial.experiments import heads as experiments
+    from rnsl_tutorial import experiments
     from rnsl_tutorial.experiments import report
 
-    records = [experiments.load(file) for file in files]
+    records = [experiments.load_results(file) for file in files]
     results = [result for record in records for result in record.results]
     _print_table(report.table_over_rates(results, metric) if metric else report.table(results))
     for record in records:
@@ -183,10 +182,10 @@ def show_results(files: list[Path], figures: Path | None, metric: str | None = N
 
 
 def _compare(files: list[Path], reference: str, metric: str, figures: Path | None) -> None:
-    from rnsl_tutorial.experiments import heads as experiments
+    from rnsl_tutorial import experiments
     from rnsl_tutorial.experiments import report
 
-    results = [result for file in files for result in experiments.load(file).results]
+    results = [result for file in files for result in experiments.load_results(file).results]
     differences = report.differences(results, reference, metric)
     _print_table(report.table_of_differences(differences))
     typer.echo(report.caption_of_differences(differences, metric))

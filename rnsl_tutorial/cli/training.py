@@ -88,8 +88,7 @@ def train(
     import warnings
 
     from rnsl_tutorial.cli import progress
-    from rnsl_tutorial.experiments import config
-    from rnsl_tutorial.experiments import images as pixels
+    from rnsl_tutorial.experiments import config, images
     from rnsl_tutorial.training.devices import Hardware, close
 
     # What torch and Fabric are going to change is for us to follow, not for who trains with them.
@@ -101,10 +100,10 @@ def train(
         accelerator=accelerator, devices=devices, num_nodes=num_nodes, strategy=strategy,
         precision=precision, compile=compile_, memory_share=memory_share,
     )  # fmt: skip
-    out = out or pixels.default_folder(chosen)
-    pixels.check_folder(out, resume=resume, overwrite=overwrite)
-    data = pixels.load(chosen, root or _images_of(chosen.dataset))
-    made = pixels.Run(data, chosen, hardware)
+    out = out or images.default_folder(chosen)
+    images.check_folder(out, resume=resume, overwrite=overwrite)
+    data = images.load_images(chosen, root or _images_of(chosen.dataset))
+    made = images.Run(data, chosen, hardware)
     first = made.fabric.is_global_zero
     if first:
         typer.echo(made.describe())
@@ -123,11 +122,11 @@ def train(
             typer.echo(f"rnsl: {said} The same command with --resume goes on.", err=True)
         raise typer.Exit(130) from stop
     if first:
-        show_results([out / pixels.RESULTS], None)
-        _show_validation(out / pixels.RESULTS)
+        show_results([out / images.RESULTS], None)
+        _show_validation(out / images.RESULTS)
         typer.echo(
-            f"Written: {out / pixels.RESULTS}; beside it {pixels.MODEL}, {pixels.HISTORY}, and "
-            f"{pixels.TRAINING} with the most doubtful labels first."
+            f"Written: {out / images.RESULTS}; beside it {images.MODEL}, {images.HISTORY}, and "
+            f"{images.TRAINING} with the most doubtful labels first."
         )
 
 
@@ -143,23 +142,22 @@ def embed_images(
     The file holds embeddings, the class of the nearest prototype with its probability, and files.
     """
     from rnsl_tutorial import datasets
-    from rnsl_tutorial.experiments import images as pixels
-    from rnsl_tutorial.experiments import inference
+    from rnsl_tutorial.experiments import images, inference
     from rnsl_tutorial.training.devices import Hardware
 
-    trained = pixels.load_model(model)
+    trained = images.load_model(model)
     archive = datasets.load_archive(root, trained.config.image_size)
     hardware = Hardware(accelerator=accelerator, precision=precision)
     embedded = inference.embed_archive(trained, archive, hardware)
-    inference.save(out, embedded)
+    inference.save_embedded(out, embedded)
     typer.echo(f"{len(embedded.files)} embeddings of {embedded.embeddings.shape[1]} numbers: {out}")
 
 
 def _show_validation(file: Path) -> None:
-    from rnsl_tutorial.experiments import heads as experiments
+    from rnsl_tutorial import experiments
     from rnsl_tutorial.experiments import report
 
-    metrics = experiments.load(file)[0][0].metrics
+    metrics = experiments.load_results(file)[0][0].metrics
     names = ("knn_clean", "knn_noisy", "prototype")
     said = [f"{report.COLUMNS[name]} {metrics[f'val_{name}']:.3f}" for name in names]
     typer.echo(f"The table is of the test images. Validation: {'; '.join(said)}.")

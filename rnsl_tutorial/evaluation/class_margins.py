@@ -7,10 +7,8 @@ decides is the margin between the right label and the most frequent wrong one: `
 An embedding that mixes classes up changes that: with N[i, j], the share of class j among the
 neighbors of images of class i, the labels around an image of class i follow row i of N @ T.
 
-Shapes: N images, C classes, S seeds.
+Shapes: N images, C classes.
 """
-
-from collections.abc import Callable, Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -22,17 +20,9 @@ from torch import nn
 from rnsl_tutorial import noise
 from rnsl_tutorial.datasets.features import FeatureSet
 from rnsl_tutorial.evaluation import embedding as evaluate
-from rnsl_tutorial.experiments import heads as experiments
-from rnsl_tutorial.experiments.config import Config
-from rnsl_tutorial.experiments.heads import Fitted, Result
-from rnsl_tutorial.training import EpochReport, embed
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-
-JUDGES = ("prototype", "knn_noisy", "knn_clean")
-"""How a test image gets its class: as in `experiments.measure`."""
-
 
 # ------------------------------------------------------------------ predicted
 
@@ -50,7 +40,7 @@ def neighborhoods(features: FeatureSet, k: int = 10) -> Floats:
         float64 [C, C]; every row sums to 1.
     """
     train_N = features.split.train
-    unit_ND = nn.functional.normalize(experiments.standardized(features)[train_N])
+    unit_ND = nn.functional.normalize(torch.from_numpy(features.features[train_N]))
     labels_N, classes = features.labels[train_N], len(features.class_names)
     found_NK = _without_itself(evaluate.nearest_neighbors(unit_ND, unit_ND, k + 1).positions)
     counts_CC = np.zeros((classes, classes))
@@ -151,105 +141,6 @@ def concentrate(transition: npt.ArrayLike, row: int | None, amount: float) -> Fl
     np.fill_diagonal(mixed_CC, right_C)
     edited_CC[rows] = mixed_CC[rows]
     return edited_CC
-
-
-# ------------------------------------------------------------------ measured
-
-
-def run(
-    features: FeatureSet,
-    config: Config,
-    part: str = "test",
-    on_epoch: Callable[[EpochReport], None] | None = None,
-) -> Result:
-    """As `experiments.run`, with the accuracy of every class beside that of all: see `measure`."""
-    with experiments.one_thread():
-        fitted = experiments.fit(features, config, on_epoch)
-        return Result(config, measure(fitted, features, part), fitted.seconds)
-
-
-def measure(fitted: Fitted, features: FeatureSet, part: str = "test") -> dict[str, float]:
-    """As `experiments.measure`, with the accuracy of every class beside that of all.
-
-    Args:
-        fitted: from `experiments.fit`.
-        features: the same that it was fitted on.
-        part: "test"; "val" while a recipe is being chosen.
-
-    Returns:
-        The metrics of `experiments.measure`, and for each of `JUDGES` and each class one such as
-        ``"prototype: lake"``, NaN where the class has no image.
-    """
-    metrics = experiments.measure(fitted, features, part)
-    labels_M, names = features.labels[getattr(features.split, part)], features.class_names
-    for judge, predicted_M in predictions(fitted, features, part).items():
-        accuracy_C = evaluate.class_accuracy(predicted_M, labels_M, len(names))
-        keys = [_key(judge, name) for name in names]
-        metrics |= dict(zip(keys, accuracy_C.tolist(), strict=True))
-    return metrics
-
-
-def predictions(fitted: Fitted, features: FeatureSet, part: str = "test") -> dict[str, Integers]:
-    """Return what each of `JUDGES` says about the images of one part, int64 [M].
-
-    Args:
-        fitted: from `experiments.fit`.
-        features: the same that it was fitted on.
-        part: "test" or "val".
-    """
-    experiments.check_part(part)
-    embeddings_ND = embed(fitted.network, experiments.standardized(features))
-    train_N = features.split.train
-    index_ND, queries_MD = embeddings_ND[train_N], embeddings_ND[getattr(features.split, part)]
-    given_N = torch.from_numpy(fitted.given.labels)
-    prototypes_CD = experiments.prototypes_of(fitted.loss, index_ND, given_N)
-    return {
-        "prototype": (queries_MD @ prototypes_CD.T).argmax(dim=1).numpy(),
-        "knn_noisy": evaluate.knn_predict(index_ND, fitted.given.labels, queries_MD).numpy(),
-        "knn_clean": evaluate.knn_predict(index_ND, features.labels[train_N], queries_MD).numpy(),
-    }
-
-
-def accuracies(
-    results: Iterable[Result], class_names: Iterable[str], loss: str, rate: float, judge: str,
-    noise: str = "label_dependent",
-) -> Floats:  # fmt: skip
-    """Return the accuracy of each class in the runs of one cell, float64 [S, C], by seed.
-
-    Args:
-        results: of `run`.
-        class_names: C names, in the order wanted.
-        loss: "nsl", "rnsl" or "trnsl".
-        rate: share of wrong labels.
-        judge: one of `JUDGES`.
-        noise: kind of noise; at rate 0 all kinds are alike.
-
-    Raises:
-        ValueError: there is no such run, or none with accuracies of these classes.
-    """
-    names = list(class_names)
-    cell = sorted(
-        (r for r in results if _matches(r.config, loss, rate, noise)),
-        key=lambda result: result.config.seed,
-    )
-    missing = [
-        _key(judge, name) for name in names if not cell or _key(judge, name) not in cell[0].metrics
-    ]
-    if missing:
-        raise ValueError(
-            f"No run of {loss} under {noise} noise {rate:g} has {missing[0]!r}. Runs are made by "
-            f"`suffering.run`; judges are {', '.join(JUDGES)}."
-        )
-    return np.array([[r.metrics[_key(judge, name)] for name in names] for r in cell])
-
-
-def _matches(config: Config, loss: str, rate: float, noise: str) -> bool:
-    same = config.loss == loss and np.isclose(config.rate, rate)
-    return bool(same and (rate == 0 or config.noise == noise))
-
-
-def _key(judge: str, name: str) -> str:
-    return f"{judge}: {name}"
 
 
 # ------------------------------------------------------------------ compared

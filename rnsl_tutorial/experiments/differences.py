@@ -9,14 +9,12 @@ Shapes: M metrics, K noise kinds, R rates, L losses, S seeds.
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from rnsl_tutorial.evaluation.significance import interval, p_value
-from rnsl_tutorial.experiments.config import Config
-from rnsl_tutorial.experiments.heads import Result, summarize
+from rnsl_tutorial.experiments.results import Result, check_alike, summarize
 from rnsl_tutorial.experiments.style import Floats
 
 
@@ -90,14 +88,15 @@ def paired(
         metric: one of `experiments.measure`.
 
     Raises:
-        ValueError: no cell has both losses; in one they have other seeds, other settings or other
-            wrong labels, fewer than two seeds, or a seed twice; or there is no such metric.
+        ValueError: no cell has both losses; in one they have other seeds, several q or k, other
+            wrong labels, or fewer than two seeds; there is no such metric; or see `check_alike`.
     """
     runs: dict[tuple[str, float], dict[str, list[Result]]] = {}
+    results = [result for result in results if result.config.loss in (loss, reference)]
+    check_alike(results)
     for result in results:
-        if result.config.loss in (loss, reference):
-            cell = runs.setdefault((result.config.noise, result.config.rate), {})
-            cell.setdefault(result.config.loss, []).append(result)
+        cell = runs.setdefault((result.config.noise, result.config.rate), {})
+        cell.setdefault(result.config.loss, []).append(result)
     both = {cell: of for cell, of in runs.items() if len(of) == 2}
     if not both:
         raise ValueError(f"No noise and rate has runs of both {loss!r} and {reference!r}.")
@@ -133,17 +132,12 @@ def _pairs(
     by_seed = [sorted(runs, key=lambda run: run.config.seed) for runs in (ours, theirs)]
     pairs = list(zip(*by_seed, strict=True))
     for one, other in pairs:
-        if _shared(one.config) != _shared(other.config) or not _same_labels(one, other):
+        if not _same_labels(one, other):
             raise ValueError(
                 f"{names[0]} and {names[1]} were not run alike under {where}, seed "
-                f"{one.config.seed}: other settings or other wrong labels. Run both again."
+                f"{one.config.seed}: other wrong labels. Run both again."
             )
     return pairs
-
-
-def _shared(config: Config) -> Config:
-    """Return the config without what belongs to its loss."""
-    return replace(config, loss=Config.loss, q=Config.q, k=Config.k)
 
 
 def _same_labels(one: Result, other: Result) -> bool:

@@ -1,33 +1,25 @@
-"""Grids of runs on frozen features: corrupt the labels, train, measure, keep the results.
+"""A head on frozen features: corrupt the labels, train it, follow it, measure what it reached.
 
 Shapes: N training images, C classes, D embedding dimensions.
 """
 
-import json
-import math
-import platform
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
-from itertools import groupby, product
-from pathlib import Path
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
-import psutil
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rnsl_tutorial import __version__, losses, noise
-from rnsl_tutorial._files import made_earlier, shipped, written_whole
+from rnsl_tutorial import losses, noise
 from rnsl_tutorial.datasets.features import FeatureSet
 from rnsl_tutorial.evaluation import embedding as evaluate
-from rnsl_tutorial.experiments.config import NOISES, OWN, Config
+from rnsl_tutorial.experiments.config import OWN, Config
+from rnsl_tutorial.experiments.results import Result
 from rnsl_tutorial.training import EpochReport, baselines, embed, embedding_head, train
 
 REFERENCE_SEED = 42
@@ -43,34 +35,6 @@ class Fitted(NamedTuple):
     seconds: float
 
 
-@dataclass(frozen=True)
-class Result:
-    """What one run reached.
-
-    Attributes:
-        config: of the run.
-        metrics: see `measure`.
-        seconds: of training alone.
-    """
-
-    config: Config
-    metrics: Mapping[str, float]
-    seconds: float
-
-
-class Summary(NamedTuple):
-    """Several seeds of one cell of the grid: mean and sample standard deviation of each metric."""
-
-    noise: str
-    rate: float
-    loss: str
-    q: float
-    k: float
-    seeds: int
-    mean: dict[str, float]
-    spread: dict[str, float]
-
-
 # ------------------------------------------------------------------ one run
 
 
@@ -78,7 +42,7 @@ def corrupt(features: FeatureSet, config: Config) -> noise.CorruptedLabels:
     """Corrupt the training labels as the config says; the seed is 42 + config.seed.
 
     Raises:
-        ValueError: unknown noise, a rate out of range, or classes that the noise has no table for.
+        ValueError: classes that the noise has no table for.
     """
     train_N = features.split.train
     return corrupt_labels(
@@ -103,7 +67,7 @@ def corrupt_labels(
         seed: of the noise; None for 42 + config.seed.
 
     Raises:
-        ValueError: unknown noise, a rate out of range, or classes that the noise has no table for.
+        ValueError: classes that the noise has no table for.
     """
     seed = REFERENCE_SEED + config.seed if seed is None else seed
     if config.noise == "instance_dependent":
@@ -116,8 +80,6 @@ def _transition(class_names: tuple[str, ...], config: Config) -> noise.Matrix:
         return noise.symmetric_transition(len(class_names), config.rate)
     if config.noise == "pair_flip":
         return noise.pair_flip_transition(len(class_names), config.rate)
-    if config.noise != "label_dependent":
-        raise ValueError(f"There is no noise {config.noise!r}; choose from {', '.join(NOISES)}.")
     if noise.label_dependent_classes(config.dataset) != class_names:
         raise ValueError(
             f"The label-dependent noise of {config.dataset!r} is for its own "
@@ -408,7 +370,8 @@ def run(
     """Fit and measure; arguments as in `fit` and `measure`."""
     with one_thread():
         fitted = fit(features, config, on_epoch, build_loss)
-        return Result(config, measure(fitted, features, part), fitted.seconds)
+        metrics = measure(fitted, features, part)
+    return Result(config, metrics, fitted.seconds, part, features.made_with)
 
 
 # ------------------------------------------------------------------ grids
@@ -488,205 +451,3 @@ def run_grid(
         finally:
             threads.shutdown(cancel_futures=True)
     return [found[place] for place in range(len(configs))]
-
-
-def summarize(results: Iterable[Result]) -> list[Summary]:
-    """Gather the seeds of each (noise, rate, loss, q, k), in the order in which they first come.
-
-    The spread is the sample standard deviation (n - 1); with one seed it is NaN.
-
-    Raises:
-        ValueError: the results are of several data sets, whose mean would say nothing.
-    """
-    results = list(results)
-    datasets = list(dict.fromkeys(result.config.dataset for result in results))
-    if len(datasets) > 1:
-        raise ValueError(
-            f"The results are of {' and '.join(datasets)}; give those of one data set at a time."
-        )
-    cells = dict.fromkeys(_cell(result) for result in results)
-    place = {cell: i for i, cell in enumerate(cells)}
-    ordered = sorted(results, key=lambda result: place[_cell(result)])
-    return [_summary(cell, list(group)) for cell, group in groupby(ordered, key=_cell)]
-
-
-Cell = tuple[str, float, str, float, float]
-
-
-def _cell(result: Result) -> Cell:
-    config = result.config
-    return config.noise, config.rate, config.loss, config.q, config.k
-
-
-def _summary(cell: Cell, results: list[Result]) -> Summary:
-    values = {name: [r.metrics[name] for r in results] for name in results[0].metrics}
-    return Summary(
-        *cell,
-        seeds=len(results),
-        mean={name: float(np.mean(v)) for name, v in values.items()},
-        spread={
-            name: float(np.std(v, ddof=1)) if len(v) > 1 else float("nan")
-            for name, v in values.items()
-        },
-    )
-
-
-# ------------------------------------------------------------------ one metric over q
-
-
-class OverQ(NamedTuple):
-    """What NSL and RNSL reach at every noise, rate and q; NSL is the end q = 0.
-
-    Shapes: K noise kinds, R rates, Q values of q.
-
-    Attributes:
-        noises: K names.
-        rates: [R], ascending.
-        qs: [Q], ascending.
-        accuracy: float64 [K, R, Q], mean over seeds of `measure`'s knn_clean.
-        accuracy_spread: float64 [K, R, Q], its standard deviation over seeds.
-        memorized: float64 [K, R, Q], mean over seeds; NaN where no label is wrong.
-        memorized_spread: float64 [K, R, Q].
-        seeds: the fewest in any cell.
-    """
-
-    noises: tuple[str, ...]
-    rates: tuple[float, ...]
-    qs: tuple[float, ...]
-    accuracy: NDArray[np.float64]
-    accuracy_spread: NDArray[np.float64]
-    memorized: NDArray[np.float64]
-    memorized_spread: NDArray[np.float64]
-    seeds: int
-
-
-def over_q(results: Iterable[Result]) -> OverQ:
-    """Gather the runs of NSL and RNSL by noise, rate and q; other losses are left out.
-
-    Args:
-        results: every combination of some noises, rates and values of q.
-
-    Raises:
-        ValueError: a combination is missing.
-    """
-    cells = {
-        (s.noise, s.rate, 0.0 if s.loss == "nsl" else s.q): s
-        for s in summarize(results)
-        if s.loss in ("nsl", "rnsl")
-    }
-    noises = tuple(dict.fromkeys(noise for noise, _, _ in cells))
-    rates = tuple(sorted({rate for _, rate, _ in cells}))
-    qs = tuple(sorted({q for _, _, q in cells}))
-    missing = [cell for cell in product(noises, rates, qs) if cell not in cells]
-    if missing or not cells:
-        raise ValueError(f"There is no run of NSL or RNSL for {missing[:3] or 'anything'}.")
-    places = list(product(noises, rates, qs))
-    accuracy, accuracy_spread, memorized, memorized_spread = (
-        np.array([getattr(cells[place], field)[name] for place in places]).reshape(
-            len(noises), len(rates), len(qs)
-        )
-        for name in ("knn_clean", "memorized")
-        for field in ("mean", "spread")
-    )
-    return OverQ(
-        noises, rates, qs, accuracy, accuracy_spread, memorized, memorized_spread,
-        seeds=min(s.seeds for s in cells.values()),
-    )  # fmt: skip
-
-
-def shipped_over_q() -> OverQ:
-    """Read what was measured on AID: RNSL at six values of q (3 seeds), NSL (5 seeds) as q = 0."""
-    plain, robust = (
-        load(shipped("data", "results", name, "results.json")) for name in ("aid", "aid_q")
-    )
-    return over_q([*(r for r in plain.results if r.config.loss == "nsl"), *robust.results])
-
-
-# ------------------------------------------------------------------ results on disk
-
-
-def provenance(device: str = "cpu", threads: int = 1) -> dict[str, Any]:
-    """Return what a figure needs beside it: versions, machine and time.
-
-    Args:
-        device: what the runs ran on.
-        threads: of the processor, for each run.
-    """
-    return {
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "rnsl_tutorial": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "scikit-learn": version("scikit-learn"),
-        "system": f"{platform.system()} {platform.machine()}",
-        "cores": psutil.cpu_count(logical=True),
-        "processor": platform.processor() or platform.machine(),
-        "threads_a_run": threads,
-        "device": device,
-    }
-
-
-def save(
-    path: Path,
-    results: Iterable[Result],
-    features: Mapping[str, Any],
-    *,
-    device: str = "cpu",
-    threads: int = 1,
-) -> None:
-    """Write results as JSON with their provenance, whole or not at all.
-
-    Args:
-        path: the file.
-        results: of `run` or `run_grid`.
-        features: how the inputs were made, such as `FeatureSet.made_with`.
-        device: what the runs ran on.
-        threads: of the processor, for each run.
-
-    Raises:
-        OSError: the folder cannot be written to.
-    """
-    rows = [asdict(result) for result in results]
-    for row in rows:  # JSON has no NaN
-        row["metrics"] = {k: None if math.isnan(v) else v for k, v in row["metrics"].items()}
-    used = {row["config"]["loss"] for row in rows}
-    settings = {name: dict(baselines.RECIPES[name]) for name in sorted(used & {*baselines.RECIPES})}
-    document = {
-        "provenance": {
-            **provenance(device, threads),
-            "features": dict(features),
-            **({"baselines": settings} if settings else {}),
-        },
-        "results": rows,
-    }
-    with written_whole(path) as file:
-        file.write(json.dumps(document, indent=1, allow_nan=False).encode())
-
-
-class Record(NamedTuple):
-    """Results as they were saved, with the provenance that `provenance` gave then."""
-
-    results: list[Result]
-    provenance: dict[str, Any]
-
-
-def load(path: Path) -> Record:
-    """Read results that `save` wrote.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: not a file of results.
-    """
-    said = "holds no results of `rnsl experiment`", "Run it again with --out."
-    with made_earlier(path, *said) as file:
-        document = json.loads(file.read().decode())
-        record = Record([_result(row) for row in document["results"]], document["provenance"])
-    if not record.results:
-        raise ValueError(f"{path} holds no results: no run ended. Run it again with --out.")
-    return record
-
-
-def _result(row: dict[str, Any]) -> Result:
-    metrics = {k: math.nan if v is None else v for k, v in row["metrics"].items()}
-    return Result(Config(**row["config"]), metrics, row["seconds"])

@@ -25,9 +25,10 @@ from rnsl_tutorial.datasets import scenes
 from rnsl_tutorial.datasets.archives import Archive
 from rnsl_tutorial.datasets.splits import Split, split_for
 from rnsl_tutorial.evaluation import embedding as evaluate
-from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial.experiments import heads, results
 from rnsl_tutorial.experiments.config import Config
-from rnsl_tutorial.experiments.heads import Fitted, Result
+from rnsl_tutorial.experiments.heads import Fitted
+from rnsl_tutorial.experiments.results import Result
 from rnsl_tutorial.training import EpochReport, Training, devices
 from rnsl_tutorial.training import networks as backbones
 from rnsl_tutorial.training.devices import Hardware
@@ -71,7 +72,7 @@ class Data(NamedTuple):
 # ------------------------------------------------------------------ what a run needs
 
 
-def load(config: Config, root: Path | None = None) -> Data:
+def load_images(config: Config, root: Path | None = None) -> Data:
     """Load the images that a config names, decoded once, and split them.
 
     Args:
@@ -113,22 +114,22 @@ def build(
         network = backbones.embedding_network(
             config.network, config.embedding_dim, pretrained=config.pretrained
         )
-    return network, experiments.build_loss(config, num_classes, num_samples, generator)
+    return network, heads.build_loss(config, num_classes, num_samples, generator)
 
 
-def corrupt(data: Data, config: Config, part: str = "train") -> noise.CorruptedLabels:
+def corrupt_images(data: Data, config: Config, part: str = "train") -> noise.CorruptedLabels:
     """Corrupt the labels of a part as the config says; those of validation by another seed.
 
     Instance-dependent noise looks at the images shrunk to 8 x 8 pixels.
 
     Raises:
-        ValueError: noise or rate that `experiments.corrupt_labels` refuses.
+        ValueError: noise or rate that `heads.corrupt_labels` refuses.
     """
     indices_M, labels_M = data.part(part)
-    seed = experiments.REFERENCE_SEED + config.seed + (part != "train") * VALIDATION_SEED
+    seed = heads.REFERENCE_SEED + config.seed + (part != "train") * VALIDATION_SEED
     needed = config.noise == "instance_dependent"
     inputs_MD = _thumbnails(data.archive.images, indices_M) if needed else np.empty((0, 0))
-    return experiments.corrupt_labels(
+    return heads.corrupt_labels(
         labels_M, data.archive.class_names, config, inputs_MD.astype(np.float32), seed
     )
 
@@ -175,7 +176,7 @@ class Run:
             )
         self.data, self.config = data, config
         self.hardware = hardware or Hardware()
-        self.given = corrupt(data, config)
+        self.given = corrupt_images(data, config)
         self.fabric = devices.launch(self.hardware)
         self.network, self.loss = build(config, data.num_classes, len(data.split.train))
         self._prepare_network()
@@ -233,7 +234,7 @@ class Run:
         self.training.run(on_epoch, folder=checkpoints, resume=resume)
         result = self.result()
         if folder and self.fabric.is_global_zero:
-            save(folder, self, result)
+            save_run(folder, self, result)
         return result
 
     def clear(self, folder: Path) -> None:
@@ -272,10 +273,10 @@ class Run:
         return self.training.embed(self._others[part])
 
     def measure(self, part: str = "test") -> dict[str, float]:
-        """Judge the weights as they are on the true labels of a part, see `experiments.measure`."""
+        """Judge the weights as they are on the true labels of a part, see `heads.measure`."""
         fitted = Fitted(self.network, self.loss, self.given, self.training.seconds)
         true_N, true_M = self.data.part("train")[1], self.data.part(part)[1]
-        return experiments.judge(fitted, self.embed("train"), true_N, self.embed(part), true_M)
+        return heads.judge(fitted, self.embed("train"), true_N, self.embed(part), true_M)
 
     def result(self) -> Result:
         """What the run reached: the metrics of the test images, and with "val_" those of val."""
@@ -316,7 +317,7 @@ class Run:
 
     def _validator(self) -> Callable[[Training], float] | None:
         if self.config.selection == "noisy_val":
-            given = corrupt(self.data, self.config, "val").labels
+            given = corrupt_images(self.data, self.config, "val").labels
             return lambda _: self._prototype_accuracy(given)
         return self._clean_knn_accuracy if self.config.selection == "clean_val" else None
 
@@ -330,7 +331,7 @@ class Run:
         return evaluate.knn_accuracy(self.embed("train"), true_N, self.embed("val"), true_M)
 
 
-def run(
+def run_images(
     data: Data,
     config: Config,
     hardware: Hardware | None = None,
@@ -373,11 +374,11 @@ def check_folder(folder: Path, *, resume: bool = False, overwrite: bool = False)
         )
 
 
-def save(folder: Path, made: Run, result: Result) -> None:
+def save_run(folder: Path, made: Run, result: Result) -> None:
     """Write what a run reached into a folder, each file whole or not at all.
 
     Args:
-        folder: gets `results.json` (as `experiments.save` writes it, for `rnsl report`),
+        folder: gets `results.json` (as `results.save_results` writes it, for `rnsl report`),
             `history.json` (a `train.EpochReport` an epoch), `model.pt` (see `load_model`) and
             `training.csv` (see `Run.training_table`).
         made: the run, trained.
@@ -399,7 +400,7 @@ def save(folder: Path, made: Run, result: Result) -> None:
     with written_whole(folder / HISTORY) as file:
         file.write(json.dumps(history, indent=1).encode())
     inputs = {"images": len(made.data.archive.images), "precision": made.hardware.precision}
-    experiments.save(
+    results.save_results(
         folder / RESULTS,
         [result],
         inputs,

@@ -40,7 +40,7 @@ def embed_archive(model: Model, archive: Archive, hardware: Hardware | None = No
     """Embed the images of an archive.
 
     Args:
-        model: from `pixels.load_model`.
+        model: from `images.load_model`.
         archive: from `datasets.load_archive`, at the image size of the model's config.
         hardware: where and how; by default on the device that is found.
 
@@ -68,7 +68,7 @@ def embed_archive(model: Model, archive: Archive, hardware: Hardware | None = No
     )
 
 
-def save(path: Path, embedded: Embedded) -> None:
+def save_embedded(path: Path, embedded: Embedded) -> None:
     """Write the fields of `Embedded` into an npz file, whole or not at all."""
     with written_whole(path) as file:
         np.savez_compressed(

@@ -3,12 +3,11 @@
 from typing import NamedTuple
 
 from rnsl_tutorial import noise
-from rnsl_tutorial._files import shipped
 from rnsl_tutorial.datasets import download, nwpu45_stand_in
 from rnsl_tutorial.datasets.archives import load_archive
 from rnsl_tutorial.datasets.features import FeatureSet, build_features, load_shipped_features
 from rnsl_tutorial.datasets.splits import split_for
-from rnsl_tutorial.experiments import heads
+from rnsl_tutorial.experiments.results import Record, shipped_results
 from rnsl_tutorial.training import networks
 
 __all__ = ["NamedFeatures", "nwpu45_or_stand_in", "shipped_runs"]
@@ -58,13 +57,13 @@ def nwpu45_or_stand_in(*, progress: bool = True) -> NamedFeatures:
     return NamedFeatures(features, _NWPU45, "NWPU-RESISC45")
 
 
-def shipped_runs(name: str) -> heads.Record | None:
+def shipped_runs(name: str) -> Record | None:
     """Return the runs of `python benchmarks/nwpu45.py` that come with the package; None if none do.
 
     Args:
         name: of the features, as `NamedFeatures` has it.
     """
     try:
-        return heads.load(shipped("data", "results", name, "results.json"))
+        return shipped_results(name)
     except FileNotFoundError:
         return None

@@ -12,7 +12,7 @@ from rich.table import Table
 from rnsl_tutorial.evaluation.significance import holm
 from rnsl_tutorial.experiments.differences import Difference, compare, paired
 from rnsl_tutorial.experiments.figures import accuracy_over_rate, comparison
-from rnsl_tutorial.experiments.heads import Result, Summary, summarize
+from rnsl_tutorial.experiments.results import Result, Summary, check_alike, summarize
 from rnsl_tutorial.experiments.style import NOISE_NAMES, loss_styles
 
 COLUMNS = {
@@ -87,6 +87,7 @@ def differences(
             or a metric that says nothing anywhere.
     """
     results = list(results)
+    check_alike(results)
     names = list(dict.fromkeys(result.config.loss for result in results))
     others = [name for name in names if name != reference]
     if reference not in names or not others:

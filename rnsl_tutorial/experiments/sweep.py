@@ -43,11 +43,9 @@ from rich.console import Console
 from rnsl_tutorial import __version__, datasets, noise
 from rnsl_tutorial._files import shipped, written_whole
 from rnsl_tutorial.datasets import download
-from rnsl_tutorial.experiments import heads as experiments
-from rnsl_tutorial.experiments import images as pixels
-from rnsl_tutorial.experiments import report
+from rnsl_tutorial.experiments import heads, images, report
 from rnsl_tutorial.experiments.config import PRESETS, Config, parse_settings
-from rnsl_tutorial.experiments.heads import Result
+from rnsl_tutorial.experiments.results import Result, load_results, save_results
 from rnsl_tutorial.experiments.workers import Processes, RayTasks, Workers, local_threads
 from rnsl_tutorial.training import devices
 from rnsl_tutorial.training.settings import check_names
@@ -62,7 +60,7 @@ ALWAYS_SHOWN = ("dataset", "noise", "rate", "loss", "seed")
 """Columns of `results.csv` even where all cells are alike in them."""
 
 SUMMARIZED = ("noise", "rate", "loss", "q", "k", "seed")
-"""What `experiments.summarize` tells apart, or takes the mean over."""
+"""What `results.summarize` tells apart, or takes the mean over."""
 
 
 # ------------------------------------------------------------------ the grid
@@ -256,7 +254,7 @@ def _source(config: Config, grid: Grid) -> Source:
     root = grid.roots.get(config.dataset)
     if root is None and config.dataset in download.PINS:
         root = download.find(config.dataset)
-    archive = pixels.load(config, root).archive
+    archive = images.load_images(config, root).archive
     some = archive.images[np.linspace(0, len(archive.images) - 1, 64).astype(int)]
     names = "\n".join((*archive.class_names, *archive.files))
     return Source(root, _hash(names, some.tobytes()), {"images": len(archive.images)})
@@ -331,9 +329,10 @@ def run_cell(task: Task) -> Outcome:
 def _result(task: Task) -> Result:
     config, source = task.cell.config, task.cell.source
     if not config.on_pixels:
-        return experiments.run(_features(config.dataset, source.path), config)
+        return heads.run(_features(config.dataset, source.path), config)
     folder = task.folder if task.folder.is_dir() else None
-    return pixels.run(_images(_of_images(config), source.path), config, folder=folder, resume=True)
+    data = _images(_of_images(config), source.path)
+    return images.run_images(data, config, folder=folder, resume=True)
 
 
 @lru_cache(maxsize=1)
@@ -342,8 +341,8 @@ def _features(dataset: str, path: Path | None) -> datasets.FeatureSet:
 
 
 @lru_cache(maxsize=1)
-def _images(config: Config, root: Path | None) -> pixels.Data:
-    return pixels.load(config, root)
+def _images(config: Config, root: Path | None) -> images.Data:
+    return images.load_images(config, root)
 
 
 def _of_images(config: Config) -> Config:
@@ -359,7 +358,7 @@ def _of_images(config: Config) -> Config:
 # ------------------------------------------------------------------ a sweep
 
 
-def run(
+def run_sweep(
     cells: Sequence[Cell],
     out: Path,
     *,
@@ -552,7 +551,7 @@ def _varying(ended: Ended) -> list[str]:
 
 
 def _studies(ended: Ended) -> dict[str, list[tuple[Cell, Outcome]]]:
-    """Part cells by the fields that `experiments.summarize` does not tell apart."""
+    """Part cells by the fields that `results.summarize` does not tell apart."""
     apart = [name for name in _varying(ended) if name not in SUMMARIZED]
     studies: dict[str, list[tuple[Cell, Outcome]]] = {}
     for cell, outcome in ended:
@@ -564,7 +563,7 @@ def _studies(ended: Ended) -> dict[str, list[tuple[Cell, Outcome]]]:
 
 def _save(path: Path, ended: Ended) -> None:
     inputs = {cell.config.dataset: cell.source.inputs for cell, _ in ended}
-    experiments.save(
+    save_results(
         path,
         _results(ended),
         next(iter(inputs.values())) if len(inputs) == 1 else inputs,
@@ -593,7 +592,7 @@ def _write_csv(path: Path, ended: Ended) -> None:
 
 def _section(name: str, saved: Path) -> str:
     """Draw the figures of a study beside its file, and return its part of the Markdown."""
-    results, provenance = experiments.load(saved)
+    results, provenance = load_results(saved)
     lines = [f"## {name}"] if name else []
     for kind, figure in report.accuracy_figures(results).items():
         picture = saved.with_name(f"{saved.stem}_{kind}.png")

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from playwright.sync_api import Browser, Locator, Page, expect
 from synthetic_batch import small_batch
 
-from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial import experiments
 from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.explorers import DownWeightingExplorer, QExplorer, standalone_html
 from rnsl_tutorial.tutorial.explorers.down_weighting import QS, TEMPERATURES

@@ -189,7 +189,7 @@ def test_an_error_of_the_system_is_told_without_its_number(tmp_path: Path) -> No
 
 
 def test_report_reads_several_files_and_compares_their_losses(tmp_path: Path) -> None:
-    from rnsl_tutorial.experiments import heads as experiments
+    from rnsl_tutorial import experiments
     from rnsl_tutorial.experiments.config import Config
 
     for loss, value in (("rnsl", 0.8), ("gce", 0.7)):
@@ -197,7 +197,7 @@ def test_report_reads_several_files_and_compares_their_losses(tmp_path: Path) ->
             experiments.Result(Config(loss=loss, rate=0.5, seed=s), {"knn_clean": value + s}, 1.0)
             for s in (0, 1)
         ]
-        experiments.save(tmp_path / f"{loss}.json", results, {})
+        experiments.save_results(tmp_path / f"{loss}.json", results, {})
     files = [str(tmp_path / f"{loss}.json") for loss in ("rnsl", "gce")]
     shown = run(cli.app, ["report", *files])
     assert "RNSL" in shown.output

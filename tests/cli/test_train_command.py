@@ -11,7 +11,7 @@ from torch._inductor.exc import InductorError
 from typer.testing import CliRunner
 
 from rnsl_tutorial.cli import main as cli
-from rnsl_tutorial.experiments import images as pixels
+from rnsl_tutorial.experiments import images
 from rnsl_tutorial.training import networks
 
 run = CliRunner().invoke
@@ -32,18 +32,18 @@ def test_a_run_prints_its_table_and_leaves_everything_behind(tmp_path: Path) -> 
     assert "t-RNSL" in shown.output
     assert "Validation: k-NN, clean index 0." in shown.output
     assert {path.name for path in tmp_path.iterdir()} == {
-        *(pixels.CHECKPOINTS, pixels.RESULTS, pixels.MODEL, pixels.HISTORY, pixels.TRAINING, "logs")
+        *(images.CHECKPOINTS, images.RESULTS, images.MODEL, images.HISTORY, images.TRAINING, "logs")
     }
     assert list((tmp_path / "logs").glob("events*"))
-    assert "No such" not in run(cli.app, ["report", str(tmp_path / pixels.RESULTS)]).output
+    assert "No such" not in run(cli.app, ["report", str(tmp_path / images.RESULTS)]).output
 
     again = run(cli.app, command)
     assert again.exit_code == 1
     assert "holds a run already (results.json). Pass --resume" in again.output
-    before = json.loads((tmp_path / pixels.RESULTS).read_text())["results"]
+    before = json.loads((tmp_path / images.RESULTS).read_text())["results"]
     resumed = run(cli.app, [*command, "--resume"])
     assert resumed.exit_code == 0, resumed.output
-    after = json.loads((tmp_path / pixels.RESULTS).read_text())["results"]
+    after = json.loads((tmp_path / images.RESULTS).read_text())["results"]
     assert after[0]["metrics"] == before[0]["metrics"]
     other = run(cli.app, [*command, "--resume", "--set", "q=0.2"])
     assert other.exit_code == 1
@@ -53,25 +53,25 @@ def test_a_run_prints_its_table_and_leaves_everything_behind(tmp_path: Path) -> 
 def test_stopped_by_ctrl_c_it_says_how_to_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    batches = pixels.Training._train_on
+    batches = images.Training._train_on
 
-    def press(self: pixels.Training, *arguments: object) -> None:
+    def press(self: images.Training, *arguments: object) -> None:
         batches(self, *arguments)  # type: ignore[arg-type]
         if (self.epoch, self.step) == (1, 2):
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(pixels.Training, "_train_on", press)
+    monkeypatch.setattr(images.Training, "_train_on", press)
     stopped = run(cli.app, ["train", *TINY, "--out", str(tmp_path)])
     assert stopped.exit_code == 130
     assert "Stopped in epoch 1 after 2 batches" in stopped.output
     assert "--resume goes on" in stopped.output
-    assert (tmp_path / pixels.CHECKPOINTS / "epoch-0001-step-00000002.pt").exists()
+    assert (tmp_path / images.CHECKPOINTS / "epoch-0001-step-00000002.pt").exists()
 
 
 def test_stopped_while_it_measures_it_says_so_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pixels.Run, "measure", _interrupt)
+    monkeypatch.setattr(images.Run, "measure", _interrupt)
     stopped = run(cli.app, ["train", *TINY, "--out", str(tmp_path)])
     assert stopped.exit_code == 130
     assert "rnsl: Stopped. The same command with --resume goes on." in stopped.output
@@ -80,7 +80,7 @@ def test_stopped_while_it_measures_it_says_so_too(
 def test_stopped_while_it_loads_it_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pixels, "load", _interrupt)
+    monkeypatch.setattr(images, "load_images", _interrupt)
     stopped = run(cli.app, ["train", *TINY, "--out", str(tmp_path / "out")])
     assert (stopped.exit_code, stopped.output) == (130, "rnsl: Stopped.\n")
     assert not (tmp_path / "out").exists()
@@ -104,7 +104,7 @@ def test_what_torch_says_over_many_lines_becomes_one(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(pixels.Run, "run", fail)
+    monkeypatch.setattr(images.Run, "run", fail)
     shown = run(cli.app, ["train", *TINY, "--out", str(tmp_path)])
     assert shown.exit_code == 1
     assert message in shown.stderr
@@ -137,7 +137,7 @@ def test_without_out_the_folder_is_named_after_the_run(
     monkeypatch.chdir(tmp_path)
     shown = run(cli.app, ["train", *TINY, "--rate", "0.4", "--loss", "nsl", "--seed", "3"])
     assert shown.exit_code == 0, shown.output
-    assert (tmp_path / "runs" / "scenes-symmetric-0.4-nsl-seed3" / pixels.RESULTS).exists()
+    assert (tmp_path / "runs" / "scenes-symmetric-0.4-nsl-seed3" / images.RESULTS).exists()
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_the_paper_preset_builds_its_network_once_its_weights_are_at_hand(
     )
     assert shown.exit_code == 0, shown.output
     assert "resnet18, 11.2 million weights" in shown.output
-    saved = json.loads((tmp_path / "out" / pixels.RESULTS).read_text())["results"][0]
+    saved = json.loads((tmp_path / "out" / images.RESULTS).read_text())["results"][0]
     assert saved["config"]["schedule"] == "step"
     assert saved["config"]["augmentation"] == "reference"
     assert 0 <= saved["metrics"]["val_knn_clean"] <= 1

@@ -21,13 +21,12 @@ from synthetic_maps import small_maps
 
 from rnsl_tutorial import _files as paths
 from rnsl_tutorial import _spreadsheet as spreadsheet
-from rnsl_tutorial import datasets
+from rnsl_tutorial import datasets, experiments
 from rnsl_tutorial._tables import load_table, save_table
 from rnsl_tutorial.audit import outputs as audit
 from rnsl_tutorial.audit import scores as doubt
 from rnsl_tutorial.datasets import features
 from rnsl_tutorial.experiments import config
-from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.training import checkpoints
 from rnsl_tutorial.tutorial.tables import EmbeddingMaps
 
@@ -162,13 +161,13 @@ def load_maps(path: Path) -> EmbeddingMaps:
 
 def save_results(path: Path) -> None:
     result = experiments.Result(config.Config(), {"knn_clean": 0.5, "recall": float("nan")}, 1.0)
-    experiments.save(path, [result], {"backbone": "small"})
+    experiments.save_results(path, [result], {"backbone": "small"})
 
 
 SAVED: dict[str, tuple[Callable[[Path], None], Callable[[Path], object], str]] = {
     "features": (save_features, features.load_features, "is damaged or no feature set"),
     "maps": (save_maps, load_maps, "is damaged or holds no maps"),
-    "results": (save_results, experiments.load, "holds no results"),
+    "results": (save_results, experiments.load_results, "holds no results"),
 }
 
 
@@ -225,7 +224,7 @@ def test_json_that_holds_no_results_is_refused(tmp_path: Path, document: Any) ->
     path = tmp_path / "results.json"
     path.write_text(json.dumps(document), encoding="utf-8")
     with pytest.raises(ValueError, match=r"results.json holds no results"):
-        experiments.load(path)
+        experiments.load_results(path)
 
 
 @given(damages(), st.booleans())

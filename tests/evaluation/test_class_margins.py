@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rnsl_tutorial import noise
+from rnsl_tutorial import experiments, noise
 from rnsl_tutorial.datasets.features import FeatureSet, Reduction
 from rnsl_tutorial.datasets.splits import Split
 from rnsl_tutorial.evaluation import class_margins
-from rnsl_tutorial.evaluation import class_margins as suffering
 from rnsl_tutorial.evaluation import embedding as evaluate
-from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial.experiments import class_accuracy
 from rnsl_tutorial.experiments.config import Config
-from rnsl_tutorial.experiments.heads import Result
+from rnsl_tutorial.experiments.results import Result
 
 CLASSES, DIM = 4, 6
 TINY = Config(noise="symmetric", rate=0.2, epochs=3, hidden_dim=8, embedding_dim=4, batch_size=32)
@@ -53,7 +52,7 @@ def neighborhoods_by_loop(features: FeatureSet, k: int) -> NDArray[np.float64]:
 
 def test_neighborhoods_are_those_of_a_slow_loop() -> None:
     features = small_features()
-    found = suffering.neighborhoods(features, k=5)
+    found = class_margins.neighborhoods(features, k=5)
     np.testing.assert_allclose(found, neighborhoods_by_loop(features, 5))
     assert found[0, 0] > 0.95, "class a lies apart"
     assert found[2, 3] > 0.2, "classes c and d lie together"
@@ -66,7 +65,7 @@ def test_an_image_is_no_neighbor_of_its_own_even_if_it_has_a_double() -> None:
     alike[doubles] = [5, 0, 0, 0, 0, -5]
     labels[doubles[7]] = 1
     doubled = features._replace(features=alike, labels=labels, class_names=("a", "b"))
-    np.testing.assert_array_equal(suffering.neighborhoods(doubled, k=19)[1], [1, 0])
+    np.testing.assert_array_equal(class_margins.neighborhoods(doubled, k=19)[1], [1, 0])
 
 
 def test_neighborhoods_look_at_training_images_alone() -> None:
@@ -74,8 +73,8 @@ def test_neighborhoods_look_at_training_images_alone() -> None:
     spoiled = features.features.copy()
     spoiled[features.split.test] = 99
     np.testing.assert_array_equal(
-        suffering.neighborhoods(features),
-        suffering.neighborhoods(features._replace(features=spoiled)),
+        class_margins.neighborhoods(features),
+        class_margins.neighborhoods(features._replace(features=spoiled)),
     )
 
 
@@ -84,7 +83,7 @@ def test_neighborhoods_look_at_training_images_alone() -> None:
 
 @pytest.fixture(scope="module")
 def result() -> Result:
-    return suffering.run(small_features(), TINY)
+    return class_accuracy.run_classes(small_features(), TINY)
 
 
 def test_a_run_is_that_of_experiments_with_each_class_beside_it(result: Result) -> None:
@@ -92,14 +91,14 @@ def test_a_run_is_that_of_experiments_with_each_class_beside_it(result: Result) 
     assert {k: result.metrics[k] for k in plain.metrics} == plain.metrics
     labels = small_features().labels[small_features().split.test]
     images = np.bincount(labels, minlength=CLASSES)
-    for judge in suffering.JUDGES:
+    for judge in class_accuracy.JUDGES:
         each = [result.metrics[f"{judge}: {name}"] for name in "abcd"]
         assert np.dot(each, images) / images.sum() == pytest.approx(result.metrics[judge])
 
 
 def test_a_loss_without_prototypes_is_judged_by_class_means() -> None:
     features, config = small_features(), replace(TINY, loss="supcon")
-    metrics = suffering.run(features, config).metrics
+    metrics = class_accuracy.run_classes(features, config).metrics
     labels = features.labels[features.split.test]
     each = [metrics[f"prototype: {name}"] for name in "abcd"]
     assert np.dot(each, np.bincount(labels)) / len(labels) == pytest.approx(metrics["prototype"])
@@ -111,10 +110,10 @@ def test_predictions_are_of_the_part_that_is_asked_for() -> None:
     for part in ("val", "test"):
         labels = features.labels[getattr(features.split, part)]
         whole = experiments.measure(fitted, features, part)
-        for judge, predicted in suffering.predictions(fitted, features, part).items():
+        for judge, predicted in class_accuracy.class_predictions(fitted, features, part).items():
             assert (predicted == labels).mean() == pytest.approx(whole[judge])
     with pytest.raises(ValueError, match="part is 'train'"):
-        suffering.predictions(fitted, features, "train")
+        class_accuracy.class_predictions(fitted, features, "train")
 
 
 def test_accuracies_come_by_seed_and_at_rate_0_from_any_noise(result: Result) -> None:
@@ -123,11 +122,11 @@ def test_accuracies_come_by_seed_and_at_rate_0_from_any_noise(result: Result) ->
     })  # fmt: skip
     clean = replace(result, config=replace(TINY, rate=0.0, noise="pair_flip"))
     both = [second, clean, result]
-    found = suffering.accuracies(both, "abcd", "rnsl", 0.2, "prototype", "symmetric")
+    found = class_accuracy.accuracies(both, "abcd", "rnsl", 0.2, "prototype", "symmetric")
     first = [result.metrics[f"prototype: {name}"] for name in "abcd"]
     np.testing.assert_allclose(found, [first, 1 - np.array(first)])
     np.testing.assert_allclose(
-        suffering.accuracies(both, "abcd", "rnsl", 0.0, "prototype"), [first]
+        class_accuracy.accuracies(both, "abcd", "rnsl", 0.0, "prototype"), [first]
     )
 
 
@@ -143,7 +142,7 @@ def test_what_was_not_measured_is_named(
     result: Result, names: str, loss: str, judge: str, missing: str
 ) -> None:
     with pytest.raises(ValueError, match=missing):
-        suffering.accuracies([result], names, loss, 0.2, judge, "symmetric")
+        class_accuracy.accuracies([result], names, loss, 0.2, judge, "symmetric")
 
 
 # ------------------------------------------------------------------ compared
@@ -151,18 +150,18 @@ def test_what_was_not_measured_is_named(
 
 def test_chance_is_small_for_the_same_order_and_large_for_the_opposite() -> None:
     values = np.arange(12.0)
-    assert suffering.chance(values, values**3, seed=0, draws=999) == 1 / 1000
-    assert suffering.chance(values, -values, seed=0, draws=999) == 1
+    assert class_margins.chance(values, values**3, seed=0, draws=999) == 1 / 1000
+    assert class_margins.chance(values, -values, seed=0, draws=999) == 1
     generator = np.random.default_rng(1)
     pairs = generator.normal(size=(80, 2, 12))
-    p_values = [suffering.chance(a, b, seed=0, draws=199) for a, b in pairs]
+    p_values = [class_margins.chance(a, b, seed=0, draws=199) for a, b in pairs]
     assert 0.35 < np.mean(p_values) < 0.65, "without a relation they are spread over [0, 1]"
 
 
 def test_hits_count_what_both_have_at_the_top() -> None:
-    assert suffering.hits([3, 2, 1, 0], [0.9, 0.1, 0.8, 0.2], 2) == 1
-    assert suffering.hits([3, 2, 1, 0], [3, 2, 1, 0], 3) == 3
-    assert suffering.hits([1, 1, 0], [1, 0, 1], 1) == 1, "of equal values the first counts"
+    assert class_margins.hits([3, 2, 1, 0], [0.9, 0.1, 0.8, 0.2], 2) == 1
+    assert class_margins.hits([3, 2, 1, 0], [3, 2, 1, 0], 3) == 3
+    assert class_margins.hits([1, 1, 0], [1, 0, 1], 1) == 1, "of equal values the first counts"
 
 
 # ------------------------------------------------------------------ what it stands on

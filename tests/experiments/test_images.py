@@ -11,10 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from rnsl_tutorial import losses
+from rnsl_tutorial import experiments, losses
 from rnsl_tutorial.evaluation import embedding as evaluate
-from rnsl_tutorial.experiments import heads as experiments
-from rnsl_tutorial.experiments import images as pixels
+from rnsl_tutorial.experiments import images
 from rnsl_tutorial.experiments.config import NOISES, Config
 from rnsl_tutorial.training.devices import Hardware
 
@@ -27,20 +26,20 @@ TINY = Config(
 
 
 @pytest.fixture(scope="module")
-def data() -> pixels.Data:
-    return pixels.load(TINY)
+def data() -> images.Data:
+    return images.load_images(TINY)
 
 
 @pytest.fixture(scope="module")
-def trained(data: pixels.Data) -> pixels.Run:
-    made = pixels.Run(data, replace(TINY, loss="trnsl", prune_from=1), CPU)
+def trained(data: images.Data) -> images.Run:
+    made = images.Run(data, replace(TINY, loss="trnsl", prune_from=1), CPU)
     made.run()
     return made
 
 
 def test_scenes_need_no_root_and_archives_do() -> None:
     with pytest.raises(ValueError, match=r"'aid' needs its images: pass --root"):
-        pixels.load(replace(TINY, dataset="aid"))
+        images.load_images(replace(TINY, dataset="aid"))
 
 
 def test_a_folder_of_class_folders_is_split_and_loaded(tmp_path: Path) -> None:
@@ -50,12 +49,12 @@ def test_a_folder_of_class_folders_is_split_and_loaded(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         for i in range(10):
             Image.new("RGB", (40, 40), (i, 10 * i, 200)).save(tmp_path / name / f"{i}.png")
-    loaded = pixels.load(replace(TINY, dataset="mine"), tmp_path)
+    loaded = images.load_images(replace(TINY, dataset="mine"), tmp_path)
     assert loaded.archive.images.shape == (20, 3, 32, 32)
     assert [len(part) for part in loaded.split] == [14, 2, 4]
 
 
-def test_the_result_is_measured_on_test_and_val(trained: pixels.Run) -> None:
+def test_the_result_is_measured_on_test_and_val(trained: images.Run) -> None:
     result = trained.result()
     assert result.metrics == trained.measure("test") | {
         f"val_{name}": trained.measure("val")[name]
@@ -68,7 +67,7 @@ def test_the_result_is_measured_on_test_and_val(trained: pixels.Run) -> None:
     assert result.seconds == sum(report.seconds for report in trained.training.history) > 0
 
 
-def test_embeddings_are_those_of_the_network_without_augmentation(trained: pixels.Run) -> None:
+def test_embeddings_are_those_of_the_network_without_augmentation(trained: images.Run) -> None:
     places, _ = trained.data.part("val")
     images = torch.from_numpy(trained.data.archive.images[places])
     trained.network.eval()
@@ -77,9 +76,9 @@ def test_embeddings_are_those_of_the_network_without_augmentation(trained: pixel
     torch.testing.assert_close(trained.embed("val"), by_hand)
 
 
-def test_streamed_images_train_to_the_same_bits_as_resident_ones(data: pixels.Data) -> None:
-    resident = pixels.Run(data, TINY, CPU)
-    streamed = pixels.Run(data, TINY, replace(CPU, memory_share=1e-12))
+def test_streamed_images_train_to_the_same_bits_as_resident_ones(data: images.Data) -> None:
+    resident = images.Run(data, TINY, CPU)
+    streamed = images.Run(data, TINY, replace(CPU, memory_share=1e-12))
     assert "resident" in resident.describe()
     assert "streamed" in streamed.describe()
     for made in (resident, streamed):
@@ -87,8 +86,8 @@ def test_streamed_images_train_to_the_same_bits_as_resident_ones(data: pixels.Da
     assert torch.equal(resident.embed("test"), streamed.embed("test"))
 
 
-def test_bfloat16_and_contiguous_images_learn_too(data: pixels.Data) -> None:
-    made = pixels.Run(data, TINY, replace(CPU, precision="bf16", channels_last=False))
+def test_bfloat16_and_contiguous_images_learn_too(data: images.Data) -> None:
+    made = images.Run(data, TINY, replace(CPU, precision="bf16", channels_last=False))
     reports: list[float] = []
     made.run(on_epoch=lambda report: reports.append(report.loss))
     assert reports[1] < reports[0]
@@ -96,24 +95,24 @@ def test_bfloat16_and_contiguous_images_learn_too(data: pixels.Data) -> None:
 
 
 @pytest.mark.parametrize("kind", NOISES)
-def test_every_kind_of_noise_can_be_put_on_images(kind: str, data: pixels.Data) -> None:
+def test_every_kind_of_noise_can_be_put_on_images(kind: str, data: images.Data) -> None:
     config = replace(TINY, noise=kind)
-    given = pixels.corrupt(data, config)
+    given = images.corrupt_images(data, config)
     true = data.part("train")[1]
     assert np.array_equal(given.flipped, given.labels != true)
     assert 0.2 < given.flipped.mean() < 0.6
-    assert np.array_equal(given.labels, pixels.corrupt(data, config).labels)
+    assert np.array_equal(given.labels, images.corrupt_images(data, config).labels)
 
 
-def test_validation_labels_are_corrupted_apart_from_training_labels(data: pixels.Data) -> None:
+def test_validation_labels_are_corrupted_apart_from_training_labels(data: images.Data) -> None:
     swapped = data._replace(split=data.split._replace(val=data.split.train))
-    train, val = (pixels.corrupt(swapped, TINY, part) for part in ("train", "val"))
+    train, val = (images.corrupt_images(swapped, TINY, part) for part in ("train", "val"))
     assert 0.2 < val.flipped.mean() < 0.6
     assert not np.array_equal(train.flipped, val.flipped)
 
 
 def test_only_clean_val_sees_true_validation_labels(
-    data: pixels.Data, monkeypatch: pytest.MonkeyPatch
+    data: images.Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With nonsense for the true labels of val, "last" trains to the same bits."""
     labels = data.archive.labels.copy()
@@ -122,7 +121,7 @@ def test_only_clean_val_sees_true_validation_labels(
     outcomes = {}
     for selection in ("last", "clean_val"):
         config = replace(TINY, selection=selection)
-        seen = [pixels.Run(source, config, CPU) for source in (data, blind)]
+        seen = [images.Run(source, config, CPU) for source in (data, blind)]
         for made in seen:
             made.training.run()
         outcomes[selection] = seen
@@ -133,8 +132,8 @@ def test_only_clean_val_sees_true_validation_labels(
     assert one.training.history[-1].validation != other.training.history[-1].validation
 
 
-def test_the_selected_epoch_is_the_one_that_validates_best(data: pixels.Data) -> None:
-    made = pixels.Run(data, replace(TINY, selection="noisy_val", epochs=4), CPU)
+def test_the_selected_epoch_is_the_one_that_validates_best(data: images.Data) -> None:
+    made = images.Run(data, replace(TINY, selection="noisy_val", epochs=4), CPU)
     kept = {}
 
     def watch(report: object) -> None:
@@ -144,32 +143,32 @@ def test_the_selected_epoch_is_the_one_that_validates_best(data: pixels.Data) ->
     made.training.run(watch)  # type: ignore[arg-type]
     best = max(kept, key=lambda epoch: kept[epoch][0])
     assert torch.equal(made.loss.prototypes, kept[best][1])
-    given = pixels.corrupt(data, made.config, "val").labels
+    given = images.corrupt_images(data, made.config, "val").labels
     accuracy = evaluate.prototype_accuracy(made.embed("val"), made.loss.prototypes.detach(), given)
     assert accuracy == kept[best][0]
 
 
 def test_a_run_leaves_results_history_and_a_model_that_load(
-    data: pixels.Data, tmp_path: Path
+    data: images.Data, tmp_path: Path
 ) -> None:
-    made = pixels.Run(data, TINY, CPU)
+    made = images.Run(data, TINY, CPU)
     result = made.run(tmp_path)
-    record = experiments.load(tmp_path / pixels.RESULTS)
+    record = experiments.load_results(tmp_path / images.RESULTS)
     assert record.results == [result]
     assert record.provenance["device"].startswith("CPU")
-    history = json.loads((tmp_path / pixels.HISTORY).read_text())
+    history = json.loads((tmp_path / images.HISTORY).read_text())
     assert [row["epoch"] for row in history] == [0, 1]
-    model = pixels.load_model(tmp_path / pixels.MODEL)
+    model = images.load_model(tmp_path / images.MODEL)
     assert model.config == TINY
     assert model.class_names == data.archive.class_names
-    images = torch.from_numpy(data.archive.images[data.part("test")[0]])
+    inputs = torch.from_numpy(data.archive.images[data.part("test")[0]])
     with torch.no_grad():
-        embeddings = nn.functional.normalize(model.network(images))
+        embeddings = nn.functional.normalize(model.network(inputs))
     torch.testing.assert_close(embeddings, made.embed("test"))
     assert torch.equal(model.prototypes, made.loss.prototypes)
 
 
-def test_the_table_of_training_images_names_the_doubtful_first(trained: pixels.Run) -> None:
+def test_the_table_of_training_images_names_the_doubtful_first(trained: images.Run) -> None:
     rows = list(csv.DictReader(io.StringIO(trained.training_table())))
     places, true = trained.data.part("train")
     names = trained.data.archive.class_names
@@ -189,36 +188,36 @@ def test_the_table_of_training_images_names_the_doubtful_first(trained: pixels.R
     assert p == pytest.approx(log_p.exp()[order].tolist(), abs=1e-6)
 
 
-def test_a_finished_run_resumed_gives_its_result_again(data: pixels.Data, tmp_path: Path) -> None:
-    first = pixels.run(data, TINY, CPU, folder=tmp_path)
-    again = pixels.run(data, TINY, CPU, folder=tmp_path, resume=True)
+def test_a_finished_run_resumed_gives_its_result_again(data: images.Data, tmp_path: Path) -> None:
+    first = images.run_images(data, TINY, CPU, folder=tmp_path)
+    again = images.run_images(data, TINY, CPU, folder=tmp_path, resume=True)
     assert again.metrics == first.metrics
 
 
 def test_a_folder_that_holds_a_run_is_refused_unless_told_otherwise(tmp_path: Path) -> None:
-    pixels.check_folder(tmp_path)
-    pixels.check_folder(tmp_path / "new" / "folder")
+    images.check_folder(tmp_path)
+    images.check_folder(tmp_path / "new" / "folder")
     assert not (tmp_path / "new").exists()
-    (tmp_path / pixels.CHECKPOINTS).mkdir()
+    (tmp_path / images.CHECKPOINTS).mkdir()
     with pytest.raises(ValueError, match=r"holds a run already \(checkpoints\). Pass --resume"):
-        pixels.check_folder(tmp_path)
-    pixels.check_folder(tmp_path, resume=True)
-    pixels.check_folder(tmp_path, overwrite=True)
-    assert (tmp_path / pixels.CHECKPOINTS).exists(), "looking removes nothing"
+        images.check_folder(tmp_path)
+    images.check_folder(tmp_path, resume=True)
+    images.check_folder(tmp_path, overwrite=True)
+    assert (tmp_path / images.CHECKPOINTS).exists(), "looking removes nothing"
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(PermissionError, match=r"cannot be written to.*Choose another --out"):
-            pixels.check_folder(folder)
+            images.check_folder(folder)
 
 
 def test_clearing_removes_what_runs_leave_and_nothing_else(
-    trained: pixels.Run, tmp_path: Path
+    trained: images.Run, tmp_path: Path
 ) -> None:
-    (tmp_path / pixels.CHECKPOINTS).mkdir()
-    for name in (pixels.RESULTS, pixels.MODEL, pixels.HISTORY, pixels.TRAINING, "notes.txt"):
+    (tmp_path / images.CHECKPOINTS).mkdir()
+    for name in (images.RESULTS, images.MODEL, images.HISTORY, images.TRAINING, "notes.txt"):
         (tmp_path / name).write_text("old")
     trained.clear(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
@@ -228,17 +227,17 @@ def test_a_damaged_model_is_refused_in_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
     path.write_bytes(b"PK nonsense")
     with pytest.raises(ValueError, match=r"holds no model of `rnsl train`"):
-        pixels.load_model(path)
+        images.load_model(path)
     with pytest.raises(FileNotFoundError):
-        pixels.load_model(tmp_path / "none.pt")
+        images.load_model(tmp_path / "none.pt")
 
 
-def test_a_head_is_sent_to_features(data: pixels.Data) -> None:
+def test_a_head_is_sent_to_features(data: images.Data) -> None:
     with pytest.raises(ValueError, match=r"use `rnsl experiment`, or experiments\.run"):
-        pixels.Run(data, replace(TINY, network="head"), CPU)
+        images.Run(data, replace(TINY, network="head"), CPU)
 
 
-def test_t_rnsl_prunes_on_pixels(trained: pixels.Run) -> None:
+def test_t_rnsl_prunes_on_pixels(trained: images.Run) -> None:
     loss = trained.loss
     assert isinstance(loss, losses.TruncatedRobustNormalizedSoftmaxLoss)
     assert 0 < loss.kept.float().mean() < 1

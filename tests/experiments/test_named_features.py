@@ -10,12 +10,11 @@ from PIL import Image
 from synthetic_features import tiny_backbone
 
 from benchmarks import nwpu45 as benchmark
-from rnsl_tutorial import datasets, noise
+from rnsl_tutorial import datasets, experiments, noise
 from rnsl_tutorial._files import shipped
 from rnsl_tutorial.datasets import download, features, nwpu45_stand_in
 from rnsl_tutorial.datasets.features import FeatureSet
-from rnsl_tutorial.evaluation import class_margins as suffering
-from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial.experiments import class_accuracy
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.named_features import (
     NamedFeatures,
@@ -79,7 +78,7 @@ def test_where_the_images_are_their_features_are_extracted_once(
     assert (source.name, source.title) == ("nwpu45", "NWPU-RESISC45")
     assert source.features.class_names == NAMES
     assert [len(part) for part in source.features.split] == [45 * 7, 45, 45 * 2]
-    result = suffering.run(source.features, TINY)
+    result = class_accuracy.run_classes(source.features, TINY)
     assert {f"prototype: {name}" for name in NAMES} < result.metrics.keys()
     assert shipped_runs(source.name) is None
     monkeypatch.setattr(features, "extract_features", None)
@@ -110,13 +109,13 @@ def test_what_is_measured_is_saved_under_the_name_of_the_source(
     monkeypatch.setattr(benchmark, "configs", lambda seeds: [replace(TINY, seed=seeds)])
     source = NamedFeatures(played, nwpu45_stand_in.NAME, "stand-in for NWPU45")
     benchmark.measure(source, 5, tmp_path / "results.json")
-    [result] = experiments.load(tmp_path / "results.json").results
+    [result] = experiments.load_results(tmp_path / "results.json").results
     assert (result.config.dataset, result.config.seed) == ("nwpu45_stand_in", 5)
-    assert suffering.accuracies([result], NAMES, "rnsl", 0.5, "prototype").shape == (1, 45)
+    assert class_accuracy.accuracies([result], NAMES, "rnsl", 0.5, "prototype").shape == (1, 45)
 
 
 def test_the_shipped_runs_are_those_of_the_grid() -> None:
-    record = experiments.load(shipped("data", "results", "nwpu45_stand_in", "results.json"))
+    record = experiments.load_results(shipped("data", "results", "nwpu45_stand_in", "results.json"))
     expected = [replace(config, dataset=nwpu45_stand_in.NAME) for config in benchmark.configs(3)]
     assert [result.config for result in record.results] == expected
 

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from rnsl_tutorial.experiments import report
 from rnsl_tutorial.experiments.config import Config
-from rnsl_tutorial.experiments.heads import Result, summarize
+from rnsl_tutorial.experiments.results import Result, summarize
 
 
 def make_results() -> list[Result]:

@@ -18,11 +18,9 @@ from PIL import Image
 from synthetic_cells import Here, cloud_cells, grid_file, save_clouds
 from typer.testing import CliRunner
 
-from rnsl_tutorial import datasets
+from rnsl_tutorial import datasets, experiments
 from rnsl_tutorial.cli import main as cli
-from rnsl_tutorial.experiments import heads as experiments
-from rnsl_tutorial.experiments import images as pixels
-from rnsl_tutorial.experiments import sweep
+from rnsl_tutorial.experiments import heads, images, sweep
 from rnsl_tutorial.experiments.config import PRESETS, Config
 from rnsl_tutorial.experiments.sweep import Cell, Outcome, Source
 
@@ -124,9 +122,9 @@ def test_an_archive_is_decoded_before_the_workers_start(
         pixels_SSC = rng.integers(0, 255, (20, 20, 3), dtype=np.uint8)
         Image.fromarray(pixels_SSC).save(tmp_path / "mine" / name / f"{i}.png")
     loaded = []
-    load = pixels.load
+    load = images.load_images
     monkeypatch.setattr(
-        pixels, "load", lambda c, root: loaded.append(c.image_size) or load(c, root)
+        images, "load_images", lambda c, root: loaded.append(c.image_size) or load(c, root)
     )
     text = '[grid]\ndataset = "mine"\nnetwork = "small"\nimage_size = [16, 20]\nseed = [0, 1]\n'
     grid = sweep.read_grid(grid_file(tmp_path, text + '[roots]\nmine = "mine"'))
@@ -147,7 +145,9 @@ def test_an_archive_is_decoded_before_the_workers_start(
 def test_a_sweep_runs_each_cell_once(tmp_path: Path, clouds: Path, here: Here) -> None:
     cells = cloud_cells(tmp_path, clouds, "rate = [0.0, 0.3]\nseed = [0, 1]")
     seen: list[Config] = []
-    outcomes = sweep.run(cells, tmp_path, jobs=3, on_outcome=lambda c, _: seen.append(c.config))
+    outcomes = sweep.run_sweep(
+        cells, tmp_path, jobs=3, on_outcome=lambda c, _: seen.append(c.config)
+    )
     assert Counter(seen) == Counter(cell.config for cell in cells)
     assert here.most == 3
     data = datasets.load_features(clouds)
@@ -159,7 +159,7 @@ def test_a_sweep_runs_each_cell_once(tmp_path: Path, clouds: Path, here: Here) -
         assert outcome.attempts == 1
         assert outcome.worker.endswith(f":{os.getpid()}")
     grown = cloud_cells(tmp_path, clouds, "rate = [0.0, 0.3]\nseed = [0, 1, 2]")
-    sweep.run(grown, tmp_path)
+    sweep.run_sweep(grown, tmp_path)
     assert Counter(here.called) == Counter(cell.config for cell in grown)
 
 
@@ -167,17 +167,15 @@ def test_a_cell_that_raises_is_recorded_and_retried_the_next_time(
     tmp_path: Path, clouds: Path, here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cells = cloud_cells(tmp_path, clouds, "loss = 'nsl'\ntemperature = [0.1, 2e-38]\nseed = [0, 1]")
-    outcomes = sweep.run(cells, tmp_path)
+    outcomes = sweep.run_sweep(cells, tmp_path)
     assert [outcome.error[:19] for outcome in outcomes] == ["", "", *["FloatingPointError:"] * 2]
     assert "_check_losses" in outcomes[2].traceback
     assert [outcome.attempts for outcome in outcomes] == [1] * 4
     assert sorted(here.sound) == [False, False, True, True]
     assert "2 of 4 cells are finished" in (tmp_path / "results.md").read_text()
     here.called.clear()
-    monkeypatch.setattr(
-        experiments, "run", lambda _, c: experiments.Result(c, {"knn_clean": 1.0}, 1.0)
-    )
-    outcomes = sweep.run(cells, tmp_path)
+    monkeypatch.setattr(heads, "run", lambda _, c: experiments.Result(c, {"knn_clean": 1.0}, 1.0))
+    outcomes = sweep.run_sweep(cells, tmp_path)
     assert here.called == [cell.config for cell in cells[2:]]
     assert not any(outcome.error for outcome in outcomes)
 
@@ -187,21 +185,21 @@ def test_a_worker_that_dies_is_replaced_three_times_at_most(
 ) -> None:
     here.deaths.update({1: 2, 2: 3})
     cells = cloud_cells(tmp_path, clouds, "seed = [0, 1, 2, 3]")
-    outcomes = sweep.run(cells, tmp_path)
+    outcomes = sweep.run_sweep(cells, tmp_path)
     assert [outcome.attempts for outcome in outcomes] == [1, 3, 3, 1]
     assert [bool(outcome.error) for outcome in outcomes] == [False, False, True, False]
     assert "worker died 3 times" in outcomes[2].error
     assert "terminated abruptly" in outcomes[2].error
-    assert not sweep.run(cells, tmp_path)[2].error, "it is tried again"
+    assert not sweep.run_sweep(cells, tmp_path)[2].error, "it is tried again"
 
 
 def test_a_damaged_file_is_run_again(tmp_path: Path, clouds: Path, here: Here) -> None:
     cells = cloud_cells(tmp_path, clouds, "seed = [0, 1]")
-    sweep.run(cells, tmp_path)
+    sweep.run_sweep(cells, tmp_path)
     for i, content in enumerate(["{", "[]", '{"error": ""}']):
         (tmp_path / "cells" / f"{cells[1].name}.json").write_text(content)
         assert sweep.read(cells, tmp_path)[1] is None
-        assert sweep.run(cells, tmp_path)[1].result is not None
+        assert sweep.run_sweep(cells, tmp_path)[1].result is not None
         assert here.called == [cells[0].config, *[cells[1].config] * (i + 2)]
 
 
@@ -209,12 +207,12 @@ def test_two_sweeps_do_not_share_a_folder(tmp_path: Path, clouds: Path, here: He
     cells = cloud_cells(tmp_path, clouds, "seed = [0]")
     with FileLock(tmp_path / "sweep.lock"):
         with pytest.raises(BlockingIOError, match=r"Another sweep is at work in .*another --out"):
-            sweep.run(cells, tmp_path)
+            sweep.run_sweep(cells, tmp_path)
         assert not here.called
-    sweep.run(cells, tmp_path)
+    sweep.run_sweep(cells, tmp_path)
     assert len(here.called) == 1
     with pytest.raises(ValueError, match="jobs is 0"):
-        sweep.run(cells, tmp_path, jobs=0)
+        sweep.run_sweep(cells, tmp_path, jobs=0)
 
 
 # ------------------------------------------------------------------ tables
@@ -250,7 +248,7 @@ def test_the_table_is_tidy_and_report_reads_the_results(tmp_path: Path) -> None:
         "knn_clean": "0.6", "memorized": "", "seconds": "1.5", "attempts": "1",
         "worker": "host:1", "device": "cpu",
     }  # fmt: skip
-    record = experiments.load(tmp_path / "results.json")
+    record = experiments.load_results(tmp_path / "results.json")
     assert len(record.results) == 8
     assert record.provenance["features"] == {"images": 3}
     assert sorted(path.name for path in tmp_path.iterdir()) == [
@@ -266,21 +264,21 @@ def test_the_table_is_tidy_and_report_reads_the_results(tmp_path: Path) -> None:
 def test_what_does_not_belong_into_one_mean_is_kept_apart(tmp_path: Path) -> None:
     ended = [
         finished(Config(dataset=d, temperature=t, rate=0.5, seed=s), knn_clean=value + s / 10)
-        for (d, t), value in {("aid", 0.1): 0.2, ("aid", 0.5): 0.4, ("my/own", 0.1): 0.6}.items()
+        for (d, t), value in {("aid", 0.1): 0.2, ("aid", 0.5): 0.4, ("my own", 0.1): 0.6}.items()
         for s in (0, 1)
     ]
     write(tmp_path, ended)
     stems = ["aid_temperature=0.1", "aid_temperature=0.5", "my_own_temperature=0.1"]
     told = (tmp_path / "results.md").read_text()
     for stem, mean in zip(stems, ["0.250", "0.450", "0.650"], strict=True):
-        assert len(experiments.load(tmp_path / f"results_{stem}.json").results) == 2
+        assert len(experiments.load_results(tmp_path / f"results_{stem}.json").results) == 2
         assert (tmp_path / f"results_{stem}_symmetric.png").exists()
         section = told.split(f"## {stem}\n")[1].split("## ")[0]
         assert mean in section
         assert f"(results_{stem}_symmetric.png)" in section
-    together = experiments.load(tmp_path / "results.json")
+    together = experiments.load_results(tmp_path / "results.json")
     assert len(together.results) == 6
-    assert together.provenance["features"] == {"aid": {"images": 3}, "my/own": {"images": 3}}
+    assert together.provenance["features"] == {"aid": {"images": 3}, "my own": {"images": 3}}
 
 
 # ------------------------------------------------------------------ from the command line
@@ -289,7 +287,7 @@ def test_what_does_not_belong_into_one_mean_is_kept_apart(tmp_path: Path) -> Non
 def test_cells_are_listed_and_not_run(tmp_path: Path, clouds: Path, here: Here) -> None:
     cells = cloud_cells(tmp_path, clouds, "seed = [0, 1]")
     out = tmp_path / "out"
-    sweep.run(cells[:1], out)
+    sweep.run_sweep(cells[:1], out)
     shown = CliRunner().invoke(
         cli.app, ["sweep", str(tmp_path / "grid.toml"), "--out", str(out), "--list"]
     )

@@ -15,10 +15,8 @@ import psutil
 import pytest
 from synthetic_cells import QUICK, Here, cloud_cells, grid_file, save_clouds
 
-from rnsl_tutorial import datasets
-from rnsl_tutorial.experiments import heads as experiments
-from rnsl_tutorial.experiments import images as pixels
-from rnsl_tutorial.experiments import sweep
+from rnsl_tutorial import datasets, experiments
+from rnsl_tutorial.experiments import images, sweep
 from rnsl_tutorial.experiments.workers import RayTasks
 
 SCENES = QUICK + 'dataset = "scenes"\nnetwork = "small"\nimage_size = 32\nscenes = 400\n'
@@ -71,7 +69,7 @@ def test_a_sweep_that_is_killed_goes_on(tmp_path: Path, clouds: Path, here: Here
     swept.stop(signal.SIGKILL)
     before = {path: path.stat().st_mtime_ns for path in (swept.out / "cells").glob("*.json")}
     assert 1 <= len(before) < len(cells)
-    outcomes = sweep.run(cells, swept.out)
+    outcomes = sweep.run_sweep(cells, swept.out)
     assert len(here.called) == len(cells) - len(before)
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert {outcome.attempts for outcome in outcomes} == {1}
@@ -94,14 +92,14 @@ def test_ctrl_c_leaves_a_checkpoint_that_the_next_sweep_goes_on_from(
     assert not list(swept.out.glob("cells/*.json"))
 
     epochs: list[int] = []
-    run = pixels.run
+    run = images.run_images
 
     def watched(*args: Any, **options: Any) -> experiments.Result:
         return run(*args, **options, on_epoch=lambda report: epochs.append(report.epoch))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pixels, "run", watched)
-        (outcome,) = sweep.run(cells, swept.out)
+        patch.setattr(images, "run_images", watched)
+        (outcome,) = sweep.run_sweep(cells, swept.out)
     assert not outcome.error, outcome.traceback
     assert epochs[-1] == 24
     assert epochs[0] > 0, "it started anew"
@@ -132,7 +130,7 @@ def test_a_sweep_on_a_cluster(
         assert isinstance(dying.exception(), ray.exceptions.WorkerCrashedError)
         cluster.release(dying, sound=False)
         monkeypatch.setattr(sweep, "RayTasks", lambda address, jobs: Joined(cluster))
-        done, failed = sweep.run(cells, tmp_path, ray="local")
+        done, failed = sweep.run_sweep(cells, tmp_path, ray="local")
     assert not ray.is_initialized()
     assert done.result is not None
     expected = experiments.run(datasets.load_features(clouds), cells[0].config).metrics

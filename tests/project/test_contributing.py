@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from rnsl_tutorial import noise
+from rnsl_tutorial import experiments, noise
 from rnsl_tutorial.datasets import download
 from rnsl_tutorial.experiments import config, style
-from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.training import baselines
 
 ROOT = Path(__file__).parent.parent.parent

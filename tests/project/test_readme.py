@@ -12,8 +12,8 @@ from printed_table import rows_of
 from torch import nn
 
 from benchmarks import audit
+from rnsl_tutorial import experiments
 from rnsl_tutorial.evaluation import significance
-from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments import report
 
 ROOT = Path(__file__).parent.parent.parent
@@ -27,7 +27,7 @@ PAGES = [
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 SOURCES = sorted((ROOT / "notebooks/source").glob("[0-9][0-9]_*.py"))
 RESULTS, SCENES, LAPTOP, BASELINES, STAND_IN = (
-    experiments.load(ROOT / "data/results" / name / "results.json").results
+    experiments.load_results(ROOT / "data/results" / name / "results.json").results
     for name in ("aid", "scenes", "laptop", "aid_baselines", "nwpu45_stand_in")
 )
 

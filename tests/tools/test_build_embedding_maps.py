@@ -7,7 +7,7 @@ import pytest
 from synthetic_cells import save_clouds
 from synthetic_maps import small_maps
 
-from rnsl_tutorial import datasets
+from rnsl_tutorial import datasets, experiments
 from rnsl_tutorial.experiments import heads
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.tutorial.tables import EmbeddingMaps
@@ -34,7 +34,7 @@ def test_maps_hold_every_cell_of_the_grid(
 
     monkeypatch.setattr(embedding_maps.umap, "umap_map", fake_map)
     configs = heads.grid(["symmetric", "pair_flip"], [0.0, 0.3], ["nsl", "rnsl"], 2, **QUICK)
-    results = [heads.Result(c, {"knn_clean": 0.5 + 0.1 * c.seed}, 1.0) for c in configs]
+    results = [experiments.Result(c, {"knn_clean": 0.5 + 0.1 * c.seed}, 1.0) for c in configs]
     built = embedding_maps.build(clouds, results)
     count = len(clouds.split.test)
     assert built.coordinates.shape == (2, 2, 2, count, 2)

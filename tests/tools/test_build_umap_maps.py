@@ -8,10 +8,9 @@ import pytest
 from sklearn.manifold import trustworthiness
 from synthetic_umap_maps import small_umap_maps
 
-from rnsl_tutorial import datasets
+from rnsl_tutorial import datasets, experiments
 from rnsl_tutorial._tables import load_table
 from rnsl_tutorial.evaluation import umap
-from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.tutorial.tables import UmapMaps
 from tools import umap_maps

@@ -16,13 +16,13 @@ import torch
 from tiny_scenes import TINY, CallingAt, same_bits, tiny_data, tiny_run
 from torch.nn.functional import normalize
 
-from rnsl_tutorial.experiments import images as pixels
+from rnsl_tutorial.experiments import images
 from rnsl_tutorial.tutorial import background_run as live
 from rnsl_tutorial.tutorial.background_run import LiveRun
 
 
 @pytest.fixture(scope="module")
-def whole() -> pixels.Run:
+def whole() -> images.Run:
     """A run that nobody watched."""
     run = tiny_run()
     run.training.run()
@@ -45,7 +45,7 @@ def training_threads() -> list[threading.Thread]:
 # ------------------------------------------------------------------ bits
 
 
-def test_watched_to_the_end_it_has_the_bits_of_a_run_that_was_not(whole: pixels.Run) -> None:
+def test_watched_to_the_end_it_has_the_bits_of_a_run_that_was_not(whole: images.Run) -> None:
     states: list[str] = []
     one = LiveRun(tiny_run(), on_change=lambda: states.append(one.state))
     assert one.wait() is one.moments
@@ -56,7 +56,7 @@ def test_watched_to_the_end_it_has_the_bits_of_a_run_that_was_not(whole: pixels.
 
 @pytest.mark.parametrize("batch", [1, 7, 8, 12, 20])
 def test_paused_after_any_batch_it_stands_still_and_goes_on_with_the_same_bits(
-    batch: int, whole: pixels.Run
+    batch: int, whole: images.Run
 ) -> None:
     one = interrupted(batch, lambda one: one.ask("pause"))
     assert one.state == live.PAUSED
@@ -68,7 +68,7 @@ def test_paused_after_any_batch_it_stands_still_and_goes_on_with_the_same_bits(
 
 
 def test_stopped_it_leaves_a_checkpoint_that_goes_on_with_the_same_bits(
-    whole: pixels.Run, tmp_path: Path
+    whole: images.Run, tmp_path: Path
 ) -> None:
     one = interrupted(10, lambda one: one.ask("stop"), folder=tmp_path)
     assert one.state == live.STOPPED
@@ -84,7 +84,7 @@ def test_stopped_it_leaves_a_checkpoint_that_goes_on_with_the_same_bits(
     assert same_bits(other, whole)
 
 
-def test_two_at_once_do_not_disturb_each_other(whole: pixels.Run) -> None:
+def test_two_at_once_do_not_disturb_each_other(whole: images.Run) -> None:
     other_whole = tiny_run(loss="nsl", seed=1, augmentation="flip")
     other_whole.training.run()
     together = [
@@ -101,7 +101,7 @@ def test_two_at_once_do_not_disturb_each_other(whole: pixels.Run) -> None:
 # ------------------------------------------------------------------ what is seen
 
 
-def test_a_moment_is_what_a_slow_loop_counts(whole: pixels.Run) -> None:
+def test_a_moment_is_what_a_slow_loop_counts(whole: images.Run) -> None:
     one = LiveRun(tiny_run())
     moment = one.wait()[-1]
     found = whole.measure("test")
@@ -209,7 +209,7 @@ def test_a_watcher_that_fails_lets_nobody_wait_for_ever() -> None:
     assert one.state == live.FAILED
 
 
-def test_an_interrupt_pauses_the_run_and_loses_nothing(whole: pixels.Run) -> None:
+def test_an_interrupt_pauses_the_run_and_loses_nothing(whole: images.Run) -> None:
     one = LiveRun(tiny_run())
 
     def interrupt() -> None:
@@ -267,7 +267,7 @@ def test_python_can_end_while_a_run_trains() -> None:
 
 def test_the_runs_here_do_prune_and_differ_by_seed() -> None:
     """Else the comparisons above could not fail."""
-    one, other = tiny_run(), pixels.Run(tiny_data(), replace(TINY, seed=1))
+    one, other = tiny_run(), images.Run(tiny_data(), replace(TINY, seed=1))
     assert not same_bits(one, other)
     one.training.run()
     assert 0 < one.training.history[-1].kept < 1

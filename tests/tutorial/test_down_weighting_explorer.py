@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from printed_table import rows_of
 from synthetic_batch import EPOCHS, IMAGES, small_batch
 
-from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial import experiments
 from rnsl_tutorial.experiments import report
 from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.explorers import DownWeightingExplorer, QExplorer, standalone_html
@@ -212,7 +212,7 @@ def test_the_shipped_table_is_what_was_measured() -> None:
     assert TABLE.qs == (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
     assert TABLE.seeds == 3
     for folder, loss, q in (("aid", "nsl", 0.0), ("aid_q", "rnsl", 0.9)):
-        results = experiments.load(ROOT / f"data/results/{folder}/results.json").results
+        results = experiments.load_results(ROOT / f"data/results/{folder}/results.json").results
         runs = [
             r.metrics
             for r in results
@@ -228,7 +228,7 @@ def test_the_shipped_table_is_what_was_measured() -> None:
 
 
 def test_a_missing_run_is_named() -> None:
-    results = experiments.load(ROOT / "data/results/aid_q/results.json").results
+    results = experiments.load_results(ROOT / "data/results/aid_q/results.json").results
     kept = [
         r for r in results if (r.config.noise, r.config.rate, r.config.q) != ("symmetric", 0.3, 0.9)
     ]
@@ -300,7 +300,7 @@ def test_shares_are_drawn_by_epoch() -> None:
 
 def test_the_section_on_q_says_what_was_measured() -> None:
     text = (ROOT / "data/results/README.md").read_text(encoding="utf-8")
-    record = experiments.load(ROOT / "data/results/aid_q/results.json")
+    record = experiments.load_results(ROOT / "data/results/aid_q/results.json")
     for row in rows_of(report.table_over_rates(record.results, "knn_clean")):
         assert row in text
     assert report.caption(record.results, record.provenance) in text

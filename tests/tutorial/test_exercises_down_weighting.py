@@ -5,8 +5,7 @@ import math
 import pytest
 import torch
 
-from rnsl_tutorial import losses
-from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial import experiments, losses
 from rnsl_tutorial.tutorial import exercises
 
 TABLE = experiments.shipped_over_q()

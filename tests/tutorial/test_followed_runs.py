@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from rnsl_tutorial import datasets, losses
-from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial import datasets, experiments, losses
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.tutorial.tables import FollowedRuns
 

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from printed_table import rows_of
 from synthetic_log_p import small_run, unpacked
 
-from rnsl_tutorial import losses
+from rnsl_tutorial import experiments, losses
 from rnsl_tutorial.evaluation.embedding import flip_detection
-from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments import report
 from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.explorers import TruncationExplorer, standalone_html
@@ -173,7 +172,7 @@ def test_the_axis_of_counts_holds_them_and_names_counts(largest: float) -> None:
 
 def test_the_section_on_k_says_what_was_measured() -> None:
     text = (ROOT / "data/results/README.md").read_text(encoding="utf-8")
-    record = experiments.load(ROOT / "data/results/aid_k/results.json")
+    record = experiments.load_results(ROOT / "data/results/aid_k/results.json")
     for metric in ("knn_clean", "precision", "recall"):
         for row in rows_of(report.table_over_rates(record.results, metric)):
             assert row in text

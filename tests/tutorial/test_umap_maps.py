@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from rnsl_tutorial import _files, datasets
+from rnsl_tutorial import _files, datasets, experiments
 from rnsl_tutorial.evaluation import umap
-from rnsl_tutorial.experiments import heads as experiments
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.tutorial.explorers import EpochMapsExplorer, UmapSettingsExplorer
 from rnsl_tutorial.tutorial.tables import UmapMaps

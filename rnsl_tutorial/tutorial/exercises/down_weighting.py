@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnsl_tutorial import losses
-from rnsl_tutorial.experiments import heads as experiments
+from rnsl_tutorial.experiments import results
 from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.exercises.checking import (
     Function,
@@ -154,7 +154,7 @@ def _checked_q(q: object) -> float:
 
 def _judged(q: float, lowest_rate: float, highest_rate: float) -> list[Cell]:
     """The choice at every measured rate in the range and every kind of noise."""
-    table = experiments.shipped_over_q()
+    table = results.shipped_over_q()
     rows = [r for r, rate in enumerate(table.rates) if lowest_rate <= rate <= highest_rate]
     if not rows:
         measured = ", ".join(f"{rate:g}" for rate in table.rates)
@@ -164,7 +164,7 @@ def _judged(q: float, lowest_rate: float, highest_rate: float) -> list[Cell]:
     return list(_cells(table, q, rows))
 
 
-def _cells(table: experiments.OverQ, q: float, rows: list[int]) -> Iterator[Cell]:
+def _cells(table: results.OverQ, q: float, rows: list[int]) -> Iterator[Cell]:
     for r in rows:
         for k, noise in enumerate(table.noises):
             accuracy_Q = table.accuracy[k, r]
@@ -179,7 +179,7 @@ def _cells(table: experiments.OverQ, q: float, rows: list[int]) -> Iterator[Cell
 
 
 def _reading(q: float, cells: list[Cell]) -> str:
-    measured = experiments.shipped_over_q().qs
+    measured = results.shipped_over_q().qs
     note = "measured" if q in measured else f"interpolated between {_around(q, measured)}"
     lines = [
         f"  {cell.rate:4.0%} wrong, {cell.noise:15} {cell.accuracy:6.1%}, best {cell.best:.1%} at "

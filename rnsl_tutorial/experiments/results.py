@@ -1,0 +1,359 @@
+"""Results of runs: what is kept of each, means over seeds, and files that hold them.
+
+A mean is taken over seeds, and over nothing else: runs that differ in epochs, network, features or
+whatever else is no axis of a table are refused, and so is a run that is given twice.
+"""
+
+import json
+import math
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import psutil
+import torch
+from numpy.typing import NDArray
+
+from rnsl_tutorial import __version__
+from rnsl_tutorial._files import made_earlier, shipped, written_whole
+from rnsl_tutorial.experiments.config import Config
+from rnsl_tutorial.training import baselines
+
+__all__ = [
+    "OverQ",
+    "Record",
+    "Result",
+    "Summary",
+    "as_row",
+    "check_alike",
+    "differing",
+    "from_row",
+    "load_results",
+    "over_q",
+    "provenance",
+    "save_results",
+    "shipped_over_q",
+    "shipped_results",
+    "summarize",
+]
+
+_AXES = ("noise", "rate", "loss", "q", "k", "seed")
+"""Settings that a table tells apart, or that a mean is taken over."""
+_VERSIONS = ("python", "numpy", "torch")
+"""What inputs were made with, and what changes them by rounding only."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run reached.
+
+    Attributes:
+        config: of the run.
+        metrics: see `heads.measure`.
+        seconds: of training alone.
+        part: of the split that was measured.
+        inputs: how the inputs were made, and on what was computed: as far as the file tells it.
+        file: that it was read from; empty for a run of this process.
+    """
+
+    config: Config
+    metrics: Mapping[str, float]
+    seconds: float
+    part: str = "test"
+    inputs: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    file: str = field(default="", compare=False)
+
+
+class Summary(NamedTuple):
+    """Several seeds of one cell of the grid: mean and sample standard deviation of each metric."""
+
+    noise: str
+    rate: float
+    loss: str
+    q: float
+    k: float
+    seeds: int
+    mean: dict[str, float]
+    spread: dict[str, float]
+
+
+# ------------------------------------------------------------------ means over seeds
+
+
+def summarize(results: Iterable[Result]) -> list[Summary]:
+    """Gather the seeds of each (noise, rate, loss, q, k), in the order in which they first come.
+
+    The spread is the sample standard deviation (n - 1); with one seed it is NaN.
+
+    Raises:
+        ValueError: see `check_alike`.
+    """
+    results = list(results)
+    check_alike(results)
+    cells: dict[tuple[str, float, str, float, float], list[Result]] = {}
+    for result in results:
+        cells.setdefault(_cell(result)[:-1], []).append(result)
+    return [_summary(cell, alike) for cell, alike in cells.items()]
+
+
+def check_alike(results: Iterable[Result]) -> None:
+    """Refuse results that no mean may be taken over, or that no table may hold side by side.
+
+    Raises:
+        ValueError: they differ in more than noise, rate, loss, q, k and seed; or a seed comes twice
+            in a cell.
+    """
+    results = list(results)
+    found = differing(results)
+    if found:
+        said = "; ".join(f"{name} ({', '.join(values)})" for name, values in found.items())
+        raise ValueError(
+            f"The results differ in {said}. Give those that are alike in all but "
+            f"{', '.join(_AXES[:-1])} and {_AXES[-1]}, one such study at a time."
+        )
+    seen: dict[tuple[object, ...], Result] = {}
+    for result in results:
+        first = seen.setdefault(_cell(result), result)
+        if first is not result:
+            named = ", ".join(
+                f"{name} {value}" for name, value in zip(_AXES, _cell(result), strict=True)
+            )
+            files = " and ".join(filter(None, (first.file, result.file)))
+            raise ValueError(
+                f"A run comes twice{f', in {files}' if files else ''}: {named}. Give each once; a "
+                "repeated run is no further seed."
+            )
+
+
+def differing(results: Iterable[Result]) -> dict[str, list[str]]:
+    """Return in what results differ that is no axis of a table: name -> values, as text.
+
+    Of what a file does not tell nothing is said.
+    """
+    values: dict[str, dict[str, None]] = {}
+    for result in results:
+        for name, value in _settings(result).items():
+            values.setdefault(name, {})[str(value)] = None
+    return {name: list(told) for name, told in values.items() if len(told) > 1}
+
+
+def _settings(result: Result) -> dict[str, Any]:
+    config = {name: value for name, value in asdict(result.config).items() if name not in _AXES}
+    inputs = {name: value for name, value in result.inputs.items() if name not in _VERSIONS}
+    return {**config, "part": result.part, **{f"inputs: {k}": v for k, v in inputs.items()}}
+
+
+def _cell(result: Result) -> tuple[str, float, str, float, float, int]:
+    c = result.config
+    return c.noise, c.rate, c.loss, c.q, c.k, c.seed
+
+
+def _summary(cell: tuple[str, float, str, float, float], results: list[Result]) -> Summary:
+    values = {name: [r.metrics[name] for r in results] for name in results[0].metrics}
+    return Summary(
+        *cell,
+        seeds=len(results),
+        mean={name: float(np.mean(v)) for name, v in values.items()},
+        spread={
+            name: float(np.std(v, ddof=1)) if len(v) > 1 else float("nan")
+            for name, v in values.items()
+        },
+    )
+
+
+# ------------------------------------------------------------------ one metric over q
+
+
+class OverQ(NamedTuple):
+    """What NSL and RNSL reach at every noise, rate and q; NSL is the end q = 0.
+
+    Shapes: K noise kinds, R rates, Q values of q.
+
+    Attributes:
+        noises: K names.
+        rates: [R], ascending.
+        qs: [Q], ascending.
+        accuracy: float64 [K, R, Q], mean over seeds of `measure`'s knn_clean.
+        accuracy_spread: float64 [K, R, Q], its standard deviation over seeds.
+        memorized: float64 [K, R, Q], mean over seeds; NaN where no label is wrong.
+        memorized_spread: float64 [K, R, Q].
+        seeds: the fewest in any cell.
+    """
+
+    noises: tuple[str, ...]
+    rates: tuple[float, ...]
+    qs: tuple[float, ...]
+    accuracy: NDArray[np.float64]
+    accuracy_spread: NDArray[np.float64]
+    memorized: NDArray[np.float64]
+    memorized_spread: NDArray[np.float64]
+    seeds: int
+
+
+def over_q(results: Iterable[Result]) -> OverQ:
+    """Gather the runs of NSL and RNSL by noise, rate and q; other losses are left out.
+
+    Args:
+        results: every combination of some noises, rates and values of q.
+
+    Raises:
+        ValueError: a combination is missing.
+    """
+    cells = {
+        (s.noise, s.rate, 0.0 if s.loss == "nsl" else s.q): s
+        for s in summarize(results)
+        if s.loss in ("nsl", "rnsl")
+    }
+    noises = tuple(dict.fromkeys(noise for noise, _, _ in cells))
+    rates = tuple(sorted({rate for _, rate, _ in cells}))
+    qs = tuple(sorted({q for _, _, q in cells}))
+    missing = [cell for cell in product(noises, rates, qs) if cell not in cells]
+    if missing or not cells:
+        raise ValueError(f"There is no run of NSL or RNSL for {missing[:3] or 'anything'}.")
+    places = list(product(noises, rates, qs))
+    accuracy, accuracy_spread, memorized, memorized_spread = (
+        np.array([getattr(cells[place], field)[name] for place in places]).reshape(
+            len(noises), len(rates), len(qs)
+        )
+        for name in ("knn_clean", "memorized")
+        for field in ("mean", "spread")
+    )
+    return OverQ(
+        noises, rates, qs, accuracy, accuracy_spread, memorized, memorized_spread,
+        seeds=min(s.seeds for s in cells.values()),
+    )  # fmt: skip
+
+
+def shipped_over_q() -> OverQ:
+    """Read what was measured on AID: RNSL at six values of q (3 seeds), NSL (5 seeds) as q = 0."""
+    plain, robust = (shipped_results(name).results for name in ("aid", "aid_q"))
+    return over_q([*(r for r in plain if r.config.loss == "nsl"), *robust])
+
+
+# ------------------------------------------------------------------ results on disk
+
+
+def provenance(device: str = "cpu", threads: int = 1) -> dict[str, Any]:
+    """Return what a figure needs beside it: versions, machine and time.
+
+    Args:
+        device: what the runs ran on.
+        threads: of the processor, for each run.
+    """
+    return {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "rnsl_tutorial": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "scikit-learn": version("scikit-learn"),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": psutil.cpu_count(logical=True),
+        "processor": platform.processor() or platform.machine(),
+        "threads_a_run": threads,
+        "device": device,
+    }
+
+
+def save_results(
+    path: Path,
+    results: Iterable[Result],
+    features: Mapping[str, Any],
+    *,
+    device: str = "cpu",
+    threads: int = 1,
+) -> None:
+    """Write results as JSON with their provenance, whole or not at all.
+
+    Args:
+        path: the file.
+        results: of `run` or `run_grid`.
+        features: how the inputs were made, such as `FeatureSet.made_with`; for several data sets
+            one such mapping each, by name.
+        device: what the runs ran on.
+        threads: of the processor, for each run.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    rows = [as_row(result) for result in results]
+    used = {row["config"]["loss"] for row in rows}
+    settings = {name: dict(baselines.RECIPES[name]) for name in sorted(used & {*baselines.RECIPES})}
+    document = {
+        "provenance": {
+            **provenance(device, threads),
+            "features": dict(features),
+            **({"baselines": settings} if settings else {}),
+        },
+        "results": rows,
+    }
+    with written_whole(path) as file:
+        file.write(json.dumps(document, indent=1, allow_nan=False).encode())
+
+
+class Record(NamedTuple):
+    """Results as they were saved, with the provenance that `provenance` gave then."""
+
+    results: list[Result]
+    provenance: dict[str, Any]
+
+
+def load_results(path: Path) -> Record:
+    """Read results that `save_results` wrote.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a file of results.
+    """
+    said = "holds no results of `rnsl experiment`", "Run it again with --out."
+    with made_earlier(path, *said) as file:
+        document = json.loads(file.read().decode())
+        made = document["provenance"]
+        results = [from_row(row) for row in document["results"]]
+        record = Record(
+            [replace(r, inputs=_inputs(r.config, made), file=str(path)) for r in results], made
+        )
+    if not record.results:
+        raise ValueError(f"{path} holds no results: no run ended. Run it again with --out.")
+    return record
+
+
+def shipped_results(name: str) -> Record:
+    """Read results that come with the package, such as "aid" or "nwpu45_stand_in".
+
+    Raises:
+        FileNotFoundError: none of that name come with it.
+    """
+    return load_results(shipped("data", "results", name, "results.json"))
+
+
+def as_row(result: Result) -> dict[str, Any]:
+    """Return a result as JSON holds it, which has no NaN."""
+    metrics = {name: None if math.isnan(x) else x for name, x in result.metrics.items()}
+    return {
+        "config": asdict(result.config), "metrics": metrics, "seconds": result.seconds,
+        "part": result.part,
+    }  # fmt: skip
+
+
+def from_row(row: Mapping[str, Any]) -> Result:
+    """Return the result that `as_row` wrote; other entries of the row are left alone."""
+    metrics = {name: math.nan if x is None else x for name, x in row["metrics"].items()}
+    return Result(Config(**row["config"]), metrics, row["seconds"], row.get("part", "test"))
+
+
+def _inputs(config: Config, made: Mapping[str, Any]) -> dict[str, Any]:
+    """What the provenance of a file tells of the inputs of one of its runs."""
+    features = made.get("features", {})
+    own = features.get(config.dataset)
+    recipe = made.get("baselines", {}).get(config.loss)
+    return {
+        **(own if isinstance(own, Mapping) else features),
+        **({f"recipe of {config.loss}": recipe} if recipe else {}),
+    }
