@@ -265,7 +265,8 @@ def class_log_probabilities(embeddings: Tensor, prototypes: Tensor, temperature:
         float [B, C] or [M, B, C], each <= 0.
     """
     dtype = torch.promote_types(embeddings.dtype, torch.float32)
-    with torch.autocast(embeddings.device.type, enabled=False):
+    device = "cpu" if embeddings.is_meta else embeddings.device.type  # autocast knows no meta
+    with torch.autocast(device, enabled=False):
         x_BD = F.normalize(embeddings.to(dtype), dim=-1)
         w_CD = F.normalize(prototypes.to(dtype), dim=-1)
         return (x_BD @ w_CD.mT / temperature).log_softmax(dim=-1)
