@@ -233,13 +233,13 @@ def label_log_probability(
     log p = log_softmax(x . w / temperature)[label], see `class_log_probabilities`.
 
     Args:
-        embeddings: float [B, D] or [M, B, D], normalized here.
-        prototypes: float [C, D] or [M, C, D], normalized here.
-        labels: int64 [B] or [M, B] in [0, C).
+        embeddings: float [B, D], normalized here.
+        prototypes: float [C, D], normalized here.
+        labels: int64 [B] in [0, C), possibly wrong.
         temperature: > 0.
 
     Returns:
-        float, of the shape of labels, each <= 0.
+        float [B], each <= 0.
 
     Raises:
         ValueError: temperature out of range, or shapes that disagree.
@@ -257,19 +257,19 @@ def class_log_probabilities(embeddings: Tensor, prototypes: Tensor, temperature:
     a cosine rounded to bfloat16 would be off by up to 0.4 in the logit.
 
     Args:
-        embeddings: float [B, D] or [M, B, D], normalized here.
-        prototypes: float [C, D] or [M, C, D], normalized here.
+        embeddings: float [B, D], normalized here.
+        prototypes: float [C, D], normalized here.
         temperature: > 0.
 
     Returns:
-        float [B, C] or [M, B, C], each <= 0.
+        float [B, C], each <= 0.
     """
     dtype = torch.promote_types(embeddings.dtype, torch.float32)
     device = "cpu" if embeddings.is_meta else embeddings.device.type  # autocast knows no meta
     with torch.autocast(device, enabled=False):
-        x_BD = F.normalize(embeddings.to(dtype), dim=-1)
-        w_CD = F.normalize(prototypes.to(dtype), dim=-1)
-        return (x_BD @ w_CD.mT / temperature).log_softmax(dim=-1)
+        x_BD = F.normalize(embeddings.to(dtype), dim=1)
+        w_CD = F.normalize(prototypes.to(dtype), dim=1)
+        return (x_BD @ w_CD.T / temperature).log_softmax(dim=1)
 
 
 def at_labels(values_BC: Tensor, labels_B: Tensor) -> Tensor:
@@ -286,27 +286,24 @@ def at_labels(values_BC: Tensor, labels_B: Tensor) -> Tensor:
         ValueError: a label out of range, on the CPU; an accelerator stops in its kernel.
     """
     try:
-        return values_BC.gather(-1, labels_B[..., None]).squeeze(-1)
+        return values_BC.gather(1, labels_B[:, None]).squeeze(1)
     except (IndexError, RuntimeError):
         _check_range("labels", labels_B, values_BC.shape[-1], "the number of prototypes")
         raise
 
 
-def negative_box_cox(log_p: Tensor, q: float | Tensor) -> Tensor:
+def negative_box_cox(log_p: Tensor, q: float) -> Tensor:
     """The negative Box-Cox transform of p, from log p: (1 - p**q) / q = -expm1(q log p) / q.
 
     Box and Cox, 1964; as a loss: Zhang and Sabuncu, NeurIPS 2018.
 
     Args:
         log_p: float, any shape, each at most 0; -inf stands for p = 0.
-        q: in [0, 1]; 0 gives the limit, -log p. A tensor is broadcast against log_p.
+        q: in [0, 1]; 0 gives the limit, -log p.
 
     Returns:
         float, of the shape of log_p, each in [0, 1/q].
     """
-    if isinstance(q, Tensor):
-        exponent = torch.where(q == 0, 1.0, q)  # 0 / 0 would turn the gradient into NaN
-        return torch.where(q == 0, -log_p, -(exponent * log_p).expm1() / exponent)
     return -log_p if q == 0 else -(q * log_p).expm1() / q
 
 
@@ -646,13 +643,13 @@ def check_batch(embeddings: Tensor, prototypes: Tensor, labels: Tensor) -> None:
     """Refuse what is no batch.
 
     Args:
-        embeddings: float [B, D] or [M, B, D].
-        prototypes: float [C, D] or [M, C, D].
-        labels: int64 [B] or [M, B] in [0, C).
+        embeddings: float [B, D].
+        prototypes: float [C, D].
+        labels: int64 [B]; whether they lie in [0, C) is seen where they are looked up.
 
     Raises:
         TypeError: no tensors, or not of real numbers.
-        ValueError: shapes that disagree, labels of another type or out of range.
+        ValueError: shapes that disagree, or labels of another type.
     """
     named = {"embeddings": embeddings, "prototypes": prototypes, "labels": labels}
     for name, given in named.items():
@@ -660,16 +657,14 @@ def check_batch(embeddings: Tensor, prototypes: Tensor, labels: Tensor) -> None:
             raise TypeError(f"{name} are a {type(given).__name__}; give a torch tensor.")
         _check_real(name, given)
     if (
-        embeddings.ndim not in (2, 3)
-        or prototypes.ndim != embeddings.ndim
-        or embeddings.shape[:-2] != prototypes.shape[:-2]
-        or embeddings.shape[-1] != prototypes.shape[-1]
-        or labels.shape != embeddings.shape[:-1]
+        embeddings.ndim != 2
+        or prototypes.ndim != 2
+        or embeddings.shape[1] != prototypes.shape[1]
+        or labels.shape != embeddings.shape[:1]
     ):
         raise ValueError(
             f"embeddings are {list(embeddings.shape)}, prototypes {list(prototypes.shape)}, labels "
-            f"{list(labels.shape)}; they must be [B, D], [C, D] and [B], or, for M models side by "
-            "side, [M, B, D], [M, C, D] and [M, B]."
+            f"{list(labels.shape)}; they must be [B, D], [C, D] and [B]."
         )
     _check_int64("labels", labels)
 

@@ -109,34 +109,6 @@ def test_truncated_rnsl_uses_the_mask_it_is_given() -> None:
     assert (found[kept] > 0).any(), "a kept image that fell below k costs more than the level"
 
 
-@pytest.mark.parametrize("name", ["nsl", "rnsl", "truncated_rnsl"])
-def test_models_side_by_side_are_those_one_by_one(name: str) -> None:
-    batches = [make_batch(seed=seed) for seed in range(3)]
-    loss = getattr(losses, name)
-    stacked = [torch.stack(tensors) for tensors in zip(*batches, strict=True)]
-    found_MB = loss(*stacked)
-    assert found_MB.shape == (3, B)
-    for found_B, batch in zip(found_MB, batches, strict=True):
-        torch.testing.assert_close(found_B, loss(*batch))
-
-
-def test_every_model_may_have_its_own_q() -> None:
-    log_p_MB = torch.stack([losses.nsl(*make_batch(seed=seed)).neg() for seed in range(3)])
-    qs = [0.0, 0.7, 1.0]
-    found_MB = losses.negative_box_cox(log_p_MB, torch.tensor(qs, dtype=torch.float64)[:, None])
-    for found_B, log_p_B, q in zip(found_MB, log_p_MB, qs, strict=True):
-        torch.testing.assert_close(found_B, losses.negative_box_cox(log_p_B, q))
-
-
-def test_q_of_0_beside_others_has_the_gradient_of_nsl() -> None:
-    log_p_M1 = torch.tensor([[-1.0], [-200.0], [-1.0]], requires_grad=True)
-    q_M1 = torch.tensor([[0.0], [0.0], [0.7]])
-    values_M1 = losses.negative_box_cox(log_p_M1, q_M1)
-    (gradient_M1,) = torch.autograd.grad(values_M1.sum(), log_p_M1)
-    expected = torch.tensor([[-1.0], [-1.0], [-math.exp(-0.7)]])
-    torch.testing.assert_close(gradient_M1, expected)
-
-
 # ------------------------------------------------------------------ gradients
 
 
@@ -379,7 +351,7 @@ def test_the_kept_mask_is_saved_with_the_prototypes() -> None:
         (lambda x, w, y: losses.nsl(x, w, y[:3]), r"labels \[3\]"),
         (lambda x, w, y: losses.nsl(x[0], w, y), r"embeddings are \[8\]"),
         (lambda x, w, y: losses.nsl(x[None], w, y[None]), r"embeddings are \[1, 12, 8\]"),
-        (lambda x, w, y: losses.nsl(x[None], w.expand(2, C, D), y[None]), r"\[2, 5, 8\]"),
+        (lambda x, w, y: losses.nsl(x[None], w[None], y[None]), r"prototypes \[1, 5, 8\]"),
         (lambda x, w, y: losses.nsl(x, w, y + C), r"labels run from .* \[0, 5\)"),
         (lambda x, w, y: losses.nsl(x, w, y - 9), "labels run from -"),
         (lambda x, w, y: losses.nsl(x, w, y.int()), "labels are torch.int32"),

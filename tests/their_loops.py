@@ -12,11 +12,15 @@ import warnings
 from pathlib import Path
 
 import torch
+from pytorch_metric_learning.utils.distributed import DistributedLossWrapper
 from torch import Tensor, distributed, multiprocessing, nn
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
-from rnsl_tutorial.losses import TruncatedRobustNormalizedSoftmaxLoss
-from rnsl_tutorial.training import Indexed
+from rnsl_tutorial.losses import (
+    RobustNormalizedSoftmaxLoss,
+    TruncatedRobustNormalizedSoftmaxLoss,
+)
+from rnsl_tutorial.training import Indexed, as_pml
 
 N, C, D, EPOCHS = 48, 3, 16, 20
 
@@ -69,11 +73,22 @@ def plain_loop(rank: int, world: int, out: Path) -> None:
     write(out, rank, model)
 
 
+def wrapped_loss(rank: int, out: Path) -> None:
+    """pytorch-metric-learning's wrapper shows each process the images of all."""
+    loss = RobustNormalizedSoftmaxLoss(C, 5, generator=torch.manual_seed(2)).double()
+    images, labels = wrongly_labelled().tensors
+    value = DistributedLossWrapper(as_pml(loss))(images[rank::2], labels[rank::2])
+    torch.save(
+        {"wrapped": value.detach(), "whole": loss(images, labels).detach()}, out / f"pml{rank}.pt"
+    )
+
+
 def of_two(rank: int, port: int, out: Path) -> None:
     torch.set_num_threads(1)
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
     distributed.init_process_group("gloo", rank=rank, world_size=2)
     plain_loop(rank, 2, out)
+    wrapped_loss(rank, out)
     distributed.destroy_process_group()
 
 

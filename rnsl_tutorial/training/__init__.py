@@ -4,48 +4,44 @@
 `embed` shows what it learned, and `Training` can be watched, stopped and resumed. `networks` has
 backbones and heads, `build_loss` builds the paper's losses and others to compare them with,
 `Hardware` and `launch` choose the machine, and a `Source` brings images that fit into no memory.
+`Indexed` and `as_pml` bring the losses into loops that are not ours.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rnsl_tutorial._lazy import exported
 
 if TYPE_CHECKING:
-    from rnsl_tutorial.training.baselines import build_loss
-    from rnsl_tutorial.training.devices import Hardware, close, launch
-    from rnsl_tutorial.training.embedding import embed
-    from rnsl_tutorial.training.loop import EpochReport, Training, train
-    from rnsl_tutorial.training.networks import create, embedding_head, embedding_network
-    from rnsl_tutorial.training.settings import Settings
-    from rnsl_tutorial.training.sources import Fetched, Source, place
+    from rnsl_tutorial.training.baselines import build_loss as build_loss
+    from rnsl_tutorial.training.devices import Hardware as Hardware
+    from rnsl_tutorial.training.devices import close as close
+    from rnsl_tutorial.training.devices import launch as launch
+    from rnsl_tutorial.training.embedding import embed as embed
+    from rnsl_tutorial.training.indexed import Indexed as Indexed
+    from rnsl_tutorial.training.loop import EpochReport as EpochReport
+    from rnsl_tutorial.training.loop import Training as Training
+    from rnsl_tutorial.training.loop import train as train
+    from rnsl_tutorial.training.networks import create as create
+    from rnsl_tutorial.training.networks import embedding_head as embedding_head
+    from rnsl_tutorial.training.networks import embedding_network as embedding_network
+    from rnsl_tutorial.training.pml import as_pml as as_pml
+    from rnsl_tutorial.training.settings import Settings as Settings
+    from rnsl_tutorial.training.sources import Fetched as Fetched
+    from rnsl_tutorial.training.sources import Source as Source
+    from rnsl_tutorial.training.sources import place as place
 
-__all__ = [
-    "EpochReport", "Fetched", "Hardware", "Settings", "Source", "Training",
-    "build_loss", "close", "create", "embed", "embedding_head", "embedding_network",
-    "launch", "place", "train",
-]  # fmt: skip
-
-_HOMES = {
-    "augmentation": (),
-    "baselines": ("build_loss",),
-    "checkpoints": (),
-    "devices": ("Hardware", "close", "launch"),
-    "embedding": ("embed",),
-    "loop": ("EpochReport", "Training", "train"),
-    "networks": ("create", "embedding_head", "embedding_network"),
-    "settings": ("Settings",),
-    "optimizers": (),
-    "sources": ("Fetched", "Source", "place"),
-}
-"""Module -> what is taken from it, once it is asked for: torch and Fabric take seconds."""
-
-
-def __getattr__(name: str) -> Any:
-    for home, names in _HOMES.items():
-        if name == home or name in names:
-            module = importlib.import_module(f"{__name__}.{home}")
-            return module if name == home else getattr(module, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return [*__all__, *_HOMES]
+__getattr__, __all__ = exported(
+    __name__,
+    augmentation="",
+    baselines="build_loss",
+    checkpoints="",
+    devices="Hardware close launch",
+    embedding="embed",
+    indexed="Indexed",
+    loop="EpochReport Training train",
+    networks="create embedding_head embedding_network",
+    optimizers="",
+    pml="as_pml",
+    settings="Settings",
+    sources="Fetched Source place",
+)
