@@ -42,6 +42,7 @@ quick: $(BUILT) ## run the tests of the inner loop, in less than a minute
 lint: $(BUILT) ## check the style and the types
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
+	@$(BIN)/lint-imports --no-logo --no-cache
 	@$(BIN)/mypy
 
 bench: $(BUILT) ## print the measured figures, which takes minutes (RNSL_AID names the AID images)
@@ -75,26 +76,31 @@ hooks: $(BUILT) ## let git check each commit: style, layout, notebooks, no image
 	@$(BIN)/pre-commit install
 
 lock: ## compile requirements.lock from pyproject.toml; ARGS=--upgrade raises the pins
-	$(call venv-with-uv,build/lock,)
-	@build/lock/bin/uv pip compile --universal --python-version 3.11 --extra dev \
+	$(call venv-with-uv,build/lock,uv)
+	@build/lock/bin/uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header -q $(ARGS) pyproject.toml -o requirements.lock
+	@awk '$(UNHASHED)' requirements.lock > build/lock/unhashed && mv build/lock/unhashed requirements.lock
 
 clean: ## remove the environment and everything else that was generated
 	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache
 
-# The lock is handed over as constraints. It is universal: it also pins what other machines need,
+# PyTorch's own index has other files under the same versions, so their hashes stay out of the lock.
+UNHASHED = /^[a-z]/ { bare = /^(torch|torchvision|triton)==/ } bare { sub(/ \\$$/, "") } !bare || !/--hash/
+
+# The lock is handed over as constraints. pip takes uv by its hash, and uv the rest by theirs. It is universal: it also pins what other machines need,
 # above all the CUDA libraries, which must stay away where TORCH=cpu leaves them out.
 $(BUILT): pyproject.toml requirements.lock
-	$(call venv-with-uv,$(VENV),-c requirements.lock)
+	$(call venv-with-uv,$(VENV),-r $(VENV)/uv.txt)
 	@$(BIN)/uv pip install --python $(BIN)/python -c requirements.lock \
 		$(if $(filter-out default,$(TORCH)),--torch-backend $(TORCH)) -e ".[dev]"
 	@touch $@
 
-# An empty virtual environment in folder $(1) with uv in it; $(2) are options for pip.
+# An empty virtual environment in folder $(1) with uv in it; $(2) is what pip is asked for.
 define venv-with-uv
 	$(if $(problem),$(error $(problem)))
 	@$(PYTHON) -m venv --clear $(1)
-	@$(1)/bin/python -m pip install -q --disable-pip-version-check $(2) uv
+	@sed -n '/^uv==/,/[^\]$$/p' requirements.lock > $(1)/uv.txt
+	@$(1)/bin/python -m pip install -q --disable-pip-version-check $(2)
 endef
 
 # What is wrong with $(PYTHON), in one line; nothing if it will do.

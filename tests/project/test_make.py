@@ -18,7 +18,7 @@ case "$*" in
     "-m venv"*)
         echo "venv $*" >> log
         rm -rf .venv && mkdir -p .venv/bin
-        for tool in python uv jupyter ruff mypy; do
+        for tool in python uv jupyter ruff lint-imports mypy; do
             printf '#!/bin/sh\\necho "%s $*" >> log\\n' $tool > .venv/bin/$tool
             chmod +x .venv/bin/$tool
         done
@@ -76,10 +76,14 @@ def test_lab_builds_once_and_then_only_opens(clone: Clone) -> None:
     assert clone.make("lab", "ARGS=--no-browser --port 8890").returncode == 0
     assert clone.log() == [
         "venv -m venv --clear .venv",
-        "python -m pip install -q --disable-pip-version-check -c requirements.lock uv",
+        "python -m pip install -q --disable-pip-version-check -r .venv/uv.txt",
         INSTALL.format(""),
         JUPYTER.format("--no-browser --port 8890 "),
     ]
+    named, *hashes = (clone.folder / ".venv" / "uv.txt").read_text().splitlines()
+    assert named.startswith("uv==")
+    assert hashes
+    assert all(line.startswith("    --hash=sha256:") for line in hashes)
     assert clone.make("lab").returncode == 0
     assert clone.log() == [JUPYTER.format("")]
 
@@ -127,6 +131,7 @@ def test_test_checks_style_and_types_before_the_tests(clone: Clone) -> None:
     tools = [
         "ruff check",
         "ruff format --check",
+        "lint-imports --no-logo --no-cache",
         "mypy ",
         "python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -k losses",
     ]
@@ -181,9 +186,10 @@ def test_bench_runs_scripts_that_exist(clone: Clone) -> None:
 def test_the_lock_is_compiled_without_addresses(clone: Clone) -> None:
     printed = clone.make("-n", "lock", "ARGS=--upgrade").stdout
     assert "-m venv --clear build/lock" in printed
-    for option in ("--universal", "--python-version 3.11", "--no-emit-index-url", "--upgrade"):
+    for option in ("--universal", "--python-version 3.11", "--no-emit-index-url", "--upgrade",
+                   "--generate-hashes"):  # fmt: skip
         assert option in printed
-    assert "-c requirements.lock" not in printed
+    assert "pip install -q --disable-pip-version-check uv\n" in printed
 
 
 @pytest.mark.parametrize(

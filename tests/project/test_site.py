@@ -262,12 +262,19 @@ def test_the_workflow_publishes_nothing_that_failed_its_tests() -> None:
     assert "workflow_run.head_sha" in build["steps"][0]["with"]["ref"]
 
 
-@pytest.mark.parametrize("name", ["pages.yml", "tests.yml"])
-def test_a_workflow_may_only_read_unless_a_job_needs_more(name: str) -> None:
-    assert workflow(name)["permissions"] == {"contents": "read"}
-
-
 def test_the_workflow_of_the_tests_runs_the_gate() -> None:
     commands = steps(workflow("tests.yml")["jobs"]["test"], "run")
     assert commands[-1] == ".ci/run"
     assert shutil.which(str(ROOT / commands[-1]))
+
+
+@pytest.mark.parametrize("name", ["pages.yml", "tests.yml"])
+def test_a_workflow_reads_only_takes_nothing_that_changes_and_keeps_no_token(name: str) -> None:
+    loaded = workflow(name)
+    assert loaded["permissions"] == {"contents": "read"}
+    for job in loaded["jobs"].values():
+        assert re.search(r"@sha256:[0-9a-f]{64}$", job.get("container", f"@sha256:{'0' * 64}"))
+        for step in job["steps"]:
+            assert re.search(r"@[0-9a-f]{40}$", step.get("uses", f"@{'0' * 40}"))
+            if step.get("uses", "").startswith("actions/checkout@"):
+                assert step["with"]["persist-credentials"] is False
