@@ -14,10 +14,12 @@ from rich.table import Table
 
 from rnsl_tutorial import _files as paths
 
-PACKAGE = "rnsl-tutorial"
-MEMORY_NEEDED_GB = 1.8  # what is left of 2 GB once the system has taken its part
-DISK_ADVISED_GB = 2.0
-STYLES = {"ok": "green", "optional": "yellow", "missing": "bold red"}
+__all__ = ["Check", "ready", "report", "show"]
+
+_PACKAGE = "rnsl-tutorial"
+_MEMORY_NEEDED_GB = 1.8  # what is left of 2 GB once the system has taken its part
+_DISK_ADVISED_GB = 2.0
+_STYLES = {"ok": "green", "optional": "yellow", "missing": "bold red"}
 
 
 class Check(NamedTuple):
@@ -46,12 +48,12 @@ def report() -> list[Check]:
 def show(checks: list[Check]) -> None:
     """Print the checks as a table, and below it one line of advice for each that has some."""
     console = Console(markup=False)  # details and paths may hold square brackets
-    table = Table(title=f"{PACKAGE} {_version(PACKAGE)}")
+    table = Table(title=f"{_PACKAGE} {_version(_PACKAGE)}")
     table.add_column("")
     table.add_column("What", no_wrap=True)
     table.add_column("Found", overflow="fold")
     for check in checks:
-        table.add_row(check.status, check.name, check.detail, style=STYLES[check.status])
+        table.add_row(check.status, check.name, check.detail, style=_STYLES[check.status])
     console.print(table)
     for check in checks:
         if check.advice:
@@ -69,7 +71,7 @@ def _packages() -> Iterator[Check]:
     yield Check(
         "Python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     )
-    for requirement in map(Requirement, importlib.metadata.requires(PACKAGE) or ()):
+    for requirement in map(Requirement, importlib.metadata.requires(_PACKAGE) or ()):
         if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
             yield _package(requirement)
 
@@ -92,9 +94,9 @@ def _version(name: str) -> str:
 def _memory() -> Check:
     memory = psutil.virtual_memory()
     detail = f"{memory.available / 1e9:.1f} GB free of {memory.total / 1e9:.1f} GB"
-    if memory.total / 1e9 >= MEMORY_NEEDED_GB:
+    if memory.total / 1e9 >= _MEMORY_NEEDED_GB:
         return Check("memory", "ok", detail)
-    advice = f"The notebooks need {MEMORY_NEEDED_GB:.0f} GB: use a machine that has more."
+    advice = f"The notebooks need {_MEMORY_NEEDED_GB:.0f} GB: use a machine that has more."
     return Check("memory", "missing", detail, advice)
 
 
@@ -103,10 +105,10 @@ def _disk() -> Check:
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     free = psutil.disk_usage(str(existing)).free / 1e9
     detail = f"{free:.1f} GB free for the cache in {folder}"
-    if free >= DISK_ADVISED_GB and os.access(existing, os.W_OK):
+    if free >= _DISK_ADVISED_GB and os.access(existing, os.W_OK):
         return Check("disk", "ok", detail)
     advice = (
-        f"A decoded archive may need {DISK_ADVISED_GB:.0f} GB: set RNSL_CACHE to a folder that "
+        f"A decoded archive may need {_DISK_ADVISED_GB:.0f} GB: set RNSL_CACHE to a folder that "
         "has them and that you may write to."
     )
     return Check("disk", "optional", detail, advice)

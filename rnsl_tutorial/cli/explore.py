@@ -11,11 +11,13 @@ from voila.app import Voila
 
 from rnsl_tutorial import _files as paths
 
+__all__ = ["CONFIG", "NOTEBOOK", "start"]
+
 NOTEBOOK = "explorers.ipynb"
-SHARE = paths.PACKAGE / "tutorial" / "share"  # with the template, as share/jupyter has it
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-FAILED = "This explorer could not be made. Why, says: rnsl explore --show_tracebacks=True"
-OPEN_TO_ALL = (
+_SHARE = paths.PACKAGE / "tutorial" / "share"  # with the template, as share/jupyter has it
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_FAILED = "This explorer could not be made. Why, says: rnsl explore --show_tracebacks=True"
+_OPEN_TO_ALL = (
     "Whoever reaches this computer at port {port} can open the explorers (but run no code of "
     "their own), and each open page runs a Python here."
 )
@@ -32,7 +34,7 @@ CONFIG = {
         ],
     },
     # One explorer that fails does not take the others along.
-    "VoilaExecutor": {"allow_errors": True, "cell_error_instruction": FAILED},
+    "VoilaExecutor": {"allow_errors": True, "cell_error_instruction": _FAILED},
     # A page that is closed ends its kernel; this ends the kernels of those that could not say so.
     "MappingKernelManager": {"cull_idle_timeout": 600, "cull_interval": 60},
 }
@@ -51,13 +53,13 @@ def start(notebook: Path, ip: str, port: int, options: Sequence[str] = ()) -> No
         ValueError: an option that is none.
         OSError: this computer has no such address.
     """
-    chosen = arguments(notebook, ip, port, options)
-    known = [str(SHARE), os.environ.get("JUPYTER_PATH", "")]
+    chosen = _arguments(notebook, ip, port, options)
+    known = [str(_SHARE), os.environ.get("JUPYTER_PATH", "")]
     os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, known))
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # tables are small, and viewers may be many
     server = Voila.instance(config=Config(CONFIG))
     server.initialize(chosen)
-    IOLoop.current().add_callback(tell, server)  # runs once the port is known
+    IOLoop.current().add_callback(_tell, server)  # runs once the port is known
     try:
         server.start()  # ends all kernels on Ctrl-C and SIGTERM
     except OSError as error:
@@ -67,7 +69,7 @@ def start(notebook: Path, ip: str, port: int, options: Sequence[str] = ()) -> No
         ) from error
 
 
-def arguments(notebook: Path, ip: str, port: int, options: Sequence[str] = ()) -> list[str]:
+def _arguments(notebook: Path, ip: str, port: int, options: Sequence[str] = ()) -> list[str]:
     """Return the arguments for Voila; those at the end win.
 
     Raises:
@@ -82,8 +84,8 @@ def arguments(notebook: Path, ip: str, port: int, options: Sequence[str] = ()) -
     return [str(notebook), f"--Voila.ip={ip}", f"--port={port}", *options]
 
 
-def tell(server: Voila) -> None:
+def _tell(server: Voila) -> None:
     """Print where the page is, and a warning where others can open it."""
     typer.echo(f"Explorers: {server.display_url} (Ctrl-C ends them)")
-    if server.ip not in LOOPBACK:
-        typer.echo(OPEN_TO_ALL.format(port=server.port), err=True)
+    if server.ip not in _LOOPBACK:
+        typer.echo(_OPEN_TO_ALL.format(port=server.port), err=True)

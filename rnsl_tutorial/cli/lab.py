@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 from rnsl_tutorial import _files as paths
 
+__all__ = ["FIRST", "Copied", "copy_notebooks", "start"]
+
 FIRST = "00_start_here.ipynb"
-MANIFEST = ".rnsl.json"
+_MANIFEST = ".rnsl.json"
 
 
 class Copied(NamedTuple):
@@ -59,10 +61,10 @@ def start(folder: Path, options: Sequence[str] = ()) -> None:
     """
     from jupyterlab.labapp import LabApp
 
-    LabApp.launch_instance(jupyter_arguments(folder, options))
+    LabApp.launch_instance(_jupyter_arguments(folder, options))
 
 
-def jupyter_arguments(folder: Path, options: Sequence[str] = ()) -> list[str]:
+def _jupyter_arguments(folder: Path, options: Sequence[str] = ()) -> list[str]:
     """Return the arguments that open the first notebook."""
     folder = folder.resolve()
     return [
@@ -84,14 +86,14 @@ def _update(notebooks: Sequence[Path], folder: Path) -> Copied:
             _write(folder / name, notebook.read_bytes())
             result.written.append(name)
         copied[name] = shipped
-    _write(folder / MANIFEST, json.dumps(copied, indent=1).encode())
+    _write(folder / _MANIFEST, json.dumps(copied, indent=1).encode())
     return result
 
 
 def _read_manifest(folder: Path) -> dict[str, str | None]:
     """Return file name -> SHA-256 as copied; empty if unreadable, so that nothing is replaced."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
+        manifest = json.loads((folder / _MANIFEST).read_bytes())
     except (FileNotFoundError, ValueError):
         return {}
     return manifest if isinstance(manifest, dict) else {}

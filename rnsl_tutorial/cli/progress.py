@@ -10,6 +10,8 @@ from tqdm.auto import tqdm
 
 from rnsl_tutorial.training import EpochReport
 
+__all__ = ["shown"]
+
 
 @contextmanager
 def shown(

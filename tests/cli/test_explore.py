@@ -79,7 +79,9 @@ def test_an_address_that_is_not_here_is_named(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_options_come_last_so_that_they_win() -> None:
-    made = explore.arguments(Path("x.ipynb"), "127.0.0.1", 8866, ["--no-browser", "--Voila.ip=::1"])
+    made = explore._arguments(
+        Path("x.ipynb"), "127.0.0.1", 8866, ["--no-browser", "--Voila.ip=::1"]
+    )
     assert made == [
         "x.ipynb", "--Voila.ip=127.0.0.1", "--port=8866", "--no-browser", "--Voila.ip=::1"
     ]  # fmt: skip
@@ -89,10 +91,10 @@ def test_options_come_last_so_that_they_win() -> None:
 def test_letting_others_in_is_said_in_one_line(
     ip: str, is_open: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    explore.tell(SimpleNamespace(ip=ip, port=8866, display_url="http://here:8866/"))
+    explore._tell(SimpleNamespace(ip=ip, port=8866, display_url="http://here:8866/"))
     said = capsys.readouterr()
     assert said.out == "Explorers: http://here:8866/ (Ctrl-C ends them)\n"
-    assert said.err == (explore.OPEN_TO_ALL.format(port=8866) + "\n" if is_open else "")
+    assert said.err == (explore._OPEN_TO_ALL.format(port=8866) + "\n" if is_open else "")
 
 
 def test_every_explorer_has_its_place_and_says_which_notebook_explains_it() -> None:
@@ -117,11 +119,11 @@ def test_the_notebook_is_what_its_source_makes_and_names_the_template() -> None:
     )
     assert built in (NOTEBOOK.read_text(encoding="utf-8"), committed.stdout)
     assert json.loads(built)["metadata"]["voila"] == {"template": "rnsl"}
-    assert (explore.SHARE / "voila" / "templates" / "rnsl" / "conf.json").exists()
+    assert (explore._SHARE / "voila" / "templates" / "rnsl" / "conf.json").exists()
 
 
 def test_the_template_names_no_other_server() -> None:
-    files = [path for path in explore.SHARE.rglob("*") if path.is_file()]
+    files = [path for path in explore._SHARE.rglob("*") if path.is_file()]
     assert len(files) >= 5
     named = [path.name for path in files if "://" in path.read_text(encoding="utf-8")]
     assert named == []
@@ -142,7 +144,7 @@ def test_what_fails_is_one_line_on_the_page_and_the_rest_is_shown(tmp_path: Path
             kernels = psutil.Process(process.pid).children(recursive=True)
         finally:
             process.terminate()
-    assert explore.FAILED in page
+    assert explore._FAILED in page
     assert "42 and on" in page
     assert "secret" not in page
     assert "raise" not in page

@@ -26,7 +26,7 @@ def own(tmp_path: Path) -> Path:
 
 def test_all_notebooks_and_nothing_else_are_copied(shipped: Path, own: Path) -> None:
     assert lab.copy_notebooks(shipped, own) == ([lab.FIRST, "01_next.ipynb"], [])
-    assert {path.name for path in own.iterdir()} == {lab.FIRST, "01_next.ipynb", lab.MANIFEST}
+    assert {path.name for path in own.iterdir()} == {lab.FIRST, "01_next.ipynb", lab._MANIFEST}
     assert (own / lab.FIRST).read_text() == "start"
 
 
@@ -68,10 +68,10 @@ def test_without_a_manifest_nothing_is_replaced(
     own.mkdir(parents=True)
     (own / lab.FIRST).write_text("somebody's file")
     if manifest is not None:
-        (own / lab.MANIFEST).write_text(manifest)
+        (own / lab._MANIFEST).write_text(manifest)
     assert lab.copy_notebooks(shipped, own) == (["01_next.ipynb"], [lab.FIRST])
     assert (own / lab.FIRST).read_text() == "somebody's file"
-    assert json.loads((own / lab.MANIFEST).read_text()).keys() == {"01_next.ipynb"}
+    assert json.loads((own / lab._MANIFEST).read_text()).keys() == {"01_next.ipynb"}
 
 
 def test_a_file_in_place_of_the_folder_is_named(shipped: Path, tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_jupyterlab_gets_the_notebook_the_folder_and_the_options(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    arguments = lab.jupyter_arguments(Path("own"), ["--port", "8890"])
+    arguments = lab._jupyter_arguments(Path("own"), ["--port", "8890"])
     assert arguments[0] == str(tmp_path / "own" / lab.FIRST)
     assert f"--ServerApp.root_dir={tmp_path / 'own'}" in arguments
     assert arguments[-2:] == ["--port", "8890"]
