@@ -3,32 +3,28 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 
 from msgspec import Meta
 
-from rnsl_tutorial.training.settings import (
-    BASELINES,
-    LOSSES,
-    Count,
-    Positive,
-    Settings,
-    Share,
-    check_names,
-    parse,
-)
+from rnsl_tutorial.noise import NOISES
+from rnsl_tutorial.training.baselines import BASELINES, LOSSES
+from rnsl_tutorial.training.settings import Count, Positive, Settings, Share, check_names, parse
 
 __all__ = [
-    *("BASELINES", "LOSSES", "NETWORKS", "NOISES", "OWN", "PRESETS", "UNPROTOTYPED", "Config"),
-    *("configured", "from_preset", "parse_settings"),
-]
+    "BASELINES", "LOSSES", "NETWORKS", "NOISES", "OWN", "PRESETS", "UNPROTOTYPED", "Config",
+    "configured", "from_preset", "parse_settings",
+]  # fmt: skip
 
 UNPROTOTYPED = ("supcon",)
 """Those that compare images with images."""
 OWN = "own:"
 """How the name of a loss begins that is none of these, and is handed over as a function."""
 
-_Noise = Literal["symmetric", "pair_flip", "label_dependent", "instance_dependent"]
+if TYPE_CHECKING:
+    _Noise: TypeAlias = str
+else:
+    _Noise = Literal[NOISES]
 _Network = Literal["head", "small", "resnet18", "resnet50", "efficientnet_lite0"]
 _Name = Annotated[
     str,
@@ -42,8 +38,6 @@ _Loss = Annotated[
     ),
 ]
 
-NOISES: tuple[str, ...] = get_args(_Noise)
-"""Kinds of label noise, see `noise`; `experiments.corrupt_labels` draws each."""
 NETWORKS: tuple[str, ...] = get_args(_Network)
 
 

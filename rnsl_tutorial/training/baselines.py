@@ -27,10 +27,10 @@ from torch import Tensor
 from torch.func import functional_call
 
 from rnsl_tutorial import losses
-from rnsl_tutorial.training.settings import BASELINES, LOSSES
 
 __all__ = [
     "BASELINES",
+    "LOSSES",
     "RECIPES",
     "Baseline",
     "build_baseline",
@@ -47,22 +47,6 @@ LOG_OF_ZERO = -4.0
 
 _OFF_THE_END = 1e-7
 """Of a cosine: the arc cosine has no slope at -1 and 1."""
-
-RECIPES: Mapping[str, Mapping[str, float]] = MappingProxyType(
-    {
-        "nsl_tuned": {"weight": 0.3},
-        "ce": {"weight": 1.0},
-        "gce": {"q": 0.7, "weight": 30.0},
-        "sce": {"alpha": 0.1, "beta": 1.0, "weight": 0.3},
-        "nce_rce": {"alpha": 1.0, "beta": 1.0, "weight": 30.0},
-        "proxy_anchor": {"margin": 0.1, "alpha": 14.0, "weight": 0.3},
-        "arcface": {"margin": 28.6, "scale": 64.0, "weight": 1.0},
-        "supcon": {"temperature": 0.1, "weight": 0.3},
-    }
-)
-"""Settings of each baseline: the best that `benchmarks/recipe_baselines.py` finds, on validation
-images of AID at 30% symmetric noise, seed 0."""
-
 
 # ------------------------------------------------------------------ one value per image
 
@@ -398,18 +382,30 @@ def _leave(parameter: Tensor) -> None:
 
 # ------------------------------------------------------------------ by name
 
-_CLASSES: Mapping[str, type[Baseline]] = MappingProxyType(
+LOSSES = ("nsl", "rnsl", "trnsl")
+"""The paper's losses."""
+
+_BASELINES: Mapping[str, tuple[type[Baseline], Mapping[str, float]]] = MappingProxyType(
     {
-        "nsl_tuned": Baseline,
-        "ce": CrossEntropyLoss,
-        "gce": GeneralizedCrossEntropyLoss,
-        "sce": SymmetricCrossEntropyLoss,
-        "nce_rce": ActivePassiveLoss,
-        "proxy_anchor": ProxyAnchorLoss,
-        "arcface": ArcFaceLoss,
-        "supcon": SupConLoss,
+        "nsl_tuned": (Baseline, {"weight": 0.3}),
+        "ce": (CrossEntropyLoss, {"weight": 1.0}),
+        "gce": (GeneralizedCrossEntropyLoss, {"q": 0.7, "weight": 30.0}),
+        "sce": (SymmetricCrossEntropyLoss, {"alpha": 0.1, "beta": 1.0, "weight": 0.3}),
+        "nce_rce": (ActivePassiveLoss, {"alpha": 1.0, "beta": 1.0, "weight": 30.0}),
+        "proxy_anchor": (ProxyAnchorLoss, {"margin": 0.1, "alpha": 14.0, "weight": 0.3}),
+        "arcface": (ArcFaceLoss, {"margin": 28.6, "scale": 64.0, "weight": 1.0}),
+        "supcon": (SupConLoss, {"temperature": 0.1, "weight": 0.3}),
     }
 )
+"""Each with its settings: the best that `benchmarks/recipe_baselines.py` finds, on validation
+images of AID at 30% symmetric noise, seed 0."""
+
+BASELINES = tuple(_BASELINES)
+"""Losses to compare the paper's with."""
+RECIPES: Mapping[str, Mapping[str, float]] = MappingProxyType(
+    {name: recipe for name, (_, recipe) in _BASELINES.items()}
+)
+"""Settings of each of them."""
 
 
 def build_loss(
@@ -426,7 +422,7 @@ def build_loss(
     """Build a loss by its name, with fresh prototypes.
 
     Args:
-        name: one of `settings.LOSSES` or of `settings.BASELINES`.
+        name: one of `LOSSES` or of `BASELINES`.
         num_classes: C.
         num_samples: N, which only t-RNSL reads.
         generator: draws the prototypes; None for torch's global one.
@@ -464,7 +460,7 @@ def build_baseline(
     """Build a baseline by its name, with its recipe.
 
     Args:
-        name: one of `settings.BASELINES`.
+        name: one of `BASELINES`.
         num_classes: C.
         generator: draws the prototypes; None for torch's global one.
         embedding_dim: D.
@@ -474,8 +470,9 @@ def build_baseline(
     Raises:
         ValueError: another name.
     """
-    if name not in _CLASSES:
+    if name not in _BASELINES:
         known = (*LOSSES, *BASELINES)
         raise ValueError(f"There is no loss {name!r}; choose from {', '.join(known)}.")
-    chosen: dict[str, Any] = {"temperature": temperature, **RECIPES[name], **settings}
-    return _CLASSES[name](num_classes, embedding_dim, generator=generator, **chosen)
+    loss, recipe = _BASELINES[name]
+    chosen: dict[str, Any] = {"temperature": temperature, **recipe, **settings}
+    return loss(num_classes, embedding_dim, generator=generator, **chosen)

@@ -17,17 +17,9 @@ import msgspec
 from msgspec import Meta
 
 __all__ = [
-    *("BASELINES", "LOSSES", "Count", "Positive", "Settings", "Share"),
+    *("Count", "Positive", "Settings", "Share"),
     *("check_names", "parse"),
 ]
-
-LOSSES = ("nsl", "rnsl", "trnsl")
-"""The paper's losses, by the names that `baselines.build_loss` knows."""
-BASELINES = (
-    *("nsl_tuned", "ce", "gce", "sce", "nce_rce"),
-    *("proxy_anchor", "arcface", "supcon"),
-)
-"""Losses to compare them with, see `baselines`."""
 
 Count: TypeAlias = Annotated[int, Meta(ge=1)]
 Positive: TypeAlias = Annotated[float, Meta(gt=0)]

@@ -24,9 +24,9 @@ def test_the_files_to_touch_exist() -> None:
 
 
 def test_the_names_to_add_to_exist() -> None:
-    owners = [baselines, config, download, experiments, noise, style]
-    for name in ("_CLASSES", "RECIPES", "BASELINES", "BASELINE_STYLES", "NOISES", "NOISE_NAMES",
-                 "PINS", "Pin", "_transition", "_check_rate", "_check_num_classes"):  # fmt: skip
+    owners = [baselines, download, noise, style]
+    for name in ("_BASELINES", "BASELINES", "BASELINE_STYLES", "_TRANSITIONS", "NOISE_NAMES",
+                 "PINS", "Pin", "_check_rate", "_check_num_classes"):  # fmt: skip
         assert f"`{name}`" in GUIDE
         assert any(hasattr(owner, name) for owner in owners)
 
