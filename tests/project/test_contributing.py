@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rnsl_tutorial import experiments, noise
+from rnsl_tutorial import noise
 from rnsl_tutorial.datasets import download
 from rnsl_tutorial.experiments import config, style
 from rnsl_tutorial.training import baselines
