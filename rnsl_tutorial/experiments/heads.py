@@ -69,25 +69,15 @@ def corrupt_labels(
     Raises:
         ValueError: classes that the noise has no table for.
     """
-    seed = REFERENCE_SEED + config.seed if seed is None else seed
-    if config.noise == "instance_dependent":
-        return noise.instance_dependent_flips(inputs, labels, len(class_names), config.rate, seed)
-    return noise.corrupt_labels(labels, _transition(class_names, config), seed)
-
-
-def _transition(class_names: tuple[str, ...], config: Config) -> noise.Matrix:
-    if config.noise == "symmetric":
-        return noise.symmetric_transition(len(class_names), config.rate)
-    if config.noise == "pair_flip":
-        return noise.pair_flip_transition(len(class_names), config.rate)
-    if noise.label_dependent_classes(config.dataset) != class_names:
-        raise ValueError(
-            f"The label-dependent noise of {config.dataset!r} is for its own "
-            f"{len(noise.label_dependent_classes(config.dataset))} classes, not for these "
-            f"{len(class_names)}: {', '.join(class_names[:3])} ... "
-            "Choose another noise, or pass the data set's name that fits."
-        )
-    return noise.label_dependent_transition(config.dataset, config.rate)
+    return noise.corrupt(
+        labels,
+        config.noise,
+        config.rate,
+        seed=REFERENCE_SEED + config.seed if seed is None else seed,
+        class_names=class_names,
+        dataset=config.dataset,
+        features=inputs,
+    )
 
 
 LossBuilder = Callable[[Config, int, int, torch.Generator], losses.NormalizedSoftmaxLoss]
