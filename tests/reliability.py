@@ -36,7 +36,9 @@ class Part:
         self.tests, self.examples, self.failed = 0, 0, list[str]()
         self.rows: list[dict[str, object]] = []
 
-    def add(self, item: pytest.Item, report: pytest.TestReport) -> None:
+    def add(
+        self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
+    ) -> None:
         """Count a test that was run."""
         self.tests += 1
         drawn = re.findall(
@@ -45,7 +47,7 @@ class Part:
         self.examples += sum(int(count) for pair in drawn for count in pair)
         self.rows += [dict(value) for name, value in report.user_properties if name == "row"]
         if report.failed:
-            said = report.longreprtext.strip().splitlines()[-1]
+            said = str(call.excinfo.value if call.excinfo else report.outcome).partition("\n")[0]
             self.failed.append(f"- {item.name}: {said}")
 
     def section(self, name: str) -> str:
@@ -69,7 +71,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
-    item: pytest.Function,
+    item: pytest.Function, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Count each test once: where it was called, or failed before or after."""
     report = yield
@@ -77,7 +79,7 @@ def pytest_runtest_makereport(
     name = mark.args[0] if mark else "properties" if "properties" in item.path.stem else ""
     if name and (report.when == "call" or report.failed) and not report.skipped:
         part = PARTS_TRIED.setdefault(name, Part(str(item.module.__doc__)))
-        part.add(item, report)
+        part.add(item, call, report)
     return report
 
 
