@@ -33,8 +33,8 @@ lab: $(BUILT) ## open JupyterLab on the first notebook
 explore: $(BUILT) ## open the explorers alone, without code, for a lecture
 	@$(BIN)/rnsl explore $(ARGS)
 
-test: lint ## check the style and the types, then run all tests
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
+test: lint ## check the style and the types, run all tests, and print the coverage
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(or $(ARGS),--cov)
 
 quick: $(BUILT) ## run the tests of the inner loop, in less than a minute
 	@$(BIN)/python -m pytest -n $(WORKERS) -m 'not slow and not soak' --no-header $(QUICK) $(ARGS)

@@ -138,6 +138,11 @@ def test_test_checks_style_and_types_before_the_tests(clone: Clone) -> None:
     assert clone.log()[3:] == tools
 
 
+def test_the_coverage_is_that_of_all_tests(clone: Clone) -> None:
+    clone.make("test")
+    assert clone.log()[-1].endswith(" --cov")
+
+
 def test_quick_leaves_out_what_is_slow_and_soak_takes_all(clone: Clone) -> None:
     clone.make("quick", "ARGS=-k losses")
     [quick] = [line for line in clone.log() if "pytest" in line]
