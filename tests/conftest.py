@@ -33,6 +33,15 @@ LONGEST = ("notebooks", "browser", "site", "umap", "packaging", "binder", "sweep
 TOGETHER = {"test_site_pages": "test_site"}  # they share an executed notebook
 
 
+# They train networks or maps, or start processes: too slow for the inner loop.
+SLOW = (
+    *("test_umap", "test_resume", "test_processes", "test_sweep", "test_sweep_stopped"),
+    *("test_workers", "test_images", "test_inference", "test_background_run", "test_throughput"),
+    "test_dashboard",
+)
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where several processes share the tests, those of a file stay together with its fixtures.
 
@@ -42,6 +51,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         alone = "notebooks" in item.path.stem and hasattr(item, "callspec")
         group = item.name if alone else TOGETHER.get(item.path.stem, item.path.stem)
         item.add_marker(pytest.mark.xdist_group(group))
+        if item.path.stem in SLOW:
+            item.add_marker("slow")
     if "PYTEST_XDIST_WORKER" in os.environ:
         items.sort(key=_place)
 

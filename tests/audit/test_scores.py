@@ -51,6 +51,7 @@ def test_where_no_label_is_wrong_none_is_doubted(data: Any) -> None:
     assert (scores.doubt > 0.5).mean() < 0.01
 
 
+@pytest.mark.slow
 def test_the_scores_are_what_the_docstring_says(data: Any) -> None:
     features_NF, _, given_N = data
     found_RNC = doubt.out_of_fold(features_NF, given_N, C, repeats=2, seed=3)
@@ -125,6 +126,7 @@ def test_divisions_are_those_of_the_first_repeat_and_spread_each_class(data: Any
     assert len({head.config.seed for head in heads}) == len(heads)
 
 
+@pytest.mark.slow
 def test_fewer_repeats_are_the_first_of_more(data: Any) -> None:
     features_NF, _, given_N = data
     more, fewer = (doubt.out_of_fold(features_NF, given_N, C, repeats=r) for r in (2, 1))
@@ -135,6 +137,7 @@ def test_fewer_repeats_are_the_first_of_more(data: Any) -> None:
 # ------------------------------------------------------------------ the same for the same seed
 
 
+@pytest.mark.slow
 def test_the_seed_decides_and_neither_jobs_nor_torchs_own_generator_do(
     data: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,6 +201,7 @@ def test_neither_the_origin_nor_the_scale_of_the_features_matters(data: Any) -> 
     np.testing.assert_allclose(plain.doubt, moved.doubt, atol=0.02)
 
 
+@pytest.mark.slow
 def test_wide_features_are_reduced_and_a_constant_one_does_no_harm() -> None:
     features_NF, labels_N = clusters(count=300, dims=400)
     features_NF[:, 7] = 3
@@ -238,6 +242,7 @@ def test_few_images_of_wide_features_are_not_reduced() -> None:
     assert doubt._inputs(features_NF).shape == (40, 400)
 
 
+@pytest.mark.slow
 def test_a_class_a_tenth_as_large_as_the_others_is_learned_too() -> None:
     features_NF, labels_N = clusters(count=800)
     chosen = np.concatenate([np.flatnonzero(labels_N == 0)[:20], np.flatnonzero(labels_N)])

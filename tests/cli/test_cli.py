@@ -110,6 +110,7 @@ def test_doctor_fails_when_something_necessary_is_missing(
     assert f"thing ({status}): buy one" in result.output
 
 
+@pytest.mark.slow
 def test_features_build_then_experiment_then_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

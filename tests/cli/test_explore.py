@@ -129,6 +129,7 @@ def test_the_template_names_no_other_server() -> None:
     assert named == []
 
 
+@pytest.mark.slow
 def test_what_fails_is_one_line_on_the_page_and_the_rest_is_shown(tmp_path: Path) -> None:
     cells = ["raise ValueError('a secret')", "print(6 * 7, 'and on')"]
     notebook = nbformat.v4.new_notebook(

@@ -24,6 +24,7 @@ for setting in (
     TINY += ["--set", setting]
 
 
+@pytest.mark.slow
 def test_a_run_prints_its_table_and_leaves_everything_behind(tmp_path: Path) -> None:
     command = ["train", *TINY, "--rate", "0.4", "--loss", "trnsl", "--out", str(tmp_path)]
     shown = run(cli.app, command)
@@ -131,6 +132,7 @@ def test_aid_is_found_where_rnsl_aid_says(tmp_path: Path, monkeypatch: pytest.Mo
     assert f"{tmp_path / 'gone'} does not exist" in shown.output
 
 
+@pytest.mark.slow
 def test_without_out_the_folder_is_named_after_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,6 +169,7 @@ def test_what_cannot_be_is_refused_in_one_line(
     assert shown.output.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_paper_preset_builds_its_network_once_its_weights_are_at_hand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

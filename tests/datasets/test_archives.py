@@ -507,6 +507,7 @@ def run_child(code: str, *args: object, **kwargs) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_killed_build_is_not_taken_for_a_cache(folder, cache, monkeypatch):
     code = """
         import itertools, os, signal
@@ -531,6 +532,7 @@ def test_a_killed_build_is_not_taken_for_a_cache(folder, cache, monkeypatch):
     assert not left.exists()
 
 
+@pytest.mark.slow
 def test_two_processes_build_the_same_cache(folder, cache):
     code = """
         import time
@@ -561,6 +563,7 @@ def test_two_processes_build_the_same_cache(folder, cache):
 # --- Disks that fail ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_in_mid_write(folder, cache):
     code = """
         import errno, resource

@@ -347,6 +347,7 @@ COMMAND = """
 """
 
 
+@pytest.mark.slow
 def test_control_c_stops_in_one_line_and_the_next_run_goes_on(hub: Hub, tmp_path: Path) -> None:
     offer(hub, "aid", SCENES)
     hub.cut, hub.stalled = [400], threading.Event()

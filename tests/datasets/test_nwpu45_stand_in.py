@@ -22,6 +22,7 @@ def played(aid: FeatureSet) -> FeatureSet:
     return stand_in(aid)
 
 
+@pytest.mark.slow
 def test_every_class_is_played_and_every_image_plays_once(
     aid: FeatureSet, played: FeatureSet
 ) -> None:
@@ -35,6 +36,7 @@ def test_every_class_is_played_and_every_image_plays_once(
     assert played.split is aid.split
 
 
+@pytest.mark.slow
 def test_halved_are_the_15_largest_classes_each_into_two(aid: FeatureSet) -> None:
     images = np.bincount(aid.labels)
     largest = {aid.class_names[i] for i in np.argsort(-images, kind="stable")[:15]}

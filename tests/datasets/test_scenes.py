@@ -145,6 +145,7 @@ def test_images_are_written_into_out(tmp_path):
     assert (np.load(tmp_path / "scenes.npy") == make_scenes(40, 32, seed=0).images).all()
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_images():
     peaks = []
     for count in (1024, 3072):
@@ -179,6 +180,7 @@ def recalls(difficulty):
     return np.array([right[labels == label].mean() for label in range(C)])
 
 
+@pytest.mark.slow
 def test_every_class_is_recognized_when_easy_and_less_so_when_hard():
     easy, middle, hard = (recalls(difficulty) for difficulty in (0.0, 0.5, 1.0))
     assert easy.min() > 6 / C  # chance is 1 / C

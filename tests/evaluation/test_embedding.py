@@ -167,6 +167,7 @@ def test_no_table_of_distances_is_larger_than_a_block(monkeypatch):
     assert max(sizes) <= evaluate.BLOCK_BYTES
 
 
+@pytest.mark.slow
 def test_memory_stays_bounded():
     """20,000 x 10,000 distances would take 1.6 GB; the whole process grows by less than 0.3."""
     pytest.importorskip("resource")
@@ -337,6 +338,7 @@ def test_clusters_that_are_there_are_found():
     assert evaluate.clustering_nmi(torch.tensor(embeddings), labels + 3, seed=0) == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_labels_at_random_are_not_found_and_the_seed_decides():
     embeddings = random_rows(600, 8, seed=1)
     labels = np.random.default_rng(2).integers(6, size=600)

@@ -32,6 +32,7 @@ def played() -> FeatureSet:
     return nwpu45_stand_in.stand_in(datasets.load_shipped_features("aid"))
 
 
+@pytest.mark.slow
 def test_without_the_images_the_stand_in_is_taken_and_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -37,6 +37,7 @@ def weights(inputs: Any, labels: Any, **given: Any) -> Tensor:
     return torch.cat([weight.flatten() for weight in network.parameters()]).detach()
 
 
+@pytest.mark.slow
 def test_arrays_and_data_sets_give_the_bits_of_tensors() -> None:
     inputs, labels = data()
     expected = weights(inputs, labels)

@@ -344,6 +344,7 @@ SAVE_FOREVER = """
 """
 
 
+@pytest.mark.slow
 def test_a_killed_writer_leaves_a_usable_latest_one(tmp_path: Path) -> None:
     """Whatever was reported as saved is there after kill -9, or something newer is."""
     moments = random.Random(0)
