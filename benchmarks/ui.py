@@ -146,7 +146,7 @@ def explorers_to_measure() -> dict[str, Callable[[], explorers.Explorer]]:
         partial(explorers.TruncationExplorer, log_p[20], flipped),
         partial(explorers.PruningExplorer, log_p, flipped, kept),
         partial(explorers.AuditExplorer, **_audit(rng, flipped)),
-        partial(explorers.SufferingExplorer, **_suffering(rng)),
+        partial(explorers.ClassMarginsExplorer, **_class_margins(rng)),
         partial(explorers.EpochMapsExplorer, UmapMaps.shipped()),
         partial(explorers.UmapSettingsExplorer, UmapMaps.shipped()),
     ]
@@ -164,7 +164,7 @@ def _audit(rng: np.random.Generator, wrong: Any) -> dict[str, Any]:
     }
 
 
-def _suffering(rng: np.random.Generator) -> dict[str, Any]:
+def _class_margins(rng: np.random.Generator) -> dict[str, Any]:
     """What the explorer of suffering takes: 45 classes, as in notebook 08."""
     rates = (0.3, 0.5, 0.7)
     matrices = [noise.label_dependent_transition("nwpu45", rate) for rate in rates]

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from rnsl_tutorial import noise
 from rnsl_tutorial.evaluation import class_margins
-from rnsl_tutorial.tutorial.explorers import SufferingExplorer
+from rnsl_tutorial.tutorial.explorers import ClassMarginsExplorer
 
 Floats = NDArray[np.float64]
 
@@ -31,5 +31,5 @@ def small_drops() -> dict[str, dict[str, Floats]]:
     }
 
 
-def small_explorer(**chosen: Any) -> SufferingExplorer:
-    return SufferingExplorer(NAMES, RATES, PREDICTIONS, small_drops(), about="made up", **chosen)
+def small_explorer(**chosen: Any) -> ClassMarginsExplorer:
+    return ClassMarginsExplorer(NAMES, RATES, PREDICTIONS, small_drops(), about="made up", **chosen)

@@ -33,9 +33,9 @@ from rnsl_tutorial.experiments import images
 from rnsl_tutorial.experiments.config import from_preset
 from rnsl_tutorial.training import augmentation, devices
 from rnsl_tutorial.training.devices import Hardware
-from rnsl_tutorial.tutorial import background_run as live
 from rnsl_tutorial.tutorial import exercises
 from rnsl_tutorial.tutorial import throughput as speed
+from rnsl_tutorial.tutorial.background_run import BackgroundRun
 from rnsl_tutorial.tutorial.dashboard import Dashboard
 
 # %% tags=["parameters"] ci={"LOSSES": ["nsl", "trnsl"], "STARTS": [1], "REPEATS": 1}
@@ -265,7 +265,7 @@ whole = images.Run(small_data, small)
 whole.training.run()
 
 with tempfile.TemporaryDirectory() as folder:
-    first = live.LiveRun(images.Run(small_data, small), folder=Path(folder))
+    first = BackgroundRun(images.Run(small_data, small), folder=Path(folder))
     first.start()
     while not first.moments:  # let one epoch pass
         time.sleep(0.01)
@@ -392,7 +392,7 @@ exercises.check_images_per_second(images_per_second)
 #
 # ## Where to look next
 # - Notebook 7: the losses side by side on AID, over noise rates and seeds.
-# - `live.LiveRun??`: a training in a thread, in a hundred lines. `rnsl train --help`: the same from a terminal,
+# - `BackgroundRun??`: a training in a thread, in a hundred lines. `rnsl train --help`: the same from a terminal,
 #   with checkpoints, on GPUs and on several machines.
 # - Arpit et al., "A Closer Look at Memorization in Deep Networks", ICML 2017: simple patterns first.
 # - The paper: Kang et al., IEEE TGRS 2020,

@@ -244,14 +244,14 @@ def drops(loss, judge):
     return at[0] - np.array(at[1:])
 
 
-suffering_explorer = explorers.SufferingExplorer(
+margins_explorer = explorers.ClassMarginsExplorer(
     names,
     rates,
     {"the matrix alone": matrices, "matrix and neighbours": N @ matrices},
     {loss: {judge: drops(loss, judge) for judge in class_accuracy.JUDGES} for loss in LOSSES},
     about=source.title, rate=RATE, loss="rnsl", row="thermal_power_station",
 )  # fmt: skip
-suffering_explorer
+margins_explorer
 
 # %% [markdown]
 # <details><summary>Answers</summary>

@@ -167,7 +167,7 @@ def drops(loss, judge):
     return at[0] - np.array(at[1:])
 
 
-explorers.SufferingExplorer(
+explorers.ClassMarginsExplorer(
     names,
     rates,
     {"the matrix alone": matrices, "matrix and neighbours": runs.neighborhoods @ matrices},

@@ -1,4 +1,4 @@
-"""A training in a thread of its own: watched, paused, resumed and stopped while it runs.
+"""A training in a thread of its own: looked at, paused, resumed and stopped while it runs.
 
 The thread ends with every pause, and a new one goes on from there, bit for bit: `train.Training`
 keeps all that a run is. It only ever stands still between two batches. So a notebook's kernel stays
@@ -19,16 +19,16 @@ from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.experiments.images import Run
 from rnsl_tutorial.training import EpochReport, devices
 
-READY, RUNNING, PAUSING, PAUSED = "ready", "running", "pausing", "paused"
-STOPPING, STOPPED, FINISHED, FAILED = "stopping", "stopped", "finished", "failed"
+_READY, _RUNNING, _PAUSING, _PAUSED = "ready", "running", "pausing", "paused"
+_STOPPING, _STOPPED, _FINISHED, _FAILED = "stopping", "stopped", "finished", "failed"
 
-ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {READY: ("start",), RUNNING: ("pause", "stop"), PAUSED: ("resume", "stop")}
+_ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {_READY: ("start",), _RUNNING: ("pause", "stop"), _PAUSED: ("resume", "stop")}
 )
 """What can be asked of a run, by its state; of one in another state, nothing."""
 
-LOOK_S = 0.2  # between two looks at a run that is waited for, so that Ctrl-C gets through
-LEAVE_S = 10.0  # that Python waits at its end for the batch at hand
+_LOOK_S = 0.2  # between two looks at a run that is waited for, so that Ctrl-C gets through
+_LEAVE_S = 10.0  # that Python waits at its end for the batch at hand
 
 
 class Moment(NamedTuple):
@@ -57,7 +57,7 @@ class Moment(NamedTuple):
     memory_gb: float
 
 
-def look(run: Run, report: EpochReport, images: int) -> Moment:
+def _look(run: Run, report: EpochReport, images: int) -> Moment:
     """Measure a run between two epochs; it draws no random number and changes no weight.
 
     Args:
@@ -85,7 +85,7 @@ def look(run: Run, report: EpochReport, images: int) -> Moment:
     )
 
 
-class LiveRun:
+class BackgroundRun:
     """A run that trains in the background.
 
     Args:
@@ -118,7 +118,7 @@ class LiveRun:
                 "Set devices and num_nodes to 1, or use `rnsl train`."
             )
         self.run, self.folder = run, folder
-        self.state = READY
+        self.state = _READY
         self.moments: list[Moment] = []
         self.error: Exception | None = None
         self._on_change = on_change or (lambda: None)
@@ -135,15 +135,20 @@ class LiveRun:
         What the state does not allow is left alone: a button may be pressed as a run ends.
         """
         with self._lock:
-            if action not in ACTIONS.get(self.state, ()):
+            if action not in self.actions:
                 return
             if action in ("start", "resume"):
                 self._go()
-            elif self.state == PAUSED:
-                self._enter(STOPPED)
+            elif self.state == _PAUSED:
+                self._enter(_STOPPED)
             else:
-                self._enter(PAUSING if action == "pause" else STOPPING)
+                self._enter(_PAUSING if action == "pause" else _STOPPING)
                 self.run.training.stop.set()
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """What can be asked of it now."""
+        return _ACTIONS.get(self.state, ())
 
     def start(self) -> None:
         """Train in the background, from the beginning or from where it was paused.
@@ -151,12 +156,12 @@ class LiveRun:
         Raises:
             RuntimeError: the run was stopped, has failed or is finished.
         """
-        if self.state == PAUSING:
+        if self.state == _PAUSING:
             self._stand_still()
         with self._lock:
-            if self.state in (STOPPED, FAILED, FINISHED):
+            if self.state in (_STOPPED, _FAILED, _FINISHED):
                 raise RuntimeError(f"{self._where()} Build a new run to train again.")
-            self.ask("resume" if self.state == PAUSED else "start")
+            self.ask("resume" if self.state == _PAUSED else "start")
 
     resume = start
 
@@ -183,7 +188,7 @@ class LiveRun:
             RuntimeError: the run stands still, since it was paused or stopped; it would not end.
             Exception: whatever ended the run.
         """
-        if self.state == READY:
+        if self.state == _READY:
             self.start()
         try:
             self._stand_still()
@@ -192,13 +197,13 @@ class LiveRun:
             raise
         if self.error is not None:
             raise self.error
-        if self.state != FINISHED:
-            again = "Resume it, then wait again." if self.state == PAUSED else "Build a new run."
+        if self.state != _FINISHED:
+            again = "Resume it, then wait again." if self.state == _PAUSED else "Build a new run."
             raise RuntimeError(f"{self._where()} {again}")
         return self.moments
 
     def _stand_still(self) -> None:
-        while not self._still.wait(LOOK_S):  # Ctrl-C in Thread.join would take it for dead
+        while not self._still.wait(_LOOK_S):  # Ctrl-C in Thread.join would take it for dead
             pass
         if self._thread is not None:
             self._thread.join()
@@ -215,7 +220,7 @@ class LiveRun:
         self._thread = threading.Thread(target=self._work, name="training", daemon=True)
         self._still.clear()
         _alive.add(self)
-        self._enter(RUNNING)
+        self._enter(_RUNNING)
         self._thread.start()
 
     def _work(self) -> None:
@@ -234,7 +239,7 @@ class LiveRun:
         training = self.run.training
         images = len(training.labels) - training.step * self.run.config.batch_size
         for report in training.epochs(self.folder):
-            self.moments.append(look(self.run, report, images))
+            self.moments.append(_look(self.run, report, images))
             images = len(training.labels)
             self._on_change()
         if training.finished:
@@ -242,17 +247,17 @@ class LiveRun:
 
     def _reached(self) -> str:
         if self.error is not None:
-            return FAILED
+            return _FAILED
         if self.run.training.finished:
-            return FINISHED
-        return STOPPED if self.state == STOPPING else PAUSED
+            return _FINISHED
+        return _STOPPED if self.state == _STOPPING else _PAUSED
 
     def _enter(self, state: str) -> None:
         self.state = state
         self._on_change()
 
 
-_alive: WeakSet[LiveRun] = WeakSet()
+_alive: WeakSet[BackgroundRun] = WeakSet()
 
 
 @atexit.register
@@ -262,4 +267,4 @@ def _stop_all() -> None:
         live.run.training.stop.set()
     for live in list(_alive):
         if live._thread is not None:
-            live._thread.join(LEAVE_S)
+            live._thread.join(_LEAVE_S)

@@ -16,13 +16,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import traitlets
-from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from rnsl_tutorial.experiments.images import Run
-from rnsl_tutorial.tutorial import background_run as live
 from rnsl_tutorial.tutorial import plots
-from rnsl_tutorial.tutorial.background_run import LiveRun, Moment
+from rnsl_tutorial.tutorial.background_run import BackgroundRun, Moment
 from rnsl_tutorial.tutorial.explorers.base import (
     Choice,
     Control,
@@ -36,7 +35,7 @@ BUTTONS = ("start", "pause", "resume", "stop")
 
 
 class Measure(NamedTuple):
-    """How a field of `live.Moment` is shown: the title of its chart, how a number is written."""
+    """How a field of `Moment` is shown: the title of its chart, how a number is written."""
 
     title: str
     text: str
@@ -65,7 +64,7 @@ class Dashboard(Explorer):
     Attributes:
         run: whose numbers and buttons are shown, a name.
         epoch: whose numbers are shown, or those of the last one that is done.
-        lives: the runs by name, as `live.LiveRun`.
+        lives: the runs by name, as `live.BackgroundRun`.
     """
 
     _esm = module("widgets.js", "chart.js", "dashboard.js")
@@ -89,7 +88,7 @@ class Dashboard(Explorer):
         self._lock = threading.RLock()
         self._styles = dict(zip(runs, plots.loss_styles(list(runs)), strict=True))
         self.lives = {
-            name: LiveRun(run, folder=folder and folder / name, on_change=self._publish)
+            name: BackgroundRun(run, folder=folder and folder / name, on_change=self._publish)
             for name, run in runs.items()
         }
         self._epochs = max(run.config.epochs for run in runs.values())
@@ -123,34 +122,23 @@ class Dashboard(Explorer):
         """Wait until all runs are finished; start those that nobody has, one after the other.
 
         Returns:
-            By name, the moments of each run, see `live.Moment`.
+            By name, the moments of each run, see `Moment`.
 
         Raises:
-            RuntimeError, KeyboardInterrupt, Exception: as `LiveRun.wait`, at the first run that
-                does not finish; the others stay as they are.
+            RuntimeError, KeyboardInterrupt, Exception: as `BackgroundRun.wait`, at the first run
+                that does not finish; the others stay as they are.
         """
         try:
             for one in self.lives.values():
-                if one.state == live.RUNNING:
+                if one.state == "running":
                     one.wait()
             for name, one in self.lives.items():
-                if one.state == live.READY:
+                if one.state == "ready":
                     self.start(name)
                 one.wait()
         finally:
             self._publish()  # from this cell: a notebook that is executed keeps what its cells send
         return {name: one.moments for name, one in self.lives.items()}
-
-    def figure(self) -> Figure:
-        """Return the curves as a static figure."""
-        values_MRE = self._values()
-        axes = map(_axis, MEASURES.values(), values_MRE)
-        curves = {
-            measure.title: plots.MeasuredRuns(axis, values_RE)
-            for measure, axis, values_RE in zip(MEASURES.values(), axes, values_MRE, strict=True)
-        }
-        styles = [self._styles[name] for name in self.lives]
-        return plots.training_curves(curves, styles, epoch=self.epoch)
 
     # -------------------------------------------------------------- to the page and back
 
@@ -179,7 +167,7 @@ class Dashboard(Explorer):
         """What the ES module looks up: see the type ``Table`` in ``static/dashboard.js``."""
         return {
             "titles": [one.title for one in MEASURES.values()],
-            "epochs": plots.epochs_axis(self._epochs)._asdict(),
+            "epochs": _epochs_axis(self._epochs)._asdict(),
             "styles": [self._styles[name]._asdict() for name in self.lives],
             "buttons": BUTTONS,
         }
@@ -191,7 +179,7 @@ class Dashboard(Explorer):
         sentences = [_sentence(label, e, m) for e, m in enumerate(list(one.moments), start=1)]
         return {
             "state": one.state,
-            "actions": list(live.ACTIONS.get(one.state, ())),
+            "actions": list(one.actions),
             "told": [self._standing(name), *sentences],
         }
 
@@ -200,7 +188,7 @@ class Dashboard(Explorer):
         label, done = self._styles[name].label, len(one.moments)
         if one.error is not None:
             return f"{label} failed: {type(one.error).__name__}: {one.error}"
-        if one.state == live.READY:
+        if one.state == "ready":
             return f"{label}: not started"
         return f"{label}: {one.state}, {done} of {one.run.config.epochs} epochs done"
 
@@ -211,6 +199,12 @@ class Dashboard(Explorer):
             for e, moment in enumerate(list(one.moments)):
                 values_MRE[:, r, e] = [getattr(moment, name) for name in MEASURES]
         return values_MRE
+
+
+def _epochs_axis(epochs: int) -> plots.Axis:
+    """Return the axis from 0 to the last epoch, with ticks at whole ones."""
+    ticks = MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]).tick_values(0, epochs)
+    return plots.axis("epochs", 0, epochs, ticks=[t for t in ticks if t <= epochs])
 
 
 def _axis(measure: Measure, values_RE: NDArray[np.float32]) -> plots.Axis:

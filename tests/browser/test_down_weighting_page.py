@@ -12,8 +12,12 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from synthetic_batch import small_batch
 
 from rnsl_tutorial import experiments
-from rnsl_tutorial.tutorial import plots
-from rnsl_tutorial.tutorial.explorers import DownWeightingExplorer, QExplorer, standalone_html
+from rnsl_tutorial.tutorial.explorers import (
+    DownWeightingExplorer,
+    QExplorer,
+    down_weighting,
+    standalone_html,
+)
 from rnsl_tutorial.tutorial.explorers.down_weighting import QS, TEMPERATURES
 
 BATCH = small_batch()
@@ -87,7 +91,7 @@ def assert_batch_is_shown(root: Locator, surface: int, m: int, t: int, q: int) -
     chosen = BATCH["flipped"].numpy()
     assert_allclose(crosses[:, 1], SCORES.weights[m, t, q, chosen], atol=2e-3)
     value = (SCORES.wrong, SCORES.right)[surface][m, 11, 20]
-    expected = plots.share_colors()[round(255 * float(value))].tolist()
+    expected = down_weighting._share_colors()[round(255 * float(value))].tolist()
     assert color_at(root, 1.0, 11) == expected
 
 

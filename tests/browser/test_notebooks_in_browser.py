@@ -172,11 +172,11 @@ CLAIMS: dict[str, list[Claim] | None] = {  # None for a notebook in which nothin
     ],
     "08_nwpu45_experiment": [
         Claim(
-            "SufferingExplorer", "rate", "Noise rate", "level",
+            "ClassMarginsExplorer", "rate", "Noise rate", "level",
             "2 * [1 - e.rate]",
         ),
         Claim(
-            "SufferingExplorer", "rate", "Noise rate", "chosen",
+            "ClassMarginsExplorer", "rate", "Noise rate", "chosen",
             "[100 * drops(e.loss, e.judge)[rates.index(e.rate), names.index(e.row)]]", within=0.5,
         ),
     ],

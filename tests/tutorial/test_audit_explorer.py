@@ -146,28 +146,6 @@ def test_arguments_that_disagree_are_named(changed: dict[str, Any], message: str
 # ------------------------------------------------------------------ figures
 
 
-def test_the_figure_shows_what_is_chosen(explorer: AuditExplorer) -> None:
-    explorer.threshold = 0.7
-    figure = explorer.figure()
-    images, curves, classes = figure.axes
-    heights = [patch.get_height() for patch in images.patches[1:]]
-    np.testing.assert_allclose(heights, unpacked(explorer, "heights").ravel(), rtol=1e-6)
-    dots = [line.get_ydata() for line in curves.lines if len(line.get_ydata()) == 1]
-    expected = [row(explorer, name)[70] for name in (*ROWS[:2], *ROWS[4:6])]
-    np.testing.assert_allclose(np.ravel(dots), expected, rtol=1e-6)
-    flagged = [patch.get_height() for patch in classes.patches]
-    np.testing.assert_allclose(flagged, unpacked(explorer, "class_flagged")[70], rtol=1e-6)
-    assert figure.get_suptitle().replace("\n", " ") == explorer._table["told"][70]
-
-
-def test_the_figure_of_an_archive_whose_truth_is_not_known() -> None:
-    figure = AuditExplorer(DOUBT, LABELS, CLASSES).figure()
-    images, curves, classes = figure.axes
-    assert len(images.patches) == 1 + 50
-    assert [line.get_label() for line in curves.lines] == ["share flagged"]
-    assert len(classes.lines) == 0
-
-
 def test_thumbnails_are_captioned_and_marked() -> None:
     images = np.zeros((5, 3, 8, 8), dtype=np.uint8)
     captions = [f"caption {i}" for i in range(5)]

@@ -10,10 +10,8 @@ import torch
 import traitlets
 from tiny_scenes import CallingAt, same_bits, tiny_run
 
-from rnsl_tutorial.tutorial import background_run as live
-from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.background_run import Moment
-from rnsl_tutorial.tutorial.dashboard import MEASURES, Dashboard
+from rnsl_tutorial.tutorial.dashboard import MEASURES, Dashboard, _epochs_axis
 from rnsl_tutorial.tutorial.explorers import standalone_html
 
 
@@ -87,7 +85,7 @@ def test_buttons_start_pause_and_stop_the_run_that_they_name() -> None:
     ):
         dashboard._handle_custom_msg(nonsense, [])
     press("start", run="nobody")
-    assert dashboard.lives["nsl"].state == live.READY
+    assert dashboard.lives["nsl"].state == "ready"
 
 
 def test_waiting_starts_what_nobody_has_one_after_the_other() -> None:
@@ -130,7 +128,7 @@ def test_what_the_page_sets_and_what_the_training_sends_do_not_mix() -> None:
     dashboard = made("rnsl", epochs=6)
     dashboard.start()
     turns = 0
-    while dashboard.lives["rnsl"].state == live.RUNNING:
+    while dashboard.lives["rnsl"].state == "running":
         dashboard.set_state({"epoch": 1 + turns % 6})
         assert dashboard.epoch == 1 + turns % 6
         turns += 1
@@ -161,28 +159,9 @@ def test_names_of_ones_own_get_styles_of_their_own() -> None:
     assert len(colors) == 2
 
 
-def test_the_figure_draws_all_curves(finished: Dashboard) -> None:
-    figure = finished.figure()
-    drawn = curves(finished)
-    assert [axes.get_title("left") for axes in figure.axes] == [
-        one.title for one in MEASURES.values()
-    ]
-    for axes, values_RE in zip(figure.axes, drawn, strict=True):
-        for line, values_E in zip(axes.lines, values_RE, strict=False):
-            np.testing.assert_array_equal(line.get_ydata(), values_E)
-        np.testing.assert_array_equal(axes.lines[-1].get_xdata(), [3, 3])
-
-
-def test_a_figure_may_have_any_number_of_charts() -> None:
-    runs = plots.MeasuredRuns(plots.SHARE_AXIS, np.array([[0.1, 0.2]]))
-    styles = plots.loss_styles(["nsl"])
-    figure = plots.training_curves({str(i): runs for i in range(4)}, styles)
-    assert sum(axes.get_visible() for axes in figure.axes) == 4
-
-
 @pytest.mark.parametrize("epochs", [1, 3, 12, 24, 130])
 def test_epochs_are_marked_at_whole_numbers(epochs: int) -> None:
-    axis = plots.epochs_axis(epochs)
+    axis = _epochs_axis(epochs)
     assert axis.range == (0, epochs)
     assert len(axis.ticks) >= 2
     assert all(tick == int(tick) and 0 <= tick <= epochs for tick in axis.ticks)

@@ -18,8 +18,13 @@ from synthetic_batch import EPOCHS, IMAGES, small_batch
 from rnsl_tutorial import experiments
 from rnsl_tutorial.experiments import report
 from rnsl_tutorial.tutorial import plots
-from rnsl_tutorial.tutorial.explorers import DownWeightingExplorer, QExplorer, standalone_html
-from rnsl_tutorial.tutorial.explorers.down_weighting import LEVELS, QS, TEMPERATURES
+from rnsl_tutorial.tutorial.explorers import (
+    DownWeightingExplorer,
+    QExplorer,
+    down_weighting,
+    standalone_html,
+)
+from rnsl_tutorial.tutorial.explorers.down_weighting import QS, TEMPERATURES
 
 ROOT = Path(__file__).parent.parent.parent
 BATCH = small_batch()
@@ -113,13 +118,13 @@ def test_headlines_tell_the_shares(explorer: DownWeightingExplorer) -> None:
 
 def test_level_lines_run_where_the_surface_has_that_level() -> None:
     surface = np.tile(np.linspace(0, 1, 5), (3, 1))
-    line = plots.level_line([0, 0.25, 0.5, 0.75, 1], surface, 0.6)
+    line = down_weighting._level_line([0, 0.25, 0.5, 0.75, 1], surface, 0.6)
     np.testing.assert_allclose(line[:, 0], 0.6)
     assert sorted(line[:, 1]) == [0, 1, 2]
     hill = np.array([[0, 1, 0, 1, 0]] * 2)
-    pieces = plots.level_line([0, 1, 2, 3, 4], hill, 0.5)
+    pieces = down_weighting._level_line([0, 1, 2, 3, 4], hill, 0.5)
     assert np.isnan(pieces).any(axis=1).sum() == 3  # four lines across the two hills
-    assert plots.level_line([0, 1], np.zeros((2, 2)), 0.5).shape == (0, 2)
+    assert down_weighting._level_line([0, 1], np.zeros((2, 2)), 0.5).shape == (0, 2)
 
 
 def test_colors_grow_evenly_lighter(explorer: DownWeightingExplorer) -> None:
@@ -173,34 +178,9 @@ def test_batches_that_disagree_are_refused(change: dict[str, Any], message: str)
         DownWeightingExplorer(**(BATCH | change))
 
 
-def test_the_figure_shows_what_is_chosen() -> None:
-    explorer = DownWeightingExplorer(**BATCH, q=0.4, temperature=0.5, epoch=10, surface="right")
-    figure = explorer.figure()
-    left, right, key = figure.axes
-    np.testing.assert_array_equal(left.images[0].get_array(), explorer.scores.right[1])
-    assert left.lines[-1].get_xydata().tolist() == [[0.4, TEMPERATURES.index(0.5)]]
-    drawn = {line.get_label(): line.get_ydata() for line in right.lines}
-    weights = explorer.scores.weights[1, TEMPERATURES.index(0.5), QS.index(0.4)]
-    np.testing.assert_array_equal(drawn["wrong label"], weights[BATCH["flipped"].numpy()])
-    np.testing.assert_array_equal(drawn["right label"], weights[RIGHT.numpy()])
-    assert key.get_ylabel() == "pull that right labels keep"
-    title = figure.get_suptitle().replace("\n", " ")
-    assert title == f"After epoch 10, {explorer.reading}"
-    assert len(left.lines) == 2 * len(LEVELS) + 1
-
-
 def test_the_axis_of_margins_widens_where_a_margin_needs_it() -> None:
-    assert plots.weight_axes(np.array([-0.9, 0.7]))[0].range == (-1, 1)
-    assert plots.weight_axes(np.array([-1.1, 0.7]))[0].range == (-1.5, 1)
-
-
-def test_surfaces_that_do_not_fit_are_refused() -> None:
-    nothing = np.zeros(0)
-    weights = plots.Weights(nothing, nothing, nothing.astype(bool), nothing, nothing)
-    with pytest.raises(ValueError, match=r"surface has shape \(2, 2\); 3 temperatures and 2 val"):
-        plots.down_weighting(
-            np.zeros((2, 2)), [0, 1], [1, 2, 3], weights, (0, 0), surface_label="share"
-        )
+    assert down_weighting._weight_axes(np.array([-0.9, 0.7]))[0].range == (-1, 1)
+    assert down_weighting._weight_axes(np.array([-1.1, 0.7]))[0].range == (-1.5, 1)
 
 
 # ------------------------------------------------------------------ accuracy over q
@@ -272,18 +252,6 @@ def test_tables_over_q_that_disagree_are_refused() -> None:
         QExplorer(**(tables | {"memorized": TABLE.memorized[:, 1:]}))
     with pytest.raises(traitlets.TraitError, match=r"q is 0\.6; this explorer has 0\.0, 0\.1"):
         QExplorer(**tables, q=0.6)
-    cell = TABLE.accuracy[0]
-    with pytest.raises(ValueError, match=r"2 rates and 7 values of q need \(2, 7\)"):
-        plots.accuracy_over_q(TABLE.qs, [0, 0.5], cell, cell, cell, cell, (0, 0))
-
-
-def test_the_figure_over_q_shows_what_is_chosen() -> None:
-    explorer = QExplorer(**TABLE._asdict(), q=0.9, rate=0.3, noise="label_dependent")
-    left, right = explorer.figure().axes
-    assert left.lines[-1].get_xydata().tolist() == [[0.9, 100 * TABLE.accuracy[1, 2, 5]]]
-    assert right.lines[-1].get_xydata().tolist() == [[0.9, 100 * TABLE.memorized[1, 2, 5]]]
-    bold = [text.get_text() for text in left.texts if text.get_fontweight() == "bold"]
-    assert bold == ["30%"]
 
 
 def test_shares_are_drawn_by_epoch() -> None:

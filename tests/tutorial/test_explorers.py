@@ -178,19 +178,6 @@ def test_a_full_size_table_stays_below_two_megabytes() -> None:
     assert len(standalone_html(explorer)) < 2e6
 
 
-def test_the_figure_shows_what_is_chosen(explorer: EmbeddingExplorer) -> None:
-    explorer.rate, explorer.loss, explorer.noise = 0.3, "trnsl", "label_dependent"
-    figure = explorer.figure()
-    maps = explorer.maps
-    missed = maps.predicted[1, 1, 2] != maps.labels
-    left, right = figure.axes
-    crosses = left.collections[1].get_offsets()
-    np.testing.assert_array_equal(crosses, maps.coordinates[1, 1, 2][missed])
-    assert right.lines[-1].get_ydata() == pytest.approx([100 * maps.accuracy[1, 1, 2]])
-    told = explorer._table["headlines"][1 * 9 + 1 * 3 + 2]
-    assert figure.get_suptitle() == f"{told}\nnoise: label-dependent"
-
-
 # ------------------------------------------------------------------ modules and the page
 
 

@@ -5,7 +5,7 @@ import pytest
 import traitlets
 from synthetic_gradients import EPOCHS, IMAGES, small_runs
 
-from rnsl_tutorial.tutorial import explorers, plots
+from rnsl_tutorial.tutorial import explorers
 
 QS = [i / 20 for i in range(21)]
 
@@ -155,26 +155,3 @@ def test_arguments_that_disagree_are_named(changes: dict[str, Any], message: str
 
 
 # ------------------------------------------------------------------ the static figure
-
-
-def test_the_figure_shows_what_is_chosen(explorer: explorers.GradientShareExplorer) -> None:
-    explorer.q, explorer.loss, explorer.epoch = 0.3, "rnsl", 9
-    figure = explorer.figure()
-    left, right = figure.axes
-    runs = small_runs()
-    wrong = runs["flipped"][runs["batch"]]
-    p = np.exp(runs["log_p"]["rnsl"][3][runs["batch"]])
-    for points, chosen, style in zip(
-        left.collections, (~wrong, wrong), (plots.RIGHT, plots.WRONG), strict=True
-    ):
-        offsets = np.asarray(points.get_offsets())
-        np.testing.assert_allclose(offsets[:, 1], (p**0.3 * (1 - p))[chosen])
-        assert points.get_label() == style.label
-    lines = {str(line.get_label()): np.asarray(line.get_ydata()) for line in right.lines}
-    np.testing.assert_allclose(lines["q = 0.30"], 100 * explorer.share[1, QS.index(0.3)])
-    np.testing.assert_allclose(lines["NSL"], 100 * explorer.share[1, 0])
-    np.testing.assert_allclose(lines["if all pulled alike"], 100 * runs["flipped"].mean())
-    assert np.asarray(right.lines[-1].get_xydata()) == pytest.approx(
-        np.array([[9, 100 * explorer.share[1, QS.index(0.3), 3]]])
-    )
-    assert figure.get_suptitle() == explorer._table["sentences"][1][QS.index(0.3)][3]

@@ -68,18 +68,3 @@ def test_the_controls_are_traits(explorer: LossExplorer) -> None:
 
 def test_it_is_small(explorer: LossExplorer) -> None:
     assert len(standalone_html(explorer)) < 2e6
-
-
-def test_the_figure_shows_what_is_chosen() -> None:
-    explorer = LossExplorer(q=0.4, temperature=0.1, p=0.25)
-    figure = explorer.figure()
-    costs, pulls, turned = figure.axes
-    x, y = costs.lines[1].get_data()
-    np.testing.assert_allclose(y, (1 - np.asarray(x) ** 0.4) / 0.4)
-    assert pulls.lines[1].get_label() == "RNSL, q = 0.40"
-    assert figure.get_suptitle() == "An image with p = 0.25; T = 0.1"
-    marked = turned.lines[-1]
-    np.testing.assert_allclose(marked.get_xdata(), 0.1 * np.log(29 / 3), atol=1e-3)
-    np.testing.assert_allclose(marked.get_ydata(), [0.75, 0.25**0.4 * 0.75, 0.25 * 0.75], atol=0.01)
-    explorer.temperature, explorer.p = 1.0, 0.9
-    assert len(explorer.figure().axes[2].lines) == 3, "no image with p = 0.9 at T = 1, no marker"

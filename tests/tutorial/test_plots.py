@@ -187,17 +187,6 @@ def test_maps_that_disagree_are_named(changes: dict[str, Any], message: str) -> 
         panels(**changes)
 
 
-def test_the_map_beside_its_place_among_the_accuracies() -> None:
-    shown = (PLACES[1], LABELS, PREDICTED[1], NAMES)
-    curves = (RATES, MEAN, SPREAD, LOSSES)
-    figure = plots.embedding_beside_accuracy(*shown, *curves, current=(1, 2), title="T")
-    left, right = figure.axes
-    ring = right.lines[-1]
-    assert (ring.get_xdata()[0], ring.get_ydata()[0]) == pytest.approx((70, 65))
-    assert len(points_of(left)[1]) == 6
-    assert figure.get_suptitle() == "T"
-
-
 def test_medians_are_those_of_each_class_on_every_map() -> None:
     medians = plots.class_medians(PLACES, LABELS, 4)
     assert medians.shape == (2, 4, 2)

@@ -222,37 +222,6 @@ def test_runs_that_disagree_are_named(changed: dict[str, Any], message: str) -> 
 # ------------------------------------------------------------------ figures
 
 
-def test_the_figure_shows_the_chosen_state(explorer: SphereExplorer) -> None:
-    explorer.temperature, explorer.angle = 1.0, 60
-    figure = explorer.figure()
-    globe, costs, forces = figure.axes
-    assert figure.get_suptitle() == explorer._table["sentences"][11 * 91 + 30]
-    x, y, _ = plots.sphere_view(*explorer.view) @ explorer.forces.images[30]
-    assert globe.lines[-1].get_xydata()[0] == pytest.approx([x, y])
-    assert costs.lines[-1].get_xydata()[0] == pytest.approx([60, autograd(explorer, 1.0, 60.0)[2]])
-    assert [text.get_text() for text in forces.get_legend().get_texts()] == [
-        "A pulls", "B pushes", "C pushes", "D pushes", "E pushes",
-    ]  # fmt: skip
-    assert len([a for a in globe.texts if a.arrow_patch]) == 1 + 5 + 5
-    explorer.temperature = 0.05
-    globe = explorer.figure().axes[0]
-    assert len([a for a in globe.texts if a.arrow_patch]) == 1 + 2 + 2  # those of A and B alone
-
-
-def test_the_training_figure_shows_the_chosen_moment(training: SphereTrainingExplorer) -> None:
-    training.temperature, training.epoch = 1.0, 3
-    globe, chart = training.figure().axes
-    seen = plots.sphere_view(*training.view)
-    of_class = small_runs().embeddings[1, 3][small_runs().labels == 0] @ seen.T
-    drawn = np.concatenate([line.get_xydata() for line in globe.lines[:2]])
-    assert sorted(drawn[:, 0]) == pytest.approx(sorted(of_class[:, 0]))
-    dots = [line.get_xydata()[0] for line in chart.lines if len(line.get_xdata()) == 1]
-    assert dots == [
-        pytest.approx([3, training.gathering.own[1, 3]]),
-        pytest.approx([3, training.gathering.rival[1, 3]]),
-    ]
-
-
 def test_spheres_side_by_side_have_their_titles() -> None:
     runs = small_runs()
     titles = ["small T", "large T"]

@@ -216,46 +216,21 @@ def test_the_matrix_is_the_one_that_is_shown(explorer: explorers.TransitionExplo
     np.testing.assert_allclose(explorer.matrix, counts / COUNTS[:, None])
 
 
-def title(explorer: explorers.TransitionExplorer) -> str:
-    heading = explorer.figure().get_suptitle()
-    return " ".join(heading.split())
-
-
-def test_the_figure_tells_how_a_class_tips_over(explorer: explorers.TransitionExplorer) -> None:
-    explorer.row = "Bridge"
-    assert "10 of 30 classes are lost. Bridge is not: 30.0% of its labels say Bridge, 28.0%" in (
-        title(explorer)
-    )
-    explorer.concentration = 0.3
-    assert "11 of 30 classes are lost. Bridge is one of them: 40.6% of its labels say Pond" in (
-        title(explorer)
-    )
-    explorer.rate = 0.0
-    assert "No label is wrong." in title(explorer)
-
-
-@pytest.mark.parametrize("view", ["nominal", "drawn"])
-@pytest.mark.parametrize(("dataset", "row"), [("aid", "Playground"), ("nwpu45", "stadium")])
-def test_the_figure_draws_what_is_chosen(
-    explorer: explorers.TransitionExplorer, dataset: str, row: str, view: str
-) -> None:
-    explorer.dataset, explorer.view = dataset, view
-    explorer.row = row
-    heat, bars, _ = explorer.figure().axes
-    shown = explorer.matrix
-    np.testing.assert_array_equal(heat.images[0].get_array(), shown)
-    i = noise.label_dependent_classes(dataset).index(row)
-    wrong = np.delete(shown[i], i)
+def test_a_matrix_stands_beside_the_wrong_labels_of_a_row() -> None:
+    matrix, i = noise.label_dependent_transition("aid", 0.7), AID.index("Playground")
+    wrong = np.where(np.arange(30) == i, 0, matrix[i])
+    lost = class_margins.dominated_classes(matrix)
+    heat, bars, _ = plots.transition_beside_row(matrix, wrong / wrong.sum(), AID, i, lost).axes
+    np.testing.assert_array_equal(heat.images[0].get_array(), matrix)
+    np.testing.assert_allclose(heat.lines[0].get_ydata(), lost + 0.5)
     heights = sorted((patch.get_height() for patch in bars.patches), reverse=True)
     np.testing.assert_allclose(heights, np.sort(wrong / wrong.sum())[::-1][: plots.BARS], atol=1e-9)
-    marks = heat.lines[0].get_ydata()
-    np.testing.assert_allclose(marks, class_margins.dominated_classes(shown) + 0.5)
-    assert bars.lines[0].get_ydata()[0] == pytest.approx(shown[i, i] / wrong.sum())
+    assert bars.lines[0].get_ydata()[0] == pytest.approx(matrix[i, i] / wrong.sum())
 
 
-def test_shares_show_at_rate_0_but_no_line(explorer: explorers.TransitionExplorer) -> None:
-    explorer.row, explorer.rate = "Playground", 0.0
-    bars = explorer.figure().axes[1]
+def test_where_no_label_is_wrong_there_is_no_line() -> None:
+    shares = np.where(np.arange(30) == 3, 0.8, 0.2 / 29)
+    bars = plots.transition_beside_row(np.eye(30), shares, AID, 0).axes[1]
     assert max(patch.get_height() for patch in bars.patches) == pytest.approx(0.8)
     assert bars.lines[0].get_ydata()[0] > bars.get_ylim()[1]
     assert bars.get_legend().get_texts()[0].get_text() == "no label is wrong"

@@ -136,25 +136,8 @@ def test_arguments_that_disagree_are_named(
         TruncationExplorer(log_p, flipped)
 
 
-def test_the_figure_shows_what_is_chosen(explorer: TruncationExplorer) -> None:
-    explorer.k, explorer.q = 0.3, 1.0
-    figure = explorer.figure()
-    loss, images, shares = figure.axes
-    np.testing.assert_allclose(loss.lines[1].get_ydata(), np.minimum(1 - np.arange(101) / 100, 0.7))
-    assert [float(x) for x in loss.lines[2].get_xdata()] == [0.3]
-    heights = [patch.get_height() for patch in images.patches[1:]]
-    np.testing.assert_allclose(heights, unpacked(explorer, "heights")[0].ravel(), rtol=1e-6)
-    dots = [line.get_ydata() for line in shares.lines if len(line.get_ydata()) == 1]
-    np.testing.assert_allclose(np.ravel(dots), unpacked(explorer, "measures")[0, :, 15], rtol=1e-6)
-    assert figure.get_suptitle() == explorer._table["told"][15]
-
-
 def test_figures_refuse_curves_of_another_length() -> None:
     counts = plots.LabelCounts(np.array([0, 0.5, 1.0]), np.ones(2), np.ones(2))
-    with pytest.raises(ValueError, match=r"cut has shape \(2,\); 3 p need"):
-        plots.loss_with_plateau(
-            [0, 0.5, 1], [1, 1, 1], [1, 1], counts, [0.0], {"kept": [1]}, place=0
-        )
     with pytest.raises(ValueError, match=r"recall has shape \(3,\); 2 moments need"):
         plots.pruning_over_epochs(counts, 1, 0.5, {"kept": [1, 1], "recall": [1, 1, 1]}, moment=0)
 

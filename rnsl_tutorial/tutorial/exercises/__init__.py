@@ -15,6 +15,11 @@ from rnsl_tutorial.tutorial.exercises.audit import (
     check_planted_precision,
 )
 from rnsl_tutorial.tutorial.exercises.checking import NotYetRightError
+from rnsl_tutorial.tutorial.exercises.class_margins import (
+    check_class_accuracy,
+    check_margin,
+    check_most_say,
+)
 from rnsl_tutorial.tutorial.exercises.down_weighting import (
     check_half_heard,
     check_q_choice,
@@ -30,16 +35,6 @@ from rnsl_tutorial.tutorial.exercises.labels import (
     check_draw_labels,
     check_lost_classes,
 )
-from rnsl_tutorial.tutorial.exercises.nwpu45 import (
-    check_class_accuracy,
-    check_margin,
-    check_most_say,
-)
-from rnsl_tutorial.tutorial.exercises.pixels import (
-    check_images_per_second,
-    check_last_safe_epoch,
-    check_memorized_share,
-)
 from rnsl_tutorial.tutorial.exercises.seeing import (
     STATEMENTS,
     check_doubt,
@@ -50,6 +45,11 @@ from rnsl_tutorial.tutorial.exercises.seeing import (
 )
 from rnsl_tutorial.tutorial.exercises.sphere import check_nsl, check_nsl_gradient
 from rnsl_tutorial.tutorial.exercises.start import check_robust_loss
+from rnsl_tutorial.tutorial.exercises.training import (
+    check_images_per_second,
+    check_last_safe_epoch,
+    check_memorized_share,
+)
 from rnsl_tutorial.tutorial.exercises.truncation import (
     check_choose_k,
     check_keep_mask,

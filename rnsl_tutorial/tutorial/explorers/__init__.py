@@ -7,21 +7,21 @@ kernel the same module runs in a plain page, see `standalone_html`.
 
 from rnsl_tutorial.tutorial.explorers.audit import AuditExplorer
 from rnsl_tutorial.tutorial.explorers.base import Explorer
+from rnsl_tutorial.tutorial.explorers.class_margins import ClassMarginsExplorer
 from rnsl_tutorial.tutorial.explorers.comparison import ComparisonExplorer
 from rnsl_tutorial.tutorial.explorers.down_weighting import DownWeightingExplorer, QExplorer
 from rnsl_tutorial.tutorial.explorers.embedding import EmbeddingExplorer
 from rnsl_tutorial.tutorial.explorers.gradient_share import GradientShareExplorer
 from rnsl_tutorial.tutorial.explorers.loss_curves import LossExplorer
 from rnsl_tutorial.tutorial.explorers.page import standalone_html
-from rnsl_tutorial.tutorial.explorers.projection import EpochMapsExplorer, UmapSettingsExplorer
-from rnsl_tutorial.tutorial.explorers.pruning import PruningExplorer
 from rnsl_tutorial.tutorial.explorers.sphere import SphereExplorer, SphereTrainingExplorer
-from rnsl_tutorial.tutorial.explorers.suffering import SufferingExplorer
 from rnsl_tutorial.tutorial.explorers.transition import TransitionExplorer
-from rnsl_tutorial.tutorial.explorers.truncation import TruncationExplorer
+from rnsl_tutorial.tutorial.explorers.truncation import PruningExplorer, TruncationExplorer
+from rnsl_tutorial.tutorial.explorers.umap_maps import EpochMapsExplorer, UmapSettingsExplorer
 
 __all__ = [
     "AuditExplorer",
+    "ClassMarginsExplorer",
     "ComparisonExplorer",
     "DownWeightingExplorer",
     "EmbeddingExplorer",
@@ -33,7 +33,6 @@ __all__ = [
     "QExplorer",
     "SphereExplorer",
     "SphereTrainingExplorer",
-    "SufferingExplorer",
     "TransitionExplorer",
     "TruncationExplorer",
     "UmapSettingsExplorer",

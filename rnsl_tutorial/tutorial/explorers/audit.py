@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from rnsl_tutorial.tutorial import plots
@@ -22,6 +21,11 @@ THRESHOLDS = np.array([*(np.arange(100) / 100), 0.995, 0.998, 0.999, 0.9995, 0.9
 """Closer near 1, where the doubts of wrong labels crowd."""
 HALF = 50  # the place of the threshold 0.5
 CLASSES_SHOWN = 16
+FLAGGED_COLOR = "#8c96a0"
+TRUE_DASH = (1.0, 1.2)
+"""Of what only who planted the wrong labels can know; estimates have a line of their own."""
+DOUBT_AXIS = plots.axis("doubt about the given label", 0, 1)
+THRESHOLD_AXIS = plots.axis("threshold on the doubt", 0, 1)
 ESTIMATED = ("precision", "recall", "low", "high")
 CURVES = (*ESTIMATED, "true precision", "true recall", "share flagged")
 
@@ -116,18 +120,6 @@ class AuditExplorer(Explorer):
         told = [_sentence(self._shown, k, len(doubt_N)) for k in range(len(THRESHOLDS))]
         super().__init__(controls, self._handed(told), {"threshold": threshold})
 
-    def figure(self) -> Figure:
-        """Return the picture that is shown now as a static figure."""
-        shown, k = self._shown, self.place("threshold")
-        classes = plots.ClassShares(
-            self._names, shown.class_flagged[k], shown.class_estimated, shown.class_true
-        )
-        return plots.threshold_on_doubt(
-            _counts(shown), THRESHOLDS, dict(zip(CURVES, shown.curves, strict=True)), classes,
-            (self._count_axis(), _class_axes(shown)[1]),
-            place=k, is_known=self._is_known, title=self._table["told"][k],
-        )  # fmt: skip
-
     def _count_axis(self) -> plots.Axis:
         shown = self._shown
         both = plots.mirrored_axis(float(max(shown.right.max(), shown.wrong.max())))
@@ -151,16 +143,16 @@ class AuditExplorer(Explorer):
             "estimated": bool(np.isfinite(shown.curves[:2]).any()),
             "class_noise": bool(np.isfinite(shown.class_estimated).any()),
             "axes": {
-                "doubt": plots.DOUBT_AXIS._asdict(),
+                "doubt": DOUBT_AXIS._asdict(),
                 "counts": self._count_axis()._asdict(),
-                "threshold": plots.THRESHOLD_AXIS._asdict(),
+                "threshold": THRESHOLD_AXIS._asdict(),
                 "share": plots.SHARE_AXIS._asdict(),
                 "classes": x_classes._asdict(),
                 "class_share": y_classes._asdict(),
             },
             "labels": {"right": plots.RIGHT._asdict(), "wrong": plots.WRONG._asdict()},
-            "flagged_color": plots.FLAGGED_COLOR,
-            "true_dash": plots.TRUE_DASH,
+            "flagged_color": FLAGGED_COLOR,
+            "true_dash": TRUE_DASH,
             "measures": [plots.MEASURE_STYLES[name]._asdict() for name in CURVES[:2]],
         }
 

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, TypeAlias
 import anywidget
 import numpy as np
 import traitlets
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from rnsl_tutorial._files import PACKAGE
@@ -23,8 +22,8 @@ STYLES = (
     "gradient_share.css",
     "down_weighting.css",
     "truncation.css",
-    "suffering.css",
-    "projection.css",
+    "class_margins.css",
+    "umap_maps.css",
     "dashboard.css",
     "audit.css",
 )
@@ -174,7 +173,3 @@ class Explorer(anywidget.AnyWidget):
     def place(self, name: str) -> int:
         """Return the position of a control's current value among its values."""
         return self.controls[name].values.index(getattr(self, name))
-
-    def figure(self) -> Figure:
-        """Return the picture that is shown now as a static figure."""
-        raise NotImplementedError

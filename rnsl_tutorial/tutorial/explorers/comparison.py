@@ -6,7 +6,6 @@ Shapes: M metrics, K noise kinds, R rates, L losses.
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.explorers.base import (
@@ -109,13 +108,6 @@ class ComparisonExplorer(Explorer):
     def reading(self) -> str:
         """What is shown now, in one sentence."""
         return self._headline(*map(self.place, ("metric", "noise", "rate", "loss")))
-
-    def figure(self) -> Figure:
-        """Return the picture that is shown now as a static figure."""
-        m, k, r, i = map(self.place, ("metric", "noise", "rate", "loss"))
-        kind = self.controls["noise"].texts[k]
-        title = f"{self.controls['metric'].texts[m]}; noise: {kind}\n{self.reading}"
-        return plots.comparison(self.table, m, k, (r, i), title=title)
 
 
 def _read(low: float, high: float) -> str:

@@ -4,13 +4,15 @@ Shapes: M moments of a run, T temperatures, Q values of q, B images, C classes, 
 points of a line; K noise kinds, R noise rates.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import contourpy
+import matplotlib as mpl
 import numpy as np
 import torch
 import torch.nn.functional as F
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -26,6 +28,7 @@ from rnsl_tutorial.tutorial.explorers.base import (
     packed,
 )
 
+_HEAT_MAP = "cividis"  # even steps look even, also to the colour-blind and in black and white
 QS = tuple(round(0.05 * i, 2) for i in range(21))
 TEMPERATURES = (0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0)
 SURFACES = {
@@ -107,16 +110,16 @@ class DownWeightingExplorer(Explorer):
 
     def _lookup(self) -> dict[str, Any]:
         """What the ES module looks up: see the type ``Table`` in ``static/down_weighting.js``."""
-        x, y = plots.surface_axes(QS, TEMPERATURES)
+        x, y = _surface_axes(QS, TEMPERATURES)
         surfaces = (self.scores.wrong, self.scores.right)
-        weight_x, weight_y = plots.weight_axes(self.scores.margins)
+        weight_x, weight_y = _weight_axes(self.scores.margins)
         return {
             "map_axes": {"x": x._asdict(), "y": y._asdict()},
             "weight_axes": {"x": weight_x._asdict(), "y": weight_y._asdict()},
             "surfaces": packed(np.round(255 * np.stack(surfaces)[:, :, ::-1]), "u1"),
             "levels": [[_packed_levels(moment) for moment in surface] for surface in surfaces],
             "titles": [text[0].upper() + text[1:] for text in SURFACES.values()],
-            "colors": packed(plots.share_colors(), "u1"),
+            "colors": packed(_share_colors(), "u1"),
             "color_stops": _color_stops(),
             "color_texts": ["0%", *(f"{level:.0%}" for level in LEVELS), "100%"],
             "weights": packed(np.round(65535 * self.scores.weights), "<u2"),
@@ -141,27 +144,6 @@ class DownWeightingExplorer(Explorer):
     def reading(self) -> str:
         """What is shown now, in one sentence."""
         return self._headline(self.place("epoch"), self.place("temperature"), self.place("q"))
-
-    def figure(self) -> Figure:
-        """Return the picture that is shown now as a static figure."""
-        m, t, q = (self.place(name) for name in ("epoch", "temperature", "q"))
-        scores = self.scores
-        return plots.down_weighting(
-            (scores.wrong, scores.right)[self.place("surface")][m],
-            QS,
-            TEMPERATURES,
-            plots.Weights(
-                scores.margins[m],
-                scores.weights[m, t, q],
-                self.flipped,
-                scores.line_margins[m],
-                scores.line_weights[m, t, q],
-            ),
-            current=(t, q),
-            surface_label=SURFACES[self.surface],
-            title=f"After epoch {self.epoch:g}, {self.reading}".replace("; ", ";\n"),
-            levels=LEVELS,
-        )
 
 
 class Scores(NamedTuple):
@@ -257,13 +239,53 @@ def _batch_controls(epochs: Sequence[int]) -> dict[str, Control]:
 
 def _packed_levels(surface: NDArray[np.float32]) -> dict[str, Any]:
     gap = np.full((1, 2), np.nan)
-    lines = [part for level in LEVELS for part in (plots.level_line(QS, surface, level), gap)]
+    lines = [part for level in LEVELS for part in (_level_line(QS, surface, level), gap)]
     x, y = np.concatenate(lines).T
     return {"x": packed(x), "y": packed(y)}
 
 
 def _color_stops() -> list[str]:
-    return ["#" + bytes(color).hex() for color in plots.share_colors()[::15]]
+    return ["#" + bytes(color).hex() for color in _share_colors()[::15]]
+
+
+def _share_colors() -> NDArray[np.uint8]:
+    """Return the 256 colours of a heat map from low to high, uint8 [256, 3]."""
+    colors: NDArray[np.float64] = mpl.colormaps[_HEAT_MAP](np.linspace(0, 1, 256))[:, :3]
+    return np.round(255 * colors).astype(np.uint8)
+
+
+def _weight_axes(margins: NDArray[Any]) -> tuple[plots.Axis, plots.Axis]:
+    """Return the axes of weights over margins: from -1 to 1, wider in halves where margins are."""
+    low, high = (math.floor(2 * margins.min()) / 2, math.ceil(2 * margins.max()) / 2)
+    return (
+        plots.axis("margin: own cosine − best other", min(low, -1), max(high, 1)),
+        plots.axis("weight (NSL: 100%)", 0, 1, text="{:.0%}"),
+    )
+
+
+def _surface_axes(
+    qs: Sequence[float], temperatures: Sequence[float]
+) -> tuple[plots.Axis, plots.Axis]:
+    """Return the axes of a heat map whose cells are centred at each q and each temperature.
+
+    The temperatures, which need not be evenly spaced, lie one step apart.
+    """
+    step = (qs[-1] - qs[0]) / max(len(qs) - 1, 1) / 2
+    x = plots.axis("q", qs[0] - step, qs[-1] + step)
+    y = plots.axis("temperature T", -0.5, len(temperatures) - 0.5, ticks=range(len(temperatures)))
+    return x, y._replace(texts=tuple(f"{t:g}" for t in temperatures))
+
+
+def _level_line(qs: Sequence[float], surface: NDArray[Any], level: float) -> NDArray[np.float64]:
+    """Return where a surface [T, Q] crosses a level: places [N, 2] on the axes of `_surface_axes`.
+
+    NaN stands between pieces of the line that do not touch.
+    """
+    rows = np.arange(len(surface))
+    pieces = contourpy.contour_generator(np.asarray(qs), rows, surface).lines(level)
+    gap = np.full((1, 2), np.nan)
+    joined = [part for piece in pieces for part in (gap, np.asarray(piece))]
+    return np.concatenate(joined[1:] or [np.empty((0, 2))])
 
 
 def _check_batch(
@@ -356,9 +378,9 @@ class QExplorer(Explorer):
         """What the ES module looks up: see the type ``Table`` in ``static/down_weighting_q.js``."""
         accuracy, spread, memorized, memorized_spread = (100 * table for table in self.tables)
         qs = self.controls["q"].values
-        axes = [plots.over_q_axes(*tables) for tables in zip(*self.tables[:2], strict=True)]
+        axes = [_over_q_axes(*tables) for tables in zip(*self.tables[:2], strict=True)]
         return {
-            "x": plots.q_axis([float(q) for q in qs])._asdict(),
+            "x": _q_axis([float(q) for q in qs])._asdict(),
             "accuracy_axes": [accuracy_axis._asdict() for accuracy_axis, _ in axes],
             "memorized_axis": axes[0][1]._asdict(),
             "accuracy": packed(accuracy),
@@ -383,23 +405,6 @@ class QExplorer(Explorer):
             f"their class ({beside})"
         )
 
-    def figure(self) -> Figure:
-        """Return the picture that is shown now as a static figure."""
-        k, r, i = (self.place(name) for name in ("noise", "rate", "q"))
-        kind = self.controls["noise"].texts[k]
-        qs, rates = ([float(v) for v in self.controls[name].values] for name in ("q", "rate"))
-        accuracy, spread, memorized, memorized_spread = (table[k] for table in self.tables)
-        return plots.accuracy_over_q(
-            qs,
-            rates,
-            accuracy,
-            spread,
-            memorized,
-            memorized_spread,
-            current=(r, i),
-            title=f"{self._headline(k, r, i)}\nnoise: {kind}",
-        )
-
 
 def _over_q_controls(
     noises: Sequence[str], rates: Sequence[float], qs: Sequence[float]
@@ -411,3 +416,21 @@ def _over_q_controls(
         "rate": number_control("Wrong labels", rates, "{:.0%}"),
         "noise": Control("Kind of label noise", tuple(noises), kinds),
     }
+
+
+def _q_axis(qs: Sequence[float]) -> plots.Axis:
+    """Return the axis of the measured values of q, with room at the left for the lines' names."""
+    low, high = min(qs), max(qs)
+    label = "q (0: NSL)" if low == 0 else "q"
+    return plots.axis(label, low - 0.17 * (high - low), high + 0.03 * (high - low), ticks=qs)
+
+
+def _over_q_axes(
+    accuracy: NDArray[Any], accuracy_spread: NDArray[Any]
+) -> tuple[plots.Axis, plots.Axis]:
+    """Return the axes of accuracy and of the memorized share, both in percent."""
+    low, high = plots.whole_tens(accuracy, accuracy_spread)
+    return (
+        plots.axis("k-NN accuracy (% of test images)", low, high),
+        plots.axis("memorized (% of the wrong labels)", 0, 100),
+    )

@@ -6,7 +6,6 @@ Shapes: K noise kinds, R rates, L losses, M test images, C classes.
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from rnsl_tutorial.tutorial import plots
@@ -58,23 +57,6 @@ class EmbeddingExplorer(Explorer):
         self.maps = maps
         chosen = {"noise": noise, "rate": rate, "loss": loss}
         super().__init__(_controls(maps), _table(maps), chosen)
-
-    def figure(self) -> Figure:
-        """Return the picture that is shown now as a static figure."""
-        maps = self.maps
-        k, r, i = self.place("noise"), self.place("rate"), self.place("loss")
-        return plots.embedding_beside_accuracy(
-            maps.coordinates[k, r, i],
-            maps.labels,
-            maps.predicted[k, r, i],
-            maps.class_names,
-            maps.rates,
-            maps.accuracy[k].T,
-            maps.spread[k].T,
-            maps.losses,
-            current=(i, r),
-            title=f"{_headline(maps, k, r, i)}\nnoise: {_noise_name(self.noise)}",
-        )
 
 
 # ------------------------------------------------------------------ the table for the page

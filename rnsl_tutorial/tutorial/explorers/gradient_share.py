@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from rnsl_tutorial import losses
@@ -96,24 +95,6 @@ class GradientShareExplorer(Explorer):
         self._sentences = _sentences(run, self.share)
         chosen = {"loss": loss, "epoch": epoch, "q": q}
         super().__init__(_controls(run), self._handed(), chosen)
-
-    def figure(self) -> Figure:
-        """Return the picture that is shown now as a static figure."""
-        run, r, e, i = self._run, self.place("loss"), self.place("epoch"), self.place("q")
-        pulls = plots.Pulls(
-            P_AXIS, PULL_AXIS,
-            x=_log_odds(run.log_p[r, e, run.batch]),
-            y=self._pull[r, i, e],
-            wrong=run.wrong[run.batch],
-            curve_x=_log_odds(LOG_P_G),
-            nsl=_pull(LOG_P_G, 0.0),
-            chosen=_pull(LOG_P_G, self.q),
-        )  # fmt: skip
-        nsl_E, chosen_E = 100 * self.share[r, 0], 100 * self.share[r, i]
-        shares = plots.Shares(
-            _epoch_axis(run), SHARE_AXIS, run.epochs, nsl_E, chosen_E, 100 * run.rate, e
-        )
-        return plots.pull_and_share(pulls, shares, q=self.q, title=self._sentences[r][i][e])
 
     def _handed(self) -> dict[str, Any]:
         """What the ES module looks up: see the type ``Table`` in ``static/gradient_share.js``."""

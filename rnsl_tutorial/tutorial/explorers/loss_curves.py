@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from rnsl_tutorial import losses
@@ -85,24 +84,6 @@ class LossExplorer(Explorer):
         }
         chosen = {"q": q, "temperature": temperature, "p": p}
         super().__init__(controls, _handed(self._tables), chosen)
-
-    def figure(self) -> Figure:
-        """Return the picture that is shown now as a static figure."""
-        q, t = self.place("q"), self.place("temperature")
-        marked = PLACES[self.place("p")]
-        tables, three = self._tables, [0, q, -1]
-        return plots.loss_and_pull(
-            [
-                plots.Curves(P_AXIS, LOSS_AXIS, P, tables.loss[three], self.p),
-                plots.Curves(P_AXIS, PULL_AXIS, P, tables.pull[three], self.p),
-                plots.Curves(
-                    COSINE_AXIS, PULL_AXIS, COSINES, tables.pull_at[three, t],
-                    float(tables.cosine[t, marked]),
-                ),
-            ],
-            labels=("NSL", f"RNSL, q = {self.q:.2f}", "MAE"),
-            title=f"An image with p = {self.p:.2f}; T = {self.temperature:g}",
-        )  # fmt: skip
 
 
 def _tables() -> Tables:

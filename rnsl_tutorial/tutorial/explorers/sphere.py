@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
@@ -36,6 +35,8 @@ PLACES = ((90, 0), (5, 0), (15, 80), (-45, 160), (-10, 270))
 
 LENGTH_AXIS = plots.axis("force times T", 0, 1)
 DEGREES = (0, 30, 60, 90, 120, 150, 180)
+ARROW_SCALE = 0.75
+"""Radii that an arrow of length 1 is drawn with."""
 NOTHING = 0.005
 """A force times T below which no arrow is seen and none is told of."""
 
@@ -118,28 +119,6 @@ class SphereExplorer(Explorer):
         }
         super().__init__(controls, self._handed(), {"temperature": temperature, "angle": angle})
 
-    def figure(self) -> Figure:
-        """Return the picture that is shown now as a static figure."""
-        t, a, forces = self.place("temperature"), self.place("angle"), self.forces
-        return plots.forces_on_sphere(
-            self.prototypes,
-            self.names,
-            forces.circle,
-            plots.Steps(
-                forces.images[a],
-                forces.on_image[t, a],
-                forces.total[t, a],
-                forces.on_prototypes[t, a],
-            ),
-            plots.Profile(ANGLES, -forces.log_p[t], forces.lengths[t], a),
-            loss_axis=_loss_axis(forces.log_p[t]),
-            length_axis=LENGTH_AXIS,
-            angle_axis=self._angle_axis(),
-            view=self.view,
-            own=self.own,
-            title=self._sentences[t * len(ANGLES) + a],
-        )
-
     def _angle_axis(self) -> plots.Axis:
         return plots.axis(f"angle from {self.names[self.own]} (degrees)", 0, 180, ticks=DEGREES)
 
@@ -152,7 +131,7 @@ class SphereExplorer(Explorer):
             "own": self.own,
             "styles": [style._asdict() for style in styles],
             "view": list(self.view),
-            "scale": plots.ARROW_SCALE,
+            "scale": ARROW_SCALE,
             "nothing": NOTHING,
             "sentences": self._sentences,
             "angles": packed(ANGLES),
@@ -363,22 +342,6 @@ class SphereTrainingExplorer(Explorer):
             "epoch": number_control("Epoch", epochs, "{:g}"),
         }
         super().__init__(controls, self._handed(), {"temperature": temperature, "epoch": epoch})
-
-    def figure(self) -> Figure:
-        """Return the picture that is shown now as a static figure."""
-        t, e = self.place("temperature"), self.place("epoch")
-        return plots.gathering_on_sphere(
-            self.embeddings[t, e],
-            self.prototypes[t, e],
-            self.labels,
-            self.names,
-            dict(zip(CURVES, (self.gathering.own[t], self.gathering.rival[t]), strict=True)),
-            e,
-            epoch_axis=self._axes[0],
-            angle_axis=self._axes[1],
-            view=self.view,
-            title=self._sentences[t * self.embeddings.shape[1] + e],
-        )
 
     def _handed(self) -> dict[str, Any]:
         """What the ES module looks up: see ``Table`` in ``static/sphere_training.js``."""

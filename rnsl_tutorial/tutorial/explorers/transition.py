@@ -4,11 +4,9 @@ Shapes: R noise rates, A amounts of concentration, C classes, N images.
 """
 
 from collections.abc import Mapping, Sequence
-from textwrap import fill
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from rnsl_tutorial import noise
@@ -164,18 +162,6 @@ class TransitionExplorer(Explorer):
             state.nominal[rate], self._class, float(self.concentration)
         )
 
-    def figure(self) -> Figure:
-        """Return the picture that is shown now as a static figure."""
-        state, i = self._states[self.dataset, self.noise], self._class
-        matrix, lost = self.matrix, class_margins.dominated_classes(self.matrix)
-        shares = _wrong(state.edited[self.place("concentration")])
-        if self.view == "drawn":
-            shares = _shares(matrix)
-        note = self._notes[self.dataset, self.noise][self.place("rate")]
-        sentence = _sentence(matrix, state.names, i, lost, drawn=self.view == "drawn")
-        title = f"{fill(sentence, 95)}\n{note}"
-        return plots.transition_beside_row(matrix, shares[i], state.names, i, lost, title=title)
-
     @property
     def _class(self) -> int:
         return self.place(f"{self.dataset}_row")
@@ -264,23 +250,6 @@ def _notes(realized_RD: Floats, images: int) -> list[str]:
             RATES, realized_RD[:, 0], realized_RD.min(axis=1), realized_RD.max(axis=1), strict=True
         )
     ]
-
-
-def _sentence(
-    matrix: Floats, names: Sequence[str], row: int, lost: Integers, *, drawn: bool
-) -> str:
-    wrong = _wrong(matrix)[row]
-    if not wrong.any():
-        return NONE_WRONG
-    return (LOST if row in lost else SAFE).format(
-        draw=IN_DRAW if drawn else "",
-        count=len(lost),
-        classes=len(names),
-        name=names[row],
-        most=f"{wrong.max():.1%}",
-        wrong=names[int(wrong.argmax())],
-        right=f"{matrix[row, row]:.1%}",
-    )
 
 
 # ------------------------------------------------------------------ the table for the page

@@ -12,9 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation
 from matplotlib.transforms import BboxBase
-from numpy.typing import ArrayLike
 
-from rnsl_tutorial.experiments.figures import _checked_curves, _draw_accuracy
 from rnsl_tutorial.experiments.style import (
     INK,
     PALE,
@@ -85,51 +83,6 @@ def embedding_panels(
         figure.draw_without_rendering()
         for axes, map_M2, found_M in zip(row, coordinates, predicted, strict=True):
             _name_classes(axes, map_M2, labels, found_M, class_names)
-    return figure
-
-
-def embedding_beside_accuracy(
-    coordinates: Numbers,
-    labels: Numbers,
-    predicted: Numbers,
-    class_names: Sequence[str],
-    rates: ArrayLike,
-    mean: ArrayLike,
-    spread: ArrayLike,
-    loss_names: Sequence[str],
-    *,
-    current: tuple[int, int],
-    title: str = "",
-) -> Figure:
-    """Draw one map as `embedding_panels` does, and beside it `accuracy_over_rate`.
-
-    Args:
-        coordinates: [M, 2].
-        labels: integers [M] in [0, C), true classes.
-        predicted: integers [M], classes that k-NN gives.
-        class_names: C names.
-        rates: [R], shares of wrong labels in [0, 1).
-        mean: [L, R], accuracies in [0, 1].
-        spread: [L, R], length of the error bars up and down; NaN draws none.
-        loss_names: L names.
-        current: loss and rate of the map, as positions in loss_names and rates: ringed.
-        title: above both.
-
-    Raises:
-        ValueError: shapes that disagree.
-    """
-    _check_maps(coordinates[None], labels, predicted[None], class_names, [""], [""])
-    curves = _checked_curves(rates, mean, spread, loss_names)
-    with new_figure(figsize=(11.0, 5.4)) as figure:
-        figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
-        left, right = figure.subplots(1, 2, width_ratios=(1.25, 1.0))
-        _draw_map(left, coordinates, labels, predicted)
-        _frame(left, coordinates)
-        _explain_marks(figure)
-        _draw_accuracy(right, *curves, loss_names)
-        _ring(right, 100 * curves[0][current[1]], 100 * curves[1][current])
-        figure.draw_without_rendering()
-        _name_classes(left, coordinates, labels, predicted, class_names)
     return figure
 
 

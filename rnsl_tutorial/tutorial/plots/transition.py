@@ -27,7 +27,7 @@ from rnsl_tutorial.experiments.style import (
 HEAT_COLORS = "cividis"  # evenly rising in brightness, also for the colour-blind
 HEAT_POWER = 0.5  # colour follows the square root: 0.02 is told from 0
 HEAT_TICKS = (0.0, 0.05, 0.2, 0.5, 1.0)
-GAP = 0.35  # rows between the chosen row and its frame
+_GAP = 0.35  # rows between the chosen row and its frame
 BARS = 10  # wrong labels that are shown, the most frequent ones
 
 
@@ -125,7 +125,7 @@ def _draw_matrix(axes: Axes, matrix: Floats, row: int, lost: NDArray[np.int64]) 
     set_axes(axes, *class_axes(classes))
     axes.grid(visible=False)
     for color, width in (("white", 2.6), (INK, 1.2)):
-        frame = Rectangle((0, row - GAP), classes, 1 + 2 * GAP, fill=False)
+        frame = Rectangle((0, row - _GAP), classes, 1 + 2 * _GAP, fill=False)
         axes.add_patch(frame).set(edgecolor=color, linewidth=width)
     axes.plot(
         np.full(len(lost), 1.035 * classes), lost + 0.5, "x", color=WRONG.color, clip_on=False

@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike
 
 from rnsl_tutorial.experiments.style import (
     INK,
-    LOSS_STYLES,
     RIGHT,
     WRONG,
     Axis,
@@ -81,44 +80,6 @@ def mirrored_axis(largest: float) -> Axis:
     return Axis("images (√ scale)", (-top, top), tuple(places.tolist()), texts)
 
 
-def loss_with_plateau(
-    p: ArrayLike,
-    uncut: ArrayLike,
-    cut: ArrayLike,
-    counts: LabelCounts,
-    thresholds: ArrayLike,
-    measures: Mapping[str, ArrayLike],
-    *,
-    place: int,
-    title: str = "",
-) -> Figure:
-    """Draw the loss with its plateau, whom the threshold leaves out, and how well it chooses.
-
-    Args:
-        p: [P], ascending in [0, 1].
-        uncut: [P], RNSL at each p.
-        cut: [P], the same with the plateau.
-        counts: images over p.
-        thresholds: [K], values of k.
-        measures: by name of MEASURE_STYLES, [K] each: shares, NaN where there is none.
-        place: of the current threshold among the K.
-        title: above all.
-
-    Raises:
-        ValueError: shapes that disagree.
-    """
-    k_K = np.asarray(thresholds, dtype=float)
-    _check_lengths("thresholds", k_K, measures)
-    _check_lengths("p", np.asarray(p), {"uncut": uncut, "cut": cut})
-    with new_figure(figsize=(12.0, 4.2)) as figure:
-        figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
-        left, middle, right = figure.subplots(1, 3)
-        _draw_loss(left, np.asarray(p), np.asarray(uncut), np.asarray(cut), float(k_K[place]))
-        _draw_counts(middle, counts, float(k_K[place]), max(counts.right.max(), counts.wrong.max()))
-        _draw_measures(right, k_K, measures, place, axis("threshold k", 0, 1))
-    return figure
-
-
 def pruning_over_epochs(
     counts: LabelCounts,
     largest: float,
@@ -159,18 +120,6 @@ def pruning_over_epochs(
 
 
 # ------------------------------------------------------------------ what they share
-
-
-def _draw_loss(axes: Axes, p_P: Floats, uncut_P: Floats, cut_P: Floats, k: float) -> None:
-    whole, truncated = LOSS_STYLES["rnsl"], LOSS_STYLES["trnsl"]
-    axes.axvspan(0, k, color=CUT_COLOR, alpha=0.2, linewidth=0)
-    axes.plot(p_P, uncut_P, color=whole.color, linestyle=(0, whole.dash), alpha=0.6,
-              label=f"{whole.label}, uncut")  # fmt: skip
-    axes.plot(p_P, cut_P, color=truncated.color, linewidth=2.4, label=truncated.label)
-    level = float(np.interp(k, p_P, cut_P))
-    axes.plot([k], [level], truncated.marker, color=truncated.color, markersize=9)
-    set_axes(axes, P_AXIS, axis("loss", 0, 1.05 * float(uncut_P.max())))
-    axes.legend()
 
 
 def _draw_counts(axes: Axes, counts: LabelCounts, k: float, largest: float) -> None:

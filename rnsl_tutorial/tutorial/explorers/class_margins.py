@@ -1,14 +1,12 @@
-"""The explorer of suffering: which classes a matrix predicts to lose, and which ones did.
+"""The explorer of class margins: which classes a matrix predicts to lose, and which ones did.
 
 Shapes: P predictions, L losses, J judges, R noise rates, C classes, B labels shown.
 """
 
 from collections.abc import Mapping, Sequence
-from textwrap import fill
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata, spearmanr
 
@@ -32,10 +30,11 @@ JUDGES = {
     "knn_clean": "neighbors, true labels",
 }
 
+LABELS_SHOWN = 7  # labels around a class: its own, and the most frequent wrong ones
 PLACE = ("prediction", "loss", "judge", "rate")
 
 
-class SufferingExplorer(Explorer):
+class ClassMarginsExplorer(Explorer):
     """Every class by its margin, predicted, and by the accuracy that it lost, measured.
 
     The margin of a class is the share of the right label minus that of the most frequent wrong one
@@ -52,7 +51,7 @@ class SufferingExplorer(Explorer):
         row: the class whose labels are shown.
     """
 
-    _esm = module("widgets.js", "chart.js", "suffering.js")
+    _esm = module("widgets.js", "chart.js", "class_margins.js")
 
     rate = Choice().tag(sync=True)
     loss = Choice().tag(sync=True)
@@ -116,17 +115,6 @@ class SufferingExplorer(Explorer):
         p, at = self.place("prediction"), self._at
         return float(self._agreement[(p, *at)])
 
-    def figure(self) -> Figure:
-        """Return the picture that is shown now as a static figure."""
-        p, r, i = self.place("prediction"), self.place("rate"), self.place("row")
-        order_B = _order(self._shares[p, r])[i]
-        told = self._table["told"][p][self.place("loss")][self.place("judge")][r]
-        return plots.predicted_beside_measured(
-            self._margins[p, r], self._drops[self._at], self._names, i, order_B.tolist(),
-            self._shares[p, r, i, order_B], axes=self._axes(), title=fill(told, 100),
-            note=f"Labels around images of {self._names[i]} ({self._about})",
-        )  # fmt: skip
-
     @property
     def _at(self) -> tuple[int, int, int]:
         return self.place("loss"), self.place("judge"), self.place("rate")
@@ -134,15 +122,15 @@ class SufferingExplorer(Explorer):
     def _axes(self) -> tuple[plots.Axis, plots.Axis]:
         margins, drops = self._margins, self._drops
         return (
-            plots.margin_axis(float(margins.min()), float(margins.max())),
-            plots.drop_axis(float(drops.min()), float(drops.max()), self._about),
+            _margin_axis(float(margins.min()), float(margins.max())),
+            _drop_axis(float(drops.min()), float(drops.max()), self._about),
         )
 
     def _handed(self, controls: Mapping[str, Control]) -> dict[str, Any]:
-        """What the ES module looks up: see the type ``Table`` in ``static/suffering.js``."""
+        """What the ES module looks up: see the type ``Table`` in ``static/class_margins.js``."""
         order_PRCB = _order(self._shares)
         x, y = self._axes()
-        labels_x, labels_y = plots.label_axes()
+        labels_x, labels_y = _label_axes()
         told = np.empty(self._agreement.shape, dtype=object)
         for place, found in np.ndenumerate(self._agreement):
             told[place] = _sentence(controls, place, float(found), self._drops[place[1:]].mean())
@@ -167,6 +155,37 @@ class SufferingExplorer(Explorer):
         }
 
 
+# ------------------------------------------------------------------ axes
+
+
+def _margin_axis(low: float, high: float) -> plots.Axis:
+    """Return the axis of predictions that holds these margins, and 0."""
+    return plots.axis("margin of the right label (predicted)", *_widened(min(low, 0), max(high, 0)))
+
+
+def _drop_axis(low: float, high: float, about: str) -> plots.Axis:
+    """Return the axis of measurements that holds these losses of accuracy, and 0.
+
+    Args:
+        low: the smallest loss, in [-1, 1].
+        high: the largest.
+        about: what was measured on, in a few words.
+    """
+    ends = _widened(100 * min(low, 0), 100 * max(high, 0))
+    return plots.axis(f"points lost ({about})", *ends)
+
+
+def _widened(low: float, high: float) -> tuple[float, float]:
+    room = 0.05 * max(high - low, 0.01)
+    return low - room, high + room
+
+
+def _label_axes() -> tuple[plots.Axis, plots.Axis]:
+    """Return the axes of the labels around a class: its own first, then the wrong ones."""
+    x = plots.axis("right label, then the most frequent wrong ones", 0, LABELS_SHOWN, ticks=())
+    return x, plots.axis("share of the labels", 0, 1, ticks=(0, 0.25, 0.5, 0.75, 1), text="{:.0%}")
+
+
 # ------------------------------------------------------------------ what is computed
 
 
@@ -174,7 +193,7 @@ def _order(shares_XCC: Floats) -> Integers:
     """Return the labels around each class, [..., C, B]: its own, then the most frequent wrong."""
     own_CC = np.eye(shares_XCC.shape[-1], dtype=bool)
     order = np.argsort(np.where(own_CC, -2.0, -shares_XCC), axis=-1, kind="stable")
-    return order[..., : plots.LABELS_SHOWN].astype(np.int64)
+    return order[..., :LABELS_SHOWN].astype(np.int64)
 
 
 def _ranks(values_XC: Floats) -> Integers:

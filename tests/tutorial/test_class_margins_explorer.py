@@ -1,4 +1,4 @@
-"""The explorer of suffering holds the margins of the library, and what was measured."""
+"""The explorer of class margins holds the margins of the library, and what was measured."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from synthetic_class_margins import NAMES, PREDICTIONS, RATES, T, small_drops, s
 from synthetic_log_p import unpacked
 
 from rnsl_tutorial.evaluation import class_margins
-from rnsl_tutorial.tutorial import plots
-from rnsl_tutorial.tutorial.explorers import SufferingExplorer, standalone_html
+from rnsl_tutorial.tutorial.explorers import ClassMarginsExplorer, standalone_html
+from rnsl_tutorial.tutorial.explorers.class_margins import LABELS_SHOWN
 
 
-def codes(explorer: SufferingExplorer, name: str) -> Any:
+def codes(explorer: ClassMarginsExplorer, name: str) -> Any:
     packed = explorer._table[name]
     return np.frombuffer(packed["data"], "u1").reshape(packed["shape"])
 
@@ -47,7 +47,7 @@ def test_agreement_is_the_rank_correlation_of_what_is_shown() -> None:
 def test_the_labels_around_a_class_begin_with_its_own_and_fall() -> None:
     explorer = small_explorer()
     order, shares = codes(explorer, "order"), unpacked(explorer, "shares")
-    assert order.shape == (2, 3, 45, plots.LABELS_SHOWN)
+    assert order.shape == (2, 3, 45, LABELS_SHOWN)
     np.testing.assert_array_equal(order[..., 0], np.broadcast_to(np.arange(45), (2, 3, 45)))
     assert (np.diff(shares[..., 1:]) <= 1e-7).all()
     for p, predicted in enumerate(PREDICTIONS.values()):
@@ -60,7 +60,7 @@ def test_the_labels_around_a_class_begin_with_its_own_and_fall() -> None:
 def test_ranks_count_from_1_and_equal_classes_share_the_best() -> None:
     drops = {"rnsl": {"prototype": np.tile([0.3, 0.1, 0.3, 0.2], (1, 1))}}
     shares = np.full((1, 4, 4), 0.1) + 0.6 * np.eye(4)
-    explorer = SufferingExplorer("abcd", (0.4,), {"even": shares}, drops, about="made up")
+    explorer = ClassMarginsExplorer("abcd", (0.4,), {"even": shares}, drops, about="made up")
     assert codes(explorer, "drop_ranks").ravel().tolist() == [1, 4, 1, 3]
     assert codes(explorer, "margin_ranks").ravel().tolist() == [1, 1, 1, 1]
     assert np.isnan(explorer.agreement)
@@ -77,26 +77,8 @@ def test_traits_take_the_values_of_their_controls() -> None:
 
 def test_what_the_data_are_stands_in_the_picture_and_the_table_is_small() -> None:
     explorer = small_explorer(rate=0.7, row="stadium")
-    left, right = explorer.figure().axes
-    assert left.get_ylabel() == "points lost (made up)"
-    assert "stadium (made up)" in right.get_title(loc="left")
     assert explorer._table["axes"]["drop"]["label"] == "points lost (made up)"
     assert len(standalone_html(explorer)) < 4e5
-
-
-def test_the_figure_shows_the_classes_and_marks_those_that_are_lost() -> None:
-    explorer = small_explorer(rate=0.7, row="stadium")
-    left, right = explorer.figure().axes
-    safe, lost, chosen = left.lines[:3]
-    assert len(lost.get_xdata()) == len(class_margins.dominated_classes(T[2])) == 10
-    assert len(safe.get_xdata()) == 35
-    i = NAMES.index("stadium")
-    assert float(chosen.get_xdata()[0]) == pytest.approx(class_margins.margins(T[2])[i])
-    assert float(chosen.get_ydata()[0]) == pytest.approx(
-        100 * small_drops()["nsl"]["prototype"][2, i]
-    )
-    heights = [patch.get_height() for patch in right.patches]
-    np.testing.assert_allclose(heights[:3], [0.3, 0.42, 0.28])
 
 
 @pytest.mark.parametrize(
@@ -114,23 +96,4 @@ def test_the_figure_shows_the_classes_and_marks_those_that_are_lost() -> None:
 def test_arguments_that_disagree_are_named(changes: dict[str, Any], message: str) -> None:
     given = {"predictions": PREDICTIONS, "drops": small_drops(), **changes}
     with pytest.raises(ValueError, match=message):
-        SufferingExplorer(NAMES, RATES, about="made up", **given)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"margins": [0.1]}, r"margins have shape \(1,\)"),
-        ({"chosen": 2, "labels": [2]}, "chosen is 2"),
-        ({"labels": [1, 0]}, r"labels begin with \[1\]"),
-        ({"shares": [0.5]}, r"shares have shape \(1,\)"),
-    ],
-)
-def test_the_figure_refuses_what_disagrees(changes: dict[str, Any], message: str) -> None:
-    given = {
-        "margins": [0.1, 0.2], "drops": [0.0, 0.1], "class_names": ["a", "b"], "chosen": 0,
-        "labels": [0, 1], "shares": [0.6, 0.4], **changes,
-    }  # fmt: skip
-    axes = plots.margin_axis(0, 1), plots.drop_axis(0, 1, "made up")
-    with pytest.raises(ValueError, match=message):
-        plots.predicted_beside_measured(**given, axes=axes)
+        ClassMarginsExplorer(NAMES, RATES, about="made up", **given)

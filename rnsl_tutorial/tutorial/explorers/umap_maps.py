@@ -1,4 +1,4 @@
-"""The explorers of projections: maps of the same images, in which a selection is seen everywhere.
+"""The explorers of maps: maps of the same images, in which a selection is seen everywhere.
 
 Shapes: P panels, L losses, E moments, N images, S pixels a side.
 """
@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import traitlets
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -28,6 +27,9 @@ from rnsl_tutorial.tutorial.tables import MEASURES, UmapMaps
 THUMBNAIL = 40  # px a side in the atlas
 MOST_ATLAS = 1_500_000  # bytes
 QUALITIES = (80, 60, 40, 25, 10)
+P_STEPS = 256  # colours from p = 0 to p = 1
+P_ENDS = ((0.80, 0.10, 0.00), (0.93, 0.80, 0.55), (0.16, 0.45, 0.76))  # red, sand, blue
+KEPT_COLORS = ("#D55E00", "#8c96a0")  # left out, kept
 MARKS = ("nothing", "wrong labels")
 COLORS = {"given": "given label", "true": "true label", "p": "p of the given label", "kept": "kept"}
 
@@ -65,7 +67,7 @@ class LinkedMaps(Explorer):
         table: what is shown.
     """
 
-    _esm = module("widgets.js", "linked_map.js", "projection.js")
+    _esm = module("widgets.js", "linked_map.js", "umap_maps.js")
 
     color = Choice().tag(sync=True)
     mark = Choice().tag(sync=True)
@@ -116,21 +118,6 @@ class LinkedMaps(Explorer):
                 f"selected holds {outside[0]}; there are {images} images, 0 to {images - 1}."
             )
         return sorted(set(proposal["value"]))
-
-    def figure(self) -> Figure:
-        """Return the picture that is shown now as a static figure; what is selected is left out."""
-        codes, coloring = self._colorings[self.color]
-        shown = [self._at(codes, i) for i in range(len(self._panels))]
-        marked = self.table.wrong if self.mark == "wrong labels" else None
-        return plots.maps_side_by_side(
-            [panel.maps[self._places(panel.axes)] for panel in self._panels],
-            coloring._replace(codes=np.stack(shown)),
-            [panel.title for panel in self._panels],
-            [panel.captions[self._number(panel.axes)] for panel in self._panels],
-            marked=marked,
-            mark="wrong label",
-            title=self._told[1][self._number(self._told[0])],
-        )
 
     def _places(self, axes: Sequence[str], panel: int = 0) -> tuple[int, ...]:
         return tuple(panel if name == "panel" else self.place(name) for name in axes)
@@ -308,14 +295,21 @@ def _colorings(
 ) -> dict[str, tuple[_Codes, plots.Coloring]]:
     nothing = np.zeros(0, dtype=np.int64)  # the codes come with the choice
     classes = plots.Coloring(nothing, plots.class_colors(len(table.class_names)))
-    p_legend = [(round(p * 255), f"p = {p:g}") for p in (0, 0.25, 0.5, 0.75, 1)]
+    p_legend = [(round(p * (P_STEPS - 1)), f"p = {p:g}") for p in (0, 0.25, 0.5, 0.75, 1)]
     sides = [(0, "left out"), (1, "kept")]
     return {
         "given": (_Codes((), table.given), classes),
         "true": (_Codes((), table.labels), classes),
-        "p": (probability, plots.Coloring(nothing, plots.p_colors(), p_legend)),
-        "kept": (kept, plots.Coloring(nothing, plots.KEPT_COLORS, sides)),
+        "p": (probability, plots.Coloring(nothing, _p_colors(), p_legend)),
+        "kept": (kept, plots.Coloring(nothing, KEPT_COLORS, sides)),
     }
+
+
+def _p_colors() -> list[str]:
+    """Return P_STEPS colours for p: red where the prototypes doubt the label, blue where not."""
+    places = np.linspace(0, 1, P_STEPS)
+    parts = [np.interp(places, (0, 0.5, 1), end) for end in np.transpose(P_ENDS)]
+    return ["#" + "".join(f"{round(255 * v):02x}" for v in rgb) for rgb in np.transpose(parts)]
 
 
 def _handed(codes: _Codes, coloring: plots.Coloring) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from rnsl_tutorial.tutorial.explorers import (
     EpochMapsExplorer,
     UmapSettingsExplorer,
     standalone_html,
+    umap_maps,
 )
 
 TABLE = small_umap_maps()
@@ -67,7 +68,7 @@ def test_colours_come_from_labels_p_and_kept() -> None:
 
 
 def test_p_goes_from_red_to_blue() -> None:
-    colors = [[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in plots.p_colors()]
+    colors = [[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in umap_maps._p_colors()]
     assert len(colors) == 256
     assert (np.diff([red for red, _, _ in colors])[128:] <= 0).all()
     assert colors[0][0] > colors[0][2]
@@ -109,7 +110,7 @@ def test_the_atlas_holds_each_scene_at_its_place() -> None:
 
 
 def test_2000_detailed_scenes_stay_below_2_mb() -> None:
-    from rnsl_tutorial.tutorial.explorers.projection import atlas
+    from rnsl_tutorial.tutorial.explorers.umap_maps import atlas
 
     images = np.random.default_rng(0).integers(0, 256, (2000, 3, 48, 48), dtype=np.uint8)
     assert len(atlas(images, 2000)["jpeg"]) < 1.5e6, "even noise, the worst case"
@@ -128,23 +129,14 @@ def test_arrays_that_disagree_are_named(name: str) -> None:
         UmapSettingsExplorer(broken)
 
 
-def test_the_figure_shows_what_is_chosen() -> None:
-    explorer = UmapSettingsExplorer(TABLE, n_neighbors=15, min_dist=0.5, mark="wrong labels")
-    umap, pca = explorer.figure().axes
-    places = np.concatenate([part.get_offsets() for part in umap.collections])
-    expected = TABLE.over_settings[2, 1, 1].astype(float)
-    wrong = TABLE.wrong
-    np.testing.assert_allclose(places, np.concatenate([expected[~wrong], expected[wrong]]))
-    assert (umap.get_title("left"), pca.get_title("left")) == ("UMAP", "PCA")
-    explorer.mark = "nothing"
-    assert explorer.figure().get_suptitle().startswith("t-RNSL, n_neighbors 15, min_dist 0.5: ")
-
-
-def test_each_loss_is_drawn_at_the_epoch() -> None:
-    explorer = EpochMapsExplorer(TABLE, epoch=1, color="p")
-    for i, axes in enumerate(explorer.figure().axes):
+def test_maps_side_by_side_lie_where_the_table_says_and_cross_what_is_marked() -> None:
+    coloring = plots.Coloring(TABLE.given, plots.class_colors(4))
+    maps, wrong = TABLE.over_epochs[:2, 1], TABLE.wrong
+    figure = plots.maps_side_by_side(maps, coloring, ["NSL", "RNSL"], marked=wrong, mark="wrong")
+    assert [axes.get_title("left") for axes in figure.axes] == ["NSL", "RNSL"]
+    for axes, map_N2 in zip(figure.axes, maps.astype(float), strict=True):
         places = np.concatenate([part.get_offsets() for part in axes.collections])
-        np.testing.assert_allclose(places, TABLE.over_epochs[i, 1].astype(float))
+        np.testing.assert_allclose(places, np.concatenate([map_N2[~wrong], map_N2[wrong]]))
 
 
 def test_the_figure_refuses_maps_of_other_images() -> None:

@@ -1,5 +1,5 @@
 /**
- * The explorer of suffering: which classes a matrix predicts to lose, and which ones did.
+ * The explorer of class margins: which classes a matrix predicts to lose, and which ones did.
  *
  * Everything shown is looked up in a table that Python made. In the shapes, P counts predictions, L
  * losses, J judges, R rates, C classes, B labels.
@@ -18,7 +18,7 @@ import { explorer, html, lookup, menu, readout, segments, slider } from "./widge
 
 const ARRAYS = ["margins", "drops", "margin_ranks", "drop_ranks", "order", "shares"];
 
-export default explorer("rnsl-panels rnsl-suffering", ({ model, signal, place, choose }) => {
+export default explorer("rnsl-panels rnsl-class-margins", ({ model, signal, place, choose }) => {
   const table = model.get("_table");
   const arrays = Object.fromEntries(ARRAYS.map((name) => [name, lookup(table[name])]));
   const told = readout();

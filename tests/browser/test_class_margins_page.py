@@ -1,4 +1,4 @@
-"""The explorer of suffering in a plain page: no kernel, no network."""
+"""The explorer of class margins in a plain page: no kernel, no network."""
 
 import numpy as np
 import pytest
@@ -90,4 +90,4 @@ def test_it_fits_the_width(open_page: Open, width: int, scheme: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     if width == 720:
         assert page.evaluate("document.documentElement.scrollHeight") <= 720
-    page.screenshot(path=SCREENSHOTS / f"suffering_{width}_{scheme}.png", full_page=True)
+    page.screenshot(path=SCREENSHOTS / f"class_margins_{width}_{scheme}.png", full_page=True)

@@ -14,10 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnsl_tutorial.experiments.style import INK, PALE, Numbers, new_figure
 
-P_STEPS = 256  # colours from p = 0 to p = 1
-P_ENDS = ((0.80, 0.10, 0.00), (0.93, 0.80, 0.55), (0.16, 0.45, 0.76))  # red, sand, blue
-KEPT_COLORS = ("#D55E00", "#8c96a0")  # left out, kept
-
 
 class Coloring(NamedTuple):
     """How images are coloured: a code each, and what the codes mean.
@@ -31,13 +27,6 @@ class Coloring(NamedTuple):
     codes: NDArray[np.integer]
     colors: Sequence[str]
     legend: Sequence[tuple[int, str]] = ()
-
-
-def p_colors() -> list[str]:
-    """Return P_STEPS colours for p: red where the prototypes doubt the label, blue where not."""
-    places = np.linspace(0, 1, P_STEPS)
-    parts = [np.interp(places, (0, 0.5, 1), end) for end in np.transpose(P_ENDS)]
-    return ["#" + "".join(f"{round(255 * v):02x}" for v in rgb) for rgb in np.transpose(parts)]
 
 
 def maps_side_by_side(
