@@ -378,6 +378,39 @@ for name, epoch, q in (("nsl", 5, 0.0), ("nsl", 5, 0.7), ("rnsl", 8, 0.0), ("rns
 # The first two agree. Embedding and prototypes tell the same story, within a few percentage points:
 # there the angles between the image and the prototypes count, too. (All shares are a little higher than
 # in the explorer's curve, because this batch happens to hold more wrong labels.)
+
+# %% [markdown]
+# ## The gradient of every image, in one call
+# Autograd sums over a batch. `torch.func.vmap(grad(...))` keeps the images apart, through the losses as you
+# would train with them. **Predict**: how does the gradient that RNSL sends into an embedding differ from that
+# of NSL, in length and in direction?
+
+
+# %%
+def pull_of_each(loss, name, epoch, **settings):
+    """The gradient of each image's loss over its own embedding, [B, D]."""
+    seen = history[name]
+    y = torch.from_numpy(fitted[name].given.labels)[seen.batch]
+
+    def of_one(x, label):
+        return loss(x[None], seen.prototypes[epoch], label[None], **settings)[0]
+
+    return torch.func.vmap(torch.func.grad(of_one))(seen.embeddings[epoch], y)
+
+
+# %%
+by_nsl = pull_of_each(losses.nsl, "nsl", 5, temperature=Config.temperature)
+by_rnsl = pull_of_each(losses.rnsl, "nsl", 5, q=0.7, temperature=Config.temperature)
+p_of_each = history["nsl"].log_p[5, history["nsl"].batch].exp()
+print("      p   NSL's pull   RNSL's pull   their ratio   p^q")
+for i in p_of_each.argsort()[[0, 64, 128, 192, 255]]:
+    nsl_pull, rnsl_pull = by_nsl[i].norm(), by_rnsl[i].norm()
+    print(f"{p_of_each[i]:7.4f} {nsl_pull:12.3f} {rnsl_pull:13.3f} ", end="")
+    print(f"{rnsl_pull / nsl_pull:13.3f} {p_of_each[i] ** 0.7:5.3f}")
+
+# %% [markdown]
+# The direction is the same, and the length is NSL's times $p^q$: RNSL *is* NSL with a weight for each image.
+# Hence the name of notebook 04, down-weighting.
 #
 # ## Exercise 3: who steers?
 # Write the share of the pull that comes from wrong labels, on the label's logit. `p` and `wrong` are
@@ -473,6 +506,7 @@ torch.testing.assert_close(mean_absolute, at_one)
 for found in shares.values():
     assert abs(found["all logits"] - found["the label's logit"]) < 1e-4, found
     assert max(found.values()) - min(found.values()) < 0.05, found
+torch.testing.assert_close(by_rnsl, p_of_each[:, None] ** 0.7 * by_nsl, rtol=1e-3, atol=1e-4)
 if (NOISE, RATE) == ("symmetric", 0.4):
     claims = [("nsl", 5, 0.6, 0.23), ("nsl", 20, 0.65, 0.57), ("rnsl", 8, 0.8, 0.14)]
     for name, epoch, *claimed in claims:

@@ -53,7 +53,16 @@ export class Chart {
     this.#drawing = svg("svg", named, clip, this.#axes, this.#plot);
     const heading = html("div", { class: "rnsl-chart-title" }, title);
     const stage = html("div", { class: "rnsl-plot" }, this.#back, this.#drawing);
-    this.element = html("div", { class: "rnsl-chart" }, heading, this.#legend, stage);
+    const saving = html("div", { class: "rnsl-saving" });
+    for (const [kind, picture] of Object.entries({ SVG: svgOf, PNG: pngOf })) {
+      const name = `Save as ${kind}: ${title || description}`;
+      const button = html("button", { type: "button", "aria-label": name }, kind);
+      button.addEventListener("click", async () => {
+        save(await picture(this.element), `${fileName(title || description)}.${kind.toLowerCase()}`);
+      });
+      saving.append(button);
+    }
+    this.element = html("div", { class: "rnsl-chart" }, heading, this.#legend, stage, saving);
     onResize(stage, () => this.#fit(), signal);
   }
 
@@ -251,6 +260,74 @@ export class Chart {
     if (!this.#back.hidden) fitCanvas(this.#back);
     for (const redraw of this.#redraws) redraw?.();
   }
+}
+
+// ---------------------------------------------------------------- a chart as a file
+
+const PAINT = [
+  "fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray",
+  "stroke-linejoin", "paint-order", "opacity", "color", "font", "visibility", "overflow",
+]; // what the style sheet may say of a mark
+const SHARPNESS = 2; // px of a PNG a px of the page
+
+/** A chart as an SVG that needs neither page nor style sheet: words, colours, axes and marks. */
+function svgOf(chart) {
+  const { left, top, width, height } = chart.getBoundingClientRect();
+  const paper = getComputedStyle(chart).getPropertyValue("--rnsl-background") || "white";
+  const picture = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}` });
+  picture.style.cssText = `background: ${paper}; color-scheme: ${getComputedStyle(chart).colorScheme}`;
+  const put = (part, shown) => {
+    const box = shown.getBoundingClientRect();
+    const place = { x: box.left - left, y: box.top - top, width: box.width, height: box.height };
+    for (const [name, value] of Object.entries(place)) part.setAttribute(name, value);
+    picture.append(part);
+  };
+  for (const shown of chart.querySelectorAll("canvas:not([hidden])")) {
+    put(svg("image", { href: shown.toDataURL() }), shown);
+  }
+  for (const shown of chart.querySelectorAll("svg")) put(painted(shown), shown);
+  for (const shown of chart.querySelectorAll(".rnsl-chart-title, .rnsl-legend > span")) {
+    const range = document.createRange();
+    range.selectNodeContents(shown.lastChild ?? shown);
+    const { color, font } = getComputedStyle(shown);
+    const box = range.getBoundingClientRect();
+    const line = words(shown.textContent, box.left - left, box.bottom - top - box.height / 4, "start");
+    line.style.cssText = `fill: ${color}; font: ${font}`;
+    picture.append(line);
+  }
+  return new Blob([new XMLSerializer().serializeToString(picture)], { type: "image/svg+xml" });
+}
+
+/** A copy of a drawing that carries its paint with it. */
+function painted(drawing) {
+  const copy = drawing.cloneNode(true);
+  const parts = drawing.querySelectorAll("*");
+  copy.querySelectorAll("*").forEach((part, i) => {
+    const style = getComputedStyle(parts[i]);
+    part.style.cssText = PAINT.map((name) => `${name}: ${style.getPropertyValue(name)}`).join("; ");
+  });
+  return copy;
+}
+
+async function pngOf(chart) {
+  const address = URL.createObjectURL(svgOf(chart));
+  const image = new Image();
+  image.src = address;
+  await image.decode();
+  URL.revokeObjectURL(address);
+  const canvas = new OffscreenCanvas(SHARPNESS * image.width, SHARPNESS * image.height);
+  canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+  return canvas.convertToBlob();
+}
+
+function fileName(title) {
+  return title.toLowerCase().replace(/[^a-z0-9]+/g, "_");
+}
+
+function save(file, name) {
+  const link = html("a", { href: URL.createObjectURL(file), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
 // ---------------------------------------------------------------- where things lie

@@ -1,0 +1,70 @@
+"""A chart is saved as a file that needs no page: a whole SVG, a PNG that is not empty."""
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pytest
+from harness import Open
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from rnsl_tutorial.datasets import load_shipped_features
+from rnsl_tutorial.tutorial.explorers import Explorer, LossExplorer, TransitionExplorer
+
+NAME = "{http://www.w3.org/2000/svg}"
+
+
+def saved(page: Page, kind: str, chart: str, folder: Path) -> Path:
+    """Press the button of a chart by the keyboard, and keep what is downloaded."""
+    button = page.get_by_role("button", name=f"Save as {kind}: {chart}")
+    button.focus()
+    expect(button).to_have_css("opacity", "1")
+    with page.expect_download() as download:
+        button.press("Enter")
+    assert download.value.suggested_filename.endswith(f".{kind.lower()}")
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    return path
+
+
+def transitions() -> Explorer:
+    aid = load_shipped_features("aid")
+    return TransitionExplorer(aid.labels[aid.split.train])
+
+
+def test_an_svg_holds_marks_axes_words_and_paint(open_page: Open, tmp_path: Path) -> None:
+    page = open_page(LossExplorer())
+    root = ET.parse(saved(page, "SVG", "What the image costs", tmp_path)).getroot()
+    assert root.tag == f"{NAME}svg"
+    words = {text.text for text in root.iter(f"{NAME}text")}
+    assert {"What the image costs", "p, belief in the label", "loss", "NSL", "MAE"} <= words
+    shown = page.locator(".rnsl-chart", has_text="What the image costs")
+    marks = {path.get("data-mark"): path for path in root.iter(f"{NAME}path")}
+    for name in ("NSL", "RNSL", "MAE"):
+        drawn = shown.locator(f'[data-mark="{name}"]').first.get_attribute("d")
+        assert marks[name].get("d") == drawn
+        assert "stroke: rgb" in str(marks[name].get("style"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_png_shows_the_chart_on_the_paper_of_the_page(
+    open_page: Open, scheme: str, tmp_path: Path
+) -> None:
+    page = open_page(LossExplorer(), color_scheme=scheme)
+    with Image.open(saved(page, "PNG", "What the image costs", tmp_path)) as image:
+        pixels = np.asarray(image.convert("RGB"), dtype=float)
+    box = page.locator(".rnsl-chart", has_text="What the image costs").bounding_box()
+    assert box
+    assert pixels.shape[:2] == pytest.approx((2 * box["height"], 2 * box["width"]), abs=3)
+    assert (pixels[2, 2].mean() > 200) == (scheme == "light")
+    assert (np.abs(pixels - pixels[2, 2]).max(axis=2) > 60).mean() > 0.01, "something is drawn"
+
+
+def test_the_cells_of_a_matrix_are_saved_too(open_page: Open, tmp_path: Path) -> None:
+    page = open_page(transitions())
+    button = page.get_by_role("button", name="Save as SVG").first
+    name = str(button.get_attribute("aria-label")).removeprefix("Save as SVG: ")
+    root = ET.parse(saved(page, "SVG", name, tmp_path)).getroot()
+    [cells] = root.iter(f"{NAME}image")
+    assert str(cells.get("href")).startswith("data:image/png;base64,")
