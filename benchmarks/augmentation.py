@@ -28,7 +28,7 @@ from rnsl_tutorial.datasets import scenes
 from rnsl_tutorial.training import augmentation
 from rnsl_tutorial.training.devices import Stopwatch, find_device
 
-STRENGTH = (augmentation.JITTER,) * 4
+STRENGTH = (augmentation._JITTER,) * 4
 
 Augment = Callable[[Tensor], Tensor]
 
@@ -44,9 +44,9 @@ def by_ours() -> Augment:
 def by_kornia() -> Augment:
     """The recipe in kornia's words."""
     recipe = torch.nn.Sequential(
-        kornia.RandomGrayscale(p=augmentation.GREY_SHARE),
+        kornia.RandomGrayscale(p=augmentation._GREY_SHARE),
         kornia.ColorJitter(*STRENGTH, p=1.0),
-        kornia.RandomHorizontalFlip(p=augmentation.FLIP_SHARE),
+        kornia.RandomHorizontalFlip(p=augmentation._FLIP_SHARE),
     )
     return torch.no_grad()(lambda images: recipe(images.float() / 255))
 
@@ -56,9 +56,9 @@ def by_torchvision() -> Augment:
     return v2.Compose(
         [
             v2.ToDtype(torch.float32, scale=True),
-            v2.RandomGrayscale(p=augmentation.GREY_SHARE),
+            v2.RandomGrayscale(p=augmentation._GREY_SHARE),
             v2.ColorJitter(*STRENGTH),
-            v2.RandomHorizontalFlip(p=augmentation.FLIP_SHARE),
+            v2.RandomHorizontalFlip(p=augmentation._FLIP_SHARE),
         ]
     )
 

@@ -195,9 +195,9 @@ class Ours:
 RECIPES: Mapping[str, tuple[nn.Module, ...]] = {
     "none": (),
     "reference": (
-        transforms.RandomGrayscale(augmentation.GREY_SHARE),
-        transforms.ColorJitter(*[augmentation.JITTER] * 4),
-        transforms.RandomHorizontalFlip(augmentation.FLIP_SHARE),
+        transforms.RandomGrayscale(augmentation._GREY_SHARE),
+        transforms.ColorJitter(*[augmentation._JITTER] * 4),
+        transforms.RandomHorizontalFlip(augmentation._FLIP_SHARE),
     ),
 }
 

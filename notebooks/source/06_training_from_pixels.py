@@ -310,7 +310,9 @@ settings = {
     "bf16": Hardware(channels_last=False, precision="bf16"),
 }
 device = runs["nsl"].fabric.device
-settings = {n: h for n, h in settings.items() if h.precision in ("32", *devices.precisions(device))}
+settings = {
+    n: h for n, h in settings.items() if h.precision in ("32", *devices.report(device).precisions)
+}
 if COMPILE and speed.can_compile(device):
     settings["compiled"] = Hardware(channels_last=False, compile=True)
 trials = {name: images.Run(small_data, trial, how) for name, how in settings.items()}

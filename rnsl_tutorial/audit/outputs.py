@@ -121,7 +121,7 @@ def audit_folder(
 
     Args:
         root: folder of class folders, or a tar or zip of one; see `datasets.load_archive`.
-        backbone: one of `backbones.pretrained_names()`.
+        backbone: one of `backbones.names(pretrained=True)`.
         size: of the images in pixels, when the backbone sees them.
         folds: parts of the archive; each is judged by heads trained on the others.
         seed: of folds, heads and planted flips.
@@ -243,7 +243,7 @@ def archive_features(
     Args:
         archive: from `datasets.load_archive`, or any with uint8 images; see `cached_features` for
             what of it decides.
-        backbone: one of `backbones.pretrained_names()`.
+        backbone: one of `backbones.names(pretrained=True)`.
         device: as torch names it.
         cache: folder; default ``paths.cache_dir()``.
         progress: show a bar.
@@ -625,10 +625,10 @@ def check_settings(backbone: str, folds: int, plant: float, device: str = "cpu")
     Raises:
         ValueError: the backbone has no pretrained weights, or an argument is out of range.
     """
-    if backbone not in backbones.pretrained_names():
+    if backbone not in backbones.names(pretrained=True):
         raise ValueError(
             f"backbone is {backbone!r}; choose one with pretrained weights: "
-            f"{', '.join(backbones.pretrained_names())}."
+            f"{', '.join(backbones.names(pretrained=True))}."
         )
     backbones.check(backbone, device)
     _check_numbers(folds, plant)

@@ -161,7 +161,7 @@ def _devices() -> Iterator[Check]:
 def _weights() -> Iterator[Check]:
     from rnsl_tutorial.training import networks
 
-    for name in networks.pretrained_names():
+    for name in networks.names(pretrained=True):
         path = networks.weights_file(name)
         if path.exists():
             yield Check(f"{name} weights", "ok", path.name)

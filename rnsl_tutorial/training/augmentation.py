@@ -23,15 +23,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-NAMES = ("none", "flip", "reference")
+__all__ = ["Drawn", "apply", "draw"]
+
+_NAMES = ("none", "flip", "reference")
 """No change; left and right exchanged for half of the images; the reference's recipe."""
 
-OPERATIONS = ("brightness", "contrast", "saturation", "hue")
+_OPERATIONS = ("brightness", "contrast", "saturation", "hue")
 """The jitter operations; `Drawn.order` and `Drawn.factors` number them so."""
 
-GREY_SHARE = 0.2
-FLIP_SHARE = 0.5
-JITTER = 0.4
+_GREY_SHARE = 0.2
+_FLIP_SHARE = 0.5
+_JITTER = 0.4
 
 _CONTRAST, _SATURATION, _HUE = 1, 2, 3
 _NEUTRAL = (1.0, 1.0, 1.0, 0.0)
@@ -43,9 +45,10 @@ class Drawn(NamedTuple):
 
     Attributes:
         grey: bool [B], whether the colours are replaced by their brightness.
-        order: int64 [B, J], which of `OPERATIONS` comes first, second, third and fourth.
-        factors: float32 [B, J], of each operation, in the order of `OPERATIONS`: >= 0 for the first
-            three, where 1 changes nothing; a share of the colour circle in [-0.5, 0.5] for the hue.
+        order: int64 [B, J], which of `_OPERATIONS` comes first, second, third and fourth.
+        factors: float32 [B, J], of each operation, in the order of `_OPERATIONS`: >= 0 for the
+            first three, where 1 changes nothing; a share of the colour circle in [-0.5, 0.5] for
+            the hue.
         flip: bool [B], whether left and right are exchanged.
     """
 
@@ -59,14 +62,14 @@ class Drawn(NamedTuple):
         return Drawn(*(field[rows] for field in self))
 
 
-def check(name: str) -> None:
+def _check_name(name: str) -> None:
     """Refuse an unknown augmentation before any work is done.
 
     Raises:
-        ValueError: it is none of `NAMES`.
+        ValueError: it is none of `_NAMES`.
     """
-    if name not in NAMES:
-        raise ValueError(f"There is no augmentation {name!r}; choose one of {', '.join(NAMES)}.")
+    if name not in _NAMES:
+        raise ValueError(f"There is no augmentation {name!r}; choose one of {', '.join(_NAMES)}.")
 
 
 def draw(name: str, count: int, generator: torch.Generator) -> Drawn:
@@ -76,30 +79,30 @@ def draw(name: str, count: int, generator: torch.Generator) -> Drawn:
     [-0.4, 0.4]; all 24 orders are equally likely.
 
     Args:
-        name: one of `NAMES`; "none" draws nothing and leaves the generator as it is.
+        name: one of `_NAMES`; "none" draws nothing and leaves the generator as it is.
         count: B.
         generator: on the CPU.
 
     Raises:
         ValueError: unknown name.
     """
-    check(name)
+    _check_name(name)
     unchanged = Drawn(
         grey=torch.zeros(count, dtype=torch.bool),
-        order=torch.arange(len(OPERATIONS)).expand(count, -1),
+        order=torch.arange(len(_OPERATIONS)).expand(count, -1),
         factors=torch.tensor(_NEUTRAL).expand(count, -1),
         flip=torch.zeros(count, dtype=torch.bool),
     )
     if name == "none":
         return unchanged
-    flip_B = torch.rand(count, generator=generator) < FLIP_SHARE
+    flip_B = torch.rand(count, generator=generator) < _FLIP_SHARE
     if name == "flip":
         return unchanged._replace(flip=flip_B)
-    offsets_BJ = torch.rand(count, len(OPERATIONS), generator=generator) * 2 - 1
+    offsets_BJ = torch.rand(count, len(_OPERATIONS), generator=generator) * 2 - 1
     return Drawn(
-        grey=torch.rand(count, generator=generator) < GREY_SHARE,
-        order=torch.rand(count, len(OPERATIONS), generator=generator).argsort(dim=1),
-        factors=unchanged.factors + JITTER * offsets_BJ,
+        grey=torch.rand(count, generator=generator) < _GREY_SHARE,
+        order=torch.rand(count, len(_OPERATIONS), generator=generator).argsort(dim=1),
+        factors=unchanged.factors + _JITTER * offsets_BJ,
         flip=flip_B,
     )
 

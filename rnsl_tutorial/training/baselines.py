@@ -231,7 +231,7 @@ class Baseline(losses.NormalizedSoftmaxLoss):
         return self.weight * super().forward(embeddings, labels, indices)
 
 
-class CrossEntropyLoss(Baseline):
+class _CrossEntropyLoss(Baseline):
     """Batch mean of `ce`; the prototypes are the classifier's weights."""
 
     def per_image(
@@ -241,7 +241,7 @@ class CrossEntropyLoss(Baseline):
         return ce(embeddings, self.prototypes, labels)
 
 
-class GeneralizedCrossEntropyLoss(Baseline):
+class _GeneralizedCrossEntropyLoss(Baseline):
     """Batch mean of `gce`; the prototypes are the classifier's weights."""
 
     def __init__(self, *args: Any, q: float = 0.7, **settings: Any) -> None:
@@ -255,7 +255,7 @@ class GeneralizedCrossEntropyLoss(Baseline):
         return gce(embeddings, self.prototypes, labels, q=self.q)
 
 
-class SymmetricCrossEntropyLoss(Baseline):
+class _SymmetricCrossEntropyLoss(Baseline):
     """Batch mean of `sce`."""
 
     def __init__(self, *args: Any, alpha: float = 0.1, beta: float = 1.0, **settings: Any) -> None:
@@ -270,7 +270,7 @@ class SymmetricCrossEntropyLoss(Baseline):
         return sce(embeddings, self.prototypes, labels, temperature=self.temperature, **weights)
 
 
-class ActivePassiveLoss(Baseline):
+class _ActivePassiveLoss(Baseline):
     """Batch mean of `nce_rce`."""
 
     def __init__(self, *args: Any, alpha: float = 1.0, beta: float = 1.0, **settings: Any) -> None:
@@ -285,7 +285,7 @@ class ActivePassiveLoss(Baseline):
         return nce_rce(embeddings, self.prototypes, labels, temperature=self.temperature, **weights)
 
 
-class LibraryLoss(Baseline):
+class _LibraryLoss(Baseline):
     """A loss of pytorch-metric-learning, whose own parameter gives way to our prototypes.
 
     Attributes:
@@ -315,7 +315,7 @@ class LibraryLoss(Baseline):
         self.prototypes.requires_grad_(bool(self.proxies))
 
 
-class ProxyAnchorLoss(LibraryLoss):
+class _ProxyAnchorLoss(_LibraryLoss):
     """Proxy-Anchor loss (Kim et al., CVPR 2020) over the batch.
 
     Args:
@@ -342,7 +342,7 @@ class _ArcFace(library.ArcFaceLoss):  # type: ignore[misc]  # the library has no
         return angles
 
 
-class ArcFaceLoss(LibraryLoss):
+class _ArcFaceLoss(_LibraryLoss):
     """ArcFace (Deng et al., CVPR 2019): the normalized softmax with a margin in the label's angle.
 
     Args:
@@ -364,7 +364,7 @@ class ArcFaceLoss(LibraryLoss):
         return self.prototypes.T
 
 
-class SupConLoss(LibraryLoss):
+class _SupConLoss(_LibraryLoss):
     """Supervised contrastive loss (Khosla et al., NeurIPS 2020), images against images.
 
     Args:
@@ -388,13 +388,13 @@ LOSSES = ("nsl", "rnsl", "trnsl")
 _BASELINES: Mapping[str, tuple[type[Baseline], Mapping[str, float]]] = MappingProxyType(
     {
         "nsl_tuned": (Baseline, {"weight": 0.3}),
-        "ce": (CrossEntropyLoss, {"weight": 1.0}),
-        "gce": (GeneralizedCrossEntropyLoss, {"q": 0.7, "weight": 30.0}),
-        "sce": (SymmetricCrossEntropyLoss, {"alpha": 0.1, "beta": 1.0, "weight": 0.3}),
-        "nce_rce": (ActivePassiveLoss, {"alpha": 1.0, "beta": 1.0, "weight": 30.0}),
-        "proxy_anchor": (ProxyAnchorLoss, {"margin": 0.1, "alpha": 14.0, "weight": 0.3}),
-        "arcface": (ArcFaceLoss, {"margin": 28.6, "scale": 64.0, "weight": 1.0}),
-        "supcon": (SupConLoss, {"temperature": 0.1, "weight": 0.3}),
+        "ce": (_CrossEntropyLoss, {"weight": 1.0}),
+        "gce": (_GeneralizedCrossEntropyLoss, {"q": 0.7, "weight": 30.0}),
+        "sce": (_SymmetricCrossEntropyLoss, {"alpha": 0.1, "beta": 1.0, "weight": 0.3}),
+        "nce_rce": (_ActivePassiveLoss, {"alpha": 1.0, "beta": 1.0, "weight": 30.0}),
+        "proxy_anchor": (_ProxyAnchorLoss, {"margin": 0.1, "alpha": 14.0, "weight": 0.3}),
+        "arcface": (_ArcFaceLoss, {"margin": 28.6, "scale": 64.0, "weight": 1.0}),
+        "supcon": (_SupConLoss, {"temperature": 0.1, "weight": 0.3}),
     }
 )
 """Each with its settings: the best that `benchmarks/recipe_baselines.py` finds, on validation

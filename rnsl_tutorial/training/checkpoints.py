@@ -33,9 +33,8 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 __all__ = [
-    *("Found", "Resumable", "latest", "rng_state"),
-    *("save_checkpoint", "saved_on_signals", "set_rng_state"),
-]
+    "Resumable", "latest", "save_checkpoint", "saved_on_signals",
+]  # fmt: skip
 
 _State = dict[str, Any]
 
@@ -46,7 +45,7 @@ _LEAVES = (Tensor, nn.Parameter, type(None), bool, int, float, str)
 _ABANDONED_S = 3600.0  # a save takes seconds: who owned a temporary file this old is gone
 
 
-class Found(NamedTuple):
+class _Found(NamedTuple):
     """What `latest` found.
 
     Attributes:
@@ -158,7 +157,7 @@ def _remove_abandoned(folder: Path) -> None:
 # ------------------------------------------------------------------ finding
 
 
-def latest(folder: Path, config: Mapping[str, Any]) -> Found | None:
+def latest(folder: Path, config: Mapping[str, Any]) -> _Found | None:
     """Load the newest checkpoint that is undamaged and was made with the same settings.
 
     Args:
@@ -174,7 +173,7 @@ def latest(folder: Path, config: Mapping[str, Any]) -> Found | None:
     problems: list[str] = []
     for path in _listed(folder):
         try:
-            return Found(path, _load(path, config), problems)
+            return _Found(path, _load(path, config), problems)
         except ValueError as error:
             problems.append(str(error))
     if problems:
@@ -275,7 +274,7 @@ def saved_on_signals(stop: threading.Event) -> Iterator[None]:
 # ------------------------------------------------------------------ random states
 
 
-def rng_state() -> _State:
+def _rng_state() -> _State:
     """Return the states of the global random streams: torch (CPU and CUDA), numpy, Python.
 
     CUDA is asked only once it is in use: asking would start it.
@@ -291,8 +290,8 @@ def rng_state() -> _State:
     }
 
 
-def set_rng_state(state: _State) -> None:
-    """Set the global random streams to what `rng_state` returned.
+def _set_rng_state(state: _State) -> None:
+    """Set the global random streams to what `_rng_state` returned.
 
     Raises:
         ValueError: the state is of another number of CUDA devices; nothing was set.
@@ -382,7 +381,7 @@ class Resumable:
             "scheduler": self._scheduler.state_dict(),
             "scaler": self.fabric.strategy.precision.state_dict(),
             "selected": self._selected,
-            "rng": rng_state(),
+            "rng": _rng_state(),
             "generators": [generator.get_state() for generator in self._generators()],
         }
 
@@ -408,7 +407,7 @@ class Resumable:
         self._scheduler.load_state_dict(state["scheduler"])
         self.fabric.strategy.precision.load_state_dict(state["scaler"])
         self._selected = state["selected"]
-        set_rng_state(state["rng"])
+        _set_rng_state(state["rng"])
         for generator, saved in zip(self._generators(), state["generators"], strict=True):
             generator.set_state(saved)
 
@@ -420,7 +419,7 @@ class Resumable:
             **asdict(self.settings),
             **self.made_with,
             "precision": str(self.fabric.strategy.precision.precision),
-            "data": sources.fingerprint(self.inputs, self.labels),
+            "data": _fingerprint(self.inputs, self.labels),
         }
 
     def weights(self) -> dict[str, dict[str, Tensor]]:
@@ -447,7 +446,7 @@ class Resumable:
         return list(dict.fromkeys(g for g in used if isinstance(g, torch.Generator)))
 
 
-def _check_agreement(fabric: "Fabric", folder: Path, found: Found | None) -> None:
+def _check_agreement(fabric: "Fabric", folder: Path, found: _Found | None) -> None:
     """Refuse to go on from different checkpoints, as machines do that share no folder.
 
     Raises:
@@ -472,3 +471,11 @@ def _numbers(module: nn.Module) -> dict[str, float]:
         for name, value in vars(module).items()
         if type(value) in (int, float) and not name.startswith("_")
     }
+
+
+def _fingerprint(inputs: Tensor | sources.Source, labels: Tensor) -> str:
+    """A hash of the labels and of some of the inputs."""
+    some = torch.linspace(0, len(labels) - 1, 64).long()
+    (inputs_B,) = sources.batches(inputs, [some])
+    data = b"".join(part.cpu().numpy().tobytes() for part in (labels, inputs_B.contiguous()))
+    return hashlib.blake2b(data, digest_size=8).hexdigest()

@@ -18,9 +18,14 @@ import torch
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-ACCELERATORS = ("auto", "cpu", "cuda", "mps")
-PRECISIONS = ("32", "bf16", "fp16")
-STRATEGIES = ("auto", "ddp")
+__all__ = [
+    "Hardware", "Stopwatch", "close", "find_device",
+    "free_memory", "launch", "memory", "report",
+]  # fmt: skip
+
+_ACCELERATORS = ("auto", "cpu", "cuda", "mps")
+_PRECISIONS = ("32", "bf16", "fp16")
+_STRATEGIES = ("auto", "ddp")
 
 _AMPERE = 8  # the first generation of NVIDIA GPUs that computes in bfloat16
 
@@ -56,7 +61,7 @@ class Hardware:
 
     def __post_init__(self) -> None:
         """Refuse what no machine could be."""
-        allowed = {"accelerator": ACCELERATORS, "strategy": STRATEGIES, "precision": PRECISIONS}
+        allowed = {"accelerator": _ACCELERATORS, "strategy": _STRATEGIES, "precision": _PRECISIONS}
         for name, choices in allowed.items():
             self._require(name, f"one of {', '.join(choices)}", getattr(self, name) in choices)
         self._require("devices", "at least 1", self.devices >= 1)
@@ -83,12 +88,7 @@ def find_device() -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def launch_on(device: torch.device) -> "Fabric":
-    """Build the Fabric of one process on one device, such as cuda:1, in float32; see `launch`."""
-    return launch(Hardware(accelerator=device.type), index=device.index)
-
-
-def launch(hardware: Hardware, *, index: int | None = None) -> "Fabric":
+def launch(hardware: "Hardware | torch.device") -> "Fabric":
     """Build the Fabric of this process and launch it.
 
     With several processes, every process has to run the same script up to this call; the first one
@@ -97,15 +97,18 @@ def launch(hardware: Hardware, *, index: int | None = None) -> "Fabric":
     On CUDA, cuDNN may then choose its kernels by trying them: two runs can differ in rounding.
 
     Args:
-        hardware: what to use.
-        index: which GPU a single process takes; None for the first.
+        hardware: what to use; or the one device, such as cuda:1, for one process in float32.
 
     Raises:
         ValueError: the accelerator is not there, has fewer devices, or cannot compute in this
             precision.
     """
+    index = 0
+    if isinstance(hardware, torch.device):
+        index = hardware.index or 0
+        hardware = Hardware(accelerator=hardware.type)
     kind = find_device().type if hardware.accelerator == "auto" else hardware.accelerator
-    _check_available(kind, hardware, index or 0)
+    _check_available(kind, hardware, index)
 
     from lightning_fabric import Fabric
     from lightning_fabric.plugins.environments.lightning import LightningEnvironment
@@ -169,7 +172,7 @@ def _check_available(kind: str, hardware: Hardware, index: int) -> None:
         raise ValueError(f"The device is cuda:{index}, and torch finds {found} of kind 'cuda'.")
     if kind == "mps" and hardware.distributed:
         raise ValueError("MPS runs in one process only: set devices and num_nodes to 1.")
-    supported = precisions(torch.device(kind))
+    supported = _precisions(torch.device(kind))
     if hardware.precision not in supported:
         raise ValueError(
             f"precision is {hardware.precision!r}, which this {kind} device does not support; "
@@ -199,7 +202,7 @@ def _backend(kind: str) -> str:
 # ------------------------------------------------------------------ what a device is
 
 
-class Report(NamedTuple):
+class _Report(NamedTuple):
     """A device; ``str`` gives one line.
 
     Attributes:
@@ -207,7 +210,7 @@ class Report(NamedTuple):
         name: of the GPU; of a CPU, its threads in torch.
         total_bytes: of memory.
         free_bytes: of memory, see `free_memory`.
-        precisions: those of `PRECISIONS` that it computes in.
+        precisions: those of `_PRECISIONS` that it computes in.
         capability: compute capability of a CUDA device, such as (8, 0); else None.
     """
 
@@ -226,37 +229,37 @@ class Report(NamedTuple):
         )
 
 
-def report(device: torch.device | str) -> Report:
+def report(device: torch.device | str) -> _Report:
     """Tell what a device is and what it can do."""
     device = torch.device(device)
-    free, supported = free_memory(device), precisions(device)
+    free, supported = free_memory(device), _precisions(device)
     if device.type == "cuda":
         gpu = torch.cuda.get_device_properties(device)
         capability = (gpu.major, gpu.minor)
-        return Report("cuda", gpu.name, gpu.total_memory, free, supported, capability)
+        return _Report("cuda", gpu.name, gpu.total_memory, free, supported, capability)
     if device.type == "mps":
         total = torch.mps.recommended_max_memory()
-        return Report("mps", "Apple GPU", total, free, supported, None)
+        return _Report("mps", "Apple GPU", total, free, supported, None)
     threads = torch.get_num_threads()
     name = f"CPU, {threads} thread{'s' * (threads > 1)}"
-    return Report("cpu", name, psutil.virtual_memory().total, free, supported, None)
+    return _Report("cpu", name, psutil.virtual_memory().total, free, supported, None)
 
 
-def precisions(device: torch.device) -> tuple[str, ...]:
-    """Those of `PRECISIONS` that make sense on a device.
+def _precisions(device: torch.device) -> tuple[str, ...]:
+    """Those of `_PRECISIONS` that make sense on a device.
 
     A CPU has no fp16 worth using; an NVIDIA GPU older than Ampere merely emulates bf16.
     """
     if device.type == "cpu":
         return ("32", "bf16")
     old = device.type == "cuda" and torch.cuda.get_device_capability(device)[0] < _AMPERE
-    return ("32", "fp16") if old else PRECISIONS
+    return ("32", "fp16") if old else _PRECISIONS
 
 
 # ------------------------------------------------------------------ memory and time
 
 
-class MemoryReport(NamedTuple):
+class _MemoryReport(NamedTuple):
     """Bytes in use now and at the peak.
 
     Attributes:
@@ -274,18 +277,18 @@ class MemoryReport(NamedTuple):
     device_peak_bytes: int
 
 
-def memory(device: torch.device | str) -> MemoryReport:
+def memory(device: torch.device | str) -> _MemoryReport:
     """Tell how much memory this process uses, in main memory and on a device."""
     device = torch.device(device)
     process = psutil.Process().memory_info().rss
     own = (process, max(process, _process_peak()))
     if device.type == "cuda":
         on_device = (torch.cuda.memory_allocated(device), torch.cuda.max_memory_allocated(device))
-        return MemoryReport(*own, *on_device)
+        return _MemoryReport(*own, *on_device)
     if device.type == "mps":
         held = (torch.mps.current_allocated_memory(), torch.mps.driver_allocated_memory())
-        return MemoryReport(*own, *held)
-    return MemoryReport(*own, 0, 0)
+        return _MemoryReport(*own, *held)
+    return _MemoryReport(*own, 0, 0)
 
 
 def _process_peak() -> int:
@@ -332,17 +335,17 @@ class Stopwatch:
 
     def __enter__(self) -> Self:
         """Wait for the work queued before, then start."""
-        synchronize(self._device)
+        _synchronize(self._device)
         self._start = time.perf_counter()
         return self
 
     def __exit__(self, *error: object) -> None:
         """Wait for the work queued in the block, then stop."""
-        synchronize(self._device)
+        _synchronize(self._device)
         self.seconds += time.perf_counter() - self._start
 
 
-def synchronize(device: torch.device) -> None:
+def _synchronize(device: torch.device) -> None:
     """Wait until a GPU has done all work queued on it; a CPU queues none."""
     if device.type != "cpu":
         torch.accelerator.synchronize(device)

@@ -37,7 +37,7 @@ def embed(
         batch_size: B.
         fabric: gives the precision; several processes share the work, and each gets the whole.
     """
-    inputs = sources.as_inputs(inputs, fabric.device if fabric else sources.device_of(network))
+    inputs = sources.as_inputs(inputs, network, fabric)
     rank, world = (fabric.global_rank, fabric.world_size) if fabric else (0, 1)
     share = math.ceil(len(inputs) / world)
     places_M = torch.arange(rank * share, (rank + 1) * share).clamp(max=len(inputs) - 1)

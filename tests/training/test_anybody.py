@@ -185,11 +185,11 @@ def test_inputs_on_the_second_gpu_train_there(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (8, 0))
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
     for name in ("cuda:1", "cuda:0", "cuda"):
-        devices.launch_on(torch.device(name))
+        devices.launch(torch.device(name))
     assert [given["devices"] for given in chosen] == [[1], 1, 1]
     assert {given["accelerator"] for given in chosen} == {"cuda"}
     with pytest.raises(ValueError, match="device is cuda:2, and torch finds 2"):
-        devices.launch_on(torch.device("cuda:2"))
+        devices.launch(torch.device("cuda:2"))
 
 
 def test_the_default_settings_train_t_rnsl() -> None:

@@ -11,7 +11,7 @@ from torchvision.transforms.v2 import functional
 from rnsl_tutorial.training import augmentation
 from rnsl_tutorial.training.augmentation import Drawn
 
-BY_TORCHVISION = [getattr(functional, f"adjust_{name}") for name in augmentation.OPERATIONS]
+BY_TORCHVISION = [getattr(functional, f"adjust_{name}") for name in augmentation._OPERATIONS]
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -42,7 +42,7 @@ def row(drawn: Drawn, i: int) -> Drawn:
     return Drawn(*(field[i] for field in drawn))
 
 
-@pytest.mark.parametrize("name", augmentation.NAMES)
+@pytest.mark.parametrize("name", augmentation._NAMES)
 def test_every_image_becomes_what_torchvision_makes_of_it(name: str) -> None:
     images = make_images(100)
     drawn = augmentation.draw(name, 100, generator())
@@ -98,7 +98,7 @@ def test_results_lie_between_0_and_1() -> None:
     assert changed.max() <= 1
 
 
-@pytest.mark.parametrize("name", augmentation.NAMES)
+@pytest.mark.parametrize("name", augmentation._NAMES)
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_the_memory_layout_is_kept(name: str, layout: torch.memory_format) -> None:
     images = make_images(8)
@@ -108,7 +108,7 @@ def test_the_memory_layout_is_kept(name: str, layout: torch.memory_format) -> No
     assert torch.equal(changed, augmentation.apply(images, drawn))
 
 
-@pytest.mark.parametrize("name", augmentation.NAMES)
+@pytest.mark.parametrize("name", augmentation._NAMES)
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
 def test_the_images_given_are_left_as_they_are(name: str, dtype: torch.dtype) -> None:
     images = make_images(20)

@@ -147,7 +147,7 @@ def test_half_precision_is_raised(name: str) -> None:
         (lambda batch: baselines.sce(*batch, alpha=-1.0), "alpha is -1.0; a weight must"),
         (lambda batch: baselines.nce_rce(*batch, beta=math.nan), "beta is nan"),
         (lambda batch: baselines.sce(*batch, temperature=0.0), "temperature is 0"),
-        (lambda batch: baselines.CrossEntropyLoss(C, D, weight=0.0), "weight is 0.0"),
+        (lambda batch: baselines._CrossEntropyLoss(C, D, weight=0.0), "weight is 0.0"),
     ],
 )
 def test_what_cannot_be_is_refused(call: Callable[..., object], message: str) -> None:

@@ -29,7 +29,7 @@ def save_epochs(folder: Path, *epochs: int, keep: int = 10) -> list[Path]:
     return [checkpoints.save_checkpoint(folder, state_at(epoch), keep=keep) for epoch in epochs]
 
 
-def found(folder: Path) -> checkpoints.Found:
+def found(folder: Path) -> checkpoints._Found:
     result = checkpoints.latest(folder, CONFIG)
     assert result is not None
     return result
@@ -430,23 +430,23 @@ def draw() -> list[float]:
 
 
 def test_random_streams_go_on_where_they_were(tmp_path: Path) -> None:
-    before = checkpoints.rng_state()
+    before = checkpoints._rng_state()
     try:
         draw()
-        checkpoints.save_checkpoint(tmp_path, state_at(1, rng=checkpoints.rng_state()))
+        checkpoints.save_checkpoint(tmp_path, state_at(1, rng=checkpoints._rng_state()))
         expected = [draw() for _ in range(3)]
         draw()
-        checkpoints.set_rng_state(found(tmp_path).state["rng"])
+        checkpoints._set_rng_state(found(tmp_path).state["rng"])
         assert [draw() for _ in range(3)] == expected
     finally:
-        checkpoints.set_rng_state(before)
+        checkpoints._set_rng_state(before)
 
 
 def test_states_of_other_devices_are_refused_before_anything_is_set() -> None:
-    state = checkpoints.rng_state()
+    state = checkpoints._rng_state()
     state["cuda"] = [state["torch"]] * (torch.cuda.device_count() + 1)
-    here = checkpoints.rng_state()
+    here = checkpoints._rng_state()
     state["python"] = [3, torch.zeros(625, dtype=torch.int64), None]
     with pytest.raises(ValueError, match="Resume on a machine like the first"):
-        checkpoints.set_rng_state(state)
-    assert_same_bits(checkpoints.rng_state(), here)
+        checkpoints._set_rng_state(state)
+    assert_same_bits(checkpoints._rng_state(), here)

@@ -22,9 +22,8 @@ def test_settings_wait_for_nothing_heavy() -> None:
 @pytest.mark.parametrize("name", training.__all__)
 def test_every_public_name_is_there(name: str) -> None:
     assert getattr(training, name) is not None
-    assert name in dir(training)
 
 
 def test_another_name_is_refused() -> None:
-    with pytest.raises(AttributeError, match="no attribute 'fit'"):
+    with pytest.raises(AttributeError, match="has no 'fit'"):
         _ = training.fit  # type: ignore[attr-defined]
