@@ -32,9 +32,8 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
-from rnsl_tutorial import datasets, experiments, losses
+from rnsl_tutorial import audit, datasets, experiments, losses
 from rnsl_tutorial._files import written_whole
-from rnsl_tutorial.audit import scores as doubt
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.training import embed, train
 
@@ -97,12 +96,12 @@ IMAGES: dict[str, Callable[[Labels], Labels]] = {
 
 def ours(given: Given) -> Iterator[tuple[str, Floats, Floats]]:
     """Yield names, doubt [N] and probabilities [N, C] of our ranking, and of it without a part."""
-    found_RNC = out_of_fold(given, None, doubt.REPEATS)
+    found_RNC = out_of_fold(given, None, audit.REPEATS)
     mean_NC = found_RNC.mean(axis=0)
-    yield OURS, doubt.from_probabilities(mean_NC, given.labels).doubt, mean_NC
+    yield OURS, audit.from_probabilities(mean_NC, given.labels).doubt, mean_NC
     yield (
         "one division",
-        doubt.from_probabilities(found_RNC[0], given.labels).doubt,
+        audit.from_probabilities(found_RNC[0], given.labels).doubt,
         found_RNC[0],
     )
     yield "distance from the largest p", margin(mean_NC, given.labels), mean_NC
@@ -118,7 +117,7 @@ def changed(**settings: Any) -> Callable[[Given], Iterator[tuple[str, Floats, Fl
 
     def method(given: Given) -> Iterator[tuple[str, Floats, Floats]]:
         said = ", ".join(f"{name} {value}" for name, value in settings.items())
-        recipe = replace(doubt.recipe_for(len(given.labels)), **settings)
+        recipe = replace(audit.recipe_for(len(given.labels)), **settings)
         yield ranked(f"one division, {said}", given, recipe)
 
     return method
@@ -127,16 +126,16 @@ def changed(**settings: Any) -> Callable[[Given], Iterator[tuple[str, Floats, Fl
 def ranked(name: str, given: Given, recipe: Config) -> tuple[str, Floats, Floats]:
     """Name, doubt and probabilities of heads of one division."""
     (found_NC,) = out_of_fold(given, recipe, 1)
-    return name, doubt.from_probabilities(found_NC, given.labels).doubt, found_NC
+    return name, audit.from_probabilities(found_NC, given.labels).doubt, found_NC
 
 
 def in_fold(given: Given) -> Iterator[tuple[str, Floats, Floats]]:
     """Yield the ranking of heads that were trained on the images that they judge."""
-    recipe, count = doubt.recipe_for(len(given.labels)), len(given.labels)
+    recipe, count = audit.recipe_for(len(given.labels)), len(given.labels)
     inputs_NF = torch.from_numpy(given.features / np.sqrt(np.mean(given.features**2)))
     labels_N, found = torch.from_numpy(given.labels), []
-    for repeat in range(doubt.REPEATS):
-        generator = torch.Generator().manual_seed(doubt.REPEATS * given.seed + repeat)
+    for repeat in range(audit.REPEATS):
+        generator = torch.Generator().manual_seed(audit.REPEATS * given.seed + repeat)
         network = experiments.build_head(recipe, inputs_NF.shape[1], generator)
         loss = experiments.build_loss(recipe, given.classes, count, generator)
         train(network, loss, inputs_NF, labels_N, recipe.settings)
@@ -146,13 +145,13 @@ def in_fold(given: Given) -> Iterator[tuple[str, Floats, Floats]]:
             )
         found.append(log_p_NC.exp().numpy())
     mean_NC = np.mean(found, axis=0)
-    name = f"in fold, {doubt.REPEATS} heads"
-    yield name, doubt.from_probabilities(mean_NC, given.labels).doubt, mean_NC
+    name = f"in fold, {audit.REPEATS} heads"
+    yield name, audit.from_probabilities(mean_NC, given.labels).doubt, mean_NC
 
 
 def out_of_fold(given: Given, recipe: Config | None, repeats: int) -> Floats:
     """Probabilities [R, N, C] by heads that did not see the image."""
-    return doubt.out_of_fold(
+    return audit.out_of_fold(
         given.features, given.labels, given.classes, recipe,
         folds=FOLDS, seed=given.seed, repeats=repeats,
     )  # fmt: skip
@@ -188,7 +187,7 @@ def cleanlab(
 def regression(given: Given, inverse_strength: float, repeat: int) -> Floats:
     """Probabilities [N, C] by logistic regressions that did not see the image."""
     found_NC = np.zeros((len(given.labels), given.classes), dtype=np.float32)
-    for trained, held in doubt.divisions(given.labels, FOLDS, given.seed, repeat):
+    for trained, held in audit.divisions(given.labels, FOLDS, given.seed, repeat):
         model = LogisticRegression(C=inverse_strength, max_iter=1000)
         model.fit(given.features[trained], given.labels[trained])
         found_NC[held] = model.predict_proba(given.features[held])
@@ -338,7 +337,7 @@ def report(rows: Sequence[Row], cells: Sequence[Case], edges: Sequence[Case]) ->
     ]
     main = [OURS, PLAIN, *recipes]
     parts = ["distance from the largest p", "one division", "one division, k 0.5",
-             "one division, loss nsl", PLAIN, f"in fold, {doubt.REPEATS} heads"]  # fmt: skip
+             "one division, loss nsl", PLAIN, f"in fold, {audit.REPEATS} heads"]  # fmt: skip
     at_edges = table(rows, edges, main, "average_precision")
     return "\n\n".join(
         [
@@ -375,7 +374,7 @@ def save(path: Path, rows: Sequence[Row], made_with: Any) -> None:
     document = {
         "provenance": {
             **provenance, "cleanlab": version("cleanlab"), "features": dict(made_with),
-            "folds": FOLDS, "repeats": doubt.REPEATS, "recipe": asdict(doubt.RECIPE),
+            "folds": FOLDS, "repeats": audit.REPEATS, "recipe": asdict(audit.recipe_for(10_000)),
         },
         "results": list(rows),
     }  # fmt: skip
@@ -394,7 +393,7 @@ def why(data: datasets.FeatureSet, cells: Sequence[Case]) -> str:
     ]
     for case in cells:
         given = give(data, case, 0)
-        p_RNC = out_of_fold(given, None, doubt.REPEATS)
+        p_RNC = out_of_fold(given, None, audit.REPEATS)
         own = np.arange(len(given.labels)), given.labels
         p_NC = p_RNC.mean(axis=0)
         others_NC = p_NC.copy()

@@ -31,9 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rnsl_tutorial import datasets, noise
-from rnsl_tutorial.audit import outputs as audit
-from rnsl_tutorial.audit import page as gallery
+from rnsl_tutorial import audit, datasets, noise
 from rnsl_tutorial.datasets import scenes
 from rnsl_tutorial.noise import Labels
 from rnsl_tutorial.training import devices
@@ -80,8 +78,7 @@ def measure(root: Path, cache: Path, out: Path) -> Measured:
             folds=FOLDS, plant=PLANT,
         )  # fmt: skip
     with writing:
-        audit.write_csv(out / "doubtful.csv", found)
-        gallery.write_gallery(out / "doubtful.html", found, archive.images)
+        audit.write_outputs(found, out / "doubtful.csv", out / "doubtful.html", archive.images)
     seconds = [watch.seconds for watch in (decoding, extracting, scoring, writing)]
     seconds.append(time.process_time() - start)
     return Measured(len(archive.files), *seconds, devices.memory("cpu").process_peak_bytes / 1e6)

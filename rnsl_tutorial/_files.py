@@ -1,4 +1,4 @@
-"""Where things lie: the files that come with the package, and the cache that it may fill."""
+"""Where things lie, how files are written, and names that are safe in a table."""
 
 import os
 import struct
@@ -14,6 +14,9 @@ from typing import BinaryIO
 import platformdirs
 
 PACKAGE = Path(__file__).parent
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_APOSTROPHE = "'"
 
 DAMAGE = (
     *(AttributeError, KeyError, TypeError, ValueError, EOFError, MemoryError, OSError),
@@ -99,3 +102,19 @@ def made_earlier(path: Path, otherwise: str, remedy: str) -> Iterator[BinaryIO]:
             yield file
         except DAMAGE as error:
             raise ValueError(f"{path} {otherwise} ({error}). {remedy}") from error
+
+
+def guarded(name: str) -> str:
+    """Return a name that no spreadsheet computes: with an apostrophe in front where it needs one.
+
+    A spreadsheet takes a cell that begins with one of ``= + - @`` (or a tab or line break) for a
+    formula, and a formula may fetch an address or start a program. A class folder may be called so,
+    and an archive may come from anybody. A name that begins with an apostrophe gets another, so
+    that `original` tells them apart.
+    """
+    return _APOSTROPHE + name if name.startswith((*_FORMULA, _APOSTROPHE)) else name
+
+
+def original(cell: str) -> str:
+    """Return the name that `guarded` was given."""
+    return cell.removeprefix(_APOSTROPHE)

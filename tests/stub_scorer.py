@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from rnsl_tutorial.audit import scores as doubt
+from rnsl_tutorial.audit import scores
 
 
 def by_class_means(
@@ -16,8 +16,8 @@ def by_class_means(
     folds: int = 3,
     seed: int = 0,
     on_fit: Callable[[], None] | None = None,
-) -> doubt.Scores:
-    """As `doubt.score_labels`, from the distances to the mean features of the other folds."""
+) -> scores.Scores:
+    """As `scores.score_labels`, from the distances to the mean features of the other folds."""
     fold_N = np.random.default_rng(seed).integers(folds, size=len(labels))
     logits_NC = np.zeros((len(labels), num_classes))
     for fold in range(folds):
@@ -26,9 +26,9 @@ def by_class_means(
             known = features[~held & (labels == label)]
             mean_F = known.mean(axis=0) if len(known) else np.full(features.shape[1], 1e3)
             logits_NC[held, label] = -np.square(features[held] - mean_F).mean(axis=1)
-    for _ in range(doubt.num_fits(folds)):
+    for _ in range(scores.REPEATS * folds):
         if on_fit:
             on_fit()
     weights_NC = np.exp(4 * (logits_NC - logits_NC.max(axis=1, keepdims=True)))
     probabilities_NC = (weights_NC / weights_NC.sum(axis=1, keepdims=True)).astype(np.float32)
-    return doubt.from_probabilities(probabilities_NC, labels)
+    return scores.from_probabilities(probabilities_NC, labels)

@@ -1,9 +1,9 @@
 """An audit of 200 small images in no time, for the tests of what is made from one."""
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rnsl_tutorial.audit import outputs as audit
-from rnsl_tutorial.audit import scores as doubt
+from rnsl_tutorial import audit, noise
 
 NAMES = ("Bare", "Beach", "Forest", "Park")
 COUNT = 200
@@ -20,7 +20,7 @@ def make_audit(names: tuple[str, ...] = NAMES) -> audit.Audit:
     seen_N = np.where(wrong_N, (labels_N + 1) % 4, labels_N)
     logits_NC = rng.normal(size=(COUNT, 4)) + 5 * np.eye(4)[seen_N]
     probabilities_NC = np.exp(logits_NC) / np.exp(logits_NC).sum(axis=1, keepdims=True)
-    scores = doubt.from_probabilities(probabilities_NC.astype(np.float32), labels_N)
+    scores = audit.from_probabilities(probabilities_NC.astype(np.float32), labels_N)
     planted_N = rng.random(COUNT) < 0.1
     again_N = np.where(planted_N, rng.permutation(scores.doubt) ** 0.1, scores.doubt)
     estimate = audit.read_precision(scores.doubt, again_N.astype(np.float32), planted_N)
@@ -30,3 +30,18 @@ def make_audit(names: tuple[str, ...] = NAMES) -> audit.Audit:
     return audit.Audit(
         files, names, labels_N, scores, transition_CC, 0.1, np.full(4, 0.1), estimate
     )
+
+
+def clusters(
+    count: int = 1200, spread: float = 1.2, seed: int = 0
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Features around one axis a class, and their true labels."""
+    rng = np.random.default_rng(seed)
+    labels_N = np.arange(count) % len(NAMES)
+    features_ND = rng.normal(size=(count, 8)) * spread + 3 * np.eye(len(NAMES), 8)[labels_N]
+    return features_ND.astype(np.float32), labels_N.astype(np.int64)
+
+
+def pairs(rate: float) -> NDArray[np.float64]:
+    """Each class is taken for the next one."""
+    return noise.pair_flip_transition(len(NAMES), rate)

@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from rnsl_tutorial import datasets, experiments, noise
+from rnsl_tutorial import audit, datasets, experiments, noise
 from rnsl_tutorial._tables import save_table
-from rnsl_tutorial.audit import outputs as audit
 from rnsl_tutorial.datasets import nwpu45_stand_in
 from rnsl_tutorial.datasets.features import FeatureSet
 from rnsl_tutorial.evaluation import class_margins

@@ -35,12 +35,9 @@ from IPython.display import display
 from PIL import Image
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import datasets, experiments, losses, noise
+from rnsl_tutorial import audit, datasets, experiments, losses, noise
 from rnsl_tutorial._files import shipped
-from rnsl_tutorial.audit import outputs as audit
-from rnsl_tutorial.audit import scores as doubt
 from rnsl_tutorial.datasets import scenes
-from rnsl_tutorial.datasets.archives import load_archive
 from rnsl_tutorial.training import embed, train
 from rnsl_tutorial.tutorial import exercises, explorers, plots
 
@@ -64,7 +61,7 @@ def practice_archive(root):
 
 
 truth = practice_archive(WORKPLACE / "scenes") if ARCHIVE is None else None
-archive = load_archive(ARCHIVE or WORKPLACE / "scenes", 96, cache=WORKPLACE / "cache")
+archive = datasets.load_archive(ARCHIVE or WORKPLACE / "scenes", 96, cache=WORKPLACE / "cache")
 names, given = np.array(archive.class_names), archive.labels
 some = np.random.default_rng(SEED).permutation(len(given))[:16]
 plots.doubtful_images(archive.images[some], names[given[some]], title="16 files and their folders")
@@ -223,7 +220,7 @@ def in_fold(config):
 
 def not_in_fold(config):
     """Train three heads, each on two folds; their belief in the labels of the third."""
-    p = doubt.out_of_fold(aid_inputs, aid_given, len(aid.class_names), config, seed=SEED, repeats=1)
+    p = audit.out_of_fold(aid_inputs, aid_given, len(aid.class_names), config, seed=SEED, repeats=1)
     return p[0, np.arange(AID_IMAGES), aid_given]
 
 
@@ -238,7 +235,7 @@ from sklearn.metrics import average_precision_score
 CALLED = {"nsl": "NSL", "trnsl": "t-RNSL"}
 ranked_by = {}
 for loss_name in tqdm(CALLED, desc="losses", unit="loss"):
-    config = replace(doubt.RECIPE, loss=loss_name)
+    config = replace(audit.recipe_for(len(aid.labels)), loss=loss_name)
     ranked_by[loss_name, "in fold"] = in_fold(config)
     ranked_by[loss_name, "out of fold"] = not_in_fold(config)
 
@@ -459,7 +456,7 @@ if wrong is not None:
 # %%
 if true is not None:
     inputs = audit.archive_features(
-        load_archive(WORKPLACE / "scenes", 64, cache=WORKPLACE / "cache"),
+        datasets.load_archive(WORKPLACE / "scenes", 64, cache=WORKPLACE / "cache"),
         "efficientnet_lite0", cache=WORKPLACE / "cache",
     )  # fmt: skip
     pond, river = (list(names).index(name) for name in ("Pond", "River"))
@@ -467,7 +464,7 @@ if true is not None:
     called_river = ponds[: int(0.7 * len(ponds))]
     labels = true.copy()
     labels[called_river] = river
-    again = doubt.score_labels(inputs, labels, len(names), seed=SEED)
+    again = audit.score_labels(inputs, labels, len(names), seed=SEED)
     flagged_wrong = (again.doubt[called_river] >= 0.5).mean()
     still_pond = np.setdiff1d(ponds, called_river)
     flagged_right = (again.doubt[still_pond] >= 0.5).mean()
@@ -591,7 +588,7 @@ print("\n".join(audit.csv_bytes(found).decode().splitlines()[:6]))
 # - What to do with it follows from what a look and an error cost.
 #
 # ## Where to look next
-# - The score: `doubt.score_labels??`. The audit, and how planted labels are read: `audit.read_precision??`.
+# - The score: `audit.score_labels??`. The audit, and how planted labels are read: `audit.read_precision??`.
 # - Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 2021:
 #   the method behind cleanlab.
 # - Garg et al., "Mixture Proportion Estimation and PU Learning: A Modern Approach", NeurIPS 2021: the bound

@@ -9,52 +9,29 @@ import json
 from collections.abc import Iterator
 from hashlib import blake2b
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rnsl_tutorial._files import PACKAGE, written_whole
-from rnsl_tutorial.audit.outputs import Audit, thresholds
+from rnsl_tutorial._files import PACKAGE
+from rnsl_tutorial.audit.pipeline import Audit
+from rnsl_tutorial.audit.planted import thresholds
 
-THUMBNAIL = 96
-"""Pixels a side."""
-QUALITY = 80
-"""Of the JPEGs."""
+__all__ = ["page_html"]
+
+_THUMBNAIL, _QUALITY = 96, 80  # pixels a side; of the JPEGs
 
 
-def write_gallery(
-    path: Path,
-    audit: Audit,
-    images: NDArray[np.uint8],
-    *,
-    top: int = 500,
-    title: str = "Doubtful labels",
-) -> None:
-    """Write the gallery of the most doubtful images.
-
-    Args:
-        path: the HTML file.
-        audit: of these images.
-        images: uint8 [N, 3, S, S], such as ``Archive.images``; only those shown are read.
-        top: number of images in the page; each takes about 4 kB.
-        title: of the page.
+def page_html(
+    audit: Audit, images: NDArray[np.uint8], *, top: int = 500, title: str = "Doubtful labels"
+) -> str:
+    """Return the page of the most doubtful images; see `outputs.write_outputs`.
 
     Raises:
         ValueError: fewer or more images than labels, or top below 1.
-        OSError: the file cannot be written; nothing half-written is kept.
     """
-    page = gallery_html(audit, images, top=top, title=title)
-    with written_whole(path) as file:
-        file.write(page_bytes(page))
-
-
-def gallery_html(
-    audit: Audit, images: NDArray[np.uint8], *, top: int = 500, title: str = "Doubtful labels"
-) -> str:
-    """Return the page that `write_gallery` writes."""
     if len(images) != len(audit.files):
         raise ValueError(f"There are {len(images)} images for an audit of {len(audit.files)}.")
     if top < 1:
@@ -68,11 +45,6 @@ def gallery_html(
         data=data,
         script=_static("gallery.js"),
     )
-
-
-def page_bytes(page: str) -> bytes:
-    """Return a page in UTF-8; what is no text in the name of a folder is replaced."""
-    return page.encode("utf-8", "replace")
 
 
 def _static(name: str) -> str:
@@ -116,7 +88,7 @@ def _thumbnail(pixels: NDArray[np.uint8]) -> str:
     """Return a small JPEG of uint8 [3, S, S] in base64."""
     image = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
     jpeg = BytesIO()
-    image.resize((THUMBNAIL, THUMBNAIL)).save(jpeg, "JPEG", quality=QUALITY)
+    image.resize((_THUMBNAIL, _THUMBNAIL)).save(jpeg, "JPEG", quality=_QUALITY)
     return base64.b64encode(jpeg.getvalue()).decode()
 
 

@@ -20,17 +20,27 @@ from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.heads import build_head, build_loss, one_thread
 from rnsl_tutorial.training import embed, train
 
-RECIPE = Config(loss="trnsl", epochs=15, hidden_dim=256, learning_rate=0.03, k=0.05)
+__all__ = [
+    "REPEATS",
+    "Scores",
+    "divisions",
+    "from_probabilities",
+    "out_of_fold",
+    "recipe_for",
+    "score_labels",
+]
+
+_RECIPE = Config(loss="trnsl", epochs=15, hidden_dim=256, learning_rate=0.03, k=0.05)
 """Settings of each head, see `score_labels` for what differs from the defaults and why."""
-BATCHES = 24
-"""Batches that an archive is cut into at least, down to `SMALLEST_BATCH`: with fewer steps an epoch
-the heads of a small archive would not learn its rare classes."""
-SMALLEST_BATCH = 32
+_BATCHES = 24
+"""Batches that an archive is cut into at least, down to `_SMALLEST_BATCH`: with fewer steps an
+epoch the heads of a small archive would not learn its rare classes."""
+_SMALLEST_BATCH = 32
 REPEATS = 2
 """Divisions into folds, each with heads of its own, whose probabilities are averaged."""
-DIMENSIONS = 256
+_DIMENSIONS = 256
 """Principal components that wider features are reduced to."""
-JOBS = 2
+_JOBS = 2
 """Heads trained at a time, each on one thread; the scores do not depend on it."""
 
 
@@ -48,15 +58,10 @@ class Scores(NamedTuple):
     probabilities: NDArray[np.float32]
 
 
-def num_fits(folds: int, repeats: int = REPEATS) -> int:
-    """Return how many heads `score_labels` trains, and so how often it calls on_fit."""
-    return repeats * folds
-
-
 def recipe_for(num_images: int) -> Config:
-    """Return the settings of the heads for an archive of N images: `RECIPE`, its batches cut."""
-    size = max(SMALLEST_BATCH, min(RECIPE.batch_size, num_images // BATCHES))
-    return replace(RECIPE, batch_size=size)
+    """Return the settings of the heads for an archive of N images: `_RECIPE`, its batches cut."""
+    size = max(_SMALLEST_BATCH, min(_RECIPE.batch_size, num_images // _BATCHES))
+    return replace(_RECIPE, batch_size=size)
 
 
 def score_labels(
@@ -100,7 +105,7 @@ def score_labels(
         folds: at least 2; every class needs as many images.
         seed: of the folds and the heads; at least 0.
         repeats: R, at least 1. The time grows with folds and repeats.
-        on_fit: called from the calling thread after each of `num_fits` heads.
+        on_fit: called from the calling thread after each of the R x folds heads.
 
     Returns:
         Doubt, suggested labels and p. Equal for equal arguments, however many cores there are.
@@ -164,7 +169,7 @@ def out_of_fold(
     recipe = recipe or recipe_for(len(labels_N))
     inputs_ND, given_N = _inputs(features), torch.from_numpy(labels_N)
     found_RNC = torch.zeros(repeats, len(labels_N), num_classes)
-    pool = ThreadPoolExecutor(JOBS, initializer=torch.set_num_threads, initargs=(1,))
+    pool = ThreadPoolExecutor(_JOBS, initializer=torch.set_num_threads, initargs=(1,))
     with one_thread():  # torch computes outside of Python's lock
         try:
             waiting = {
@@ -181,12 +186,12 @@ def out_of_fold(
     return found_RNC.numpy()
 
 
-Division: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64]]
+_Division: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def divisions(
     labels: NDArray[np.int64], folds: int, seed: int, repeat: int = 0
-) -> Iterator[Division]:
+) -> Iterator[_Division]:
     """Yield the places to train on and those to judge, of each fold of a repeat.
 
     For another classifier, to compare with heads that were given the same.
@@ -228,7 +233,7 @@ def _seeds(seed: int, folds: int, repeats: int) -> list[list[int]]:
     return drawn
 
 
-def _divide(labels_N: NDArray[np.int64], folds: int, seed: int) -> Iterator[Division]:
+def _divide(labels_N: NDArray[np.int64], folds: int, seed: int) -> Iterator[_Division]:
     divide = StratifiedKFold(folds, shuffle=True, random_state=seed)
     yield from divide.split(labels_N, labels_N)
 
@@ -249,7 +254,7 @@ def _judge(inputs_ND: Tensor, labels_N: Tensor, num_classes: int, head: _Head) -
 
 def _inputs(features: NDArray[np.float32]) -> Tensor:
     """Centre the features, reduce wide ones, and scale them to mean square 1: float32 [N, D]."""
-    if features.shape[1] > DIMENSIONS < len(features):
+    if features.shape[1] > _DIMENSIONS < len(features):
         reduced_ND = _principal(StandardScaler().fit_transform(features))
     else:
         reduced_ND = features - features.mean(axis=0)
@@ -265,7 +270,7 @@ def _principal(scaled_NF: NDArray[np.float32]) -> NDArray[np.float32]:
     with one_thread():
         inputs_NF = torch.from_numpy(scaled_NF)
         axes_FF = torch.linalg.eigh(inputs_NF.T @ inputs_NF).eigenvectors  # the largest come last
-        reduced_ND: NDArray[np.float32] = (inputs_NF @ axes_FF[:, -DIMENSIONS:]).numpy()
+        reduced_ND: NDArray[np.float32] = (inputs_NF @ axes_FF[:, -_DIMENSIONS:]).numpy()
     return reduced_ND
 
 

@@ -8,7 +8,7 @@ import typer
 from rnsl_tutorial.cli._options import Backbone, Device, Size, printable
 
 if TYPE_CHECKING:
-    from rnsl_tutorial.audit.outputs import Audit
+    from rnsl_tutorial.audit import Audit
 
 __all__ = ["audit_labels"]
 
@@ -53,29 +53,18 @@ def audit_labels(
     The labels are the names of the class folders. Heads are trained with the truncated loss on a
     part of the archive and judge the rest. Nothing in the archive is changed.
     """
-    from rnsl_tutorial import datasets
-    from rnsl_tutorial._files import written_whole
-    from rnsl_tutorial.audit import outputs as audits
-    from rnsl_tutorial.audit.page import gallery_html, page_bytes
+    from rnsl_tutorial import audit, datasets
 
     page = None if no_gallery else gallery or out.with_suffix(".html")
     plant = 0.0 if no_plant else plant
-    audits.check_outputs(root, *filter(None, (out, page)), overwrite=overwrite)
-    audits.check_settings(backbone, folds, plant, device)
+    audit.check_outputs(root, *filter(None, (out, page)), overwrite=overwrite)
+    audit.check_settings(backbone, folds, plant, device)
     archive = datasets.load_archive(root, size)
-    found = audits.audit_archive(
+    found = audit.audit_archive(
         archive, backbone=backbone, folds=folds, seed=seed, plant=plant, device=device
     )
-    table = audits.csv_bytes(found)
-    if page:
-        title = f"Doubtful labels in {root.resolve().name}"
-        shown = gallery_html(found, archive.images, top=top, title=title)
-        with written_whole(out) as first, written_whole(page) as second:  # both or neither
-            first.write(table)
-            second.write(page_bytes(shown))
-    else:
-        with written_whole(out) as first:
-            first.write(table)
+    title = f"Doubtful labels in {root.resolve().name}"
+    audit.write_outputs(found, out, page, archive.images, top=top, title=title)
     _show_audit(found)
     typer.echo(f"Written: {out}" + f"; {page}, to open in a browser" * bool(page))
 
@@ -84,7 +73,7 @@ def _show_audit(found: "Audit") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from rnsl_tutorial.audit import outputs as audits
+    from rnsl_tutorial import audit
 
     count, classes, estimate = len(found.files), len(found.class_names), found.precision
     said = f"{count:,} images, {classes} classes; about {found.noise_rate:.1%} of the labels wrong"
@@ -99,7 +88,7 @@ def _show_audit(found: "Audit") -> None:
         return
     columns = ("look at the first", "doubt at least", "of these wrong", "of all wrong ones found")
     table = Table(*columns)
-    for look in audits.how_many(estimate):
+    for look in audit.how_many(estimate):
         numbers = (f"{look.images:,}", f"{look.threshold:.4f}")
         table.add_row(*numbers, f"about {look.precision:.0%}", f"{look.found:.0%}")
     Console(width=100).print(table)

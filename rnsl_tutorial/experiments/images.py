@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rnsl_tutorial import datasets, losses, noise
-from rnsl_tutorial._files import written_whole
-from rnsl_tutorial._spreadsheet import guarded
+from rnsl_tutorial._files import guarded, written_whole
 from rnsl_tutorial.datasets import scenes
 from rnsl_tutorial.datasets.archives import Archive
 from rnsl_tutorial.datasets.splits import Split, split_for

@@ -15,10 +15,9 @@ from PIL import Image
 from stub_scorer import by_class_means
 from typer.testing import CliRunner, Result
 
-from rnsl_tutorial.audit import outputs as audit
-from rnsl_tutorial.audit import scores as doubt
+from rnsl_tutorial.audit import outputs, scores
 from rnsl_tutorial.cli import main as cli
-from rnsl_tutorial.datasets import archives as datasets
+from rnsl_tutorial.datasets import archives
 
 NAMES = ("Bare, land", 'The "Beach"', "Wald und Flußufer")
 SHADES = ((200, 160, 120), (90, 120, 200), (60, 110, 60))
@@ -48,8 +47,8 @@ def fast(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def extract(images: NDArray[np.uint8], *_: object, **__: object) -> NDArray[np.float32]:
         return (images.reshape(len(images), -1) / 64).astype(np.float32)
 
-    monkeypatch.setattr(doubt, "score_labels", by_class_means)
-    monkeypatch.setattr("rnsl_tutorial.datasets.features.extract", extract)
+    monkeypatch.setattr(scores, "score_labels", by_class_means)
+    monkeypatch.setattr("rnsl_tutorial.audit.pipeline.cached_features", extract)
     monkeypatch.setattr("rnsl_tutorial.training.networks.create", lambda name: name)
     monkeypatch.setenv("RNSL_CACHE", str(tmp_path / "cache"))
     (tmp_path / "work").mkdir()
@@ -152,7 +151,7 @@ def refused(result: Result, said: str) -> None:
 @pytest.fixture
 def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is decoded before the files to write are known to be in order."""
-    monkeypatch.setattr(datasets, "load_archive", None)
+    monkeypatch.setattr(archives, "load_archive", None)
 
 
 @pytest.mark.usefixtures("no_work")
@@ -273,7 +272,7 @@ def test_a_stop_leaves_nothing_behind(archive: Path, monkeypatch: pytest.MonkeyP
 
     for place in (
         "rnsl_tutorial.audit.scores.score_labels",
-        "rnsl_tutorial.audit.page.gallery_html",
+        "rnsl_tutorial.audit.outputs.page_html",
     ):
         with monkeypatch.context() as patch:
             patch.setattr(place, stop)
@@ -286,7 +285,7 @@ def test_a_stop_leaves_nothing_behind(archive: Path, monkeypatch: pytest.MonkeyP
 def test_a_failure_while_writing_leaves_neither_file(
     archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit, "csv_bytes", lambda _: None)
+    monkeypatch.setattr(outputs, "csv_bytes", lambda _: None)
     assert run(archive).exit_code == 1
     assert not list(Path().iterdir())
 
@@ -315,6 +314,6 @@ def test_a_name_that_is_a_formula_is_text_in_the_list(archive: Path) -> None:
     raw = table(Path("doubtful.csv"))
     assert f"'{name}" in {row["given"] for row in raw}
     assert not [cell for row in raw for cell in row.values() if cell.startswith("=")]
-    read = audit.read_csv(Path("doubtful.csv"))
+    read = outputs.read_csv(Path("doubtful.csv"))
     assert name in {row["given"] for row in read}
     assert all((archive / row["file"]).is_file() for row in read)

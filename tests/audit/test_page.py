@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 from synthetic_audit import IMAGES, NAMES, make_audit
 
-from rnsl_tutorial.audit import page as gallery
+from rnsl_tutorial.audit.outputs import write_outputs
+from rnsl_tutorial.audit.page import page_html
 
 
 def data_of(page: str) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def data_of(page: str) -> dict[str, Any]:
 
 def test_the_most_doubtful_come_first_with_their_pictures(tmp_path: Path) -> None:
     audit = make_audit()
-    gallery.write_gallery(tmp_path / "page.html", audit, IMAGES, top=7)
+    write_outputs(audit, tmp_path / "list.csv", tmp_path / "page.html", IMAGES, top=7)
     data = data_of((tmp_path / "page.html").read_text(encoding="utf-8"))
     order = np.argsort(-audit.scores.doubt, kind="stable")[:7]
     assert [image["file"] for image in data["images"]] == [audit.files[i] for i in order]
@@ -42,7 +43,7 @@ def test_the_most_doubtful_come_first_with_their_pictures(tmp_path: Path) -> Non
 
 def test_what_is_said_at_each_threshold_is_the_estimate() -> None:
     audit = make_audit()
-    data = data_of(gallery.gallery_html(audit, IMAGES))
+    data = data_of(page_html(audit, IMAGES))
     estimate = audit.precision
     assert estimate is not None
     assert data["flagged"] == estimate.flagged.tolist()
@@ -54,13 +55,13 @@ def test_what_is_said_at_each_threshold_is_the_estimate() -> None:
 
 
 def test_without_an_estimate_nothing_is_claimed() -> None:
-    page = gallery.gallery_html(make_audit()._replace(precision=None), IMAGES)
+    page = page_html(make_audit()._replace(precision=None), IMAGES)
     assert "nothing is known about precision" in page
     assert not [text for text in data_of(page)["readouts"] if "wrong" in text]
 
 
 def test_the_page_says_when_it_holds_only_some() -> None:
-    data = data_of(gallery.gallery_html(make_audit(), IMAGES, top=5))
+    data = data_of(page_html(make_audit(), IMAGES, top=5))
     assert "The first 5 are in this page." in data["readouts"][0]
     assert data["readouts"][-1].count("are in this page") == 0
     assert data["flagged"][data["start"]] <= 5
@@ -68,7 +69,7 @@ def test_the_page_says_when_it_holds_only_some() -> None:
 
 def test_confusions_are_coloured_but_not_the_diagonal() -> None:
     audit = make_audit()
-    cells = data_of(gallery.gallery_html(audit, IMAGES))["transition"]
+    cells = data_of(page_html(audit, IMAGES))["transition"]
     shades = np.array([[shade for _, shade in row] for row in cells])
     assert shades.diagonal().max() == 0
     assert shades.max() == 100
@@ -78,28 +79,28 @@ def test_confusions_are_coloured_but_not_the_diagonal() -> None:
 def test_no_name_breaks_out_of_the_page() -> None:
     odd = "</script><script>alert(1)</script>"
     audit = make_audit(names=(odd, *NAMES[1:]))
-    page = gallery.gallery_html(audit, IMAGES, title=odd)
+    page = page_html(audit, IMAGES, title=odd)
     assert odd not in page
     assert page.count("<script") == 2
     assert data_of(page)["class_names"][0] == odd
 
 
 def test_nothing_is_loaded_from_anywhere() -> None:
-    page = gallery.gallery_html(make_audit(), IMAGES)
+    page = page_html(make_audit(), IMAGES)
     assert "default-src 'none'" in page
     assert not re.findall(r"https?://|@import|url\(|import |fetch\(", page)
 
 
 def test_decisions_of_other_images_or_labels_are_kept_apart() -> None:
     audit = make_audit()
-    key = data_of(gallery.gallery_html(audit, IMAGES))["key"]
-    assert data_of(gallery.gallery_html(audit, IMAGES, top=3))["key"] == key
+    key = data_of(page_html(audit, IMAGES))["key"]
+    assert data_of(page_html(audit, IMAGES, top=3))["key"] == key
     moved = audit._replace(labels=(audit.labels + 1) % len(NAMES))
-    assert data_of(gallery.gallery_html(moved, IMAGES))["key"] != key
+    assert data_of(page_html(moved, IMAGES))["key"] != key
 
 
 def test_bad_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match="There are 3 images for an audit of 200"):
-        gallery.gallery_html(make_audit(), IMAGES[:3])
+        page_html(make_audit(), IMAGES[:3])
     with pytest.raises(ValueError, match="top is 0; the page needs at least 1 image"):
-        gallery.gallery_html(make_audit(), IMAGES, top=0)
+        page_html(make_audit(), IMAGES, top=0)

@@ -13,7 +13,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import average_precision_score
 
 from rnsl_tutorial import noise
-from rnsl_tutorial.audit import scores as doubt
+from rnsl_tutorial.audit import scores as scoring
 
 N, F, C, FLIPS = 240, 12, 4, 24
 
@@ -38,7 +38,7 @@ def data() -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
 
 def test_wrong_labels_are_the_most_doubtful_and_the_right_ones_are_suggested(data: Any) -> None:
     features_NF, true_N, given_N = data
-    scores = doubt.score_labels(features_NF, given_N, C)
+    scores = scoring.score_labels(features_NF, given_N, C)
     assert average_precision_score(given_N != true_N, scores.doubt) > 0.99
     assert (scores.suggested == true_N).mean() > 0.98
     assert (scores.doubt[:FLIPS] > 0.5).mean() > 0.9
@@ -46,7 +46,7 @@ def test_wrong_labels_are_the_most_doubtful_and_the_right_ones_are_suggested(dat
 
 def test_where_no_label_is_wrong_none_is_doubted(data: Any) -> None:
     features_NF, true_N, _ = data
-    scores = doubt.score_labels(features_NF, true_N, C)
+    scores = scoring.score_labels(features_NF, true_N, C)
     assert (scores.suggested == true_N).mean() > 0.99
     assert (scores.doubt > 0.5).mean() < 0.01
 
@@ -54,8 +54,8 @@ def test_where_no_label_is_wrong_none_is_doubted(data: Any) -> None:
 @pytest.mark.slow
 def test_the_scores_are_what_the_docstring_says(data: Any) -> None:
     features_NF, _, given_N = data
-    found_RNC = doubt.out_of_fold(features_NF, given_N, C, repeats=2, seed=3)
-    scores = doubt.score_labels(features_NF, given_N, C, repeats=2, seed=3)
+    found_RNC = scoring.out_of_fold(features_NF, given_N, C, repeats=2, seed=3)
+    scores = scoring.score_labels(features_NF, given_N, C, repeats=2, seed=3)
     expected_NC = (found_RNC[0] + found_RNC[1]) / 2
     np.testing.assert_allclose(scores.probabilities, expected_NC, atol=1e-7)
     np.testing.assert_allclose(scores.probabilities.sum(axis=1), 1, atol=1e-6)
@@ -68,14 +68,14 @@ def test_the_scores_are_what_the_docstring_says(data: Any) -> None:
 
 def test_nothing_else_is_suggested_where_the_given_label_is_as_likely() -> None:
     even = np.array([[0.4, 0.2, 0.4], [0.2, 0.4, 0.4]], dtype=np.float32)
-    scores = doubt.from_probabilities(even, np.array([2, 0]))
+    scores = scoring.from_probabilities(even, np.array([2, 0]))
     np.testing.assert_array_equal(scores.suggested, [2, 1])
     np.testing.assert_allclose(scores.doubt, [0.6, 0.8], atol=1e-6)
 
 
 def test_rounding_takes_no_doubt_below_zero() -> None:
     above_one = np.array([[np.nextafter(np.float32(1), np.float32(2)), 0]], dtype=np.float32)
-    assert doubt.from_probabilities(above_one, np.array([0])).doubt == [0]
+    assert scoring.from_probabilities(above_one, np.array([0])).doubt == [0]
 
 
 # ------------------------------------------------------------------ out of fold
@@ -85,11 +85,11 @@ def test_every_repeat_judges_every_image_once_and_by_a_head_that_did_not_see_it(
     data: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     features_NF, _, given_N = data
-    inputs_ND = doubt._inputs(features_NF)
+    inputs_ND = scoring._inputs(features_NF)
     place = {row.numpy().tobytes(): i for i, row in enumerate(inputs_ND)}
     trained: list[set[int]] = []
     judged: list[set[int]] = []
-    embed = doubt.embed
+    embed = scoring.embed
 
     def places(inputs: torch.Tensor) -> set[int]:
         return {place[row.numpy().tobytes()] for row in inputs}
@@ -101,11 +101,11 @@ def test_every_repeat_judges_every_image_once_and_by_a_head_that_did_not_see_it(
         judged.append(places(inputs))
         return embed(network, inputs)
 
-    monkeypatch.setattr(doubt, "JOBS", 1)
-    monkeypatch.setattr(doubt, "train", watched_train)
-    monkeypatch.setattr(doubt, "embed", watched_embed)
-    doubt.out_of_fold(features_NF, given_N, C, folds=4, repeats=2)
-    assert len(trained) == len(judged) == doubt.num_fits(4, repeats=2) == 8
+    monkeypatch.setattr(scoring, "_JOBS", 1)
+    monkeypatch.setattr(scoring, "train", watched_train)
+    monkeypatch.setattr(scoring, "embed", watched_embed)
+    scoring.out_of_fold(features_NF, given_N, C, folds=4, repeats=2)
+    assert len(trained) == len(judged) == 4 * 2 == 8
     assert all(
         not one & other and one | other == set(range(N))
         for one, other in zip(trained, judged, strict=True)
@@ -116,8 +116,8 @@ def test_every_repeat_judges_every_image_once_and_by_a_head_that_did_not_see_it(
 
 def test_divisions_are_those_of_the_first_repeat_and_spread_each_class(data: Any) -> None:
     given_N = data[2]
-    heads = list(doubt._heads(given_N, doubt.RECIPE, folds=3, repeats=2, seed=5))
-    divisions = list(doubt.divisions(given_N, 3, seed=5))
+    heads = list(scoring._heads(given_N, scoring._RECIPE, folds=3, repeats=2, seed=5))
+    divisions = list(scoring.divisions(given_N, 3, seed=5))
     for head, (trained, held) in zip(heads[:3], divisions, strict=True):
         np.testing.assert_array_equal(head.trained, trained)
         np.testing.assert_array_equal(head.held, held)
@@ -129,7 +129,7 @@ def test_divisions_are_those_of_the_first_repeat_and_spread_each_class(data: Any
 @pytest.mark.slow
 def test_fewer_repeats_are_the_first_of_more(data: Any) -> None:
     features_NF, _, given_N = data
-    more, fewer = (doubt.out_of_fold(features_NF, given_N, C, repeats=r) for r in (2, 1))
+    more, fewer = (scoring.out_of_fold(features_NF, given_N, C, repeats=r) for r in (2, 1))
     np.testing.assert_array_equal(more[:1], fewer)
     assert np.abs(more[1] - more[0]).max() > 1e-3
 
@@ -142,20 +142,20 @@ def test_the_seed_decides_and_neither_jobs_nor_torchs_own_generator_do(
     data: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     features_NF, _, given_N = data
-    first = doubt.score_labels(features_NF, given_N, C, seed=1)
+    first = scoring.score_labels(features_NF, given_N, C, seed=1)
     state = torch.manual_seed(7).get_state()
-    monkeypatch.setattr(doubt, "JOBS", 1)
-    again = doubt.score_labels(features_NF, given_N, C, seed=1)
+    monkeypatch.setattr(scoring, "_JOBS", 1)
+    again = scoring.score_labels(features_NF, given_N, C, seed=1)
     np.testing.assert_array_equal(first.probabilities, again.probabilities)
     assert torch.equal(torch.get_rng_state(), state)
-    other = doubt.score_labels(features_NF, given_N, C, seed=2)
+    other = scoring.score_labels(features_NF, given_N, C, seed=2)
     assert np.abs(first.doubt - other.doubt).max() > 1e-3
 
 
 def test_the_arguments_stay_as_they_are(data: Any) -> None:
     features_NF, _, given_N = data
     copies = features_NF.copy(), given_N.copy()
-    doubt.score_labels(features_NF, given_N, C, repeats=1)
+    scoring.score_labels(features_NF, given_N, C, repeats=1)
     np.testing.assert_array_equal(features_NF, copies[0])
     np.testing.assert_array_equal(given_N, copies[1])
 
@@ -163,10 +163,10 @@ def test_the_arguments_stay_as_they_are(data: Any) -> None:
 def test_progress_is_told_once_a_head_by_the_calling_thread(data: Any) -> None:
     features_NF, _, given_N = data
     threads: list[threading.Thread] = []
-    doubt.score_labels(
+    scoring.score_labels(
         features_NF, given_N, C, folds=2, on_fit=lambda: threads.append(threading.current_thread())
     )
-    assert threads == [threading.current_thread()] * doubt.num_fits(2)
+    assert threads == [threading.current_thread()] * (2 * scoring.REPEATS)
 
 
 def test_an_interrupt_leaves_the_heads_untrained_that_wait(
@@ -174,7 +174,7 @@ def test_an_interrupt_leaves_the_heads_untrained_that_wait(
 ) -> None:
     features_NF, _, given_N = data
     begun: list[int] = []
-    judge = doubt._judge
+    judge = scoring._judge
 
     def counted(*args: Any) -> torch.Tensor:
         begun.append(1)
@@ -184,10 +184,10 @@ def test_an_interrupt_leaves_the_heads_untrained_that_wait(
         raise KeyboardInterrupt
 
     threads = torch.get_num_threads()
-    monkeypatch.setattr(doubt, "_judge", counted)
+    monkeypatch.setattr(scoring, "_judge", counted)
     with pytest.raises(KeyboardInterrupt):
-        doubt.score_labels(features_NF, given_N, C, repeats=20, on_fit=interrupt)
-    assert len(begun) < doubt.num_fits(3, repeats=20)
+        scoring.score_labels(features_NF, given_N, C, repeats=20, on_fit=interrupt)
+    assert len(begun) < 3 * 20
     assert torch.get_num_threads() == threads
 
 
@@ -196,8 +196,8 @@ def test_an_interrupt_leaves_the_heads_untrained_that_wait(
 
 def test_neither_the_origin_nor_the_scale_of_the_features_matters(data: Any) -> None:
     features_NF, _, given_N = data
-    plain = doubt.score_labels(features_NF, given_N, C, repeats=1)
-    moved = doubt.score_labels(100 * features_NF + 50, given_N, C, repeats=1)
+    plain = scoring.score_labels(features_NF, given_N, C, repeats=1)
+    moved = scoring.score_labels(100 * features_NF + 50, given_N, C, repeats=1)
     np.testing.assert_allclose(plain.doubt, moved.doubt, atol=0.02)
 
 
@@ -205,11 +205,11 @@ def test_neither_the_origin_nor_the_scale_of_the_features_matters(data: Any) -> 
 def test_wide_features_are_reduced_and_a_constant_one_does_no_harm() -> None:
     features_NF, labels_N = clusters(count=300, dims=400)
     features_NF[:, 7] = 3
-    inputs_ND = doubt._inputs(features_NF)
-    assert inputs_ND.shape == (300, doubt.DIMENSIONS)
+    inputs_ND = scoring._inputs(features_NF)
+    assert inputs_ND.shape == (300, scoring._DIMENSIONS)
     assert (inputs_ND**2).mean().item() == pytest.approx(1, abs=1e-4)
     given_N, flipped_N = noise.corrupt_labels(labels_N, noise.symmetric_transition(C, 0.1), 0)
-    scores = doubt.score_labels(features_NF, given_N, C)
+    scores = scoring.score_labels(features_NF, given_N, C)
     assert average_precision_score(flipped_N, scores.doubt) > 0.99
 
 
@@ -219,7 +219,7 @@ def test_the_reduction_of_wide_features_does_not_depend_on_the_cores() -> None:
     try:
         for cores in (1, 2, 4):
             torch.set_num_threads(cores)
-            found.append(doubt._inputs(features_NF))
+            found.append(scoring._inputs(features_NF))
             assert torch.get_num_threads() == cores
     finally:
         torch.set_num_threads(threads)
@@ -230,8 +230,8 @@ def test_the_reduction_of_wide_features_does_not_depend_on_the_cores() -> None:
 def test_wide_features_are_reduced_to_their_principal_components() -> None:
     features_NF, _ = clusters(count=500, dims=300)
     scaled_NF = (features_NF - features_NF.mean(axis=0)) / features_NF.std(axis=0)
-    expected_ND = PCA(doubt.DIMENSIONS, svd_solver="full").fit_transform(scaled_NF)
-    found_ND = doubt._principal(scaled_NF)[:, ::-1]
+    expected_ND = PCA(scoring._DIMENSIONS, svd_solver="full").fit_transform(scaled_NF)
+    found_ND = scoring._principal(scaled_NF)[:, ::-1]
     few = C - 1  # those that the centres span; of the others some are too much alike to be told
     np.testing.assert_allclose(np.abs(found_ND[:, :few]), np.abs(expected_ND[:, :few]), atol=1e-3)
     np.testing.assert_allclose((found_ND**2).sum(axis=0), (expected_ND**2).sum(axis=0), rtol=1e-3)
@@ -239,7 +239,7 @@ def test_wide_features_are_reduced_to_their_principal_components() -> None:
 
 def test_few_images_of_wide_features_are_not_reduced() -> None:
     features_NF, _ = clusters(count=40, dims=400)
-    assert doubt._inputs(features_NF).shape == (40, 400)
+    assert scoring._inputs(features_NF).shape == (40, 400)
 
 
 @pytest.mark.slow
@@ -250,14 +250,14 @@ def test_a_class_a_tenth_as_large_as_the_others_is_learned_too() -> None:
     given_N = true_N.copy()
     wrong = np.arange(20, 50)
     given_N[wrong] = true_N[wrong] % (C - 1) + 1  # none of them becomes the rare class
-    scores = doubt.score_labels(features_NF[chosen], given_N, C)
+    scores = scoring.score_labels(features_NF[chosen], given_N, C)
     assert average_precision_score(given_N != true_N, scores.doubt) > 0.9
     assert (scores.suggested == true_N).mean() > 0.95
 
 
 def test_a_small_archive_gets_small_batches_and_a_large_one_those_of_the_recipe() -> None:
-    assert doubt.recipe_for(10_000) == doubt.RECIPE
-    assert [doubt.recipe_for(n).batch_size for n in (50, 1200, 10**6)] == [32, 50, 256]
+    assert scoring.recipe_for(10_000) == scoring._RECIPE
+    assert [scoring.recipe_for(n).batch_size for n in (50, 1200, 10**6)] == [32, 50, 256]
 
 
 # ------------------------------------------------------------------ what is refused
@@ -289,4 +289,4 @@ def test_what_cannot_be_scored_is_refused(
 ) -> None:
     features_NF, labels_N = change(*clusters())
     with pytest.raises(ValueError, match=message):
-        doubt.score_labels(features_NF, labels_N, **{"num_classes": C, **settings})
+        scoring.score_labels(features_NF, labels_N, **{"num_classes": C, **settings})

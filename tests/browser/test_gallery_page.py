@@ -11,8 +11,7 @@ from harness import SCREENSHOTS
 from playwright.sync_api import Browser, Page, expect
 from synthetic_audit import IMAGES, NAMES, make_audit
 
-from rnsl_tutorial.audit import outputs as audit
-from rnsl_tutorial.audit import page as gallery
+from rnsl_tutorial import audit
 
 OpenGallery = Callable[..., Page]
 
@@ -26,7 +25,7 @@ def open_gallery(browser: Browser, tmp_path: Path) -> Iterator[OpenGallery]:
     file = tmp_path / "gallery.html"
 
     def opened(found: audit.Audit | None = None, width: int = 1000, **options: Any) -> Page:
-        gallery.write_gallery(file, found or make_audit(), IMAGES, top=150)
+        audit.write_outputs(found or make_audit(), file.with_suffix(".csv"), file, IMAGES, top=150)
         page = browser.new_page(viewport={"width": width, "height": 700}, **options)
         pages.append(page)
         page.on("pageerror", lambda error: problems.append(str(error)))

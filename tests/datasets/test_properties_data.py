@@ -19,12 +19,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from synthetic_maps import small_maps
 
-from rnsl_tutorial import _files as paths
-from rnsl_tutorial import _spreadsheet as spreadsheet
 from rnsl_tutorial import datasets, experiments
 from rnsl_tutorial._tables import load_table, save_table
-from rnsl_tutorial.audit import outputs as audit
-from rnsl_tutorial.audit import scores as doubt
 from rnsl_tutorial.datasets import features
 from rnsl_tutorial.experiments import config
 from rnsl_tutorial.training import checkpoints
@@ -36,52 +32,6 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 PARTS = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=12)
 NAMES = PARTS.filter(lambda name: not name.startswith(".") and name != "__MACOSX")
-
-
-@given(st.text() | st.text("=+-@'\t\r\nab"))
-def test_a_guarded_name_is_no_formula_and_comes_back(name: str) -> None:
-    cell = spreadsheet.guarded(name)
-    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
-    assert spreadsheet.original(cell) == name
-
-
-def audit_of(files: tuple[str, ...], names: tuple[str, ...]) -> audit.Audit:
-    p_NC = np.full((len(files), len(names)), 1 / len(names), dtype=np.float32)
-    labels_N = np.arange(len(files)) % len(names)
-    scores = doubt.from_probabilities(p_NC, labels_N)
-    return audit.Audit(
-        files, names, labels_N, scores, np.eye(len(names)), 0.0, np.zeros(len(names)), None
-    )
-
-
-CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
-
-
-@given(st.lists(CELLS, min_size=1, unique=True), st.lists(CELLS, min_size=2, unique=True))
-@same_folder
-def test_every_name_comes_back_from_the_list(
-    tmp_path: Path, files: list[str], names: list[str]
-) -> None:
-    """Also one with a lone carriage return, which ends a line to a spreadsheet and to Python."""
-    audit.write_csv(tmp_path / "list.csv", audit_of(tuple(files), tuple(names)))
-    rows = audit.read_csv(tmp_path / "list.csv")
-    assert [row["file"] for row in rows] == files
-    assert {row["given"] for row in rows} <= set(names)
-    assert tuple(rows[0]) == audit.COLUMNS
-
-
-def test_a_list_that_a_spreadsheet_saved_is_read(tmp_path: Path) -> None:
-    """With a byte order mark, and without the empty cells at the end of a row."""
-    (tmp_path / "list.csv").write_bytes(b"\xef\xbb\xbffile,given,decision\r\n'=1,\r\n")
-    [row] = audit.read_csv(tmp_path / "list.csv")
-    assert row == {"file": "=1", "given": "", "decision": ""}
-
-
-@pytest.mark.parametrize("text", ["a,b\n1,2\n", "a,b\n", ""])
-def test_a_file_that_is_no_list_is_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / "list.csv").write_text(text)
-    with pytest.raises(ValueError, match=r"list\.csv has no column 'file'"):
-        audit.read_csv(tmp_path / "list.csv")
 
 
 @cache
@@ -243,29 +193,6 @@ def test_a_damaged_checkpoint_is_passed_over(
     path.with_name(f"{path.name}.sha256").write_bytes(f"{digest}  {path.name}\n".encode())
     with pytest.raises(ValueError, match=r"None of the checkpoints|no checkpoint|is damaged"):
         checkpoints._load(path, {"q": 0.7})
-
-
-# ------------------------------------------------------------------ writing
-
-
-@given(st.lists(st.binary(max_size=50), max_size=5), st.none() | st.integers(0, 4))
-@same_folder
-def test_written_whole_is_all_or_what_was_there(
-    tmp_path: Path, parts: list[bytes], fails_at: int | None
-) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"before")
-    fails = fails_at is not None and fails_at < len(parts)
-    try:
-        with paths.written_whole(path) as file:
-            for i, part in enumerate(parts):
-                if fails and i == fails_at:
-                    raise KeyboardInterrupt
-                file.write(part)
-    except KeyboardInterrupt:
-        pass
-    assert path.read_bytes() == (b"before" if fails else b"".join(parts))
-    assert [left.name for left in tmp_path.iterdir()] == ["file"]
 
 
 # ------------------------------------------------------------------ what made them stronger

@@ -5,8 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from rnsl_tutorial import _files as paths
+
+same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def test_shipped_finds_the_noise_tables_and_names_what_is_missing() -> None:
@@ -82,3 +86,30 @@ def test_a_file_that_is_not_there_is_not_called_damaged(tmp_path: Path) -> None:
         paths.made_earlier(tmp_path / "maps.npy", "holds no maps", "Make it again."),
     ):
         pass
+
+
+@given(st.lists(st.binary(max_size=50), max_size=5), st.none() | st.integers(0, 4))
+@same_folder
+def test_written_whole_is_all_or_what_was_there(
+    tmp_path: Path, parts: list[bytes], fails_at: int | None
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"before")
+    fails = fails_at is not None and fails_at < len(parts)
+    try:
+        with paths.written_whole(path) as file:
+            for i, part in enumerate(parts):
+                if fails and i == fails_at:
+                    raise KeyboardInterrupt
+                file.write(part)
+    except KeyboardInterrupt:
+        pass
+    assert path.read_bytes() == (b"before" if fails else b"".join(parts))
+    assert [left.name for left in tmp_path.iterdir()] == ["file"]
+
+
+@given(st.text() | st.text("=+-@'\t\r\nab"))
+def test_a_guarded_name_is_no_formula_and_comes_back(name: str) -> None:
+    cell = paths.guarded(name)
+    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+    assert paths.original(cell) == name

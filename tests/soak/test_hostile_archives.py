@@ -31,8 +31,7 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner, Result
 
 from rnsl_tutorial import datasets
-from rnsl_tutorial.audit import outputs as audit
-from rnsl_tutorial.audit import scores as doubt
+from rnsl_tutorial.audit import outputs, pipeline, scores
 from rnsl_tutorial.cli import main as cli
 from rnsl_tutorial.datasets import _packed, archives, download
 
@@ -129,13 +128,13 @@ def watch() -> Watch:
 
 def by_class_means(
     features: NDArray[np.float32], labels: NDArray[np.int64], num_classes: int, **_: object
-) -> doubt.Scores:
+) -> scores.Scores:
     """In the place of trained heads: how near the mean features of each class are."""
     means_CF = np.stack([features[labels == label].mean(axis=0) for label in range(num_classes)])
     logits_NC = -np.square(features[:, None] - means_CF).mean(axis=2)
     weights_NC = np.exp(logits_NC - logits_NC.max(axis=1, keepdims=True))
     p_NC = weights_NC / weights_NC.sum(axis=1, keepdims=True)
-    return doubt.from_probabilities(p_NC.astype(np.float32), labels)
+    return scores.from_probabilities(p_NC.astype(np.float32), labels)
 
 
 def pixel_features(archive: datasets.Archive, *_: object, **__: object) -> NDArray[np.float32]:
@@ -172,8 +171,8 @@ def stubs(archive: Path, damage: str) -> Iterator[None]:
     pin = download.Pin("scenes", "MIT", "nobody/scenes", "0" * 40, "s.zip", {"sha256": digest})
     with contextlib.ExitStack() as stack:
         for module, name, value in (
-            (doubt, "score_labels", by_class_means),
-            (audit, "archive_features", pixel_features),
+            (scores, "score_labels", by_class_means),
+            (pipeline, "archive_features", pixel_features),
             (download, "PINS", {"scenes": pin}),
             (download, "get_hf_file_metadata", hub.metadata),
             (download, "http_get", hub.send),
@@ -263,7 +262,7 @@ def check_folder(folder: Path, listed: str) -> None:
 
 def check_list(work: Path, listed: str) -> None:
     """Every image stands in it under its name, and no name is a formula or markup."""
-    rows = audit.read_csv(work / "doubtful.csv")
+    rows = outputs.read_csv(work / "doubtful.csv")
     named = {row["file"] for row in rows}
     assert len(named) == len(rows) > 0
     assert not listed or listed in named
@@ -337,13 +336,13 @@ def spoiled(
     monkeypatch: pytest.MonkeyPatch, act: Callable[[Path], object], case: Case = GOOD
 ) -> str:
     """Audit an archive while something else happens; act gets the folder of the trial."""
-    honest = audit.audit_archive
+    honest = pipeline.audit_archive
 
-    def audit_archive(*args: Any, **options: Any) -> audit.Audit:
+    def audit_archive(*args: Any, **options: Any) -> pipeline.Audit:
         act(Path.cwd().parent)
         return honest(*args, **options)
 
-    monkeypatch.setattr(audit, "audit_archive", audit_archive)
+    monkeypatch.setattr(pipeline, "audit_archive", audit_archive)
     return try_one("audit", case)
 
 

@@ -1,0 +1,81 @@
+"""Which classes are taken for which: a transition matrix, estimated from what heads think.
+
+Shapes: N images, C classes.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from rnsl_tutorial import noise
+from rnsl_tutorial.audit.scores import Scores
+from rnsl_tutorial.noise import Labels, Matrix
+
+__all__ = ["estimate_joint", "probably_right", "row_shares", "with_noise_rate"]
+
+_FLOOR = 1e-6  # no class is impossible: a head that is sure can be wrong
+_ROUNDS = 100  # of expectation maximisation; later ones change no share by more than 0.001
+
+
+def estimate_joint(probabilities_NC: ArrayLike, labels_N: Labels) -> Matrix:
+    """Estimate how classes and given labels occur together.
+
+    With p_i[a] the probability out of fold that image i is of class a, the transition matrix T that
+    makes the given labels y_i the most likely,
+
+        maximize  sum_i log sum_a p_i[a] T[a, y_i]    over T with rows that sum to 1,
+
+    is found by expectation maximisation: image i counts for class a by
+    w_i[a] = p_i[a] T[a, y_i] / sum_b p_i[b] T[b, y_i], and T[a, c] is proportional to the sum of
+    w_i[a] over the images given c.
+
+    Args:
+        probabilities_NC: float [N, C], rows sum to 1.
+        labels_N: int64 [N] in [0, C).
+
+    Returns:
+        float64 [C, C]: shares of all images, rows the estimated class, columns the given label.
+        Columns sum to the share of each given label.
+    """
+    floored_NC = np.asarray(probabilities_NC, dtype=np.float64) + _FLOOR
+    num_classes = floored_NC.shape[1]
+    given_NC = np.eye(num_classes)[labels_N]
+    transition_CC = np.full((num_classes, num_classes), 0.5 / num_classes)
+    transition_CC += 0.5 * np.eye(num_classes)
+    for _ in range(_ROUNDS):
+        weights_NC = _weights(floored_NC, labels_N, transition_CC)
+        joint_CC: Matrix = weights_NC.T @ given_NC / len(labels_N)
+        transition_CC = row_shares(joint_CC)
+    return joint_CC
+
+
+def probably_right(scores: Scores, labels_N: Labels, transition_CC: Matrix) -> Matrix:
+    """Return float64 [N], how likely each given label is right: w_i[y_i] of `estimate_joint`."""
+    floored_NC = scores.probabilities.astype(np.float64) + _FLOOR
+    weights_NC = _weights(floored_NC, labels_N, transition_CC)
+    right_N: Matrix = weights_NC[np.arange(len(labels_N)), labels_N]
+    return right_N
+
+
+def row_shares(joint_CC: Matrix) -> Matrix:
+    """Divide each row by its sum; a class without any image keeps its label."""
+    sums_C = joint_CC.sum(axis=1)
+    filled_CC = np.where(sums_C[:, None] > 0, joint_CC, np.eye(len(joint_CC)))
+    rows_CC: Matrix = filled_CC / filled_CC.sum(axis=1, keepdims=True)
+    return rows_CC
+
+
+def with_noise_rate(joint_CC: Matrix, rate: float) -> Matrix:
+    """Scale the wrong shares so that they add up to a rate; columns keep their sums."""
+    given_C = joint_CC.sum(axis=0)
+    _, wrong_CC = noise.split_diagonal(joint_CC)
+    wrong_CC *= rate / max(wrong_CC.sum(), _FLOOR)
+    wrong_CC *= np.minimum(1, given_C / np.maximum(wrong_CC.sum(axis=0), _FLOOR))
+    scaled_CC: Matrix = wrong_CC + np.diag(given_C - wrong_CC.sum(axis=0))
+    return scaled_CC
+
+
+def _weights(probabilities_NC: Matrix, labels_N: Labels, transition_CC: Matrix) -> Matrix:
+    """How likely each class is, given the image and its label: w of `estimate_joint`, [N, C]."""
+    weights_NC: Matrix = probabilities_NC * transition_CC.T[labels_N]
+    weights_NC /= weights_NC.sum(axis=1, keepdims=True)
+    return weights_NC
