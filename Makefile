@@ -6,7 +6,7 @@ WORKERS = 2
 ARGS =
 VENV := .venv
 BIN := $(VENV)/bin
-PROPERTIES = $(wildcard tests/test_properties_*.py tests/*/test_properties_*.py)
+PROPERTIES = $(shell grep -rl --include='test_*.py' '^@given' tests)
 # What has a test module of its own beside it, and neither a browser nor a process to wait for.
 QUICK = tests/test_*.py tests/training tests/datasets tests/evaluation tests/experiments tests/audit tests/tutorial
 

@@ -23,7 +23,7 @@ __getattr__, __all__ = exported(
     archives="Archive load_archive",
     download="",
     features="Backbone FeatureSet Reduction build_features cached_features extract_features "
-    "fit_reduction load_features load_shipped_features save_features",
+    "load_features load_shipped_features save_features",
     nwpu45_stand_in="",
     scenes="Scenes make_scenes",
     splits="Split files_by_class paper_split split_for stratified_split",

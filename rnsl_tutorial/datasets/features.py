@@ -31,7 +31,6 @@ __all__ = [
     "build_features",
     "cached_features",
     "extract_features",
-    "fit_reduction",
     "load_features",
     "load_shipped_features",
     "save_features",
@@ -219,7 +218,7 @@ def _kept_features(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | 
     return features_NF if features_NF.shape == shape and features_NF.dtype == np.float32 else None
 
 
-def fit_reduction(train_features: NDArray[np.float32], dim: int = 256) -> Reduction:
+def _fit_reduction(train_features: NDArray[np.float32], dim: int = 256) -> Reduction:
     """Standardise every feature, then keep the first principal components.
 
     Args:
@@ -273,7 +272,7 @@ def build_features(
     features_NF = cached_features(
         archive.images, backbone, device=device, cache=cache, progress=progress
     )
-    reduction = fit_reduction(features_NF[split.train], dim)
+    reduction = _fit_reduction(features_NF[split.train], dim)
     features_ND = reduction.apply(features_NF)
     widest_D = np.abs(features_ND[split.train]).max(axis=0)
     step_D = np.maximum(widest_D / 127, np.finfo(np.float32).tiny)

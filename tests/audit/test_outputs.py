@@ -7,13 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from damages import same_folder
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rnsl_tutorial import audit
 from rnsl_tutorial.audit import outputs
-
-same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def small_audit(files: tuple[str, ...], names: tuple[str, ...] = ("a", "b")) -> audit.Audit:

@@ -79,6 +79,7 @@ def test_labels_are_left_as_they_are_and_the_same_seed_gives_the_same_audit() ->
         np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.slow
 def test_an_audit_by_the_heads_themselves() -> None:
     features_ND, true_N = clusters(320)
     corrupted = noise.corrupt_labels(true_N, pairs(0.2), 0, method="exact")

@@ -198,6 +198,14 @@ def test_a_dangling_link_is_not_lost_in_silence(folder, cache):
         load(folder, cache)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes here")
+def test_a_link_to_a_pipe_is_not_waited_for(folder, cache, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (folder / "Beach" / "2.png").symlink_to(tmp_path / "pipe")
+    with pytest.raises(ValueError, match=r"2\.png is a device or pipe, no image"):
+        load(folder, cache)
+
+
 def test_links_and_doubles_in_a_tar(folder, cache):
     path = pack(folder, "tar")
     with tarfile.open(path, "a") as archive:

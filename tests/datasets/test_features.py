@@ -178,7 +178,7 @@ def test_a_map_that_may_be_written_keeps_what_was_written(tmp_path: Path) -> Non
 def test_reduction_standardises_and_keeps_principal_components() -> None:
     rng = np.random.default_rng(0)
     train = (rng.normal(size=(200, 6)) * [1, 1, 1, 100, 5, 0.1] + 3).astype(np.float32)
-    reduction = features.fit_reduction(train, dim=6)
+    reduction = features._fit_reduction(train, dim=6)
     found = reduction.apply(train)
     np.testing.assert_allclose(found.mean(axis=0), 0, atol=0.01)
     covariance = np.cov(found.T)
@@ -188,7 +188,7 @@ def test_reduction_standardises_and_keeps_principal_components() -> None:
     with pytest.raises(
         ValueError, match=r"dim is 7; with 200 training images of 6 features it can be 1 to 6"
     ):
-        features.fit_reduction(train, dim=7)
+        features._fit_reduction(train, dim=7)
 
 
 def test_nothing_outside_the_training_split_enters_the_reduction() -> None:
@@ -234,11 +234,11 @@ def test_rounding_to_int8_is_off_by_half_a_step_at_most() -> None:
 def test_a_feature_that_hardly_varies_is_refused_and_a_constant_one_is_not() -> None:
     train = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
     train[:, 0] = 1
-    assert np.isfinite(features.fit_reduction(train, dim=3).matrix).all()
+    assert np.isfinite(features._fit_reduction(train, dim=3).matrix).all()
     train[:, 0] = 0
     train[0, 0] = 1e-6
     with pytest.raises(ValueError, match="hardly varies from image to image"):
-        features.fit_reduction(train, dim=3)
+        features._fit_reduction(train, dim=3)
 
 
 def test_dim_is_checked_before_any_image_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import pytest
 from damages import damages, same_folder
 from hub_server import leavings, scenes, zipped
 from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from rnsl_tutorial.datasets import _packed, archives, download
@@ -216,6 +217,27 @@ def test_a_tar_is_unpacked_as_a_zip_is(tmp_path: Path, packing: str) -> None:
 
 
 # ------------------------------------------------------------------ read where they lie
+
+NAMES = st.text(
+    st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=12
+).filter(lambda name: not name.startswith(".") and name != "__MACOSX")
+
+
+@PACKERS
+@given(files=st.dictionaries(NAMES, st.sets(NAMES, min_size=1, max_size=3), min_size=2, max_size=4))
+@same_folder
+def test_any_name_that_is_text_comes_back_in_order(
+    pack: Pack, tmp_path: Path, files: dict[str, set[str]]
+) -> None:
+    """Classes sorted, in a class names sorted; every image under the label of its folder."""
+    names = [f"{folder}/{name}.png" for folder in files for name in files[folder]]
+    archive = load(pack(tmp_path / "archive", images(*names)), tmp_path / "cache")
+    assert list(archive.files) == sorted(names, key=lambda file: file.split("/"))
+    assert archive.class_names == tuple(sorted(files))
+    shades = [names.index(file) for file in archive.files]
+    assert archive.images[:, 0, 0, 0].tolist() == shades
+    labels = [archive.class_names.index(file.split("/")[0]) for file in archive.files]
+    assert archive.labels.tolist() == labels
 
 
 def test_a_file_that_no_image_can_be_is_not_read(

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from damages import same_folder
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rnsl_tutorial import _files as paths
-
-same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def test_shipped_finds_the_noise_tables_and_names_what_is_missing() -> None:

@@ -2,9 +2,6 @@
 
 import io
 import json
-import os
-import tarfile
-import zipfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -16,7 +13,6 @@ import torch
 from damages import damages, same_folder
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from PIL import Image
 from synthetic_maps import small_maps
 
 from rnsl_tutorial import datasets, experiments
@@ -25,60 +21,6 @@ from rnsl_tutorial.datasets import features
 from rnsl_tutorial.experiments import config
 from rnsl_tutorial.training import checkpoints
 from rnsl_tutorial.tutorial.tables import EmbeddingMaps
-
-SEEDS = st.integers(0, 2**32 - 1)
-
-# ------------------------------------------------------------------ names
-
-PARTS = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=12)
-NAMES = PARTS.filter(lambda name: not name.startswith(".") and name != "__MACOSX")
-
-
-@cache
-def png(shade: int) -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (2, 2), (shade, shade, shade)).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def zipped(names: list[str]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for i, name in enumerate(names):
-            archive.writestr(zipfile.ZipInfo(name), png(i))
-    return buffer.getvalue()
-
-
-def tarred(names: list[str]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for i, name in enumerate(names):
-            info = tarfile.TarInfo(name)
-            info.size = len(png(i))
-            archive.addfile(info, io.BytesIO(png(i)))
-    return buffer.getvalue()
-
-
-@pytest.mark.parametrize("pack", [zipped, tarred])
-@given(files=st.dictionaries(NAMES, st.sets(NAMES, min_size=1, max_size=3), min_size=2, max_size=4))
-@same_folder
-def test_any_name_that_is_text_comes_back_in_order(
-    pack: Callable[[list[str]], bytes], tmp_path: Path, files: dict[str, set[str]]
-) -> None:
-    """Classes sorted, in a class names sorted; every image under the label of its folder."""
-    names = [f"{folder}/{name}.png" for folder in files for name in files[folder]]
-    path = tmp_path / "archive"
-    path.write_bytes(pack(names))
-    archive = datasets.load_archive(path, 1, cache=tmp_path / "cache", progress=False, workers=1)
-    assert list(archive.files) == sorted(names, key=lambda file: file.split("/"))
-    assert archive.class_names == tuple(sorted(files))
-    shades = [names.index(file) for file in archive.files]
-    assert archive.images[:, 0, 0, 0].tolist() == shades
-    labels = [archive.class_names.index(file.split("/")[0]) for file in archive.files]
-    assert archive.labels.tolist() == labels
-
-
-# ------------------------------------------------------------------ damaged bytes
 
 
 def feature_set() -> features.FeatureSet:
@@ -193,21 +135,3 @@ def test_a_damaged_checkpoint_is_passed_over(
     path.with_name(f"{path.name}.sha256").write_bytes(f"{digest}  {path.name}\n".encode())
     with pytest.raises(ValueError, match=r"None of the checkpoints|no checkpoint|is damaged"):
         checkpoints._load(path, {"q": 0.7})
-
-
-# ------------------------------------------------------------------ what made them stronger
-
-
-def load(root: Path, cache: Path) -> datasets.Archive:
-    return datasets.load_archive(root, 2, cache=cache, progress=False, workers=1)
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes here")
-def test_a_link_to_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
-    for name in ("A/1.png", "B/1.png"):
-        (tmp_path / "root" / name).parent.mkdir(parents=True)
-        (tmp_path / "root" / name).write_bytes(png(0))
-    os.mkfifo(tmp_path / "pipe")
-    (tmp_path / "root" / "A" / "2.png").symlink_to(tmp_path / "pipe")
-    with pytest.raises(ValueError, match=r"2\.png is a device or pipe, no image"):
-        load(tmp_path / "root", tmp_path / "cache")
