@@ -1,11 +1,8 @@
-"""Cells of a sweep on four clouds, and workers that run them in this process."""
+"""Cells of a sweep on four clouds, and a grid that runs them in this process."""
 
-from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any, Self
 
 import numpy as np
 
@@ -13,6 +10,7 @@ from rnsl_tutorial import datasets
 from rnsl_tutorial.datasets.splits import stratified_split
 from rnsl_tutorial.experiments import sweep
 from rnsl_tutorial.experiments.config import Config
+from rnsl_tutorial.experiments.grid import Ended
 from rnsl_tutorial.experiments.sweep import Cell, Outcome, Task
 
 C, D, N = 4, 12, 200
@@ -53,35 +51,26 @@ def cloud_cells(folder: Path, clouds: Path, axes: str, settings: str = QUICK) ->
 
 
 class Here:
-    """Workers that call at once, in this process; some calls die first.
+    """Makes the calls of a grid in this process, in place of `grid.calls`; the workers of some die.
 
-    Args:
-        deaths: seed of a cell -> how often its worker dies.
+    Attributes:
+        deaths: seeds of the cells whose workers die.
+        called: configs of the cells, in order.
+        jobs: that were asked for last.
     """
 
-    def __init__(self, deaths: dict[int, int] | None = None) -> None:
-        self.deaths = Counter(deaths or {})
+    def __init__(self) -> None:
+        self.deaths: set[int] = set()
         self.called: list[Config] = []
-        self.sound: list[bool] = []
-        self.at_once, self.most = 0, 0
+        self.jobs = 0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None: ...
-
-    def submit(self, function: Callable[[Task], Outcome], task: Task) -> "Future[Outcome]":
-        self.called.append(task.cell.config)
-        self.at_once += 1
-        self.most = max(self.most, self.at_once)
-        future: Future[Outcome] = Future()
-        if self.deaths[task.cell.config.seed] > 0:
-            self.deaths[task.cell.config.seed] -= 1
-            future.set_exception(BrokenProcessPool("it was terminated abruptly"))
-        else:
-            future.set_result(function(task))
-        return future
-
-    def release(self, future: "Future[Any]", *, sound: bool) -> None:
-        self.at_once -= 1
-        self.sound.append(sound)
+    def __call__(
+        self, function: Callable[[Task], Outcome], tasks: Sequence[Task], jobs: int, _: str
+    ) -> Iterator[Ended]:
+        self.jobs = jobs
+        for place, task in enumerate(tasks):
+            self.called.append(task.cell.config)
+            if task.cell.config.seed in self.deaths:
+                yield Ended(place, None, BrokenProcessPool("it was terminated abruptly"), 3)
+            else:
+                yield Ended(place, function(task), None, 1)

@@ -119,7 +119,7 @@ NOISE, RATE, SEEDS = "symmetric", 0.5, 3
 LOSSES = ["nsl", "rnsl", "ce"]
 
 # %%
-grid = experiments.grid([NOISE], [RATE], LOSSES, SEEDS)
+grid = experiments.make_grid([NOISE], [RATE], LOSSES, SEEDS)
 with tqdm(total=len(grid), unit="run") as bar:
     live = experiments.run_grid(aid, grid, jobs=2, on_result=lambda _: bar.update())
 
@@ -328,7 +328,7 @@ def build_own(settings, num_classes, _, generator):
 
 own = []
 if solved:
-    own_grid = experiments.grid([NOISE], [RATE], ["own:mine"], SEEDS)
+    own_grid = experiments.make_grid([NOISE], [RATE], ["own:mine"], SEEDS)
     with tqdm(total=len(own_grid), unit="run") as bar:
         own = experiments.run_grid(
             aid, own_grid, jobs=2, on_result=lambda _: bar.update(), build_loss=build_own

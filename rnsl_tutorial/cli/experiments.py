@@ -61,7 +61,7 @@ def experiment(
     )
     given = {"epochs": epochs, "temperature": temperature}
     settings = {name: value for name, value in given.items() if value is not None}
-    configs = experiments.grid(noise, rate, loss, seeds, q, k, dataset=dataset, **settings)
+    configs = experiments.make_grid(noise, rate, loss, seeds, q, k, dataset=dataset, **settings)
     done: list[experiments.Result] = []
     with tqdm(total=len(configs), unit="run") as bar:
 

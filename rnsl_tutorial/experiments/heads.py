@@ -5,8 +5,7 @@ Shapes: N training images, C classes, D embedding dimensions.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from rnsl_tutorial import losses, noise
 from rnsl_tutorial.datasets.features import FeatureSet
 from rnsl_tutorial.evaluation import embedding as evaluate
+from rnsl_tutorial.experiments import grid
 from rnsl_tutorial.experiments.config import OWN, Config
 from rnsl_tutorial.experiments.results import Result
 from rnsl_tutorial.training import EpochReport, baselines, embed, embedding_head, train
@@ -367,7 +367,7 @@ def run(
 # ------------------------------------------------------------------ grids
 
 
-def grid(
+def make_grid(
     noises: Sequence[str],
     rates: Sequence[float],
     losses: Sequence[str],
@@ -409,7 +409,7 @@ def run_grid(
 
     Args:
         features: of the data set.
-        configs: from `grid`.
+        configs: from `make_grid`.
         part: see `measure`.
         jobs: runs at a time, one on a core.
         on_result: called as each run ends, in no fixed order.
@@ -426,18 +426,14 @@ def run_grid(
     check_part(part)
     for config in {(c.dataset, c.noise, c.rate): c for c in configs}.values():
         corrupt(features, config)  # a noise or rate that cannot be fails now, not after minutes
+
+    def run_one(config: Config) -> Result:
+        return run(features, config, part, None, build_loss)
+
     found: dict[int, Result] = {}
-    threads = ThreadPoolExecutor(jobs, initializer=torch.set_num_threads, initargs=(1,))
-    with one_thread():  # torch computes outside of Python's lock
-        try:
-            places = {
-                threads.submit(run, features, config, part, None, build_loss): place
-                for place, config in enumerate(configs)
-            }
-            for future in as_completed(places):
-                found[places[future]] = future.result()
-                if on_result:
-                    on_result(future.result())
-        finally:
-            threads.shutdown(cancel_futures=True)
+    with one_thread(), closing(grid.calls(run_one, configs, jobs)) as ended:
+        for call in ended:  # torch computes outside of Python's lock
+            found[call.place] = call.made
+            if on_result:
+                on_result(call.made)
     return [found[place] for place in range(len(configs))]

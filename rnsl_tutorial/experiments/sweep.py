@@ -25,10 +25,8 @@ import shutil
 import socket
 import tomllib
 import traceback
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, fields
 from functools import lru_cache
 from itertools import product
@@ -43,15 +41,11 @@ from rich.console import Console
 from rnsl_tutorial import __version__, datasets, noise
 from rnsl_tutorial._files import shipped, written_whole
 from rnsl_tutorial.datasets import download
-from rnsl_tutorial.experiments import heads, images, report
+from rnsl_tutorial.experiments import grid, heads, images, report
 from rnsl_tutorial.experiments.config import PRESETS, Config, parse_settings
-from rnsl_tutorial.experiments.results import Result, load_results, save_results
-from rnsl_tutorial.experiments.workers import Processes, RayTasks, Workers, local_threads
+from rnsl_tutorial.experiments.results import Result, as_row, from_row, load_results, save_results
 from rnsl_tutorial.training import devices
 from rnsl_tutorial.training.settings import check_names
-
-ATTEMPTS = 3
-"""How often a cell is tried whose worker dies; one that raises an error is not tried again."""
 
 SECTIONS = {"preset": str, "settings": dict, "grid": dict, "roots": dict, "features": dict}
 """What a grid file may hold."""
@@ -116,13 +110,13 @@ def read_grid(path: Path, roots: Sequence[str] = ()) -> Grid:
         for values in product(*axes.values())
     )
     given = dict(_named_path(text) for text in roots)
-    grid = Grid(
+    found = Grid(
         configs,
         _paths(path.parent, document.get("roots", {})) | given,
         _paths(path.parent, document.get("features", {})),
     )
-    _check(grid)
-    return grid
+    _check(found)
+    return found
 
 
 def _parsed(path: Path) -> dict[str, Any]:
@@ -322,8 +316,18 @@ def run_cell(task: Task) -> Outcome:
     try:
         return ran._replace(result=_result(task))
     except Exception as error:  # whatever it is, it is this cell's
+        _end_if_broken()
         said = " ".join(f"{type(error).__name__}: {error}".split())
         return ran._replace(error=said, traceback=traceback.format_exc())
+
+
+def _end_if_broken() -> None:
+    """End a process whose GPU answers no more, which would fail all cells that come to it."""
+    try:
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            torch.cuda.synchronize()
+    except RuntimeError:
+        os._exit(1)
 
 
 def _result(task: Task) -> Result:
@@ -372,7 +376,7 @@ def run_sweep(
         cells: from `make_cells`.
         out: folder of the sweep.
         jobs: cells at a time. They share the processor's threads, and without Ray the first GPU.
-        ray: address of a Ray cluster, see `workers.RayTasks`; None for processes on this machine.
+        ray: address of a Ray cluster, or "local" for one of this machine alone; None for processes.
         on_outcome: called as each cell ends, in no fixed order.
 
     Returns:
@@ -386,11 +390,10 @@ def run_sweep(
     """
     if jobs < 1:
         raise ValueError(f"jobs is {jobs}; at least 1 is needed.")
-    workers = RayTasks(ray, jobs) if ray else Processes(local_threads(jobs))
     with _locked(out):
         todo = _unfinished(cells, out)
         try:
-            _run(todo, out, jobs, workers, on_outcome or (lambda *_: None))
+            _run(todo, out, jobs, ray or "processes", on_outcome or (lambda *_: None))
         finally:
             write_tables(cells, out)
     return [outcome for outcome in read(cells, out) if outcome]
@@ -411,48 +414,26 @@ def _run(
     cells: Sequence[Cell],
     out: Path,
     jobs: int,
-    workers: Workers,
+    where: str,
     on_outcome: Callable[[Cell, Outcome], object],
 ) -> None:
-    if not cells:
-        return
     tasks = [Task(cell, _folder(cell, out)) for cell in cells]
-    with workers:
-        for task, outcome in _outcomes(tasks, jobs, workers):
-            _write(_file(task.cell, out), task.cell, outcome)
+    for task in tasks:
+        if task.cell.config.on_pixels:
+            task.folder.mkdir(parents=True, exist_ok=True)
+    with closing(grid.calls(run_cell, tasks, jobs, where)) as ended:
+        for call in ended:
+            task = tasks[call.place]
+            outcome = Outcome(None, _obituary(call)) if call.death else call.made
+            _write(_file(task.cell, out), task.cell, outcome._replace(attempts=call.attempts))
             if not outcome.error:
                 shutil.rmtree(task.folder, ignore_errors=True)
             on_outcome(task.cell, outcome)
 
 
-def _outcomes(tasks: Iterable[Task], jobs: int, workers: Workers) -> Iterator[tuple[Task, Outcome]]:
-    """Run tasks, a few at a time; those whose worker dies again and again fail."""
-    waiting = deque((task, 1) for task in tasks)
-    running: dict[Future[Outcome], tuple[Task, int]] = {}
-    while waiting or running:
-        while waiting and len(running) < jobs:
-            task, attempt = waiting.popleft()
-            running[_submit(task, workers)] = task, attempt
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            task, attempt = running.pop(future)
-            death = future.exception()
-            outcome = Outcome(None, _obituary(death)) if death else future.result()
-            workers.release(future, sound=not outcome.error)
-            if death and attempt < ATTEMPTS:
-                waiting.append((task, attempt + 1))
-            else:
-                yield task, outcome._replace(attempts=attempt)
-
-
-def _submit(task: Task, workers: Workers) -> Future[Outcome]:
-    if task.cell.config.on_pixels:
-        task.folder.mkdir(parents=True, exist_ok=True)
-    return workers.submit(run_cell, task)
-
-
-def _obituary(death: BaseException) -> str:
-    said = " ".join(str(death).split())
-    return f"Its worker died {ATTEMPTS} times, killed or out of memory; try fewer jobs. {said}"
+def _obituary(call: grid.Ended) -> str:
+    said = " ".join(str(call.death).split())
+    return f"Its worker died {call.attempts} times, killed or out of memory; try fewer jobs. {said}"
 
 
 @contextmanager
@@ -490,9 +471,7 @@ def _file(cell: Cell, out: Path) -> Path:
 def _write(path: Path, cell: Cell, outcome: Outcome) -> None:
     row = {**outcome._asdict(), "config": asdict(cell.config)}
     if outcome.result:
-        metrics = outcome.result.metrics.items()  # JSON has no NaN
-        row["metrics"] = {name: None if math.isnan(x) else x for name, x in metrics}
-        row["seconds"] = outcome.result.seconds
+        row |= as_row(outcome.result)
     del row["result"]
     with written_whole(path) as file:
         file.write(json.dumps(row, indent=1, allow_nan=False).encode())
@@ -501,11 +480,9 @@ def _write(path: Path, cell: Cell, outcome: Outcome) -> None:
 def _read(path: Path) -> Outcome | None:
     try:
         row = json.loads(path.read_text(encoding="utf-8"))
-        config = Config(**row.pop("config"))
-        if row["error"]:
-            return Outcome(None, **row)
-        metrics = {k: math.nan if x is None else x for k, x in row.pop("metrics").items()}
-        return Outcome(Result(config, metrics, row.pop("seconds")), **row)
+        result = None if row["error"] else from_row(row)
+        known = {name: row[name] for name in Outcome._fields if name in row}
+        return Outcome(result, **known)
     except (OSError, KeyError, TypeError, ValueError):
         return None
 

@@ -182,10 +182,10 @@ def test_a_loss_of_ones_own(clouds: datasets.FeatureSet, tmp_path: Path) -> None
             num_classes, config.embedding_dim, config.temperature, config.q, generator=generator
         )
 
-    configs = experiments.grid(["symmetric"], [0.3], ["own:my RNSL"], 2, **QUICK)
+    configs = experiments.make_grid(["symmetric"], [0.3], ["own:my RNSL"], 2, **QUICK)
     own = experiments.run_grid(clouds, configs, build_loss=build)
     ours = experiments.run_grid(
-        clouds, experiments.grid(["symmetric"], [0.3], ["rnsl"], 2, **QUICK)
+        clouds, experiments.make_grid(["symmetric"], [0.3], ["rnsl"], 2, **QUICK)
     )
     assert [r.metrics for r in own] == [r.metrics for r in ours]
     assert asked == [(C, len(clouds.split.train))] * 2
@@ -234,10 +234,11 @@ def test_what_is_seen_belongs_together(clouds: datasets.FeatureSet) -> None:
 
 
 def test_grid_and_jobs(clouds: datasets.FeatureSet) -> None:
-    configs = experiments.grid(["symmetric"], [0.0, 0.3], ["nsl", "rnsl"], 2, **QUICK)
+    configs = experiments.make_grid(["symmetric"], [0.0, 0.3], ["nsl", "rnsl"], 2, **QUICK)
     assert len(configs) == len(set(configs)) == 8
     assert (
-        experiments.grid(["symmetric"] * 2, [0.0, 0.3, 0.3], ["nsl", "rnsl"], 2, **QUICK) == configs
+        experiments.make_grid(["symmetric"] * 2, [0.0, 0.3, 0.3], ["nsl", "rnsl"], 2, **QUICK)
+        == configs
     )
     seen: list[Result] = []
     two = experiments.run_grid(clouds, configs[:3], jobs=2, on_result=seen.append)
@@ -247,7 +248,7 @@ def test_grid_and_jobs(clouds: datasets.FeatureSet) -> None:
         assert repr(one.metrics) == repr(other.metrics), "to the last bit"
     assert sorted(r.config.seed for r in seen) == sorted(c.seed for c in configs[:3])
     with pytest.raises(ValueError, match="seeds is 0"):
-        experiments.grid(["symmetric"], [0.5], ["nsl"], 0)
+        experiments.make_grid(["symmetric"], [0.5], ["nsl"], 0)
     with pytest.raises(ValueError, match="jobs is 0"):
         experiments.run_grid(clouds, configs, jobs=0)
 
@@ -271,7 +272,7 @@ def test_what_goes_wrong_with_a_result_ends_the_grid(
     def full(_: Result) -> None:
         raise OSError(28, "No space left on device")
 
-    configs = experiments.grid(["symmetric"], [0.3], ["nsl"], 30, **QUICK)
+    configs = experiments.make_grid(["symmetric"], [0.3], ["nsl"], 30, **QUICK)
     with pytest.raises(OSError, match="No space left"):
         experiments.run_grid(clouds, configs, jobs=1, on_result=full)
     ran = len(started)

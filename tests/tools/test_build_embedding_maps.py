@@ -33,7 +33,7 @@ def test_maps_hold_every_cell_of_the_grid(
         return embeddings[:, :2]
 
     monkeypatch.setattr(embedding_maps.umap, "umap_map", fake_map)
-    configs = heads.grid(["symmetric", "pair_flip"], [0.0, 0.3], ["nsl", "rnsl"], 2, **QUICK)
+    configs = heads.make_grid(["symmetric", "pair_flip"], [0.0, 0.3], ["nsl", "rnsl"], 2, **QUICK)
     results = [experiments.Result(c, {"knn_clean": 0.5 + 0.1 * c.seed}, 1.0) for c in configs]
     built = embedding_maps.build(clouds, results)
     count = len(clouds.split.test)

@@ -1,0 +1,247 @@
+"""Many calls at once: on threads, in processes of this machine, or on a Ray cluster.
+
+joblib makes the calls wherever they run. A worker that dies, killed or out of memory, ends the
+calls that ran beside it too; all of them are made again, one at a time, so that only the one that
+kills its worker again and again fails.
+"""
+
+import logging
+import os
+import signal
+import threading
+import time
+import warnings
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
+from typing import Any, NamedTuple, TypeVar
+
+import psutil
+import torch
+from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
+
+__all__ = ["Ended", "calls"]
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+_ATTEMPTS = 3
+"""How often a call is made whose worker dies; one that raises an error is not made again."""
+_GRACE_S = 60.0
+"""Time for a call to end once its driver is gone; a training writes a checkpoint in it."""
+
+
+class Ended(NamedTuple):
+    """A call that is over.
+
+    Attributes:
+        place: of what it was given.
+        made: what it returned; None where its worker died.
+        death: of its worker, again and again; None where it returned.
+        attempts: how often it was made.
+    """
+
+    place: int
+    made: Any
+    death: BaseException | None
+    attempts: int
+
+
+class _Where(NamedTuple):
+    """What joblib is told, the threads of torch in a call, and what a worker's death raises."""
+
+    options: dict[str, Any]
+    threads: int | None
+    deaths: tuple[type[BaseException], ...]
+
+
+def calls(
+    function: Callable[[Given], Made], given: Sequence[Given], jobs: int, where: str = "threads"
+) -> Generator[Ended, None, None]:
+    """Call a function once for each of what is given, a few at a time.
+
+    Args:
+        function: for processes and clusters one of a module's own, or of the script.
+        given: what it is given; pickled, but for threads.
+        jobs: calls at a time. They share the processor's threads, but for where "threads".
+        where: "threads", "processes", or the address of a Ray cluster, see `_cluster`.
+
+    Yields:
+        Calls as they end, in no fixed order. Close the iterator to stop those that run.
+
+    Raises:
+        ValueError: jobs below 1, or Ray is not installed.
+        ConnectionError: there is no cluster at the address.
+    """
+    if jobs < 1:
+        raise ValueError(f"jobs is {jobs}; at least 1 is needed.")
+    waiting, suspects = deque(range(len(given))), deque[int]()
+    attempts: Counter[int] = Counter()
+    with _workers(where, jobs) as place_of_work:
+        while waiting or suspects:
+            todo, at_once = (waiting, jobs)
+            if suspects:
+                todo, at_once = deque([suspects.popleft()]), 1
+            running: set[int] = set()
+            try:
+                made = _made(function, given, todo, running, at_once, place_of_work)
+                with closing(made):
+                    for place, value in made:
+                        running.discard(place)
+                        yield Ended(place, value, None, attempts[place] + 1)
+            except place_of_work.deaths as death:
+                attempts.update(running)
+                for place in sorted(running):
+                    if attempts[place] < _ATTEMPTS:
+                        suspects.append(place)
+                    else:
+                        yield Ended(place, None, death, attempts[place])
+
+
+def _made(
+    function: Callable[[Given], Made],
+    given: Sequence[Given],
+    todo: deque[int],
+    running: set[int],
+    at_once: int,
+    where: _Where,
+) -> Generator[tuple[int, Made], None, None]:
+    def tasks() -> Iterator[Any]:
+        while todo:
+            place = todo.popleft()
+            running.add(place)
+            yield delayed(_called)(function, place, given[place], where.threads)
+
+    # With one worker joblib would call in this process; of two, one waits.
+    workers = at_once if where.threads is None else max(2, at_once)
+    parallel = Parallel(
+        workers,
+        pre_dispatch=at_once,
+        batch_size=1,
+        return_as="generator_unordered",
+        **where.options,
+    )
+    with _deaf_to_interrupts():
+        found = parallel(tasks())
+    try:
+        for ended in found:  # noqa: UP028 - "yield from" would close it where joblib warns
+            yield ended
+    finally:
+        with warnings.catch_warnings():  # joblib warns of calls that were made for nothing
+            warnings.simplefilter("ignore")
+            found.close()
+
+
+def _called(
+    function: Callable[[Given], Made], place: int, given: Given, threads: int | None
+) -> tuple[int, Made]:
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return place, function(given)
+
+
+@contextmanager
+def _workers(where: str, jobs: int) -> Iterator[_Where]:
+    if where == "threads":
+        yield _Where({"backend": "threading"}, None, ())
+    elif where == "processes":
+        options = {"backend": "loky", "initializer": _watch, "initargs": (os.getpid(),)}
+        try:
+            yield _Where(options, _share_of_threads(jobs), (BrokenProcessPool,))
+        finally:
+            get_reusable_executor().shutdown(wait=True, kill_workers=True)
+    else:
+        with _cluster(where, jobs) as found:
+            yield found
+
+
+def _share_of_threads(jobs: int) -> int:
+    """Threads for each of some calls at a time, so that together they fill the processor."""
+    return max(1, torch.get_num_threads() // jobs)
+
+
+# ------------------------------------------------------------------ processes of this machine
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Let processes that start here never hear of Ctrl-C, which a terminal sends to all of them."""
+    if not hasattr(signal, "pthread_sigmask"):  # as on Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _watch(driver: int) -> None:
+    """Let this process end with the one that it works for."""
+    threading.Thread(target=_end_after, args=(driver,), daemon=True).start()
+
+
+def _end_after(driver: int) -> None:
+    while os.getppid() == driver and psutil.pid_exists(driver):
+        time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGTERM)  # a training writes a checkpoint, all else ends at once
+    time.sleep(_GRACE_S)
+    os._exit(1)
+
+
+# ------------------------------------------------------------------ a Ray cluster
+
+
+@contextmanager
+def _cluster(address: str, jobs: int) -> Iterator[_Where]:
+    """Start or join a Ray cluster; each call gets its share of the processors and GPUs.
+
+    Args:
+        address: "local" starts Ray on this machine, reached from it alone and with a token; "auto"
+            joins the cluster that this machine belongs to, "ray://HOST:10001" another one.
+        jobs: calls at a time, that share what the cluster has.
+    """
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address == "local":
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        quiet |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    try:
+        import ray as imported
+        from ray.util import joblib as bridge
+    except ImportError as error:
+        raise ValueError(
+            'A Ray cluster needs Ray, which is not installed: pip install "rnsl-tutorial[cluster]"'
+        ) from error
+    ray: Any = imported
+    try:
+        ray.init(address, **quiet)
+    except Exception as error:  # Ray raises a plain Exception too
+        raise ConnectionError(
+            f"Ray cannot be started or reached at {address!r}: {error} "
+            "Give 'local', 'auto' or the address of a cluster."
+        ) from error
+    bridge.register_ray()  # type: ignore[no-untyped-call]
+    try:
+        share = _share_of_cluster(ray.nodes(), jobs)
+        options = {"backend": "ray", "ray_remote_args": share}
+        yield _Where(options, max(1, int(share["num_cpus"])), (ray.exceptions.RayError,))
+    finally:
+        ray.shutdown()
+
+
+def _share_of_cluster(nodes: list[dict[str, Any]], jobs: int) -> dict[str, float]:
+    """What each of some calls at a time gets: no more than one node has, and no more than one GPU.
+
+    Args:
+        nodes: of ``ray.nodes()``.
+        jobs: calls at a time.
+    """
+    resources = [node["Resources"] for node in nodes if node["Alive"]]
+    processors = [int(found["CPU"]) for found in resources if found.get("CPU")]
+    gpus = sum(found.get("GPU", 0) for found in resources)
+    return {
+        "num_cpus": max(1, min([sum(processors) // jobs, *processors])),
+        "num_gpus": min(1, gpus / jobs),
+    }
