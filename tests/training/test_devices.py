@@ -179,6 +179,7 @@ torch.distributed.destroy_process_group()
 """
 
 
+@pytest.mark.slow
 def test_two_processes_speak_with_each_other(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(TWO_PROCESSES)
@@ -267,6 +268,7 @@ def test_a_real_gpu() -> None:
     assert 0 < devices.free_memory(fabric.device) <= devices.report(fabric.device).total_bytes
 
 
+@pytest.mark.slow
 def test_the_peak_of_a_process_is_not_that_of_its_parent() -> None:
     """On Linux getrusage tells a child what its parent held when it forked."""
     code = (

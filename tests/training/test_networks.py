@@ -10,6 +10,7 @@ from torch import nn
 from rnsl_tutorial.training import networks
 
 
+@pytest.mark.slow
 def test_efficientnet_lite0_maps_pixels_to_1280_features() -> None:
     backbone = networks.create("efficientnet_lite0").eval()
     pixels = torch.randint(256, (2, 3, 64, 64), generator=torch.Generator().manual_seed(0))
