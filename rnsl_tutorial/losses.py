@@ -232,17 +232,10 @@ def label_log_probability(
 
     log p = log_softmax(x . w / temperature)[label], see `class_log_probabilities`.
 
-    Args:
-        embeddings: float [B, D], normalized here.
-        prototypes: float [C, D], normalized here.
-        labels: int64 [B] in [0, C), possibly wrong.
-        temperature: > 0.
+    Args, Raises: as for `nsl`.
 
     Returns:
         float [B], each <= 0.
-
-    Raises:
-        ValueError: temperature out of range, or shapes that disagree.
     """
     check_temperature(temperature)
     check_batch(embeddings, prototypes, labels)
@@ -273,17 +266,10 @@ def class_log_probabilities(embeddings: Tensor, prototypes: Tensor, temperature:
 
 
 def at_labels(values_BC: Tensor, labels_B: Tensor) -> Tensor:
-    """Look up the value of each image's label.
-
-    Args:
-        values_BC: float [B, C].
-        labels_B: int64 [B] in [0, C).
-
-    Returns:
-        float [B].
+    """Look up the value [B] of each image's label among those of all classes [B, C].
 
     Raises:
-        ValueError: a label out of range, on the CPU; an accelerator stops in its kernel.
+        ValueError: a label out of [0, C), on the CPU; an accelerator stops in its kernel.
     """
     try:
         return values_BC.gather(1, labels_B[:, None]).squeeze(1)

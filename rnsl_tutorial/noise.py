@@ -85,17 +85,8 @@ def symmetric_transition(num_classes: int, rate: float) -> Matrix:
 def pair_flip_transition(num_classes: int, rate: float) -> Matrix:
     """All wrong labels go to the next class: T[i, (i + 1) mod C] = rate, T[i, i] = 1 - rate.
 
-    Above rate 0.5 every class has more labels of one wrong kind than right ones.
-
-    Args:
-        num_classes: C, at least 2.
-        rate: share of wrong labels, in [0, 1).
-
-    Returns:
-        float64 [C, C].
-
-    Raises:
-        ValueError: num_classes or rate out of range.
+    Above rate 0.5 every class has more labels of one wrong kind than right ones. Args, Returns,
+    Raises: as for `symmetric_transition`.
     """
     _check_num_classes(num_classes)
     _check_rate(rate)
@@ -110,11 +101,9 @@ def label_dependent_transition(dataset: str, rate: float) -> Matrix:
     The shares are tables V (AID) and VI (NWPU-RESISC45) of Kang et al., TGRS 2020, and one of ours
     for the procedural scenes; they lie in data/noise/label_dependent.json.
 
-    The two data sets differ in the last bit of the diagonal. The reference tables hold AID's
-    diagonal as decimal literals (0.3 at rate 0.7) and NWPU45's as the floating-point result of
-    1 - rate (0.30000000000000004). numpy's multinomial turns a draw round where a conditional
-    probability passes 0.5, which that bit decides: with the other diagonal, most of the NWPU45
-    labels at rate 0.7 would differ from the reference's. So it is kept.
+    The two data sets differ in the last bit of the diagonal, 0.3 and 0.30000000000000004 at rate
+    0.7, and with it in many labels that are drawn. It is kept as the reference has it, see
+    data/noise/README.md.
 
     Args:
         dataset: "aid", "nwpu45" or "scenes".
