@@ -35,6 +35,7 @@ __getattr__, __all__ = exported(
     augmentation="",
     baselines="build_loss",
     checkpoints="",
+    checks="",
     devices="Hardware close launch",
     embedding="embed",
     indexed="Indexed",

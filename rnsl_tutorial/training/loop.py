@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rnsl_tutorial import losses
-from rnsl_tutorial.training import augmentation, checkpoints, devices, reference, sources
+from rnsl_tutorial.training import augmentation, checkpoints, checks, devices, reference, sources
 from rnsl_tutorial.training.embedding import embed
 from rnsl_tutorial.training.optimizers import Optimizer, build_optimizer, build_schedule
 from rnsl_tutorial.training.settings import Settings
@@ -156,14 +156,14 @@ class Training(checkpoints.Resumable):
         validate: "Callable[[Training], float] | None" = None,
         made_with: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        _check_settings(settings, validate is not None)
+        checks.check_settings(settings, validated=validate is not None)
         self.network, self.loss, self.settings = network, loss, settings
         self.prune, self.validate, self.made_with = prune, validate, made_with
         self.inputs = sources.as_inputs(inputs, network, fabric)
         self.fabric = fabric or devices.launch(self.inputs.device)
         labels_N = sources.as_labels(labels, len(self.inputs), len(loss.prototypes))
         self.labels = labels_N.to(self.fabric.device)
-        self._check_pruning()
+        checks.check_pruning(loss, len(labels_N), pruned=prune is not None)
         self.epoch = self.step = 0
         self.history: list[EpochReport] = []
         self.stop = threading.Event()
@@ -179,19 +179,6 @@ class Training(checkpoints.Resumable):
         self._selected: dict[str, Any] | None = None
         self._embeddings_ND: Tensor | None = None
         self._last_checkpoint: Path | None = None
-
-    def _check_pruning(self) -> None:
-        if not _truncated(self.loss):
-            if self.prune is not None:
-                raise ValueError(
-                    f"prune is given, and a {type(self.loss).__name__} leaves no image out; pass a "
-                    "TruncatedRobustNormalizedSoftmaxLoss, or no prune."
-                )
-        elif len(self.loss.kept) != len(self.labels):
-            raise ValueError(
-                f"The loss was built for {len(self.loss.kept)} training images, and here are "
-                f"{len(self.labels)}; build it with num_samples={len(self.labels)}."
-            )
 
     @property
     def finished(self) -> bool:
@@ -254,7 +241,7 @@ class Training(checkpoints.Resumable):
             yield self.history[-1]
 
     def _begin_epoch(self) -> None:
-        if _truncated(self.loss) and self.settings.prunes_before(self.epoch):
+        if checks.is_truncated(self.loss) and self.settings.prunes_before(self.epoch):
             self._prune(self.loss)
         self._order_N = torch.randperm(len(self.labels), generator=self._order_generator)
         self._losses_S.zero_()
@@ -330,22 +317,13 @@ class Training(checkpoints.Resumable):
         elif self.prune is None:
             loss.update_kept(self.embed_training(), self.labels, rule=self.settings.prune_rule)
         else:
-            self._keep(loss, self.prune(loss, self.embed_training(), self.labels))
-
-    def _keep(
-        self, loss: losses.TruncatedRobustNormalizedSoftmaxLoss, kept_N: Tensor | None
-    ) -> None:
-        if kept_N is None:
-            return
-        if kept_N.dtype != torch.bool or kept_N.shape != loss.kept.shape:
-            raise ValueError(
-                f"prune returned {kept_N.dtype} {list(kept_N.shape)}; it must return which images "
-                f"to keep, torch.bool [{len(loss.kept)}], or None."
-            )
-        loss.kept.copy_(kept_N)
+            kept_N = self.prune(loss, self.embed_training(), self.labels)
+            if kept_N is not None:
+                checks.check_kept(kept_N, len(self.labels))
+                loss.kept.copy_(kept_N)
 
     def _kept_share(self) -> float:
-        return self.loss.kept.float().mean().item() if _truncated(self.loss) else 1.0
+        return self.loss.kept.float().mean().item() if checks.is_truncated(self.loss) else 1.0
 
     def embed_training(self) -> Tensor:
         """Return the embeddings [N, D] of the training images, without augmentation.
@@ -424,23 +402,3 @@ class _Objective(nn.Module):
     def forward(self, inputs_B: Tensor, labels_B: Tensor, indices_B: Tensor) -> Tensor:
         value: Tensor = self.loss(self.network(inputs_B), labels_B, indices_B)
         return value
-
-
-def _check_settings(settings: Settings, validated: bool) -> None:
-    if type(settings) is not Settings:
-        hint = "; pass its .settings" if isinstance(settings, Settings) else ""
-        raise ValueError(
-            f"settings is a {type(settings).__name__}, and all but training.Settings would be "
-            f"ignored here, such as loss, q, k and temperature{hint}."
-        )
-    if settings.selection != "last" and not validated:
-        raise ValueError(
-            f"selection is {settings.selection!r}, which needs a validate function to choose an "
-            "epoch by; pass one, or selection 'last'."
-        )
-
-
-def _truncated(
-    loss: losses.NormalizedSoftmaxLoss,
-) -> TypeGuard[losses.TruncatedRobustNormalizedSoftmaxLoss]:
-    return isinstance(loss, losses.TruncatedRobustNormalizedSoftmaxLoss)
