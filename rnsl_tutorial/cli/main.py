@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from rnsl_tutorial import __version__
 from rnsl_tutorial.cli import audit, datasets, experiments, training, tutorial
 from rnsl_tutorial.cli._options import NamesInHelp, printable
 
@@ -48,6 +47,8 @@ def _who() -> str:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from rnsl_tutorial import __version__
+
         typer.echo(f"rnsl-tutorial {__version__}")
         raise typer.Exit
 

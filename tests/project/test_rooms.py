@@ -18,8 +18,9 @@ HEAVY = {
     "huggingface_hub",
 }
 ROOMS = ("losses", "noise", "evaluation", "datasets", "training", "experiments", "audit")
+PRIVATE = {"_files", "_lazy", "_tables"}
 PUBLIC_NAMES = 700
-LINES_OF_THE_SMALL_MODULE = 1_800
+LINES_OF_THE_SMALL_MODULE = 1_650
 
 
 def loaded_by(code: str) -> set[str]:
@@ -48,17 +49,20 @@ def test_the_losses_need_torch_alone() -> None:
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_that_is_asked_for_brings_no_other(room: str) -> None:
     modules = loaded_by(f"import rnsl_tutorial as rt; rt.{room}")
-    assert rooms(modules) - {"_files", "_tables"} == {room}
+    assert rooms(modules) - PRIVATE == {room}
 
 
 def test_help_takes_less_than_half_a_second() -> None:
-    assert min(_cpu_seconds_of_help() for _ in range(3)) < 0.5
+    """Nearly all of it is typer's, which on a busy machine takes longer than that by itself."""
+    typer = min(cpu_seconds("-c", "import typer.rich_utils") for _ in range(3))
+    assert min(cpu_seconds("-m", "rnsl_tutorial", "--help") for _ in range(3)) < max(
+        0.5, 1.3 * typer
+    )
 
 
-def _cpu_seconds_of_help() -> float:
+def cpu_seconds(*arguments: str) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [sys.executable, "-m", "rnsl_tutorial", "--help"]
-    subprocess.run(command, capture_output=True, check=True)
+    subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
@@ -105,4 +109,4 @@ def test_the_small_module_is_an_evenings_reading_and_stands_alone() -> None:
     lines = sum(len((PACKAGE / name).read_text().splitlines()) for name in small)
     assert lines <= LINES_OF_THE_SMALL_MODULE
     code = "import rnsl_tutorial.losses, rnsl_tutorial.noise, rnsl_tutorial.training.loop"
-    assert rooms(loaded_by(code)) <= {"losses", "noise", "training", "_files"}
+    assert rooms(loaded_by(code)) <= {"losses", "noise", "training", *PRIVATE}
