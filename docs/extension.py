@@ -4,12 +4,14 @@
 - A relative link to a file of the repository that is no page of the site leads to the repository.
 - A picture from elsewhere, such as a badge, gives way to its words: pages load nothing.
 - ``NAME.head.html`` and ``NAME.end.html`` beside a page's source come into its head and to its end.
+- A line ``% modules of ROOM`` of an API page becomes a section for each module of that room.
 - The Content-Security-Policy of each page forbids it to ask another machine for anything.
 """
 
 import functools
 import importlib
 import inspect
+import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -160,12 +162,39 @@ def _find_in_package(
     return domain.resolve_xref(env, link["refdoc"], app.builder, "obj", name, link, words)
 
 
+def _list_modules(_app: Sphinx, _name: str, source: list[str]) -> None:
+    source[0] = re.sub(
+        r"^% modules of (\w+)$", lambda room: modules_of(room[1]), source[0], flags=re.M
+    )
+
+
+def modules_of(room: str) -> str:
+    """Return what a room says of itself, and a section for each of its public modules.
+
+    A folder in it that names what it exports is described as a whole, any other by its modules.
+    """
+    package = importlib.import_module(f"rnsl_tutorial.{room}")
+    sections = [_automodule(f"{package.__name__}\n   :no-members:")]
+    for found in pkgutil.iter_modules(package.__path__):
+        name = f"{package.__name__}.{found.name}"
+        if found.ispkg and not hasattr(importlib.import_module(name), "__all__"):
+            sections.append(f"## {found.name}\n\n{modules_of(f'{room}.{found.name}')}")
+        elif not found.name.startswith("_"):
+            sections.append(f"## {found.name}\n\n{_automodule(name)}")
+    return "\n\n".join(sections)
+
+
+def _automodule(name: str) -> str:
+    return f"```{{eval-rst}}\n.. automodule:: {name}\n```"
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect all of it."""
     StandaloneHTMLBuilder.supported_image_types += ["image/webp"]  # browsers have known it for long
     app.add_html_math_renderer("mathml", (_visit_math, None), (_visit_math, None))
     app.add_transform(LinksToRepository)
     app.add_transform(WordsForPictures)
+    app.connect("source-read", _list_modules)
     app.connect("html-page-context", _complete)
     app.connect("missing-reference", _find_in_package)
     app.connect("autodoc-process-docstring", _plain, priority=100)  # before napoleon reads them
