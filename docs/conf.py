@@ -18,7 +18,10 @@ extensions = [
     "docs.extension",
 ]
 nitpicky = True
-nitpick_ignore_regex = [(r"py:.*", r"(?s)(?!rnsl_tutorial\.).*")]  # other projects' classes
+nitpick_ignore_regex = [
+    (r"py:.*", r"(?s)(?!rnsl_tutorial\.).*"),  # other projects' classes
+    (r"py:.*", r"rnsl_tutorial\.(.*\.)?_\w+"),  # private ones, which have no place of their own
+]
 
 # Notebooks and Markdown
 nb_execution_mode = "off"  # docs/executed.py did it
