@@ -11,7 +11,8 @@ from torch import Tensor
 from rnsl_tutorial import losses
 from rnsl_tutorial.experiments import config
 from rnsl_tutorial.experiments.config import BASELINES, LOSSES, Config
-from rnsl_tutorial.training import baselines, build_loss
+from rnsl_tutorial.experiments.heads import build_loss
+from rnsl_tutorial.training import baselines
 
 B, C, D, T = 12, 5, 8, 0.2
 DTYPES = [torch.float32, torch.float64]
