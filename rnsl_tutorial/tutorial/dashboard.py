@@ -31,10 +31,10 @@ from rnsl_tutorial.tutorial.explorers.base import (
     packed,
 )
 
-BUTTONS = ("start", "pause", "resume", "stop")
+_BUTTONS = ("start", "pause", "resume", "stop")
 
 
-class Measure(NamedTuple):
+class _Measure(NamedTuple):
     """How a field of `Moment` is shown: the title of its chart, how a number is written."""
 
     title: str
@@ -42,16 +42,16 @@ class Measure(NamedTuple):
     is_share: bool = True
 
 
-MEASURES = {
-    "loss": Measure("Loss, mean over the images", "{:.2f}", is_share=False),
-    "knn_clean": Measure("k-NN, neighbours with true labels", "{:.0%}"),
-    "knn_noisy": Measure("k-NN, neighbours with given labels", "{:.0%}"),
-    "learned": Measure("Right labels learned", "{:.0%}"),
-    "memorized": Measure("Wrong labels memorized", "{:.0%}"),
-    "kept": Measure("Share kept", "{:.0%}"),
-    "precision": Measure("Left out: really wrong", "{:.0%}"),
-    "images_per_s": Measure("Images per second", "{:,.0f}", is_share=False),
-    "memory_gb": Measure("Memory, GB", "{:.2f}", is_share=False),
+_MEASURES = {
+    "loss": _Measure("Loss, mean over the images", "{:.2f}", is_share=False),
+    "knn_clean": _Measure("k-NN, neighbours with true labels", "{:.0%}"),
+    "knn_noisy": _Measure("k-NN, neighbours with given labels", "{:.0%}"),
+    "learned": _Measure("Right labels learned", "{:.0%}"),
+    "memorized": _Measure("Wrong labels memorized", "{:.0%}"),
+    "kept": _Measure("Share kept", "{:.0%}"),
+    "precision": _Measure("Left out: really wrong", "{:.0%}"),
+    "images_per_s": _Measure("Images per second", "{:,.0f}", is_share=False),
+    "memory_gb": _Measure("Memory, GB", "{:.2f}", is_share=False),
 }
 
 
@@ -160,16 +160,16 @@ class Dashboard(Explorer):
                 "runs": [self._told(name) for name in self.lives],
                 "summary": "; ".join(map(self._standing, self.lives)),
                 "curves": packed(values_MRE),
-                "axes": [axis._asdict() for axis in map(_axis, MEASURES.values(), values_MRE)],
+                "axes": [axis._asdict() for axis in map(_axis, _MEASURES.values(), values_MRE)],
             }
 
     def _handed(self) -> dict[str, Any]:
         """What the ES module looks up: see the type ``Table`` in ``static/dashboard.js``."""
         return {
-            "titles": [one.title for one in MEASURES.values()],
+            "titles": [one.title for one in _MEASURES.values()],
             "epochs": _epochs_axis(self._epochs)._asdict(),
             "styles": [self._styles[name]._asdict() for name in self.lives],
-            "buttons": BUTTONS,
+            "buttons": _BUTTONS,
         }
 
     def _told(self, name: str) -> dict[str, Any]:
@@ -194,10 +194,10 @@ class Dashboard(Explorer):
 
     def _values(self) -> NDArray[np.float32]:
         """The curves [M, R, E], NaN where nothing is yet."""
-        values_MRE = np.full((len(MEASURES), len(self.lives), self._epochs), np.nan, np.float32)
+        values_MRE = np.full((len(_MEASURES), len(self.lives), self._epochs), np.nan, np.float32)
         for r, one in enumerate(self.lives.values()):
             for e, moment in enumerate(list(one.moments)):
-                values_MRE[:, r, e] = [getattr(moment, name) for name in MEASURES]
+                values_MRE[:, r, e] = [getattr(moment, name) for name in _MEASURES]
         return values_MRE
 
 
@@ -207,7 +207,7 @@ def _epochs_axis(epochs: int) -> plots.Axis:
     return plots.axis("epochs", 0, epochs, ticks=[t for t in ticks if t <= epochs])
 
 
-def _axis(measure: Measure, values_RE: NDArray[np.float32]) -> plots.Axis:
+def _axis(measure: _Measure, values_RE: NDArray[np.float32]) -> plots.Axis:
     """From 0 up, and as far down as the values go; shares always lie on the same axis."""
     if measure.is_share:
         return plots.SHARE_AXIS._replace(label="")
@@ -216,7 +216,7 @@ def _axis(measure: Measure, values_RE: NDArray[np.float32]) -> plots.Axis:
 
 
 def _sentence(label: str, epoch: int, moment: Moment) -> str:
-    m = {name: one.text.format(getattr(moment, name)) for name, one in MEASURES.items()}
+    m = {name: one.text.format(getattr(moment, name)) for name, one in _MEASURES.items()}
     told = (
         f"{label}, epoch {epoch}: {m['learned']} of the right labels learned, "
         f"{m['memorized']} of the wrong ones memorized; k\N{NON-BREAKING HYPHEN}NN {m['knn_clean']}"

@@ -16,7 +16,7 @@ import torch
 from rnsl_tutorial.experiments.images import Run
 from rnsl_tutorial.training.devices import Stopwatch
 
-Step = Callable[[], int]
+_Step = Callable[[], int]
 """Does some work, and returns on how many images."""
 
 
@@ -35,7 +35,7 @@ class Speed(NamedTuple):
 
 
 def compare(
-    steps: Mapping[str, Step], device: torch.device | str, *, repeats: int = 5
+    steps: Mapping[str, _Step], device: torch.device | str, *, repeats: int = 5
 ) -> dict[str, Speed]:
     """Let several ways take turns, after one turn each that is not counted.
 
@@ -62,7 +62,7 @@ def compare(
     }
 
 
-def epochs_of(run: Run) -> Step:
+def epochs_of(run: Run) -> _Step:
     """Return a step that trains one more epoch of a run.
 
     Raises:

@@ -18,7 +18,7 @@ from rnsl_tutorial.tutorial.explorers import (
     down_weighting,
     standalone_html,
 )
-from rnsl_tutorial.tutorial.explorers.down_weighting import QS, TEMPERATURES
+from rnsl_tutorial.tutorial.explorers.down_weighting import _QS, _TEMPERATURES
 
 BATCH = small_batch()
 BATCH_EXPLORER = DownWeightingExplorer(**BATCH)
@@ -83,7 +83,7 @@ def assert_batch_is_shown(root: Locator, surface: int, m: int, t: int, q: int) -
     """Everything on the page is what the library computes at this place."""
     headline = BATCH_EXPLORER._headline(m, t, q)
     expect(root.locator(".rnsl-readout")).to_have_text(headline)
-    assert_allclose(curve(root, "here"), [[QS[q], t]], atol=0.02)
+    assert_allclose(curve(root, "here"), [[_QS[q], t]], atol=0.02)
     typical = curve(root, "typical")
     assert_allclose(typical[:, 0], SCORES.line_margins[m], atol=1e-3)
     assert_allclose(typical[:, 1], SCORES.line_weights[m, t, q], atol=1e-3)
@@ -97,7 +97,7 @@ def assert_batch_is_shown(root: Locator, surface: int, m: int, t: int, q: int) -
 
 def test_every_slider_moves_what_it_must(open_page: Open) -> None:
     root = open_page(BATCH_EXPLORER)
-    t, q = TEMPERATURES.index(0.07), QS.index(0.7)
+    t, q = _TEMPERATURES.index(0.07), _QS.index(0.7)
     assert_batch_is_shown(root, 0, 0, t, q)
     slider(root, "q").press("ArrowLeft")
     assert_batch_is_shown(root, 0, 0, t, q - 1)
@@ -130,7 +130,7 @@ def test_a_press_on_the_map_chooses_both(open_page: Open) -> None:
     x = left + (0.31 - low) / (high - low) * (right - left)
     y = bottom + (2.2 - bottom_row) / (top_row - bottom_row) * (top - bottom)
     drawing.click(position={"x": x, "y": y})
-    assert_batch_is_shown(root, 0, 0, 2, QS.index(0.3))
+    assert_batch_is_shown(root, 0, 0, 2, _QS.index(0.3))
     expect(slider(root, "q")).to_have_attribute("aria-valuetext", "0.30")
     expect(slider(root, "Temperature T")).to_have_attribute("aria-valuetext", "0.04")
 

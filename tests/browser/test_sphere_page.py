@@ -73,7 +73,7 @@ def assert_shows(root: Locator, temperature: float, angle: float) -> None:
     told = f"T = {temperature:g}, {angle}° from its own prototype A: p = {np.exp(-loss):.2f}."
     expect(root.locator(".rnsl-readout")).to_contain_text(told)
     assert place(root, "image") == pytest.approx(projected(root, image), abs=PX)
-    tip = image + sphere.ARROW_SCALE * step
+    tip = image + sphere._ARROW_SCALE * step
     np.testing.assert_allclose(
         path(root, "total"), projected(root, np.stack([image, tip])), atol=PX
     )

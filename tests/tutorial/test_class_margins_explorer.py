@@ -11,7 +11,7 @@ from synthetic_log_p import unpacked
 
 from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.tutorial.explorers import ClassMarginsExplorer, standalone_html
-from rnsl_tutorial.tutorial.explorers.class_margins import LABELS_SHOWN
+from rnsl_tutorial.tutorial.explorers.class_margins import _LABELS_SHOWN
 
 
 def codes(explorer: ClassMarginsExplorer, name: str) -> Any:
@@ -47,7 +47,7 @@ def test_agreement_is_the_rank_correlation_of_what_is_shown() -> None:
 def test_the_labels_around_a_class_begin_with_its_own_and_fall() -> None:
     explorer = small_explorer()
     order, shares = codes(explorer, "order"), unpacked(explorer, "shares")
-    assert order.shape == (2, 3, 45, LABELS_SHOWN)
+    assert order.shape == (2, 3, 45, _LABELS_SHOWN)
     np.testing.assert_array_equal(order[..., 0], np.broadcast_to(np.arange(45), (2, 3, 45)))
     assert (np.diff(shares[..., 1:]) <= 1e-7).all()
     for p, predicted in enumerate(PREDICTIONS.values()):

@@ -11,7 +11,7 @@ import traitlets
 from tiny_scenes import CallingAt, same_bits, tiny_run
 
 from rnsl_tutorial.tutorial.background_run import Moment
-from rnsl_tutorial.tutorial.dashboard import MEASURES, Dashboard, _epochs_axis
+from rnsl_tutorial.tutorial.dashboard import _MEASURES, Dashboard, _epochs_axis
 from rnsl_tutorial.tutorial.explorers import standalone_html
 
 
@@ -41,7 +41,7 @@ def test_curves_and_sentences_are_the_moments(finished: Dashboard) -> None:
             assert f"{moment.memorized:.0%} of the wrong ones memorized" in sentence
             assert f"{moment.images_per_s:,.0f} images/s" in sentence
             assert ("really are wrong" in sentence) != math.isnan(moment.precision)
-    assert list(MEASURES) == list(Moment._fields)
+    assert list(_MEASURES) == list(Moment._fields)
     assert finished._live["summary"] == (
         "NSL: finished, 3 of 3 epochs done; t-RNSL: finished, 3 of 3 epochs done"
     )

@@ -24,7 +24,7 @@ from rnsl_tutorial.tutorial.explorers import (
     down_weighting,
     standalone_html,
 )
-from rnsl_tutorial.tutorial.explorers.down_weighting import QS, TEMPERATURES
+from rnsl_tutorial.tutorial.explorers.down_weighting import _QS, _TEMPERATURES
 
 ROOT = Path(__file__).parent.parent.parent
 BATCH = small_batch()
@@ -60,12 +60,12 @@ def p_by_hand(moment: int, temperature: float) -> torch.Tensor:
 def test_scores_are_those_of_the_equation(
     explorer: DownWeightingExplorer, m: int, t: int, q: int
 ) -> None:
-    p = p_by_hand(m, TEMPERATURES[t])
-    pull = p ** QS[q] * (1 - p)
+    p = p_by_hand(m, _TEMPERATURES[t])
+    pull = p ** _QS[q] * (1 - p)
     scores = explorer.scores
     assert scores.wrong[m, t, q] == pytest.approx((pull[~RIGHT].sum() / pull.sum()).item())
     assert scores.right[m, t, q] == pytest.approx((pull[RIGHT].sum() / (1 - p)[RIGHT].sum()).item())
-    np.testing.assert_allclose(scores.weights[m, t, q], p ** QS[q], rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(scores.weights[m, t, q], p ** _QS[q], rtol=1e-5, atol=1e-7)
 
 
 def test_margins_tell_on_which_side_an_image_lies(explorer: DownWeightingExplorer) -> None:

@@ -10,7 +10,7 @@ import torch
 from rnsl_tutorial.evaluation import significance
 from rnsl_tutorial.training import baselines
 from rnsl_tutorial.tutorial import exercises
-from rnsl_tutorial.tutorial.exercises.aid_experiment import SEEDS, T_OF_5
+from rnsl_tutorial.tutorial.exercises.aid_experiment import _SEEDS, _T_OF_5
 
 
 def unsolved(*_: object, **__: object) -> None:
@@ -75,9 +75,9 @@ def interval(ours: Any, theirs: Any, t: float) -> tuple[float, float, float]:
 def test_paired_interval_right(capsys: pytest.CaptureFixture[str]) -> None:
     exercises.check_paired_interval(interval)
     assert capsys.readouterr().out.startswith("Right.")
-    mean, low, high = interval(*SEEDS, T_OF_5)
-    assert (low, high) == pytest.approx(significance.interval(SEEDS[0] - SEEDS[1]), abs=1e-5)
-    assert mean == pytest.approx(SEEDS[0].mean() - SEEDS[1].mean())
+    mean, low, high = interval(*_SEEDS, _T_OF_5)
+    assert (low, high) == pytest.approx(significance.interval(_SEEDS[0] - _SEEDS[1]), abs=1e-5)
+    assert mean == pytest.approx(_SEEDS[0].mean() - _SEEDS[1].mean())
 
 
 def two_samples(ours: Any, theirs: Any, t: float) -> list[float]:

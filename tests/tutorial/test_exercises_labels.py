@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rnsl_tutorial import noise
 from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.tutorial import exercises
-from rnsl_tutorial.tutorial.exercises.labels import MATRIX
+from rnsl_tutorial.tutorial.exercises.labels import _MATRIX
 
 Array = NDArray[Any]
 Wrong = exercises.NotYetRightError
@@ -111,8 +111,8 @@ def test_draw_labels_leaves_the_global_generator_as_it_was() -> None:
 
 
 def test_columns_of_the_matrix_sum_to_1_so_that_the_advice_comes_and_not_an_error() -> None:
-    np.testing.assert_allclose(MATRIX.sum(axis=0), 1)
-    assert class_margins.dominated_classes(MATRIX).tolist() == [0]
+    np.testing.assert_allclose(_MATRIX.sum(axis=0), 1)
+    assert class_margins.dominated_classes(_MATRIX).tolist() == [0]
 
 
 # ------------------------------------------------------------------ reading a matrix

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rnsl_tutorial import noise
 from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.tutorial import explorers, plots
-from rnsl_tutorial.tutorial.explorers import transition as module
+from rnsl_tutorial.tutorial.explorers import transition
 
 Floats = NDArray[np.float64]
 
@@ -59,8 +59,8 @@ SPOTS = [
 def spots(explorer: explorers.TransitionExplorer) -> Iterator[tuple[Any, ...]]:
     """Some places of the table: view, position there, edited matrix, row."""
     for dataset, rate, amount, row in SPOTS:
-        for k, kind in enumerate(module.NOISES):
-            r, a = module.RATES.index(rate), module.AMOUNTS.index(amount)
+        for k, kind in enumerate(transition._NOISES):
+            r, a = transition._RATES.index(rate), transition._AMOUNTS.index(amount)
             published = matrix(dataset, kind, rate)
             edited = class_margins.concentrate(published, row, amount)
             view = explorer._table["datasets"][dataset]["nominal"]
@@ -92,7 +92,7 @@ def test_the_table_says_which_classes_are_lost_as_the_library_does(
         lost = class_margins.dominated_classes(edited)
         over = array(view["over"])[k, r]
         assert (over[a, row] > 0) == (row in lost)
-        published_lost = np.flatnonzero(over[module.AMOUNTS.index(0.0)])
+        published_lost = np.flatnonzero(over[transition._AMOUNTS.index(0.0)])
         assert published_lost.tolist() == class_margins.dominated_classes(published).tolist()
         assert array(view["lost"])[k, r, a, row] == len(lost)
         most = np.delete(edited[row], row).max()
@@ -116,8 +116,8 @@ def test_the_colours_of_the_table_are_those_of_the_matrix(
 def test_a_draw_is_that_of_corrupt_labels(explorer: explorers.TransitionExplorer) -> None:
     labels = {"aid": LABELS, "nwpu45": np.repeat(np.arange(45), int(0.7 * 700))}
     for dataset, rate, _, row in SPOTS:
-        for k, kind in enumerate(module.NOISES):
-            r = module.RATES.index(rate)
+        for k, kind in enumerate(transition._NOISES):
+            r = transition._RATES.index(rate)
             true, classes = labels[dataset], CLASSES[dataset]
             given = noise.corrupt_labels(true, matrix(dataset, kind, rate), 42, method="vectorized")
             counts = np.bincount(given.labels[true == row], minlength=classes)
@@ -141,7 +141,7 @@ def test_the_line_lies_at_the_right_labels_per_wrong_one(
 ) -> None:
     rules = array(explorer._table["rules"])
     assert rules[0] == np.inf
-    for rate, rule in zip(module.RATES[1:], rules[1:], strict=True):
+    for rate, rule in zip(transition._RATES[1:], rules[1:], strict=True):
         assert rule == pytest.approx((1 - rate) / rate, rel=1e-6)
 
 

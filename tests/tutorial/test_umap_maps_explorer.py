@@ -110,10 +110,10 @@ def test_the_atlas_holds_each_scene_at_its_place() -> None:
 
 
 def test_2000_detailed_scenes_stay_below_2_mb() -> None:
-    from rnsl_tutorial.tutorial.explorers.umap_maps import atlas
+    from rnsl_tutorial.tutorial.explorers.umap_maps import _atlas
 
     images = np.random.default_rng(0).integers(0, 256, (2000, 3, 48, 48), dtype=np.uint8)
-    assert len(atlas(images, 2000)["jpeg"]) < 1.5e6, "even noise, the worst case"
+    assert len(_atlas(images, 2000)["jpeg"]) < 1.5e6, "even noise, the worst case"
 
 
 @pytest.mark.parametrize("shape", [(IMAGES - 1, 3, 8, 8), (IMAGES, 8, 8, 3), (IMAGES, 8, 8)])

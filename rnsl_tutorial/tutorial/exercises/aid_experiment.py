@@ -22,10 +22,13 @@ from rnsl_tutorial.tutorial.exercises.checking import (
     telling_what_stops,
 )
 
-P = torch.tensor([0.9, 0.5, 0.2, 0.01, 1.0, 0.7])
-LOG_P = P.log()
-T_OF_5 = 2.776  # 97.5% of Student's t with 4 degrees of freedom lies below
-SEEDS = np.array([0.851, 0.848, 0.853, 0.856, 0.852]), np.array([0.702, 0.697, 0.705, 0.706, 0.695])
+_P = torch.tensor([0.9, 0.5, 0.2, 0.01, 1.0, 0.7])
+_LOG_P = _P.log()
+_T_OF_5 = 2.776  # 97.5% of Student's t with 4 degrees of freedom lies below
+_SEEDS = (
+    np.array([0.851, 0.848, 0.853, 0.856, 0.852]),
+    np.array([0.702, 0.697, 0.705, 0.706, 0.695]),
+)
 
 
 def check_sce(function: Function) -> None:
@@ -39,7 +42,7 @@ def check_sce(function: Function) -> None:
         function,
         right=_sce,
         cases=[
-            {"log_p": LOG_P, "alpha": alpha, "beta": beta}
+            {"log_p": _LOG_P, "alpha": alpha, "beta": beta}
             for alpha, beta in ((0.1, 1.0), (1.0, 0.0), (0.0, 0.5), (6.0, 0.1))
         ],
         slips=[
@@ -87,7 +90,7 @@ def check_paired_interval(function: Function) -> None:
     Raises:
         NotYetRightError: it returns something else.
     """
-    ours, theirs = SEEDS
+    ours, theirs = _SEEDS
 
     def unpaired(ours: NDArray[Any], theirs: NDArray[Any], t: float) -> NDArray[Any]:
         mean = ours.mean() - theirs.mean()
@@ -98,7 +101,7 @@ def check_paired_interval(function: Function) -> None:
         function,
         right=_paired_interval,
         cases=[
-            {"ours": ours, "theirs": theirs, "t": T_OF_5},
+            {"ours": ours, "theirs": theirs, "t": _T_OF_5},
             {"ours": theirs[:3], "theirs": ours[:3], "t": 4.303},
         ],
         slips=[

@@ -11,21 +11,21 @@ from numpy.typing import NDArray
 
 from rnsl_tutorial.tutorial.exercises.checking import Function, Slip, check
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-Predict = Callable[[Floats], Floats]
+_Floats = NDArray[np.float64]
+_Integers = NDArray[np.int64]
+_Predict = Callable[[_Floats], _Floats]
 
-KEEP, LOOK, RELABEL = 0, 1, 2
+_KEEP, _LOOK, _RELABEL = 0, 1, 2
 
 
-class NearestMeans:
+class _NearestMeans:
     """A small learner for the check: classes as near as the means of their images."""
 
-    def __call__(self, features: Floats, labels: Integers) -> Predict:
+    def __call__(self, features: _Floats, labels: _Integers) -> _Predict:
         """Return the function from features [M, F] to probabilities [M, C]; C is 3."""
         means_CF = np.stack([features[labels == c].mean(axis=0) for c in range(3)])
 
-        def predict(others: Floats) -> Floats:
+        def predict(others: _Floats) -> _Floats:
             near_MC = np.exp(-((others[:, None] - means_CF) ** 2).sum(axis=2))
             return near_MC / near_MC.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]
 
@@ -108,7 +108,7 @@ def check_planted_precision(function: Function) -> None:
         function,
         right=_planted_precision,
         cases=[
-            {"doubt": DOUBT, "planted": PLANTED, "wrong_share": share, "threshold": t}
+            {"doubt": _DOUBT, "planted": _PLANTED, "wrong_share": share, "threshold": t}
             for share, t in ((0.2, 0.5), (0.3, 0.7), (0.9, 0.1))
         ],
         slips=[
@@ -173,7 +173,7 @@ def check_decide(function: Function) -> None:
         function,
         right=_decide,
         cases=[
-            {"p_given": P_GIVEN, "p_suggested": P_SUGGESTED, "look": look, "wrong": wrong}
+            {"p_given": _P_GIVEN, "p_suggested": _P_SUGGESTED, "look": look, "wrong": wrong}
             for look, wrong in ((1.0, 10.0), (1.0, 3.0), (2.0, 100.0), (5.0, 4.0))
         ],
         slips=[
@@ -192,14 +192,14 @@ def check_decide(function: Function) -> None:
             ),
             Slip(
                 lambda p_given, p_suggested, look, wrong: np.where(
-                    (1 - p_given) * wrong > look, LOOK, KEEP
+                    (1 - p_given) * wrong > look, _LOOK, _KEEP
                 ),
                 "You never relabel. Where the suggestion is nearly sure, to take it unseen costs "
                 "less than a look, and nobody looks then.",
             ),
             Slip(
                 lambda p_given, p_suggested, look, wrong: np.where(
-                    p_suggested > p_given, RELABEL, KEEP
+                    p_suggested > p_given, _RELABEL, _KEEP
                 ),
                 "You never look. What does each of the three cost? Take the cheapest.",
             ),
@@ -229,11 +229,11 @@ def check_decide(function: Function) -> None:
 # ------------------------------------------------------------------ the right answers
 
 
-def _out_of_fold(features: Floats, labels: Integers, fold_of: Integers, fit: Any) -> Floats:
+def _out_of_fold(features: _Floats, labels: _Integers, fold_of: _Integers, fit: Any) -> _Floats:
     return _filled(fold_of, lambda held: fit(features[~held], labels[~held])(features[held]))
 
 
-def _filled(fold_of: Integers, judge: Callable[[NDArray[np.bool_]], Floats]) -> Floats:
+def _filled(fold_of: _Integers, judge: Callable[[NDArray[np.bool_]], _Floats]) -> _Floats:
     """Put what is found for each fold where its images stand."""
     found_NC = np.zeros((len(fold_of), 3))
     for fold in np.unique(fold_of):
@@ -243,19 +243,19 @@ def _filled(fold_of: Integers, judge: Callable[[NDArray[np.bool_]], Floats]) -> 
 
 
 def _planted_precision(
-    doubt: Floats, planted: NDArray[np.bool_], wrong_share: float, threshold: float
+    doubt: _Floats, planted: NDArray[np.bool_], wrong_share: float, threshold: float
 ) -> float:
     recall = (doubt[planted] >= threshold).mean()
     flagged = (doubt[~planted] >= threshold).mean()
     return min(1.0, float(wrong_share * recall / flagged))
 
 
-def _decide(p_given: Floats, p_suggested: Floats, look: float, wrong: float) -> Integers:
+def _decide(p_given: _Floats, p_suggested: _Floats, look: float, wrong: float) -> _Integers:
     return _cheapest((1 - p_given) * wrong, np.full_like(p_given, look), (1 - p_suggested) * wrong)
 
 
-def _cheapest(keep: Floats, look: Floats, relabel: Floats) -> Integers:
-    cheapest: Integers = np.stack([keep, look, relabel]).argmin(axis=0)
+def _cheapest(keep: _Floats, look: _Floats, relabel: _Floats) -> _Integers:
+    cheapest: _Integers = np.stack([keep, look, relabel]).argmin(axis=0)
     return cheapest
 
 
@@ -269,10 +269,10 @@ def _folded(seed: int) -> dict[str, Any]:
     order = rng.permutation(24)
     features = rng.normal(size=(24, 2)) + labels[:, None]
     fields = {"features": features, "labels": labels, "fold_of": fold_of}
-    return {name: values[order] for name, values in fields.items()} | {"fit": NearestMeans()}
+    return {name: values[order] for name, values in fields.items()} | {"fit": _NearestMeans()}
 
 
-DOUBT = np.array([0.95, 0.9, 0.6, 0.3, 0.97, 0.8, 0.7, 0.55, 0.4, 0.3, 0.2, 0.2, 0.15, 0.05, 0.0])
-PLANTED = np.arange(15) < 4
-P_GIVEN = np.array([0.98, 0.7, 0.05, 0.01, 0.3, 0.005, 0.5, 0.95])
-P_SUGGESTED = np.array([0.98, 0.7, 0.6, 0.98, 0.65, 0.995, 0.5, 0.95])
+_DOUBT = np.array([0.95, 0.9, 0.6, 0.3, 0.97, 0.8, 0.7, 0.55, 0.4, 0.3, 0.2, 0.2, 0.15, 0.05, 0.0])
+_PLANTED = np.arange(15) < 4
+_P_GIVEN = np.array([0.98, 0.7, 0.05, 0.01, 0.3, 0.005, 0.5, 0.95])
+_P_SUGGESTED = np.array([0.98, 0.7, 0.6, 0.98, 0.65, 0.995, 0.5, 0.95])

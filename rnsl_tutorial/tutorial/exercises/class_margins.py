@@ -13,9 +13,9 @@ from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.tutorial.exercises.checking import Function, Slip, check
 
-Array = NDArray[Any]
+_Array = NDArray[Any]
 
-SHARES = np.array(
+_SHARES = np.array(
     [
         [0.50, 0.30, 0.20, 0.00],
         [0.05, 0.60, 0.15, 0.20],
@@ -25,8 +25,8 @@ SHARES = np.array(
 )
 """One class that leads, one that leads far, one that is lost, one with a tie."""
 
-LABELS = np.array([0, 0, 0, 0, 1, 1, 2, 2, 2, 4, 4])
-PREDICTED = np.array([0, 0, 1, 4, 1, 1, 0, 2, 0, 2, 4])
+_LABELS = np.array([0, 0, 0, 0, 1, 1, 2, 2, 2, 4, 4])
+_PREDICTED = np.array([0, 0, 1, 4, 1, 1, 0, 2, 0, 2, 4])
 """Five classes; of class 3 there is no image."""
 
 
@@ -39,7 +39,7 @@ def check_margin(function: Function) -> None:
     check(
         function,
         right=class_margins.margins,
-        cases=[{"shares": SHARES}, {"shares": noise.label_dependent_transition("nwpu45", 0.7)}],
+        cases=[{"shares": _SHARES}, {"shares": noise.label_dependent_transition("nwpu45", 0.7)}],
         slips=[
             Slip(
                 lambda shares: -class_margins.margins(shares),
@@ -86,8 +86,8 @@ def check_class_accuracy(function: Function) -> None:
         function,
         right=evaluate.class_accuracy,
         cases=[
-            {"predicted": PREDICTED, "labels": LABELS, "num_classes": 5},
-            {"predicted": LABELS, "labels": LABELS, "num_classes": 6},
+            {"predicted": _PREDICTED, "labels": _LABELS, "num_classes": 5},
+            {"predicted": _LABELS, "labels": _LABELS, "num_classes": 6},
         ],
         slips=[
             Slip(
@@ -138,7 +138,7 @@ def check_most_say(function: Function) -> None:
     check(
         function,
         right=_most_say,
-        cases=[{"shares": SHARES}, {"shares": noise.label_dependent_transition("nwpu45", 0.7)}],
+        cases=[{"shares": _SHARES}, {"shares": noise.label_dependent_transition("nwpu45", 0.7)}],
         slips=[
             Slip(
                 lambda shares: shares.argmax(axis=1),
@@ -170,15 +170,15 @@ def check_most_say(function: Function) -> None:
 # ------------------------------------------------------------------ inside
 
 
-def _counts(predicted: Array, labels: Array, num_classes: int) -> Array:
+def _counts(predicted: _Array, labels: _Array, num_classes: int) -> _Array:
     return np.bincount(labels[predicted == labels], minlength=num_classes)
 
 
-def _wrong(shares: Array) -> Array:
-    wrong: Array = np.where(np.eye(len(shares), dtype=bool), -np.inf, shares)
+def _wrong(shares: _Array) -> _Array:
+    wrong: _Array = np.where(np.eye(len(shares), dtype=bool), -np.inf, shares)
     return wrong
 
 
-def _most_say(shares: Array) -> Array:
-    own: Array = np.arange(len(shares))
+def _most_say(shares: _Array) -> _Array:
+    own: _Array = np.arange(len(shares))
     return np.where(class_margins.margins(shares) < 0, _wrong(shares).argmax(axis=1), own)

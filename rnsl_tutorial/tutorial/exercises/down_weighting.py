@@ -18,7 +18,7 @@ from rnsl_tutorial.tutorial.exercises.checking import (
     telling_what_stops,
 )
 
-MOST_LOST = 0.01
+_MOST_LOST = 0.01
 """How much accuracy a good choice may lose: about as much as two seeds differ by."""
 
 
@@ -87,7 +87,7 @@ def check_half_heard(function: Function) -> None:
     )
 
 
-class Cell(NamedTuple):
+class _Cell(NamedTuple):
     """A choice of q at one measured noise and rate; accuracies in [0, 1]."""
 
     rate: float
@@ -129,7 +129,7 @@ def check_q_choice(
     cells = _judged(chosen, lowest_rate, highest_rate)
     say(_reading(chosen, cells))
     worst = max(cells, key=lambda cell: cell.lost)
-    if worst.lost > MOST_LOST:
+    if worst.lost > _MOST_LOST:
         raise NotYetRightError(_advice(chosen, worst))
     say(
         f"A good choice: it loses at most {100 * max(worst.lost, 0):.1f} points of accuracy. Now "
@@ -152,7 +152,7 @@ def _checked_q(q: object) -> float:
     )
 
 
-def _judged(q: float, lowest_rate: float, highest_rate: float) -> list[Cell]:
+def _judged(q: float, lowest_rate: float, highest_rate: float) -> list[_Cell]:
     """The choice at every measured rate in the range and every kind of noise."""
     table = results.shipped_over_q()
     rows = [r for r, rate in enumerate(table.rates) if lowest_rate <= rate <= highest_rate]
@@ -164,11 +164,11 @@ def _judged(q: float, lowest_rate: float, highest_rate: float) -> list[Cell]:
     return list(_cells(table, q, rows))
 
 
-def _cells(table: results.OverQ, q: float, rows: list[int]) -> Iterator[Cell]:
+def _cells(table: results.OverQ, q: float, rows: list[int]) -> Iterator[_Cell]:
     for r in rows:
         for k, noise in enumerate(table.noises):
             accuracy_Q = table.accuracy[k, r]
-            yield Cell(
+            yield _Cell(
                 table.rates[r],
                 plots.NOISE_NAMES[noise],
                 float(np.interp(q, table.qs, accuracy_Q)),
@@ -178,7 +178,7 @@ def _cells(table: results.OverQ, q: float, rows: list[int]) -> Iterator[Cell]:
             )
 
 
-def _reading(q: float, cells: list[Cell]) -> str:
+def _reading(q: float, cells: list[_Cell]) -> str:
     measured = results.shipped_over_q().qs
     note = "measured" if q in measured else f"interpolated between {_around(q, measured)}"
     lines = [
@@ -194,7 +194,7 @@ def _around(q: float, measured: tuple[float, ...]) -> str:
     return f"q = {measured[above - 1]:g} and {measured[above]:g}"
 
 
-def _advice(q: float, worst: Cell) -> str:
+def _advice(q: float, worst: _Cell) -> str:
     where = f"with {worst.rate:.0%} wrong labels ({worst.noise})"
     lost = (
         f"q = {q:g} loses {100 * worst.lost:.1f} points {where}: {worst.accuracy:.1%} find their "

@@ -6,7 +6,7 @@ from torch import Tensor
 from rnsl_tutorial import losses
 from rnsl_tutorial.tutorial.exercises.checking import Function, NotYetRightError, Slip, check, say
 
-FAR = -200.0  # log p at a cosine of -1 where another prototype's is 1, at T = 0.01
+_FAR = -200.0  # log p at a cosine of -1 where another prototype's is 1, at T = 0.01
 
 
 def check_pull(function: Function) -> None:
@@ -72,7 +72,7 @@ def check_stable_rnsl(function: Function) -> None:
     Raises:
         NotYetRightError: its values are wrong, or its slope is where p underflows.
     """
-    cases = [(0.7, -1.0), (0.7, -0.01), (1.0, -3.0), (0.7, FAR), (1e-6, -1.0), (1e-6, FAR)]
+    cases = [(0.7, -1.0), (0.7, -0.01), (1.0, -3.0), (0.7, _FAR), (1e-6, -1.0), (1e-6, _FAR)]
     check(
         function,
         right=losses.negative_box_cox,
@@ -108,7 +108,7 @@ def check_stable_rnsl(function: Function) -> None:
             ),
             Slip(lambda log_p, q: -log_p, "This is NSL, the limit q -> 0."),
         ],
-        praise=f"At q = 1e-06 and log p = {FAR:g} it costs 200, as NSL does. And its slope?",
+        praise=f"At q = 1e-06 and log p = {_FAR:g} it costs 200, as NSL does. And its slope?",
     )
     try:
         _check_slope(function)
@@ -117,7 +117,7 @@ def check_stable_rnsl(function: Function) -> None:
 
 
 def _check_slope(function: Function) -> None:
-    for q, log_p in ((0.7, -1.0), (0.7, FAR), (0.2, 4 * FAR)):
+    for q, log_p in ((0.7, -1.0), (0.7, _FAR), (0.2, 4 * _FAR)):
         found = _slope(function, log_p, q)
         expected = _slope(losses.negative_box_cox, log_p, q) + 0.0  # no -0
         if not torch.isclose(found, expected, rtol=1e-5, atol=1e-5):

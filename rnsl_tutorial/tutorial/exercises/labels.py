@@ -19,7 +19,7 @@ from rnsl_tutorial.tutorial.exercises.checking import (
 
 # Row 0 is lost; row 1 has a tie; in row 2 the right label leads with less than a half. The columns
 # sum to 1 as well, so that who takes them for rows is told so, and not stopped by numpy.
-MATRIX = np.array(
+_MATRIX = np.array(
     [
         [0.3, 0.5, 0.1, 0.1],
         [0.4, 0.4, 0.2, 0.0],
@@ -27,8 +27,8 @@ MATRIX = np.array(
         [0.1, 0.0, 0.3, 0.6],
     ]
 )
-IMAGES = 8_000  # a share of a row is then known to 0.011 (one standard deviation, at worst)
-TOLERANCE = 0.05  # four and a half of them
+_IMAGES = 8_000  # a share of a row is then known to 0.011 (one standard deviation, at worst)
+_TOLERANCE = 0.05  # four and a half of them
 
 
 def check_draw_labels(function: Function) -> None:
@@ -41,7 +41,7 @@ def check_draw_labels(function: Function) -> None:
         NotYetRightError: it draws something else, or changes what it was given, or depends on more
             than the seed.
     """
-    labels = np.random.default_rng(0).integers(len(MATRIX), size=IMAGES)
+    labels = np.random.default_rng(0).integers(len(_MATRIX), size=_IMAGES)
     given = labels.copy()
     try:
         drawn = _drawn(function, given, 1)
@@ -56,7 +56,9 @@ def check_draw_labels(function: Function) -> None:
     _check_shares(_shares(labels, drawn))
     _check_seed(function, labels, drawn)
     wrong = float((drawn != labels).mean())
-    say(f"Right. Of {IMAGES:,} labels {wrong:.1%} are wrong now, and the seed alone decides which.")
+    say(
+        f"Right. Of {_IMAGES:,} labels {wrong:.1%} are wrong now, and the seed alone decides which."
+    )
 
 
 def check_lost_classes(function: Function) -> None:
@@ -69,7 +71,7 @@ def check_lost_classes(function: Function) -> None:
     check(
         function,
         right=class_margins.dominated_classes,
-        cases=[{"transition": matrix} for matrix in (MATRIX, np.eye(3), *tables)],
+        cases=[{"transition": matrix} for matrix in (_MATRIX, np.eye(3), *tables)],
         slips=[
             Slip(
                 lambda transition: np.flatnonzero(_most_wrong(transition) >= _right(transition)),
@@ -196,49 +198,49 @@ def check_breaking_rate(function: Function) -> None:
 
 def _drawn(function: Function, labels: NDArray[Any], seed: int) -> NDArray[np.int64]:
     """Call the learner's function, and refuse what holds no label for each image."""
-    transition = MATRIX.copy()
+    transition = _MATRIX.copy()
     with telling_what_stops("labels, transition and seed, in this order"):
         drawn = np.asarray(function(labels, transition, seed))
     if drawn.ndim == 0 and drawn.dtype == object:
         raise NotYetRightError("Your function returns None: is the `return` missing?")
     if drawn.shape != labels.shape or drawn.dtype.kind not in "iu":
         raise NotYetRightError(
-            f"{IMAGES:,} labels gave {drawn.dtype} of shape {list(drawn.shape)}. Return one class "
+            f"{_IMAGES:,} labels gave {drawn.dtype} of shape {list(drawn.shape)}. Return one class "
             "number, an integer, for each label."
         )
-    if drawn.min() < 0 or drawn.max() >= len(MATRIX):
+    if drawn.min() < 0 or drawn.max() >= len(_MATRIX):
         raise NotYetRightError(
-            f"The labels run from {drawn.min()} to {drawn.max()}; {len(MATRIX)} classes have the "
-            f"numbers 0 to {len(MATRIX) - 1}."
+            f"The labels run from {drawn.min()} to {drawn.max()}; {len(_MATRIX)} classes have the "
+            f"numbers 0 to {len(_MATRIX) - 1}."
         )
     return drawn.astype(np.int64)
 
 
 def _shares(labels: NDArray[Any], drawn: NDArray[Any]) -> NDArray[np.float64]:
-    counts = np.zeros(MATRIX.shape)
+    counts = np.zeros(_MATRIX.shape)
     np.add.at(counts, (labels, drawn), 1)
     shares: NDArray[np.float64] = counts / counts.sum(axis=1, keepdims=True)
     return shares
 
 
 def _check_shares(found: NDArray[np.float64]) -> None:
-    if _close(found, MATRIX):
+    if _close(found, _MATRIX):
         return
-    i, j = (int(n) for n in np.unravel_index(np.abs(found - MATRIX).argmax(), MATRIX.shape))
+    i, j = (int(n) for n in np.unravel_index(np.abs(found - _MATRIX).argmax(), _MATRIX.shape))
     where = (
         f"Of the images of class {i}, {found[i, j]:.1%} got the label {j}; T[{i}, {j}] says "
-        f"{MATRIX[i, j]:.1%}."
+        f"{_MATRIX[i, j]:.1%}."
     )
     raise NotYetRightError(f"{where} {_likely_reason(found)}".strip())
 
 
 def _likely_reason(found: NDArray[np.float64]) -> str:
-    right = _right(MATRIX)
-    same = np.full_like(MATRIX, 1 / len(MATRIX))
-    most_frequent = np.eye(len(MATRIX))[MATRIX.argmax(axis=1)]
+    right = _right(_MATRIX)
+    same = np.full_like(_MATRIX, 1 / len(_MATRIX))
+    most_frequent = np.eye(len(_MATRIX))[_MATRIX.argmax(axis=1)]
     reasons = [
-        (MATRIX.T, "You took the columns. The labels of class i stand in row i: transition[i]."),
-        (np.eye(len(MATRIX)), "No label changed."),
+        (_MATRIX.T, "You took the columns. The labels of class i stand in row i: transition[i]."),
+        (np.eye(len(_MATRIX)), "No label changed."),
         (
             np.diag(right) + (1 - right)[:, None] * same,
             "A wrong label went to any class, even back to the right one, and not as the row says: "
@@ -259,7 +261,7 @@ def _likely_reason(found: NDArray[np.float64]) -> str:
         return (
             "Every class was drawn from one and the same row: take the row of each image's class."
         )
-    if (found.diagonal() > right + TOLERANCE).any():
+    if (found.diagonal() > right + _TOLERANCE).any():
         return "Too many labels stay right: is a wrong label drawn that may be the right one again?"
     return ""
 
@@ -288,7 +290,7 @@ def _check_seed(function: Function, labels: NDArray[Any], drawn: NDArray[np.int6
 
 
 def _close(found: NDArray[np.float64], expected: NDArray[np.float64]) -> bool:
-    return bool((np.abs(found - expected) < TOLERANCE).all())
+    return bool((np.abs(found - expected) < _TOLERANCE).all())
 
 
 # ------------------------------------------------------------------ reading a matrix

@@ -20,13 +20,13 @@ from rnsl_tutorial.tutorial.exercises.checking import (
     telling_what_stops,
 )
 
-TRUE_NEIGHBORS = np.array([[1, 2, 3], [0, 2, 4], [1, 0, 5], [4, 5, 0], [3, 5, 1], [4, 3, 2]])
-MAP_NEIGHBORS = np.array([[2, 1, 4], [3, 4, 5], [0, 1, 5], [5, 0, 1], [2, 0, 1], [3, 4, 1]])
-GIVEN = np.array([3, 3, 7, 7, 3, 5])
-FEWEST = 5  # images that a selection needs to be judged
+_TRUE_NEIGHBORS = np.array([[1, 2, 3], [0, 2, 4], [1, 0, 5], [4, 5, 0], [3, 5, 1], [4, 3, 2]])
+_MAP_NEIGHBORS = np.array([[2, 1, 4], [3, 4, 5], [0, 1, 5], [5, 0, 1], [2, 0, 1], [3, 4, 1]])
+_GIVEN = np.array([3, 3, 7, 7, 3, 5])
+_FEWEST = 5  # images that a selection needs to be judged
 
 
-class Statement(NamedTuple):
+class _Statement(NamedTuple):
     """Something that people read from a map: what it is, whether one may, and what showed it."""
 
     text: str
@@ -35,34 +35,34 @@ class Statement(NamedTuple):
 
 
 STATEMENTS = {
-    "neighbours": Statement(
+    "neighbours": _Statement(
         "Two images side by side on the map are probably alike for the network.",
         True,
         "Trustworthiness is far above chance: who is near on the map is mostly near in all "
         "dimensions.",
     ),
-    "distances": Statement(
+    "distances": _Statement(
         "Two clusters far apart on the map are more different than two that lie close.",
         False,
         "Another seed moved the clusters, and the embedding was the same.",
     ),
-    "sizes": Statement(
+    "sizes": _Statement(
         "A class that takes more room on the map varies more.",
         False,
         "A class that was shrunk tenfold takes about as much room as before.",
     ),
-    "clumps": Statement(
+    "clumps": _Statement(
         "Where the map shows clumps, the data has groups.",
         False,
         "Noise without any group made clumps, with a small n_neighbors.",
     ),
-    "accuracy": Statement(
+    "accuracy": _Statement(
         "A map with clearer clusters belongs to a more accurate network.",
         False,
         "n_neighbors and min_dist made clear clusters and blurred ones of one and the same "
         "network.",
     ),
-    "odd colours": Statement(
+    "odd colours": _Statement(
         "An image whose given label differs from all those around it is worth a look.",
         True,
         "The given labels around an image on the map told many of the wrong labels.",
@@ -81,9 +81,9 @@ def check_neighbor_overlap(function: Function) -> None:
         function,
         right=_overlap,
         cases=[
-            {"true_neighbors": TRUE_NEIGHBORS, "map_neighbors": MAP_NEIGHBORS},
-            {"true_neighbors": TRUE_NEIGHBORS[:4, :2], "map_neighbors": MAP_NEIGHBORS[:4, :2]},
-            {"true_neighbors": TRUE_NEIGHBORS, "map_neighbors": TRUE_NEIGHBORS[:, ::-1]},
+            {"true_neighbors": _TRUE_NEIGHBORS, "map_neighbors": _MAP_NEIGHBORS},
+            {"true_neighbors": _TRUE_NEIGHBORS[:4, :2], "map_neighbors": _MAP_NEIGHBORS[:4, :2]},
+            {"true_neighbors": _TRUE_NEIGHBORS, "map_neighbors": _TRUE_NEIGHBORS[:, ::-1]},
         ],
         slips=[
             Slip(
@@ -141,8 +141,8 @@ def check_doubt(function: Function) -> None:
         function,
         right=_doubt,
         cases=[
-            {"neighbors": TRUE_NEIGHBORS, "given": GIVEN},
-            {"neighbors": MAP_NEIGHBORS[:, :2], "given": GIVEN[::-1].copy()},
+            {"neighbors": _TRUE_NEIGHBORS, "given": _GIVEN},
+            {"neighbors": _MAP_NEIGHBORS[:, :2], "given": _GIVEN[::-1].copy()},
         ],
         slips=[
             Slip(
@@ -237,7 +237,7 @@ def judge_selection(
         p: [N], probability of the given label.
         given: [N], the given labels.
     """
-    if len(selected) < FEWEST:
+    if len(selected) < _FEWEST:
         say(
             f"{len(selected)} images are selected. Drag a rectangle around a cluster on a map of "
             "the first explorer, then run this cell again."

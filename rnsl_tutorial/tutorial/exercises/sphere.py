@@ -20,7 +20,7 @@ def check_nsl(function: Function) -> None:
         function,
         right=_right_nsl,
         cases=[_batch(seed, temperature) for seed, temperature in enumerate((0.1, 0.5))],
-        slips=NSL_SLIPS,
+        slips=_NSL_SLIPS,
         praise="An image and its prototype in one direction cost least; at a small T next to "
         "nothing.",
     )
@@ -39,7 +39,7 @@ def check_nsl_gradient(function: Function) -> None:
         function,
         right=_autograd,
         cases=[_one_image(seed, temperature) for seed, temperature in enumerate((0.1, 0.5, 0.2))],
-        slips=GRADIENT_SLIPS,
+        slips=_GRADIENT_SLIPS,
         praise="It is autograd's gradient, and it lies at a right angle to x: all arrows of the "
         "explorer are this formula.",
     )
@@ -129,7 +129,7 @@ def _of_all_classes(
     return -logits.log_softmax(dim=1)
 
 
-NSL_SLIPS = (
+_NSL_SLIPS = (
     Slip(
         _like_nsl(image=_as_it_is), "The embeddings keep their length: divide each by its length."
     ),
@@ -237,7 +237,7 @@ def _onto_x(gradient: Tensor, x: Tensor) -> Tensor:
     return x * (x @ gradient)
 
 
-GRADIENT_SLIPS = (
+_GRADIENT_SLIPS = (
     Slip(
         _like_gradient(project=_unprojected),
         "The projection is missing: take away the part along x, x (x . g).",

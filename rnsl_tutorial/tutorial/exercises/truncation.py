@@ -20,9 +20,9 @@ from rnsl_tutorial.tutorial.exercises.checking import (
     telling_what_stops,
 )
 
-LOG_P = np.log(np.array([0.9, 0.5, 0.2, 0.001, 0.7, 1.0, 0.3, 0.95]))
-KEPT = np.array([True, True, False, False, False, True, True, False, True, True])
-WRONG = np.array([False, False, True, True, False, True, False, True, False, True])
+_LOG_P = np.log(np.array([0.9, 0.5, 0.2, 0.001, 0.7, 1.0, 0.3, 0.95]))
+_KEPT = np.array([True, True, False, False, False, True, True, False, True, True])
+_WRONG = np.array([False, False, True, True, False, True, False, True, False, True])
 
 
 def check_keep_mask(function: Function) -> None:
@@ -38,7 +38,7 @@ def check_keep_mask(function: Function) -> None:
     check(
         function,
         right=lambda log_p, k: log_p > np.log(k),
-        cases=[{"log_p": LOG_P, "k": k} for k in (0.5, 0.2, 0.9)],
+        cases=[{"log_p": _LOG_P, "k": k} for k in (0.5, 0.2, 0.9)],
         slips=[
             Slip(
                 lambda log_p, k: log_p > k,
@@ -83,9 +83,9 @@ def check_precision_recall(function: Function) -> None:
         function,
         right=_precision_recall,
         cases=[
-            {"kept": KEPT, "wrong": WRONG},
-            {"kept": WRONG, "wrong": KEPT},
-            {"kept": ~KEPT[:7], "wrong": WRONG[:7]},
+            {"kept": _KEPT, "wrong": _WRONG},
+            {"kept": _WRONG, "wrong": _KEPT},
+            {"kept": ~_KEPT[:7], "wrong": _WRONG[:7]},
         ],
         slips=[
             Slip(

@@ -12,37 +12,37 @@ from numpy.typing import ArrayLike, NDArray
 from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.explorers.base import Choice, Explorer, module, number_control, packed
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Integers = NDArray[np.int64]
+_Floats = NDArray[np.float64]
+_Bools = NDArray[np.bool_]
+_Integers = NDArray[np.int64]
 
-EDGES = np.arange(51) / 50
-THRESHOLDS = np.array([*(np.arange(100) / 100), 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999])
+_EDGES = np.arange(51) / 50
+_THRESHOLDS = np.array([*(np.arange(100) / 100), 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999])
 """Closer near 1, where the doubts of wrong labels crowd."""
-HALF = 50  # the place of the threshold 0.5
-CLASSES_SHOWN = 16
-FLAGGED_COLOR = "#8c96a0"
-TRUE_DASH = (1.0, 1.2)
+_HALF = 50  # the place of the threshold 0.5
+_CLASSES_SHOWN = 16
+_FLAGGED_COLOR = "#8c96a0"
+_TRUE_DASH = (1.0, 1.2)
 """Of what only who planted the wrong labels can know; estimates have a line of their own."""
-DOUBT_AXIS = plots.axis("doubt about the given label", 0, 1)
-THRESHOLD_AXIS = plots.axis("threshold on the doubt", 0, 1)
-ESTIMATED = ("precision", "recall", "low", "high")
-CURVES = (*ESTIMATED, "true precision", "true recall", "share flagged")
+_DOUBT_AXIS = plots.axis("doubt about the given label", 0, 1)
+_THRESHOLD_AXIS = plots.axis("threshold on the doubt", 0, 1)
+_ESTIMATED = ("precision", "recall", "low", "high")
+_CURVES = (*_ESTIMATED, "true precision", "true recall", "share flagged")
 
 
-class Estimate(Protocol):
+class _Estimate(Protocol):
     """Estimates over ascending thresholds, as `audit.PrecisionEstimate`; float [T] each."""
 
     @property
-    def thresholds(self) -> NDArray[Any]: ...  # noqa: D102
+    def thresholds(self) -> NDArray[Any]: ...
     @property
-    def precision(self) -> NDArray[Any]: ...  # noqa: D102
+    def precision(self) -> NDArray[Any]: ...
     @property
-    def recall(self) -> NDArray[Any]: ...  # noqa: D102
+    def recall(self) -> NDArray[Any]: ...
     @property
-    def low(self) -> NDArray[Any]: ...  # noqa: D102
+    def low(self) -> NDArray[Any]: ...
     @property
-    def high(self) -> NDArray[Any]: ...  # noqa: D102
+    def high(self) -> NDArray[Any]: ...
 
 
 class _Shown(NamedTuple):
@@ -59,14 +59,14 @@ class _Shown(NamedTuple):
         class_true: [L], their true share; NaN where it is not known.
     """
 
-    right: Floats
-    wrong: Floats
-    flagged: Integers
-    curves: Floats
-    order: Integers
-    class_flagged: Floats
-    class_estimated: Floats
-    class_true: Floats
+    right: _Floats
+    wrong: _Floats
+    flagged: _Integers
+    curves: _Floats
+    order: _Integers
+    class_flagged: _Floats
+    class_estimated: _Floats
+    class_true: _Floats
 
 
 class AuditExplorer(Explorer):
@@ -90,7 +90,7 @@ class AuditExplorer(Explorer):
         class_names: Sequence[str],
         *,
         wrong: ArrayLike | None = None,
-        estimate: Estimate | None = None,
+        estimate: _Estimate | None = None,
         class_noise: ArrayLike | None = None,
         threshold: float = 0.5,
     ) -> None:
@@ -115,9 +115,9 @@ class AuditExplorer(Explorer):
         self._names = [class_names[c] for c in self._shown.order]
         self._is_known = wrong_N is not None
         controls = {
-            "threshold": number_control("Threshold on the doubt", THRESHOLDS, "{:g}", snaps=True)
+            "threshold": number_control("Threshold on the doubt", _THRESHOLDS, "{:g}", snaps=True)
         }
-        told = [_sentence(self._shown, k, len(doubt_N)) for k in range(len(THRESHOLDS))]
+        told = [_sentence(self._shown, k, len(doubt_N)) for k in range(len(_THRESHOLDS))]
         super().__init__(controls, self._handed(told), {"threshold": threshold})
 
     def _count_axis(self) -> plots.Axis:
@@ -130,9 +130,9 @@ class AuditExplorer(Explorer):
         shown = self._shown
         x_classes, y_classes = _class_axes(shown)
         return {
-            "edges": packed(EDGES),
+            "edges": packed(_EDGES),
             "heights": packed(plots.mirrored(_counts(shown))),
-            "thresholds": packed(THRESHOLDS),
+            "thresholds": packed(_THRESHOLDS),
             "curves": packed(shown.curves),
             "names": self._names,
             "class_flagged": packed(shown.class_flagged),
@@ -143,17 +143,17 @@ class AuditExplorer(Explorer):
             "estimated": bool(np.isfinite(shown.curves[:2]).any()),
             "class_noise": bool(np.isfinite(shown.class_estimated).any()),
             "axes": {
-                "doubt": DOUBT_AXIS._asdict(),
+                "doubt": _DOUBT_AXIS._asdict(),
                 "counts": self._count_axis()._asdict(),
-                "threshold": THRESHOLD_AXIS._asdict(),
+                "threshold": _THRESHOLD_AXIS._asdict(),
                 "share": plots.SHARE_AXIS._asdict(),
                 "classes": x_classes._asdict(),
                 "class_share": y_classes._asdict(),
             },
             "labels": {"right": plots.RIGHT._asdict(), "wrong": plots.WRONG._asdict()},
-            "flagged_color": FLAGGED_COLOR,
-            "true_dash": TRUE_DASH,
-            "measures": [plots.MEASURE_STYLES[name]._asdict() for name in CURVES[:2]],
+            "flagged_color": _FLAGGED_COLOR,
+            "true_dash": _TRUE_DASH,
+            "measures": [plots.MEASURE_STYLES[name]._asdict() for name in _CURVES[:2]],
         }
 
 
@@ -161,11 +161,11 @@ class AuditExplorer(Explorer):
 
 
 def _count(
-    doubt_N: Floats,
-    labels_N: Integers,
-    wrong_N: Bools | None,
-    estimate: Estimate | None,
-    noise_C: Floats,
+    doubt_N: _Floats,
+    labels_N: _Integers,
+    wrong_N: _Bools | None,
+    estimate: _Estimate | None,
+    noise_C: _Floats,
 ) -> _Shown:
     is_wrong_N = np.zeros(len(doubt_N), dtype=bool) if wrong_N is None else wrong_N
     flagged_KC = _flagged_by_class(doubt_N, labels_N, len(noise_C))
@@ -176,8 +176,8 @@ def _count(
     true_C = np.full(len(noise_C), np.nan)
     if wrong_N is not None:
         true_C = _share(np.bincount(labels_N[wrong_N], minlength=len(noise_C)), given_C)
-    doubtful_C = np.where(np.isnan(noise_C), share_KC[HALF], noise_C)
-    order_L = np.argsort(-doubtful_C, kind="stable")[:CLASSES_SHOWN]
+    doubtful_C = np.where(np.isnan(noise_C), share_KC[_HALF], noise_C)
+    order_L = np.argsort(-doubtful_C, kind="stable")[:_CLASSES_SHOWN]
     return _Shown(
         _histogram(doubt_N[~is_wrong_N]),
         _histogram(doubt_N[is_wrong_N]),
@@ -190,32 +190,32 @@ def _count(
     )
 
 
-def _flagged_by_class(doubt_N: Floats, labels_N: Integers, num_classes: int) -> Integers:
+def _flagged_by_class(doubt_N: _Floats, labels_N: _Integers, num_classes: int) -> _Integers:
     """How many images of each given class lie at or above each threshold, [K, C]."""
-    rows = [np.bincount(labels_N[doubt_N >= t], minlength=num_classes) for t in THRESHOLDS]
+    rows = [np.bincount(labels_N[doubt_N >= t], minlength=num_classes) for t in _THRESHOLDS]
     return np.stack(rows)
 
 
-def _true_curves(doubt_N: Floats, wrong_N: Bools | None, flagged_K: Integers) -> Floats:
+def _true_curves(doubt_N: _Floats, wrong_N: _Bools | None, flagged_K: _Integers) -> _Floats:
     if wrong_N is None:
-        return np.full((2, len(THRESHOLDS)), np.nan)
-    found_K = np.array([(doubt_N[wrong_N] >= t).sum() for t in THRESHOLDS])
+        return np.full((2, len(_THRESHOLDS)), np.nan)
+    found_K = np.array([(doubt_N[wrong_N] >= t).sum() for t in _THRESHOLDS])
     return np.stack([_share(found_K, flagged_K), _share(found_K, wrong_N.sum())])
 
 
-def _estimated_curves(estimate: Estimate | None) -> Floats:
+def _estimated_curves(estimate: _Estimate | None) -> _Floats:
     """The estimates at our thresholds, [4, K]; NaN outside of theirs."""
     if estimate is None:
-        return np.full((len(ESTIMATED), len(THRESHOLDS)), np.nan)
-    curves, at = [getattr(estimate, name) for name in ESTIMATED], estimate.thresholds
-    return np.stack([np.interp(THRESHOLDS, at, ys, left=np.nan, right=np.nan) for ys in curves])
+        return np.full((len(_ESTIMATED), len(_THRESHOLDS)), np.nan)
+    curves, at = [getattr(estimate, name) for name in _ESTIMATED], estimate.thresholds
+    return np.stack([np.interp(_THRESHOLDS, at, ys, left=np.nan, right=np.nan) for ys in curves])
 
 
-def _histogram(doubt: Floats) -> Floats:
-    return np.histogram(doubt, EDGES)[0].astype(np.float64)
+def _histogram(doubt: _Floats) -> _Floats:
+    return np.histogram(doubt, _EDGES)[0].astype(np.float64)
 
 
-def _share(part: ArrayLike, whole: ArrayLike) -> Floats:
+def _share(part: ArrayLike, whole: ArrayLike) -> _Floats:
     """Part over whole; NaN where the whole is 0."""
     parts, wholes = np.broadcast_arrays(np.asarray(part, float), np.asarray(whole, float))
     share = np.full(parts.shape, np.nan)
@@ -224,7 +224,7 @@ def _share(part: ArrayLike, whole: ArrayLike) -> Floats:
 
 
 def _counts(shown: _Shown) -> plots.LabelCounts:
-    return plots.LabelCounts(EDGES, shown.right, shown.wrong)
+    return plots.LabelCounts(_EDGES, shown.right, shown.wrong)
 
 
 # ------------------------------------------------------------------ what is shown and said
@@ -238,7 +238,7 @@ def _upper_half(both: plots.Axis) -> plots.Axis:
 
 def _class_axes(shown: _Shown) -> tuple[plots.Axis, plots.Axis]:
     """Classes to the right; upwards shares, up to what can be wrong or flagged at 0.5."""
-    seen = [shown.class_flagged[HALF], shown.class_estimated, shown.class_true]
+    seen = [shown.class_flagged[_HALF], shown.class_estimated, shown.class_true]
     top = min(1.0, 1.25 * float(np.nanmax(np.concatenate([*seen, [0.08]]))))
     shares = plots.axis("share of the class's images", 0, top, text="{:.0%}")
     return plots.axis("given class", 0, len(shown.order), ticks=()), shares
@@ -246,7 +246,7 @@ def _class_axes(shown: _Shown) -> tuple[plots.Axis, plots.Axis]:
 
 def _sentence(shown: _Shown, k: int, images: int) -> str:
     flagged = int(shown.flagged[k])
-    start = f"Threshold {THRESHOLDS[k]:g}: {flagged:,} of {images:,} images are flagged"
+    start = f"Threshold {_THRESHOLDS[k]:g}: {flagged:,} of {images:,} images are flagged"
     if not flagged:
         return f"{start}."
     precision, recall, low, high, true_precision, true_recall, _ = shown.curves[:, k]
@@ -267,7 +267,7 @@ def _sentence(shown: _Shown, k: int, images: int) -> str:
 
 def _checked(
     doubt: ArrayLike, labels: ArrayLike, num_classes: int, wrong: ArrayLike | None
-) -> tuple[Floats, Integers, Bools | None]:
+) -> tuple[_Floats, _Integers, _Bools | None]:
     doubt_N, labels_N = np.asarray(doubt, dtype=np.float64), np.asarray(labels)
     wrong_N = None if wrong is None else np.asarray(wrong)
     if doubt_N.ndim != 1 or not doubt_N.size or labels_N.shape != doubt_N.shape:
@@ -290,7 +290,7 @@ def _checked(
     return doubt_N, labels_N.astype(np.int64), wrong_N
 
 
-def _checked_noise(class_noise: ArrayLike | None, num_classes: int) -> Floats:
+def _checked_noise(class_noise: ArrayLike | None, num_classes: int) -> _Floats:
     if class_noise is None:
         return np.full(num_classes, np.nan)
     noise_C = np.asarray(class_noise, dtype=np.float64)

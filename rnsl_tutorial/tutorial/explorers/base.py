@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from rnsl_tutorial._files import PACKAGE
 
 Value: TypeAlias = float | str
-STYLES = (
+_STYLES = (
     "explorers.css",
     "loss_curves.css",
     "sphere.css",
@@ -134,7 +134,7 @@ class Explorer(anywidget.AnyWidget):
         controls: by name, what can be chosen.
     """
 
-    _css = "\n".join(map(static, STYLES))
+    _css = "\n".join(map(static, _STYLES))
     _controls = traitlets.Dict().tag(sync=True)
     _table = traitlets.Dict().tag(sync=True)
 

@@ -21,17 +21,17 @@ from rnsl_tutorial.tutorial.explorers.base import (
     packed,
 )
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+_Floats = NDArray[np.float64]
+_Integers = NDArray[np.int64]
 
-JUDGES = {
+_JUDGES = {
     "prototype": "prototypes",
     "knn_noisy": "neighbors, given labels",
     "knn_clean": "neighbors, true labels",
 }
 
-LABELS_SHOWN = 7  # labels around a class: its own, and the most frequent wrong ones
-PLACE = ("prediction", "loss", "judge", "rate")
+_LABELS_SHOWN = 7  # labels around a class: its own, and the most frequent wrong ones
+_PLACE = ("prediction", "loss", "judge", "rate")
 
 
 class ClassMarginsExplorer(Explorer):
@@ -102,7 +102,7 @@ class ClassMarginsExplorer(Explorer):
         controls = {
             "rate": number_control("Noise rate", rates, "{:.0%}"),
             "loss": Control("Loss", tuple(drops), _labels(drops)),
-            "judge": Control("Judged by", judges, tuple(JUDGES.get(j, j) for j in judges)),
+            "judge": Control("Judged by", judges, tuple(_JUDGES.get(j, j) for j in judges)),
             "prediction": Control("Predicted from", tuple(predictions), tuple(predictions)),
             "row": Control("Class", self._names, self._names),
         }
@@ -182,27 +182,27 @@ def _widened(low: float, high: float) -> tuple[float, float]:
 
 def _label_axes() -> tuple[plots.Axis, plots.Axis]:
     """Return the axes of the labels around a class: its own first, then the wrong ones."""
-    x = plots.axis("right label, then the most frequent wrong ones", 0, LABELS_SHOWN, ticks=())
+    x = plots.axis("right label, then the most frequent wrong ones", 0, _LABELS_SHOWN, ticks=())
     return x, plots.axis("share of the labels", 0, 1, ticks=(0, 0.25, 0.5, 0.75, 1), text="{:.0%}")
 
 
 # ------------------------------------------------------------------ what is computed
 
 
-def _order(shares_XCC: Floats) -> Integers:
+def _order(shares_XCC: _Floats) -> _Integers:
     """Return the labels around each class, [..., C, B]: its own, then the most frequent wrong."""
     own_CC = np.eye(shares_XCC.shape[-1], dtype=bool)
     order = np.argsort(np.where(own_CC, -2.0, -shares_XCC), axis=-1, kind="stable")
-    return order[..., :LABELS_SHOWN].astype(np.int64)
+    return order[..., :_LABELS_SHOWN].astype(np.int64)
 
 
-def _ranks(values_XC: Floats) -> Integers:
+def _ranks(values_XC: _Floats) -> _Integers:
     """Return the rank of each class, 1 for the largest value; equal values share the best rank."""
-    ranks: Integers = rankdata(-values_XC, method="min", axis=-1).astype(np.int64)
+    ranks: _Integers = rankdata(-values_XC, method="min", axis=-1).astype(np.int64)
     return ranks
 
 
-def _agreement(margins_PRC: Floats, drops_LJRC: Floats) -> Floats:
+def _agreement(margins_PRC: _Floats, drops_LJRC: _Floats) -> _Floats:
     """Return Spearman's correlation of minus the margin and the drop, [P, L, J, R], or NaN."""
     found = np.empty((len(margins_PRC), *drops_LJRC.shape[:-1]))
     for p, losses, judges, r in np.ndindex(found.shape):
@@ -215,7 +215,7 @@ def _agreement(margins_PRC: Floats, drops_LJRC: Floats) -> Floats:
 def _sentence(
     controls: Mapping[str, Control], place: tuple[int, ...], agreement: float, mean: float
 ) -> str:
-    texts = {name: controls[name].texts[at] for name, at in zip(PLACE, place, strict=True)}
+    texts = {name: controls[name].texts[at] for name, at in zip(_PLACE, place, strict=True)}
     agrees = f"agrees with rank correlation {agreement:+.2f}."
     return (
         f"{texts['loss']}, {texts['rate']} wrong labels, judged by {texts['judge']}: a class loses "
@@ -231,7 +231,7 @@ def _labels(drops: Mapping[str, Any]) -> tuple[str, ...]:
 # ------------------------------------------------------------------ checks
 
 
-def _checked_shares(predictions: Mapping[str, ArrayLike], rates: int, classes: int) -> Floats:
+def _checked_shares(predictions: Mapping[str, ArrayLike], rates: int, classes: int) -> _Floats:
     wanted = (rates, classes, classes)
     for name, shares in predictions.items():
         if np.shape(shares) != wanted:
@@ -251,7 +251,7 @@ def _checked_shares(predictions: Mapping[str, ArrayLike], rates: int, classes: i
 
 def _checked_drops(
     drops: Mapping[str, Mapping[str, ArrayLike]], rates: int, classes: int
-) -> Floats:
+) -> _Floats:
     if len({tuple(by_judge) for by_judge in drops.values()}) != 1:
         raise ValueError("the losses have not the same judges; give each loss the same, in order.")
     for loss, by_judge in drops.items():

@@ -17,7 +17,7 @@ from rnsl_tutorial.tutorial.explorers.base import (
     packed,
 )
 
-METRICS = {
+_METRICS = {
     "knn_clean": "k-NN accuracy, neighbours with true labels",
     "knn_noisy": "k-NN accuracy, neighbours with given labels",
     "prototype": "accuracy of the nearest prototype",
@@ -123,7 +123,7 @@ def _note(table: plots.Comparison) -> str:
 
 def _controls(table: plots.Comparison) -> dict[str, Control]:
     labels = tuple(style.label for style in plots.loss_styles(table.losses))
-    metrics = tuple(METRICS.get(name, name) for name in table.metrics)
+    metrics = tuple(_METRICS.get(name, name) for name in table.metrics)
     kinds = tuple(plots.NOISE_NAMES.get(noise, noise) for noise in table.noises)
     return {
         "rate": number_control("Wrong labels", table.rates, "{:.0%}"),

@@ -29,16 +29,16 @@ from rnsl_tutorial.tutorial.explorers.base import (
 )
 
 _HEAT_MAP = "cividis"  # even steps look even, also to the colour-blind and in black and white
-QS = tuple(round(0.05 * i, 2) for i in range(21))
-TEMPERATURES = (0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0)
-SURFACES = {
+_QS = tuple(round(0.05 * i, 2) for i in range(21))
+_TEMPERATURES = (0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0)
+_SURFACES = {
     "wrong": "share of the pull from wrong labels",
     "right": "pull that right labels keep",
 }
-LEVELS = (0.25, 0.5, 0.75)
-LINE_POINTS = 61
-NOTE = (
-    f"Lines on the map: {', '.join(f'{level:.0%}' for level in LEVELS)}. Each dot or cross is an "
+_LEVELS = (0.25, 0.5, 0.75)
+_LINE_POINTS = 61
+_NOTE = (
+    f"Lines on the map: {', '.join(f'{level:.0%}' for level in _LEVELS)}. Each dot or cross is an "
     "image of one real batch. The curve: an embedding on its way from the prototype of another "
     "class to that of its label. Moving q or T scores the same embeddings anew; nothing is trained "
     "again."
@@ -99,7 +99,7 @@ class DownWeightingExplorer(Explorer):
         """
         _check_batch(embeddings, prototypes, labels, flipped, epochs)
         self.flipped = flipped.numpy()
-        self.scores = score(embeddings, prototypes, labels, flipped)
+        self.scores = _score(embeddings, prototypes, labels, flipped)
         chosen: dict[str, Value | None] = {
             "q": q,
             "temperature": temperature,
@@ -110,7 +110,7 @@ class DownWeightingExplorer(Explorer):
 
     def _lookup(self) -> dict[str, Any]:
         """What the ES module looks up: see the type ``Table`` in ``static/down_weighting.js``."""
-        x, y = _surface_axes(QS, TEMPERATURES)
+        x, y = _surface_axes(_QS, _TEMPERATURES)
         surfaces = (self.scores.wrong, self.scores.right)
         weight_x, weight_y = _weight_axes(self.scores.margins)
         return {
@@ -118,10 +118,10 @@ class DownWeightingExplorer(Explorer):
             "weight_axes": {"x": weight_x._asdict(), "y": weight_y._asdict()},
             "surfaces": packed(np.round(255 * np.stack(surfaces)[:, :, ::-1]), "u1"),
             "levels": [[_packed_levels(moment) for moment in surface] for surface in surfaces],
-            "titles": [text[0].upper() + text[1:] for text in SURFACES.values()],
+            "titles": [text[0].upper() + text[1:] for text in _SURFACES.values()],
             "colors": packed(_share_colors(), "u1"),
             "color_stops": _color_stops(),
-            "color_texts": ["0%", *(f"{level:.0%}" for level in LEVELS), "100%"],
+            "color_texts": ["0%", *(f"{level:.0%}" for level in _LEVELS), "100%"],
             "weights": packed(np.round(65535 * self.scores.weights), "<u2"),
             "line_weights": packed(np.round(65535 * self.scores.line_weights), "<u2"),
             "margins": packed(self.scores.margins),
@@ -129,13 +129,13 @@ class DownWeightingExplorer(Explorer):
             "flipped": packed(self.flipped, "u1"),
             "styles": [plots.RIGHT._asdict(), plots.WRONG._asdict()],
             "headlines": [self._headline(*place) for place in np.ndindex(surfaces[0].shape)],
-            "note": NOTE,
+            "note": _NOTE,
         }
 
     def _headline(self, m: int, t: int, q: int) -> str:
         wrong, right = self.scores.wrong[m, t], self.scores.right[m, t]
         return (
-            f"q = {QS[q]:.2f}, T = {TEMPERATURES[t]:g}: wrong labels are "
+            f"q = {_QS[q]:.2f}, T = {_TEMPERATURES[t]:g}: wrong labels are "
             f"{self.flipped.mean():.0%} of the batch and {wrong[q]:.0%} of the pull "
             f"(NSL: {wrong[0]:.0%}); right labels keep {right[q]:.0%} of theirs"
         )
@@ -146,7 +146,7 @@ class DownWeightingExplorer(Explorer):
         return self._headline(self.place("epoch"), self.place("temperature"), self.place("q"))
 
 
-class Scores(NamedTuple):
+class _Scores(NamedTuple):
     """A batch at M moments, scored at every temperature and q of the explorer.
 
     Attributes:
@@ -166,7 +166,7 @@ class Scores(NamedTuple):
     line_margins: NDArray[np.float32]
 
 
-def score(embeddings: Tensor, prototypes: Tensor, labels: Tensor, flipped: Tensor) -> Scores:
+def _score(embeddings: Tensor, prototypes: Tensor, labels: Tensor, flipped: Tensor) -> _Scores:
     """Score a batch at every temperature and q, through the library's own losses.
 
     The pull is `losses.gradient_wrt_logit`, p**q (1 - p); the weight is its ratio to NSL's, p**q,
@@ -196,17 +196,17 @@ def score(embeddings: Tensor, prototypes: Tensor, labels: Tensor, flipped: Tenso
                 margin_N[images:],
             )
         )
-    return Scores(*(torch.stack(part).float().numpy() for part in zip(*parts, strict=True)))
+    return _Scores(*(torch.stack(part).float().numpy() for part in zip(*parts, strict=True)))
 
 
 def _pulls_and_weights(x_ND: Tensor, w_CD: Tensor, labels_N: Tensor) -> tuple[Tensor, Tensor]:
     """Pull and weight of each image, [T, Q, N] each."""
     pulls, weights = [], []
-    for temperature in TEMPERATURES:
+    for temperature in _TEMPERATURES:
         p_N = losses.label_log_probability(x_ND, w_CD, labels_N, temperature).exp()
         plain_N = losses.gradient_wrt_p(p_N, 0)
-        pulls.append(torch.stack([-losses.gradient_wrt_logit(p_N, q) for q in QS]))
-        weights.append(torch.stack([losses.gradient_wrt_p(p_N, q) / plain_N for q in QS]))
+        pulls.append(torch.stack([-losses.gradient_wrt_logit(p_N, q) for q in _QS]))
+        weights.append(torch.stack([losses.gradient_wrt_p(p_N, q) / plain_N for q in _QS]))
     return torch.stack(pulls), torch.stack(weights)
 
 
@@ -224,22 +224,22 @@ def _line(w_CD: Tensor) -> tuple[Tensor, int]:
     nearest_C = cosine_CC.fill_diagonal_(-torch.inf).max(dim=1)
     label = int(nearest_C.values.argsort()[len(w_CD) // 2])
     start, end = w_CD[nearest_C.indices[label]], w_CD[label]
-    steps_P1 = torch.linspace(0, 1, LINE_POINTS, dtype=w_CD.dtype)[:, None]
+    steps_P1 = torch.linspace(0, 1, _LINE_POINTS, dtype=w_CD.dtype)[:, None]
     return torch.lerp(F.normalize(start, dim=0), F.normalize(end, dim=0), steps_P1), label
 
 
 def _batch_controls(epochs: Sequence[int]) -> dict[str, Control]:
     return {
-        "q": number_control("q", QS, snaps=True),
-        "temperature": number_control("Temperature T", TEMPERATURES, "{:g}"),
+        "q": number_control("q", _QS, snaps=True),
+        "temperature": number_control("Temperature T", _TEMPERATURES, "{:g}"),
         "epoch": number_control("After epoch", epochs, "{:g}"),
-        "surface": Control("The map shows", tuple(SURFACES), tuple(SURFACES.values())),
+        "surface": Control("The map shows", tuple(_SURFACES), tuple(_SURFACES.values())),
     }
 
 
 def _packed_levels(surface: NDArray[np.float32]) -> dict[str, Any]:
     gap = np.full((1, 2), np.nan)
-    lines = [part for level in LEVELS for part in (_level_line(QS, surface, level), gap)]
+    lines = [part for level in _LEVELS for part in (_level_line(_QS, surface, level), gap)]
     x, y = np.concatenate(lines).T
     return {"x": packed(x), "y": packed(y)}
 

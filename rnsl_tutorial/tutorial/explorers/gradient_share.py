@@ -23,20 +23,20 @@ from rnsl_tutorial.tutorial.explorers.base import (
     packed,
 )
 
-Floats = NDArray[np.float64]
+_Floats = NDArray[np.float64]
 
-QS = np.arange(21) / 20
-LOG_ODDS_RANGE = (-6.7, 4.3)
-LOG_P_G = -np.logaddexp(0.0, -math.log(10) * np.linspace(*LOG_ODDS_RANGE, 221))
+_QS = np.arange(21) / 20
+_LOG_ODDS_RANGE = (-6.7, 4.3)
+_LOG_P_G = -np.logaddexp(0.0, -math.log(10) * np.linspace(*_LOG_ODDS_RANGE, 221))
 
-P_AXIS = plots.Axis(
+_P_AXIS = plots.Axis(
     "p, belief in the label",
-    LOG_ODDS_RANGE,
+    _LOG_ODDS_RANGE,
     (-6.0, -4.0, -2.0, 0.0, 2.0, 4.0),
     ("10⁻⁶", "10⁻⁴", "0.01", "0.5", "0.99", "0.9999"),
 )
-PULL_AXIS = plots.axis("pull on the label's logit", 0, 1)
-SHARE_AXIS = plots.axis("wrong labels' share of the pull (%)", 0, 100, ticks=(0, 25, 50, 75, 100))
+_PULL_AXIS = plots.axis("pull on the label's logit", 0, 1)
+_SHARE_AXIS = plots.axis("wrong labels' share of the pull (%)", 0, 100, ticks=(0, 25, 50, 75, 100))
 
 
 class GradientShareExplorer(Explorer):
@@ -101,10 +101,10 @@ class GradientShareExplorer(Explorer):
         run = self._run
         return {
             "axes": {
-                "p": P_AXIS._asdict(),
-                "pull": PULL_AXIS._asdict(),
+                "p": _P_AXIS._asdict(),
+                "pull": _PULL_AXIS._asdict(),
                 "epoch": _epoch_axis(run)._asdict(),
-                "share": SHARE_AXIS._asdict(),
+                "share": _SHARE_AXIS._asdict(),
             },
             "titles": [
                 f"{len(run.batch)} images of one batch",
@@ -116,8 +116,8 @@ class GradientShareExplorer(Explorer):
             "rate": 100 * run.rate,
             "sentences": self._sentences,
             "right_in_batch": int((~run.wrong[run.batch]).sum()),
-            "curve_x": packed(_log_odds(LOG_P_G)),
-            "curve_y": packed(np.stack([_pull(LOG_P_G, q) for q in QS])),
+            "curve_x": packed(_log_odds(_LOG_P_G)),
+            "curve_y": packed(np.stack([_pull(_LOG_P_G, q) for q in _QS])),
             "image_x": packed(_log_odds(run.log_p[:, :, run.batch])),
             "image_y": packed(self._pull),
             "share": packed(100 * self.share),
@@ -128,10 +128,10 @@ class _Run(NamedTuple):
     """Runs on the same labels, checked."""
 
     losses: tuple[str, ...]
-    log_p: Floats  # [R, E, N]
+    log_p: _Floats  # [R, E, N]
     wrong: NDArray[np.bool_]  # [N]
     batch: NDArray[np.int64]  # [B], those with right labels first
-    epochs: Floats  # [E]
+    epochs: _Floats  # [E]
 
     @property
     def rate(self) -> float:
@@ -141,42 +141,42 @@ class _Run(NamedTuple):
 # ------------------------------------------------------------------ what is computed
 
 
-def _log_odds(log_p: Floats) -> Floats:
+def _log_odds(log_p: _Floats) -> _Floats:
     """Place of p on P_AXIS: log10 of p / (1 - p), held within the axis."""
     with np.errstate(divide="ignore"):
         odds = (log_p - np.log(-np.expm1(log_p))) / math.log(10)
-    return np.clip(odds, *LOG_ODDS_RANGE)
+    return np.clip(odds, *_LOG_ODDS_RANGE)
 
 
 def _epoch_axis(run: "_Run") -> plots.Axis:
     return plots.axis("epoch", run.epochs[0], run.epochs[-1])
 
 
-def _pull(log_p: ArrayLike, q: float) -> Floats:
+def _pull(log_p: ArrayLike, q: float) -> _Floats:
     """How hard images pull on the logit of their label; see `losses.gradient_wrt_logit`."""
     p = torch.as_tensor(np.asarray(log_p, dtype=np.float64)).exp()
-    pull: Floats = losses.gradient_wrt_logit(p, q).neg().numpy()
+    pull: _Floats = losses.gradient_wrt_logit(p, q).neg().numpy()
     return pull
 
 
-def _pull_of_batch(run: _Run) -> Floats:
+def _pull_of_batch(run: _Run) -> _Floats:
     """The pull of each image of the batch, [R, Q, E, B]."""
     log_p_REB = run.log_p[:, :, run.batch]
-    return np.stack([_pull(log_p_REB, q) for q in QS], axis=1)
+    return np.stack([_pull(log_p_REB, q) for q in _QS], axis=1)
 
 
-def _share(log_p_EN: Floats, wrong_N: NDArray[np.bool_]) -> Floats:
+def _share(log_p_EN: _Floats, wrong_N: NDArray[np.bool_]) -> _Floats:
     """The share of the pull that comes from wrong labels, [Q, E]."""
-    pulls = (_pull(log_p_EN, q) for q in QS)
+    pulls = (_pull(log_p_EN, q) for q in _QS)
     return np.stack([pull_EN[:, wrong_N].sum(1) / pull_EN.sum(1) for pull_EN in pulls])
 
 
-def _sentences(run: _Run, share_RQE: Floats) -> list[list[list[str]]]:
+def _sentences(run: _Run, share_RQE: _Floats) -> list[list[list[str]]]:
     """What is shown in one sentence, for each run, q and epoch."""
     return [
         [
             [_sentence(run, e, q, share_QE[i, e], share_QE[0, e]) for e in range(len(run.epochs))]
-            for i, q in enumerate(QS)
+            for i, q in enumerate(_QS)
         ]
         for share_QE in share_RQE
     ]
@@ -194,7 +194,7 @@ def _controls(run: _Run) -> dict[str, Control]:
     trained = tuple(style.label for style in plots.loss_styles(run.losses))
     return {
         "epoch": number_control("Epoch", run.epochs, "{:g}"),
-        "q": number_control("Measured with q", QS, snaps=True),
+        "q": number_control("Measured with q", _QS, snaps=True),
         "loss": Control("Trained with", run.losses, trained),
     }
 

@@ -13,23 +13,23 @@ from rnsl_tutorial import losses
 from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.explorers.base import Choice, Explorer, module, number_control, packed
 
-Floats = NDArray[np.float64]
+_Floats = NDArray[np.float64]
 
-P = np.arange(1, 201) / 200
-MARKED = P[1::2]  # where the marker can stand
-COSINES = np.linspace(-0.5, 1.0, 301)
-PLACES = np.searchsorted(P, MARKED)  # and its places among P
-QS = np.arange(51) / 50
-TEMPERATURES = (0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
-NUM_CLASSES = 30
+_P = np.arange(1, 201) / 200
+_MARKED = _P[1::2]  # where the marker can stand
+_COSINES = np.linspace(-0.5, 1.0, 301)
+_PLACES = np.searchsorted(_P, _MARKED)  # and its places among P
+_QS = np.arange(51) / 50
+_TEMPERATURES = (0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
+_NUM_CLASSES = 30
 
-P_AXIS = plots.axis("p, belief in the label", 0, 1)
-COSINE_AXIS = plots.axis("cosine to the label's prototype", -0.5, 1)
-LOSS_AXIS = plots.axis("loss", 0, 5)
-PULL_AXIS = plots.axis("pull on the logit", 0, 1)
+_P_AXIS = plots.axis("p, belief in the label", 0, 1)
+_COSINE_AXIS = plots.axis("cosine to the label's prototype", -0.5, 1)
+_LOSS_AXIS = plots.axis("loss", 0, 5)
+_PULL_AXIS = plots.axis("pull on the logit", 0, 1)
 
 
-class Tables(NamedTuple):
+class _Tables(NamedTuple):
     """What the explorer looks up.
 
     Attributes:
@@ -40,11 +40,11 @@ class Tables(NamedTuple):
         cosine: [T, P], the cosine at which p is reached; NaN where none is high or low enough.
     """
 
-    loss: Floats
-    pull: Floats
-    harder: Floats
-    pull_at: Floats
-    cosine: Floats
+    loss: _Floats
+    pull: _Floats
+    harder: _Floats
+    pull_at: _Floats
+    cosine: _Floats
 
 
 class LossExplorer(Explorer):
@@ -78,55 +78,55 @@ class LossExplorer(Explorer):
         """
         self._tables = _tables()
         controls = {
-            "q": number_control("q of RNSL", QS, snaps=True),
-            "temperature": number_control("Temperature T", TEMPERATURES, "{:g}"),
-            "p": number_control("Marked image: p", MARKED, snaps=True),
+            "q": number_control("q of RNSL", _QS, snaps=True),
+            "temperature": number_control("Temperature T", _TEMPERATURES, "{:g}"),
+            "p": number_control("Marked image: p", _MARKED, snaps=True),
         }
         chosen = {"q": q, "temperature": temperature, "p": p}
         super().__init__(controls, _handed(self._tables), chosen)
 
 
-def _tables() -> Tables:
-    p_at_TG = np.stack([_p_at(temperature) for temperature in TEMPERATURES])
-    p, p_at = torch.from_numpy(P), torch.from_numpy(p_at_TG)
+def _tables() -> _Tables:
+    p_at_TG = np.stack([_p_at(temperature) for temperature in _TEMPERATURES])
+    p, p_at = torch.from_numpy(_P), torch.from_numpy(p_at_TG)
     pull = np.abs(_over_q(losses.gradient_wrt_logit, p))
-    return Tables(
+    return _Tables(
         loss=_over_q(losses.loss_of_p, p),
         pull=pull,
         harder=np.divide(pull[0], pull, out=np.full_like(pull, np.nan), where=pull > 0),
         pull_at=np.abs(_over_q(losses.gradient_wrt_logit, p_at)),
-        cosine=np.stack([np.interp(P, p_G, COSINES, np.nan, np.nan) for p_G in p_at_TG]),
+        cosine=np.stack([np.interp(_P, p_G, _COSINES, np.nan, np.nan) for p_G in p_at_TG]),
     )
 
 
-def _over_q(curve: Any, p: torch.Tensor) -> Floats:
-    return np.stack([curve(p, float(q)).numpy() for q in QS])
+def _over_q(curve: Any, p: torch.Tensor) -> _Floats:
+    return np.stack([curve(p, float(q)).numpy() for q in _QS])
 
 
-def _p_at(temperature: float) -> Floats:
+def _p_at(temperature: float) -> _Floats:
     """Compute p at each cosine to the label's prototype, [G]; the others lie at a right angle."""
-    cosines_G = torch.from_numpy(COSINES)
-    prototypes_CD = torch.eye(NUM_CLASSES, NUM_CLASSES + 1, dtype=torch.float64)
-    images_GD = torch.zeros(len(COSINES), NUM_CLASSES + 1, dtype=torch.float64)
+    cosines_G = torch.from_numpy(_COSINES)
+    prototypes_CD = torch.eye(_NUM_CLASSES, _NUM_CLASSES + 1, dtype=torch.float64)
+    images_GD = torch.zeros(len(_COSINES), _NUM_CLASSES + 1, dtype=torch.float64)
     images_GD[:, 0], images_GD[:, -1] = cosines_G, (1 - cosines_G**2).sqrt()
-    labels_G = torch.zeros(len(COSINES), dtype=torch.int64)
+    labels_G = torch.zeros(len(_COSINES), dtype=torch.int64)
     log_p_G = losses.label_log_probability(images_GD, prototypes_CD, labels_G, temperature)
-    p_G: Floats = log_p_G.exp().numpy()
+    p_G: _Floats = log_p_G.exp().numpy()
     return p_G
 
 
-def _handed(tables: Tables) -> dict[str, Any]:
+def _handed(tables: _Tables) -> dict[str, Any]:
     """What the ES module looks up: see the type ``Table`` in ``static/loss_curves.js``."""
     nsl, rnsl, mae = plots.loss_styles(("nsl", "rnsl", "MAE"))
     return {
-        "p": packed(P),
-        "cosines": packed(COSINES),
-        "marked": PLACES.tolist(),
+        "p": packed(_P),
+        "cosines": packed(_COSINES),
+        "marked": _PLACES.tolist(),
         "axes": {
-            "p": P_AXIS._asdict(),
-            "cosine": COSINE_AXIS._asdict(),
-            "loss": LOSS_AXIS._asdict(),
-            "pull": PULL_AXIS._asdict(),
+            "p": _P_AXIS._asdict(),
+            "cosine": _COSINE_AXIS._asdict(),
+            "loss": _LOSS_AXIS._asdict(),
+            "pull": _PULL_AXIS._asdict(),
         },
         "styles": [style._asdict() for style in (nsl, rnsl, mae)],
         **{name: packed(array) for name, array in tables._asdict().items()},

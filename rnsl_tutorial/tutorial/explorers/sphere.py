@@ -25,23 +25,23 @@ from rnsl_tutorial.tutorial.explorers.base import (
     packed,
 )
 
-Floats = NDArray[np.float64]
+_Floats = NDArray[np.float64]
 
-TEMPERATURES = (0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0)
-ANGLES = np.arange(0.0, 181.0, 2.0)
-NAMES = ("A", "B", "C", "D", "E")
-PLACES = ((90, 0), (5, 0), (15, 80), (-45, 160), (-10, 270))
+_TEMPERATURES = (0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0)
+_ANGLES = np.arange(0.0, 181.0, 2.0)
+_NAMES = ("A", "B", "C", "D", "E")
+_PLACES = ((90, 0), (5, 0), (15, 80), (-45, 160), (-10, 270))
 """Latitude and longitude in degrees of the prototypes that the explorer begins with."""
 
-LENGTH_AXIS = plots.axis("force times T", 0, 1)
-DEGREES = (0, 30, 60, 90, 120, 150, 180)
-ARROW_SCALE = 0.75
+_LENGTH_AXIS = plots.axis("force times T", 0, 1)
+_DEGREES = (0, 30, 60, 90, 120, 150, 180)
+_ARROW_SCALE = 0.75
 """Radii that an arrow of length 1 is drawn with."""
-NOTHING = 0.005
+_NOTHING = 0.005
 """A force times T below which no arrow is seen and none is told of."""
 
 
-class Forces(NamedTuple):
+class _Forces(NamedTuple):
     """What the loss does at every temperature and angle; all steps are times T.
 
     Attributes:
@@ -54,13 +54,13 @@ class Forces(NamedTuple):
         lengths: [T, C, A], of on_image.
     """
 
-    images: Floats
-    circle: Floats
-    log_p: Floats
-    on_image: Floats
-    total: Floats
-    on_prototypes: Floats
-    lengths: Floats
+    images: _Floats
+    circle: _Floats
+    log_p: _Floats
+    on_image: _Floats
+    total: _Floats
+    on_prototypes: _Floats
+    lengths: _Floats
 
 
 class SphereExplorer(Explorer):
@@ -86,7 +86,7 @@ class SphereExplorer(Explorer):
     def __init__(
         self,
         prototypes: ArrayLike | None = None,
-        names: Sequence[str] = NAMES,
+        names: Sequence[str] = _NAMES,
         *,
         own: int = 0,
         rival: int = 1,
@@ -114,13 +114,13 @@ class SphereExplorer(Explorer):
         self._sentences = _sentences(self.forces, self.names, own)
         label = f"Angle from its own prototype {names[own]}"
         controls = {
-            "temperature": number_control("Temperature T", TEMPERATURES, "{:g}"),
-            "angle": number_control(label, ANGLES, "{:.0f}°", snaps=True),
+            "temperature": number_control("Temperature T", _TEMPERATURES, "{:g}"),
+            "angle": number_control(label, _ANGLES, "{:.0f}°", snaps=True),
         }
         super().__init__(controls, self._handed(), {"temperature": temperature, "angle": angle})
 
     def _angle_axis(self) -> plots.Axis:
-        return plots.axis(f"angle from {self.names[self.own]} (degrees)", 0, 180, ticks=DEGREES)
+        return plots.axis(f"angle from {self.names[self.own]} (degrees)", 0, 180, ticks=_DEGREES)
 
     def _handed(self) -> dict[str, Any]:
         """What the ES module looks up: see the type ``Table`` in ``static/sphere.js``."""
@@ -131,15 +131,15 @@ class SphereExplorer(Explorer):
             "own": self.own,
             "styles": [style._asdict() for style in styles],
             "view": list(self.view),
-            "scale": ARROW_SCALE,
-            "nothing": NOTHING,
+            "scale": _ARROW_SCALE,
+            "nothing": _NOTHING,
             "sentences": self._sentences,
-            "angles": packed(ANGLES),
+            "angles": packed(_ANGLES),
             "prototypes": packed(self.prototypes),
             "loss": packed(-forces.log_p),
             "p_texts": [[f"p = {p:.2f}" for p in row] for row in np.exp(forces.log_p)],
             "loss_axes": [_loss_axis(log_p)._asdict() for log_p in forces.log_p],
-            "length_axis": LENGTH_AXIS._asdict(),
+            "length_axis": _LENGTH_AXIS._asdict(),
             "angle_axis": self._angle_axis()._asdict(),
             **{
                 name: packed(getattr(forces, name))
@@ -153,9 +153,9 @@ class SphereExplorer(Explorer):
 
 def _checked_prototypes(
     prototypes: ArrayLike | None, names: Sequence[str], own: int, rival: int
-) -> Floats:
+) -> _Floats:
     """The prototypes at unit length; refuses what no great circle can be laid through."""
-    given = _on_globe(PLACES) if prototypes is None else np.asarray(prototypes, dtype=np.float64)
+    given = _on_globe(_PLACES) if prototypes is None else np.asarray(prototypes, dtype=np.float64)
     if given.ndim != 2 or given.shape[1] != 3 or len(given) != len(names) or len(given) < 2:
         raise ValueError(
             f"prototypes have the shape {list(given.shape)} and there are {len(names)} names; "
@@ -168,20 +168,20 @@ def _checked_prototypes(
         raise ValueError(
             f"own is {own}, rival is {rival}; they must be two classes of 0 to {len(given) - 1}."
         )
-    unit: Floats = given / lengths
+    unit: _Floats = given / lengths
     if abs(unit[own] @ unit[rival]) > 1 - 1e-6:
         raise ValueError("The prototypes of own and rival lie on one line; choose another rival.")
     return unit
 
 
-def _on_globe(places: Sequence[tuple[float, float]]) -> Floats:
+def _on_globe(places: Sequence[tuple[float, float]]) -> _Floats:
     """Points at latitudes and longitudes in degrees, [C, 3]."""
     latitude, longitude = np.radians(np.array(places, dtype=np.float64)).T
     east, north = np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude)
     return np.stack([east, north, np.sin(latitude)], axis=1)
 
 
-def _great_circle(start: Floats, through: Floats, degrees: Floats) -> Floats:
+def _great_circle(start: _Floats, through: _Floats, degrees: _Floats) -> _Floats:
     """Points [A, 3] at these angles from the start, on the way through another point."""
     tangent = through - start * (start @ through)
     tangent /= np.linalg.norm(tangent)
@@ -189,14 +189,14 @@ def _great_circle(start: Floats, through: Floats, degrees: Floats) -> Floats:
     return np.asarray(np.cos(radians) * start + np.sin(radians) * tangent)
 
 
-def _forces(prototypes: Floats, own: int, rival: int) -> Forces:
-    images_A3 = _great_circle(prototypes[own], prototypes[rival], ANGLES)
+def _forces(prototypes: _Floats, own: int, rival: int) -> _Forces:
+    images_A3 = _great_circle(prototypes[own], prototypes[rival], _ANGLES)
     circle_G3 = _great_circle(prototypes[own], prototypes[rival], np.arange(0.0, 361.0, 2.0))
     images, directions = torch.from_numpy(images_A3), torch.from_numpy(prototypes)
-    steps = [_steps(images, directions, own, temperature) for temperature in TEMPERATURES]
+    steps = [_steps(images, directions, own, temperature) for temperature in _TEMPERATURES]
     log_p, on_image, total, on_prototypes = (np.stack(parts) for parts in zip(*steps, strict=True))
     lengths = np.linalg.norm(on_image, axis=-1).swapaxes(1, 2)
-    return Forces(images_A3, circle_G3, log_p, on_image, total, on_prototypes, lengths)
+    return _Forces(images_A3, circle_G3, log_p, on_image, total, on_prototypes, lengths)
 
 
 def _steps(
@@ -233,28 +233,28 @@ def _step_on_images(
     return -gradient
 
 
-def _view(middle: Floats) -> tuple[float, float]:
+def _view(middle: _Floats) -> tuple[float, float]:
     """Azimuth and elevation of an eye that looks past the middle of what matters, degrees."""
     azimuth = np.degrees(np.arctan2(middle[1], middle[0]))
     elevation = np.degrees(np.arctan2(middle[2], np.hypot(middle[0], middle[1])))
     return round(float(azimuth) + 25, 1), round(float(np.clip(elevation - 15, -75, 75)), 1)
 
 
-def _loss_axis(log_p: Floats) -> plots.Axis:
+def _loss_axis(log_p: _Floats) -> plots.Axis:
     return plots.axis("loss, -log p", 0, 1.05 * float(-log_p.min()))
 
 
-def _sentences(forces: Forces, names: Sequence[str], own: int) -> list[str]:
+def _sentences(forces: _Forces, names: Sequence[str], own: int) -> list[str]:
     """What is seen, in one sentence for each temperature and angle."""
     return [
-        f"T = {TEMPERATURES[t]:g}, {ANGLES[a]:.0f}° from its own prototype {names[own]}: "
+        f"T = {_TEMPERATURES[t]:g}, {_ANGLES[a]:.0f}° from its own prototype {names[own]}: "
         f"p = {np.exp(forces.log_p[t, a]):.2f}. {_who(forces.lengths[t, :, a], names, own)}"
         for t, a in np.ndindex(forces.log_p.shape)
     ]
 
 
-def _who(lengths: Floats, names: Sequence[str], own: int) -> str:
-    if lengths.max() < NOTHING:
+def _who(lengths: _Floats, names: Sequence[str], own: int) -> str:
+    if lengths.max() < _NOTHING:
         return "Next to nothing pulls or pushes."
     pushes = np.where(np.arange(len(names)) == own, 0.0, lengths)
     hardest = int(pushes.argmax())
@@ -268,7 +268,7 @@ def _who(lengths: Floats, names: Sequence[str], own: int) -> str:
 # ------------------------------------------------------------------ a training run
 
 
-class Gathering(NamedTuple):
+class _Gathering(NamedTuple):
     """Where the images of a run stand, at every temperature T and moment E.
 
     Attributes:
@@ -277,9 +277,9 @@ class Gathering(NamedTuple):
         p: [T, E], mean probability of the label.
     """
 
-    own: Floats
-    rival: Floats
-    p: Floats
+    own: _Floats
+    rival: _Floats
+    p: _Floats
 
 
 class SphereTrainingExplorer(Explorer):
@@ -335,7 +335,7 @@ class SphereTrainingExplorer(Explorer):
         epochs = range(self.embeddings.shape[1])
         self._axes = (
             plots.axis("epoch", 0, max(1, len(epochs) - 1)),
-            plots.axis("angle (degrees), median", 0, 120, ticks=DEGREES[:5]),
+            plots.axis("angle (degrees), median", 0, 120, ticks=_DEGREES[:5]),
         )
         controls = {
             "temperature": number_control("Temperature T", temperatures, "{:g}"),
@@ -351,7 +351,7 @@ class SphereTrainingExplorer(Explorer):
             "styles": [style._asdict() for style in styles],
             "view": list(self.view),
             "sentences": self._sentences,
-            "curve_names": list(CURVES),
+            "curve_names": list(_CURVES),
             "axes": [axis._asdict() for axis in self._axes],
             "embeddings": packed(self.embeddings),
             "prototypes": packed(self.prototypes),
@@ -361,7 +361,7 @@ class SphereTrainingExplorer(Explorer):
         }
 
 
-CURVES = ("to its own prototype", "to the nearest other one")
+_CURVES = ("to its own prototype", "to the nearest other one")
 
 
 def _check_runs(
@@ -395,7 +395,7 @@ def _gathering(
     prototypes: NDArray[np.float32],
     labels: NDArray[np.int64],
     temperatures: Sequence[float],
-) -> Gathering:
+) -> _Gathering:
     cosines_TEBC = np.clip(embeddings @ prototypes.swapaxes(-1, -2), -1, 1)
     degrees_TEBC = np.degrees(np.arccos(cosines_TEBC.astype(np.float64)))
     is_own_BC = labels[:, None] == np.arange(prototypes.shape[2])
@@ -405,7 +405,7 @@ def _gathering(
         [_mean_p(x_B3, w_C3, labels, T) for x_B3, w_C3 in zip(images, directions, strict=True)]
         for images, directions, T in zip(embeddings, prototypes, temperatures, strict=True)
     ]
-    return Gathering(np.median(own_TEB, axis=-1), np.median(rival_TEB, axis=-1), np.array(p))
+    return _Gathering(np.median(own_TEB, axis=-1), np.median(rival_TEB, axis=-1), np.array(p))
 
 
 def _mean_p(
@@ -418,13 +418,13 @@ def _mean_p(
     return losses.label_log_probability(x_B3, w_C3, y_B, temperature).exp().mean().item()
 
 
-def _middle(points: NDArray[np.float32]) -> Floats:
+def _middle(points: NDArray[np.float32]) -> _Floats:
     """The direction, of unit length, in which most of the points lie."""
     mean = points.mean(axis=0, dtype=np.float64)
     return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-9))
 
 
-def _progress(gathering: Gathering, temperatures: Sequence[float]) -> list[str]:
+def _progress(gathering: _Gathering, temperatures: Sequence[float]) -> list[str]:
     return [
         f"T = {temperatures[t]:g}, {_moment(e)}: half of the images lie within "
         f"{gathering.own[t, e]:.0f}° of their prototype; p = {gathering.p[t, e]:.2f} on average."

@@ -21,30 +21,30 @@ from rnsl_tutorial.tutorial.explorers.base import (
     packed,
 )
 
-DATASETS = {"aid": "AID", "nwpu45": "NWPU45"}
-NOISES = ("label_dependent", "symmetric", "pair_flip")
-RATES = tuple(round(0.05 * step, 2) for step in range(19))
-AMOUNTS = tuple(round(-1 + 0.1 * step, 1) for step in range(21))
-VIEWS = {"nominal": "probabilities", "drawn": "one draw"}
-NWPU45_IMAGES = 489  # training images of each class: see `datasets.paper_split`
-SEED, DRAWS = 42, 10
-SHARES_AT = 0.5  # a rate to read the shares at: they are the same at every rate
+_DATASETS = {"aid": "AID", "nwpu45": "NWPU45"}
+_NOISES = ("label_dependent", "symmetric", "pair_flip")
+_RATES = tuple(round(0.05 * step, 2) for step in range(19))
+_AMOUNTS = tuple(round(-1 + 0.1 * step, 1) for step in range(21))
+_VIEWS = {"nominal": "probabilities", "drawn": "one draw"}
+_NWPU45_IMAGES = 489  # training images of each class: see `datasets.paper_split`
+_SEED, _DRAWS = 42, 10
+_SHARES_AT = 0.5  # a rate to read the shares at: they are the same at every rate
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+_Floats = NDArray[np.float64]
+_Integers = NDArray[np.int64]
 
-NONE_WRONG = "No label is wrong. Move the rate to spoil some."
-LOST = (
+_NONE_WRONG = "No label is wrong. Move the rate to spoil some."
+_LOST = (
     "{draw}{count} of {classes} classes are lost. {name} is one of them: {most} of its labels say "
     "{wrong}, only {right} say {name}."
 )
-SAFE = (
+_SAFE = (
     "{draw}{count} of {classes} classes are lost. {name} is not: {right} of its labels say {name}, "
     "{most} say {wrong}."
 )
-IN_DRAW = "In this draw "
-REST = "{count} other classes: {share} together"
-DRAWN_NOTE = "Drawn from the rows as published."
+_IN_DRAW = "In this draw "
+_REST = "{count} other classes: {share} together"
+_DRAWN_NOTE = "Drawn from the rows as published."
 
 
 class _State(NamedTuple):
@@ -61,12 +61,12 @@ class _State(NamedTuple):
     """
 
     names: tuple[str, ...]
-    nominal: Floats
-    edited: Floats
-    over: Integers
-    most: Floats
-    drawn: Floats
-    realized: Floats
+    nominal: _Floats
+    edited: _Floats
+    over: _Integers
+    most: _Floats
+    drawn: _Floats
+    realized: _Floats
 
 
 class TransitionExplorer(Explorer):
@@ -129,10 +129,10 @@ class TransitionExplorer(Explorer):
         """
         labels = {
             "aid": _checked(aid_labels),
-            "nwpu45": np.repeat(np.arange(45), NWPU45_IMAGES),
+            "nwpu45": np.repeat(np.arange(45), _NWPU45_IMAGES),
         }
         self._states = {
-            (name, kind): _state(name, kind, labels[name]) for name in DATASETS for kind in NOISES
+            (name, kind): _state(name, kind, labels[name]) for name in _DATASETS for kind in _NOISES
         }
         self._notes = {
             place: _notes(state.realized, len(labels[place[0]]))
@@ -152,11 +152,11 @@ class TransitionExplorer(Explorer):
         setattr(self, f"{self.dataset}_row", name)
 
     @property
-    def matrix(self) -> Floats:
+    def matrix(self) -> _Floats:
         """The matrix that is shown now, float64 [C, C]: probabilities, or shares in the draw."""
         state, rate = self._states[self.dataset, self.noise], self.place("rate")
         if self.view == "drawn":
-            drawn: Floats = state.drawn[rate]
+            drawn: _Floats = state.drawn[rate]
             return drawn
         return class_margins.concentrate(
             state.nominal[rate], self._class, float(self.concentration)
@@ -170,11 +170,11 @@ class TransitionExplorer(Explorer):
 # ------------------------------------------------------------------ what is computed
 
 
-def _state(dataset: str, kind: str, labels_N: Integers) -> _State:
+def _state(dataset: str, kind: str, labels_N: _Integers) -> _State:
     names = noise.label_dependent_classes(dataset)
-    nominal_RCC = np.stack([_transition(dataset, kind, rate) for rate in RATES])
+    nominal_RCC = np.stack([_transition(dataset, kind, rate) for rate in _RATES])
     edited = [
-        [class_margins.concentrate(T, None, amount) for amount in AMOUNTS] for T in nominal_RCC
+        [class_margins.concentrate(T, None, amount) for amount in _AMOUNTS] for T in nominal_RCC
     ]
     edited_RACC = np.array(edited)
     wrong_RACC = _wrong(edited_RACC)
@@ -183,7 +183,7 @@ def _state(dataset: str, kind: str, labels_N: Integers) -> _State:
     return _State(
         names=names,
         nominal=nominal_RCC,
-        edited=_shares(edited_RACC[RATES.index(SHARES_AT)]),
+        edited=_shares(edited_RACC[_RATES.index(_SHARES_AT)]),
         over=(wrong_RACC > right_RAC1).sum(axis=-1),
         most=wrong_RACC.max(axis=-1),
         drawn=counts_DRCC[0] / counts_DRCC[0].sum(axis=-1, keepdims=True),
@@ -191,7 +191,7 @@ def _state(dataset: str, kind: str, labels_N: Integers) -> _State:
     )
 
 
-def _transition(dataset: str, kind: str, rate: float) -> Floats:
+def _transition(dataset: str, kind: str, rate: float) -> _Floats:
     num_classes = len(noise.label_dependent_classes(dataset))
     if kind == "symmetric":
         return noise.symmetric_transition(num_classes, rate)
@@ -200,7 +200,7 @@ def _transition(dataset: str, kind: str, rate: float) -> Floats:
     return noise.label_dependent_transition(dataset, rate)
 
 
-def _draws(labels_N: Integers, nominal_RCC: Floats) -> Floats:
+def _draws(labels_N: _Integers, nominal_RCC: _Floats) -> _Floats:
     """Count the labels that each draw gives: [DRAWS, R, C, C], true class by given label."""
     classes = nominal_RCC.shape[-1]
     counts = [
@@ -208,26 +208,26 @@ def _draws(labels_N: Integers, nominal_RCC: Floats) -> Floats:
             classes * labels_N + noise.corrupt_labels(labels_N, T, seed, method="vectorized")[0],
             minlength=classes**2,
         )
-        for seed in range(SEED, SEED + DRAWS)
+        for seed in range(_SEED, _SEED + _DRAWS)
         for T in nominal_RCC
     ]
-    return np.array(counts, dtype=float).reshape(DRAWS, *nominal_RCC.shape)
+    return np.array(counts, dtype=float).reshape(_DRAWS, *nominal_RCC.shape)
 
 
-def _wrong(matrices: Floats) -> Floats:
+def _wrong(matrices: _Floats) -> _Floats:
     """Return matrices [..., C, C] with zeros on the diagonal."""
     return np.where(np.eye(matrices.shape[-1], dtype=bool), 0.0, matrices)
 
 
-def _shares(matrices: Floats) -> Floats:
+def _shares(matrices: _Floats) -> _Floats:
     """Return of all wrong labels in a row, the share of each; 0 where none is wrong."""
     wrong = _wrong(matrices)
     sums = wrong.sum(axis=-1, keepdims=True)
-    shares: Floats = np.divide(wrong, sums, out=np.zeros_like(wrong), where=sums > 0)
+    shares: _Floats = np.divide(wrong, sums, out=np.zeros_like(wrong), where=sums > 0)
     return shares
 
 
-def _checked(aid_labels: ArrayLike) -> Integers:
+def _checked(aid_labels: ArrayLike) -> _Integers:
     labels_N = np.asarray(aid_labels)
     classes = len(noise.label_dependent_classes("aid"))
     if labels_N.ndim != 1 or not np.array_equal(np.unique(labels_N), np.arange(classes)):
@@ -241,13 +241,13 @@ def _checked(aid_labels: ArrayLike) -> Integers:
 # ------------------------------------------------------------------ what is said
 
 
-def _notes(realized_RD: Floats, images: int) -> list[str]:
+def _notes(realized_RD: _Floats, images: int) -> list[str]:
     """Nominal and realised rate in one sentence, for each rate."""
     return [
         f"Nominal rate {rate:.0%}. One draw for {images:,} images: {first:.1%} wrong; "
-        f"{DRAWS} draws: {low:.1%} to {high:.1%}."
+        f"{_DRAWS} draws: {low:.1%} to {high:.1%}."
         for rate, first, low, high in zip(
-            RATES, realized_RD[:, 0], realized_RD.min(axis=1), realized_RD.max(axis=1), strict=True
+            _RATES, realized_RD[:, 0], realized_RD.min(axis=1), realized_RD.max(axis=1), strict=True
         )
     ]
 
@@ -256,21 +256,21 @@ def _notes(realized_RD: Floats, images: int) -> list[str]:
 
 
 def _controls() -> dict[str, Control]:
-    amounts = number_control("Concentration", AMOUNTS, "{:+.1f}", snaps=True)
+    amounts = number_control("Concentration", _AMOUNTS, "{:+.1f}", snaps=True)
     texts = ("evenly spread", *amounts.texts[1:-1], "all to one class")
-    texts = tuple("as published" if a == 0 else t for a, t in zip(AMOUNTS, texts, strict=True))
+    texts = tuple("as published" if a == 0 else t for a, t in zip(_AMOUNTS, texts, strict=True))
     rows = {
         f"{name}_row": Control("Class (row)", classes, classes)
-        for name in DATASETS
+        for name in _DATASETS
         for classes in [noise.label_dependent_classes(name)]
     }
-    kinds = tuple(plots.NOISE_NAMES[kind] for kind in NOISES)
+    kinds = tuple(plots.NOISE_NAMES[kind] for kind in _NOISES)
     return {
-        "dataset": Control("Data set", tuple(DATASETS), tuple(DATASETS.values())),
-        "noise": Control("Kind of label noise", NOISES, kinds),
-        "rate": number_control("Noise rate", RATES, "{:.0%}", snaps=True),
+        "dataset": Control("Data set", tuple(_DATASETS), tuple(_DATASETS.values())),
+        "noise": Control("Kind of label noise", _NOISES, kinds),
+        "rate": number_control("Noise rate", _RATES, "{:.0%}", snaps=True),
         **rows,
-        "view": Control("Show", tuple(VIEWS), tuple(VIEWS.values())),
+        "view": Control("Show", tuple(_VIEWS), tuple(_VIEWS.values())),
         "concentration": amounts._replace(texts=texts),
     }
 
@@ -279,17 +279,19 @@ def _table(
     states: Mapping[tuple[str, str], _State], notes: Mapping[tuple[str, str], Sequence[str]]
 ) -> dict[str, Any]:
     """What the ES module looks up: see the type ``Table`` in ``static/transition.js``."""
-    rates = np.array(RATES)
-    codes_R256 = [plots.heat_codes(rate * plots.heat_values()) for rate in RATES]
+    rates = np.array(_RATES)
+    codes_R256 = [plots.heat_codes(rate * plots.heat_values()) for rate in _RATES]
     with np.errstate(divide="ignore"):
         rules_R = (1 - rates) / rates
     bars_x, bars_y = plots.share_axes()
     return {
-        "datasets": {name: _dataset([states[name, kind] for kind in NOISES]) for name in DATASETS},
-        "notes": {name: [notes[name, kind] for kind in NOISES] for name in DATASETS},
-        "sentences": {"none": NONE_WRONG, "lost": LOST, "safe": SAFE, "draw": IN_DRAW},
-        "rest": REST,
-        "drawn_note": DRAWN_NOTE,
+        "datasets": {
+            name: _dataset([states[name, kind] for kind in _NOISES]) for name in _DATASETS
+        },
+        "notes": {name: [notes[name, kind] for kind in _NOISES] for name in _DATASETS},
+        "sentences": {"none": _NONE_WRONG, "lost": _LOST, "safe": _SAFE, "draw": _IN_DRAW},
+        "rest": _REST,
+        "drawn_note": _DRAWN_NOTE,
         "codes_at_rate": packed(codes_R256, "u1"),
         "right_codes": plots.heat_codes(1 - rates).tolist(),
         "right": packed(1 - rates),
@@ -320,9 +322,9 @@ def _nominal(states: Sequence[_State]) -> dict[str, Any]:
     edited_KACC, over_KRAC, most_KRAC = (
         np.stack([getattr(state, name) for state in states]) for name in ("edited", "over", "most")
     )
-    order_KCC = _order(edited_KACC[:, AMOUNTS.index(0.0)])
+    order_KCC = _order(edited_KACC[:, _AMOUNTS.index(0.0)])
     lost_KRAC = over_KRAC > 0
-    published_KRC = lost_KRAC[:, :, AMOUNTS.index(0.0)]
+    published_KRC = lost_KRAC[:, :, _AMOUNTS.index(0.0)]
     others_KRC = published_KRC.sum(axis=-1, keepdims=True) - published_KRC
     return {
         "order": packed(order_KCC, "u1"),
@@ -354,14 +356,14 @@ def _drawn(states: Sequence[_State]) -> dict[str, Any]:
     }
 
 
-def _order(matrices: Floats) -> Integers:
+def _order(matrices: _Floats) -> _Integers:
     """Return the most frequent wrong labels of each row, [..., C, BARS]."""
     own = np.eye(matrices.shape[-1], dtype=bool)
     order = np.argsort(np.where(own, 1.0, -matrices), axis=-1, kind="stable")
     return order[..., : plots.BARS].astype(np.int64)
 
 
-def _shown(shares: Floats, order: Integers) -> Floats:
+def _shown(shares: _Floats, order: _Integers) -> _Floats:
     """Return the shares of these labels and, behind them, that of all others together."""
     shown = np.take_along_axis(shares, order, axis=-1)
     rest = shares.sum(axis=-1, keepdims=True) - shown.sum(axis=-1, keepdims=True)

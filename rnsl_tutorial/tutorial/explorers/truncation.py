@@ -14,17 +14,17 @@ from rnsl_tutorial import losses
 from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.explorers.base import Choice, Explorer, module, number_control, packed
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+_Floats = NDArray[np.float64]
+_Bools = NDArray[np.bool_]
 
-EDGES = np.arange(51) / 50
-KS = EDGES[:-1]
-QS = np.arange(5, 11) / 10
-P = np.arange(101) / 100
-NAMES = ("precision", "recall", "kept")
+_EDGES = np.arange(51) / 50
+_KS = _EDGES[:-1]
+_QS = np.arange(5, 11) / 10
+_P = np.arange(101) / 100
+_NAMES = ("precision", "recall", "kept")
 
 
-class Split(NamedTuple):
+class _Split(NamedTuple):
     """How images lie around each threshold, at each of E moments.
 
     Attributes:
@@ -35,11 +35,11 @@ class Split(NamedTuple):
         measures: [E, 3, K], precision, recall and share kept; NaN where there is none.
     """
 
-    right: Floats
-    wrong: Floats
-    left_out: Floats
-    found: Floats
-    measures: Floats
+    right: _Floats
+    wrong: _Floats
+    left_out: _Floats
+    found: _Floats
+    measures: _Floats
 
 
 class TruncationExplorer(Explorer):
@@ -74,23 +74,23 @@ class TruncationExplorer(Explorer):
             ValueError: shapes that disagree, or values out of range.
             traitlets.TraitError: a q or k that its control does not have.
         """
-        log_p_N, flipped_N = checked_run(log_p, flipped, moments=False)
-        self._split = split(log_p_N[None], flipped_N)
-        self._uncut = np.stack([_loss(P, q) for q in QS])
-        self._cut = np.stack([[_loss(P, q, k) for k in KS] for q in QS])
+        log_p_N, flipped_N = _checked_run(log_p, flipped, moments=False)
+        self._split = _split(log_p_N[None], flipped_N)
+        self._uncut = np.stack([_loss(_P, q) for q in _QS])
+        self._cut = np.stack([[_loss(_P, q, k) for k in _KS] for q in _QS])
         controls = {
-            "k": number_control("Threshold k", KS, snaps=True),
-            "q": number_control("q of the loss", QS, "{:.1f}", snaps=True),
+            "k": number_control("Threshold k", _KS, snaps=True),
+            "q": number_control("q of the loss", _QS, "{:.1f}", snaps=True),
         }
         super().__init__(controls, self._handed(flipped_N), {"q": q, "k": k})
 
-    def _handed(self, flipped_N: Bools) -> dict[str, Any]:
+    def _handed(self, flipped_N: _Bools) -> dict[str, Any]:
         """What the ES module looks up: see the type ``Table`` in ``static/truncation.js``."""
         shown = self._split
         return {
-            **histogram_table(shown),
+            **_histogram_table(shown),
             "axes": {
-                **histogram_axes(shown),
+                **_histogram_axes(shown),
                 "loss": plots.axis("loss", 0, 2.1, ticks=(0, 0.5, 1, 1.5, 2))._asdict(),
                 "k": plots.axis("threshold k", 0, 1)._asdict(),
             },
@@ -98,14 +98,14 @@ class TruncationExplorer(Explorer):
                 {**plots.LOSS_STYLES["rnsl"]._asdict(), "label": "RNSL, uncut"},
                 plots.LOSS_STYLES["trnsl"]._asdict(),
             ],
-            "p": packed(P),
-            "ks": packed(KS),
+            "p": packed(_P),
+            "ks": packed(_KS),
             "uncut": packed(self._uncut),
             "cut": packed(self._cut),
-            "levels": packed([[_loss(k, q) for k in KS] for q in QS]),
+            "levels": packed([[_loss(k, q) for k in _KS] for q in _QS]),
             "told": [
                 _sentence(k, int(out), int(found), flipped_N)
-                for k, out, found in zip(KS, shown.left_out[0], shown.found[0], strict=True)
+                for k, out, found in zip(_KS, shown.left_out[0], shown.found[0], strict=True)
             ],
         }
 
@@ -153,12 +153,12 @@ class PruningExplorer(Explorer):
             ValueError: shapes that disagree, or values out of range.
             traitlets.TraitError: an epoch or k that its control does not have.
         """
-        log_p_EN, flipped_N = checked_run(log_p, flipped, moments=True)
-        self._split = split(log_p_EN, flipped_N)
+        log_p_EN, flipped_N = _checked_run(log_p, flipped, moments=True)
+        self._split = _split(log_p_EN, flipped_N)
         self.pruned = _pruned(kept, log_p_EN.shape)
         controls = {
             "epoch": number_control("Epochs of training", range(len(log_p_EN)), "{:.0f}"),
-            "k": number_control("Threshold k", KS, snaps=True),
+            "k": number_control("Threshold k", _KS, snaps=True),
         }
         super().__init__(controls, self._handed(flipped_N), {"epoch": epoch, "k": k})
 
@@ -167,25 +167,25 @@ class PruningExplorer(Explorer):
         e, k = self.place("epoch"), self.place("k")
         measures = self._split.measures[:, :, k].T
         return plots.pruning_over_epochs(
-            counts_at(self._split, e), largest_count(self._split), self.k,
-            dict(zip(NAMES, measures, strict=True)),
+            _counts_at(self._split, e), _largest_count(self._split), self.k,
+            dict(zip(_NAMES, measures, strict=True)),
             moment=e, pruned=self.pruned, title=self._table["told"][e][k],
         )  # fmt: skip
 
-    def _handed(self, flipped_N: Bools) -> dict[str, Any]:
+    def _handed(self, flipped_N: _Bools) -> dict[str, Any]:
         """What the ES module looks up: see the type ``Table`` in ``static/pruning.js``."""
         shown, moments = self._split, len(self._split.measures)
-        axes = histogram_axes(shown)
+        axes = _histogram_axes(shown)
         axes["epoch"] = plots.axis("epochs of training", 0, max(moments - 1, 1))._asdict()
         return {
-            **histogram_table(shown),
+            **_histogram_table(shown),
             "axes": axes,
             "measures": packed(shown.measures.transpose(2, 1, 0)),
             "pruned": list(self.pruned),
             "told": [
                 [
                     _moment_sentence(e, k, out, found, flipped_N)
-                    for k, out, found in zip(KS, shown.left_out[e], shown.found[e], strict=True)
+                    for k, out, found in zip(_KS, shown.left_out[e], shown.found[e], strict=True)
                 ]
                 for e in range(moments)
             ],
@@ -195,9 +195,9 @@ class PruningExplorer(Explorer):
 # ------------------------------------------------------------------ what is counted
 
 
-def checked_run(
+def _checked_run(
     log_p: ArrayLike, flipped: ArrayLike, *, moments: bool
-) -> tuple[NDArray[np.float32], Bools]:
+) -> tuple[NDArray[np.float32], _Bools]:
     """Return both as arrays, log_p of shape [E, N] if moments, else [N].
 
     Raises:
@@ -219,47 +219,47 @@ def checked_run(
     return log_p_N, flipped_N
 
 
-def split(log_p_EN: NDArray[np.float32], flipped_N: Bools) -> Split:
+def _split(log_p_EN: NDArray[np.float32], flipped_N: _Bools) -> _Split:
     """Count right and wrong labels around each threshold; p <= k is taken as log p <= log k."""
     with np.errstate(divide="ignore"):
-        levels = np.log(EDGES).astype(np.float32)
+        levels = np.log(_EDGES).astype(np.float32)
     right_EK, wrong_EK = (_at_most(log_p_EN[:, side], levels) for side in (~flipped_N, flipped_N))
     found, left_out = wrong_EK[:, :-1], (right_EK + wrong_EK)[:, :-1]
     kept = 1 - left_out / len(flipped_N)
     measures = np.stack([_share(found, left_out), _share(found, flipped_N.sum()), kept], axis=1)
-    return Split(_in_bins(right_EK), _in_bins(wrong_EK), left_out, found, measures)
+    return _Split(_in_bins(right_EK), _in_bins(wrong_EK), left_out, found, measures)
 
 
-def _at_most(log_p_EN: NDArray[np.float32], levels: NDArray[np.float32]) -> Floats:
+def _at_most(log_p_EN: NDArray[np.float32], levels: NDArray[np.float32]) -> _Floats:
     """How many images lie at or below each level, [E, B + 1]."""
     ordered_EN = np.sort(log_p_EN, axis=1)
     return np.array([np.searchsorted(row_N, levels, side="right") for row_N in ordered_EN], float)
 
 
-def _in_bins(at_most_EK: Floats) -> Floats:
+def _in_bins(at_most_EK: _Floats) -> _Floats:
     """How many lie in each bin, [E, B]; p = 0 belongs to the first."""
     below = at_most_EK[:, :-1].copy()
     below[:, 0] = 0
     return at_most_EK[:, 1:] - below
 
 
-def _share(part: Floats, whole: ArrayLike) -> Floats:
+def _share(part: _Floats, whole: ArrayLike) -> _Floats:
     whole = np.broadcast_to(np.asarray(whole, dtype=float), part.shape)
     share = np.full(part.shape, np.nan)
     np.divide(part, whole, out=share, where=whole > 0)
     return share
 
 
-def counts_at(shown: Split, moment: int) -> plots.LabelCounts:
+def _counts_at(shown: _Split, moment: int) -> plots.LabelCounts:
     """Return the counts of one moment."""
-    return plots.LabelCounts(EDGES, shown.right[moment], shown.wrong[moment])
+    return plots.LabelCounts(_EDGES, shown.right[moment], shown.wrong[moment])
 
 
-def histogram_table(shown: Split) -> dict[str, Any]:
+def _histogram_table(shown: _Split) -> dict[str, Any]:
     """What ``static/label_histogram.js`` looks up: see its type ``Counted``."""
-    heights = [plots.mirrored(counts_at(shown, e)) for e in range(len(shown.right))]
+    heights = [plots.mirrored(_counts_at(shown, e)) for e in range(len(shown.right))]
     return {
-        "edges": packed(EDGES),
+        "edges": packed(_EDGES),
         "heights": packed(heights),
         "measures": packed(shown.measures),
         "labels": {
@@ -267,20 +267,20 @@ def histogram_table(shown: Split) -> dict[str, Any]:
             "wrong": plots.WRONG._asdict(),
             "cut": {"label": "left out", "color": plots.CUT_COLOR},
         },
-        "measure_styles": [plots.MEASURE_STYLES[name]._asdict() for name in NAMES],
+        "measure_styles": [plots.MEASURE_STYLES[name]._asdict() for name in _NAMES],
     }
 
 
-def histogram_axes(shown: Split) -> dict[str, Any]:
+def _histogram_axes(shown: _Split) -> dict[str, Any]:
     """The axes of the histogram and of the shares, the same for all moments."""
     return {
         "p": plots.P_AXIS._asdict(),
-        "counts": plots.mirrored_axis(largest_count(shown))._asdict(),
+        "counts": plots.mirrored_axis(_largest_count(shown))._asdict(),
         "share": plots.SHARE_AXIS._asdict(),
     }
 
 
-def precision_and_recall(found: float, left_out: float, wrong: int) -> str:
+def _precision_and_recall(found: float, left_out: float, wrong: int) -> str:
     """Say both in words, from counts: of those left out, with a wrong label; left out; wrong."""
     return (
         f"{found / left_out:.0%} of them have a wrong label, "
@@ -288,7 +288,7 @@ def precision_and_recall(found: float, left_out: float, wrong: int) -> str:
     )
 
 
-def largest_count(shown: Split) -> float:
+def _largest_count(shown: _Split) -> float:
     """Count of the fullest bin of all moments."""
     return float(max(shown.right.max(), shown.wrong.max()))
 
@@ -296,19 +296,19 @@ def largest_count(shown: Split) -> float:
 # ------------------------------------------------------------------ the table for the page
 
 
-def _loss(p: ArrayLike, q: float, k: float | None = None) -> Floats:
-    curve: Floats = losses.loss_of_p(torch.as_tensor(p), float(q), k).numpy()
+def _loss(p: ArrayLike, q: float, k: float | None = None) -> _Floats:
+    curve: _Floats = losses.loss_of_p(torch.as_tensor(p), float(q), k).numpy()
     return curve
 
 
-def _sentence(k: float, left_out: int, found: int, flipped_N: Bools) -> str:
+def _sentence(k: float, left_out: int, found: int, flipped_N: _Bools) -> str:
     images, wrong = len(flipped_N), int(flipped_N.sum())
     if not left_out:
         return f"k = {k:.2f} leaves nobody out: the loss listens to all {images:,} images"
     start = f"k = {k:.2f} leaves out {left_out:,} of {images:,} images"
     if not wrong:
         return f"{start}; no label is wrong, so all of them are a loss"
-    return f"{start}: {precision_and_recall(found, left_out, wrong)}"
+    return f"{start}: {_precision_and_recall(found, left_out, wrong)}"
 
 
 def _pruned(kept: ArrayLike | None, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -324,7 +324,7 @@ def _pruned(kept: ArrayLike | None, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(int(e) for e in np.flatnonzero(changed))
 
 
-def _moment_sentence(epoch: int, k: float, left_out: float, found: float, flipped_N: Bools) -> str:
+def _moment_sentence(epoch: int, k: float, left_out: float, found: float, flipped_N: _Bools) -> str:
     images, wrong = len(flipped_N), int(flipped_N.sum())
     start = f"After epoch {epoch}" if epoch else "Before training"
     if not left_out:
@@ -332,4 +332,4 @@ def _moment_sentence(epoch: int, k: float, left_out: float, found: float, flippe
     start = f"{start}, k = {k:.2f} leaves out {left_out / images:.0%} of the images"
     if not wrong:
         return f"{start}; no label is wrong"
-    return f"{start}: {precision_and_recall(found, left_out, wrong)}"
+    return f"{start}: {_precision_and_recall(found, left_out, wrong)}"

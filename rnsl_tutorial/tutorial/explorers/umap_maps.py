@@ -24,17 +24,22 @@ from rnsl_tutorial.tutorial.explorers.base import (
 )
 from rnsl_tutorial.tutorial.tables import MEASURES, UmapMaps
 
-THUMBNAIL = 40  # px a side in the atlas
-MOST_ATLAS = 1_500_000  # bytes
-QUALITIES = (80, 60, 40, 25, 10)
-P_STEPS = 256  # colours from p = 0 to p = 1
-P_ENDS = ((0.80, 0.10, 0.00), (0.93, 0.80, 0.55), (0.16, 0.45, 0.76))  # red, sand, blue
-KEPT_COLORS = ("#D55E00", "#8c96a0")  # left out, kept
-MARKS = ("nothing", "wrong labels")
-COLORS = {"given": "given label", "true": "true label", "p": "p of the given label", "kept": "kept"}
+_THUMBNAIL = 40  # px a side in the atlas
+_MOST_ATLAS = 1_500_000  # bytes
+_QUALITIES = (80, 60, 40, 25, 10)
+_P_STEPS = 256  # colours from p = 0 to p = 1
+_P_ENDS = ((0.80, 0.10, 0.00), (0.93, 0.80, 0.55), (0.16, 0.45, 0.76))  # red, sand, blue
+_KEPT_COLORS = ("#D55E00", "#8c96a0")  # left out, kept
+_MARKS = ("nothing", "wrong labels")
+_COLORS = {
+    "given": "given label",
+    "true": "true label",
+    "p": "p of the given label",
+    "kept": "kept",
+}
 
 
-class Panel(NamedTuple):
+class _Panel(NamedTuple):
     """One map of the explorer, for every choice of some of its controls.
 
     Attributes:
@@ -57,7 +62,7 @@ class _Codes(NamedTuple):
     codes: NDArray[np.uint8]  # [..., N]
 
 
-class LinkedMaps(Explorer):
+class _LinkedMaps(Explorer):
     """Maps of the same images side by side; a selection on one is seen on all.
 
     Attributes:
@@ -77,7 +82,7 @@ class LinkedMaps(Explorer):
         self,
         table: UmapMaps,
         controls: Mapping[str, Control],
-        panels: Sequence[Panel],
+        panels: Sequence[_Panel],
         told: tuple[tuple[str, ...], list[str]],
         probability: _Codes,
         kept: _Codes,
@@ -90,8 +95,8 @@ class LinkedMaps(Explorer):
         self.table, self._panels, self._told = table, panels, told
         self._colorings = _colorings(table, probability, kept)
         colors = {
-            "color": Control("Colour", tuple(COLORS), tuple(COLORS.values())),
-            "mark": Control("Crosses", MARKS, MARKS),
+            "color": Control("Colour", tuple(_COLORS), tuple(_COLORS.values())),
+            "mark": Control("Crosses", _MARKS, _MARKS),
         }
         own = {
             "panels": [
@@ -104,7 +109,7 @@ class LinkedMaps(Explorer):
             "class_names": list(table.class_names),
             "files": list(table.files),
             "wrong_color": plots.WRONG.color,
-            "atlas": None if images is None else atlas(images, len(table.files)),
+            "atlas": None if images is None else _atlas(images, len(table.files)),
             **handed,
         }
         super().__init__({**controls, **colors}, own, chosen)
@@ -131,7 +136,7 @@ class LinkedMaps(Explorer):
         return codes_N
 
 
-class EpochMapsExplorer(LinkedMaps):
+class EpochMapsExplorer(_LinkedMaps):
     """The same training images under each loss, epoch after epoch, on maps that were made together.
 
     Attributes:
@@ -164,7 +169,7 @@ class EpochMapsExplorer(LinkedMaps):
             traitlets.TraitError: a value that its control does not have.
         """
         panels = [
-            Panel(style.label, ("epoch",), maps, [*map(_caption, measured)])
+            _Panel(style.label, ("epoch",), maps, [*map(_caption, measured)])
             for style, maps, measured in zip(
                 plots.loss_styles(table.losses),
                 table.over_epochs,
@@ -186,7 +191,7 @@ class EpochMapsExplorer(LinkedMaps):
         )
 
 
-class UmapSettingsExplorer(LinkedMaps):
+class UmapSettingsExplorer(_LinkedMaps):
     """The same embedding under many settings of UMAP, beside PCA.
 
     An image that is pointed at is joined with its nearest neighbours in all dimensions.
@@ -230,8 +235,8 @@ class UmapSettingsExplorer(LinkedMaps):
         axes = ("loss", "n_neighbors", "min_dist")
         measured = table.measured_over_settings.reshape(-1, len(MEASURES))
         panels = [
-            Panel("UMAP", axes, table.over_settings, [*map(_caption, measured)]),
-            Panel("PCA", ("loss",), table.pca, [*map(_caption, table.measured_of_pca)]),
+            _Panel("UMAP", axes, table.over_settings, [*map(_caption, measured)]),
+            _Panel("PCA", ("loss",), table.pca, [*map(_caption, table.measured_of_pca)]),
         ]
         last = len(table.epochs) - 1
         super().__init__(
@@ -262,7 +267,7 @@ class UmapSettingsExplorer(LinkedMaps):
 # ------------------------------------------------------------------ the table for the page
 
 
-def atlas(images: NDArray[np.uint8], count: int) -> dict[str, Any]:
+def _atlas(images: NDArray[np.uint8], count: int) -> dict[str, Any]:
     """Return small pictures of all images in one JPEG, row by row, and how to find one in it.
 
     Args:
@@ -278,14 +283,14 @@ def atlas(images: NDArray[np.uint8], count: int) -> dict[str, Any]:
             "order of the table's files."
         )
     columns = int(np.ceil(np.sqrt(count)))
-    sheet = Image.new("RGB", (columns * THUMBNAIL, -(-count // columns) * THUMBNAIL))
+    sheet = Image.new("RGB", (columns * _THUMBNAIL, -(-count // columns) * _THUMBNAIL))
     for i, image in enumerate(images):
-        small = Image.fromarray(image.transpose(1, 2, 0)).resize((THUMBNAIL, THUMBNAIL))
-        sheet.paste(small, (i % columns * THUMBNAIL, i // columns * THUMBNAIL))
-    for quality in QUALITIES:
+        small = Image.fromarray(image.transpose(1, 2, 0)).resize((_THUMBNAIL, _THUMBNAIL))
+        sheet.paste(small, (i % columns * _THUMBNAIL, i // columns * _THUMBNAIL))
+    for quality in _QUALITIES:
         jpeg = io.BytesIO()
         sheet.save(jpeg, format="JPEG", quality=quality)
-        if jpeg.tell() <= MOST_ATLAS:
+        if jpeg.tell() <= _MOST_ATLAS:
             break
     return {"jpeg": jpeg.getvalue(), "columns": columns, "rows": -(-count // columns)}
 
@@ -295,20 +300,20 @@ def _colorings(
 ) -> dict[str, tuple[_Codes, plots.Coloring]]:
     nothing = np.zeros(0, dtype=np.int64)  # the codes come with the choice
     classes = plots.Coloring(nothing, plots.class_colors(len(table.class_names)))
-    p_legend = [(round(p * (P_STEPS - 1)), f"p = {p:g}") for p in (0, 0.25, 0.5, 0.75, 1)]
+    p_legend = [(round(p * (_P_STEPS - 1)), f"p = {p:g}") for p in (0, 0.25, 0.5, 0.75, 1)]
     sides = [(0, "left out"), (1, "kept")]
     return {
         "given": (_Codes((), table.given), classes),
         "true": (_Codes((), table.labels), classes),
         "p": (probability, plots.Coloring(nothing, _p_colors(), p_legend)),
-        "kept": (kept, plots.Coloring(nothing, KEPT_COLORS, sides)),
+        "kept": (kept, plots.Coloring(nothing, _KEPT_COLORS, sides)),
     }
 
 
 def _p_colors() -> list[str]:
     """Return P_STEPS colours for p: red where the prototypes doubt the label, blue where not."""
-    places = np.linspace(0, 1, P_STEPS)
-    parts = [np.interp(places, (0, 0.5, 1), end) for end in np.transpose(P_ENDS)]
+    places = np.linspace(0, 1, _P_STEPS)
+    parts = [np.interp(places, (0, 0.5, 1), end) for end in np.transpose(_P_ENDS)]
     return ["#" + "".join(f"{round(255 * v):02x}" for v in rgb) for rgb in np.transpose(parts)]
 
 

@@ -17,7 +17,7 @@ from rnsl_tutorial.experiments.style import (
     WRONG,
     new_figure,
 )
-from rnsl_tutorial.tutorial.plots.transition import HEAT_COLORS, HEAT_POWER, HEAT_TICKS
+from rnsl_tutorial.tutorial.plots.transition import _HEAT_COLORS, _HEAT_POWER, HEAT_TICKS
 
 
 def doubtful_images(
@@ -74,11 +74,11 @@ def transitions_side_by_side(
                 f"{title!r} has shape {np.shape(matrix)}; {count} class names need "
                 f"{(count, count)}."
             )
-    norm, size = PowerNorm(HEAT_POWER, 0, 1), 7 if count <= 20 else 5
+    norm, size = PowerNorm(_HEAT_POWER, 0, 1), 7 if count <= 20 else 5
     with new_figure(figsize=(5.6 * len(transitions), 5.4)) as figure:
         row = figure.subplots(1, len(transitions), squeeze=False, sharey=True)[0]
         for cell, (title, matrix) in zip(row, transitions.items(), strict=True):
-            image = cell.imshow(np.asarray(matrix), cmap=HEAT_COLORS, norm=norm)
+            image = cell.imshow(np.asarray(matrix), cmap=_HEAT_COLORS, norm=norm)
             cell.set_title(title)
             cell.set_xticks(range(count), class_names, rotation=90, fontsize=size)
             cell.set_yticks(range(count), class_names, fontsize=size)

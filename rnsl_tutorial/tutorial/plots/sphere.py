@@ -18,7 +18,7 @@ from rnsl_tutorial.experiments.style import INK, QUIET, Floats, new_figure
 _HALO = (withStroke(linewidth=3, foreground="white"),)
 
 
-class PrototypeStyle(NamedTuple):
+class _PrototypeStyle(NamedTuple):
     """How a class looks on the sphere: its prototype, its images, its curves."""
 
     color: str  # of Okabe and Ito's colour-blind safe palette
@@ -27,16 +27,16 @@ class PrototypeStyle(NamedTuple):
 
 
 _STYLES = (
-    PrototypeStyle("#0072B2", (), "o"),
-    PrototypeStyle("#D55E00", (3.5, 1.5), "s"),
-    PrototypeStyle("#009E73", (1.0, 1.2), "^"),
-    PrototypeStyle("#CC79A7", (3.5, 1.2, 1.0, 1.2), "D"),
-    PrototypeStyle("#E69F00", (6.0, 2.0), "v"),
-    PrototypeStyle("#56B4E9", (2.0, 1.2), "P"),
+    _PrototypeStyle("#0072B2", (), "o"),
+    _PrototypeStyle("#D55E00", (3.5, 1.5), "s"),
+    _PrototypeStyle("#009E73", (1.0, 1.2), "^"),
+    _PrototypeStyle("#CC79A7", (3.5, 1.2, 1.0, 1.2), "D"),
+    _PrototypeStyle("#E69F00", (6.0, 2.0), "v"),
+    _PrototypeStyle("#56B4E9", (2.0, 1.2), "P"),
 )
 
 
-def prototype_styles(count: int) -> tuple[PrototypeStyle, ...]:
+def prototype_styles(count: int) -> tuple[_PrototypeStyle, ...]:
     """Return the styles of that many classes.
 
     Raises:

@@ -24,8 +24,8 @@ from rnsl_tutorial.experiments.style import (
     set_axes,
 )
 
-HEAT_COLORS = "cividis"  # evenly rising in brightness, also for the colour-blind
-HEAT_POWER = 0.5  # colour follows the square root: 0.02 is told from 0
+_HEAT_COLORS = "cividis"  # evenly rising in brightness, also for the colour-blind
+_HEAT_POWER = 0.5  # colour follows the square root: 0.02 is told from 0
 HEAT_TICKS = (0.0, 0.05, 0.2, 0.5, 1.0)
 _GAP = 0.35  # rows between the chosen row and its frame
 BARS = 10  # wrong labels that are shown, the most frequent ones
@@ -33,19 +33,19 @@ BARS = 10  # wrong labels that are shown, the most frequent ones
 
 def heat_codes(probabilities: ArrayLike) -> NDArray[np.uint8]:
     """Return the positions of probabilities in `heat_colors`: 255 times their square root."""
-    roots = np.asarray(probabilities, dtype=np.float64) ** HEAT_POWER
+    roots = np.asarray(probabilities, dtype=np.float64) ** _HEAT_POWER
     return np.rint(255 * roots).astype(np.uint8)
 
 
 def heat_values() -> Floats:
     """Return the probability that each of the 256 positions stands for, float64 [256]."""
-    values: Floats = (np.arange(256) / 255) ** (1 / HEAT_POWER)
+    values: Floats = (np.arange(256) / 255) ** (1 / _HEAT_POWER)
     return values
 
 
 def heat_colors() -> NDArray[np.uint8]:
     """Return the colours of a heat map, uint8 [256, 3], the smallest probability first."""
-    colors = mpl.colormaps[HEAT_COLORS](np.arange(256), bytes=True)[:, :3]
+    colors = mpl.colormaps[_HEAT_COLORS](np.arange(256), bytes=True)[:, :3]
     return np.ascontiguousarray(colors, dtype=np.uint8)
 
 
@@ -116,8 +116,8 @@ def _draw_matrix(axes: Axes, matrix: Floats, row: int, lost: NDArray[np.int64]) 
     classes = len(matrix)
     image = axes.imshow(
         matrix,
-        cmap=HEAT_COLORS,
-        norm=PowerNorm(HEAT_POWER, 0, 1),
+        cmap=_HEAT_COLORS,
+        norm=PowerNorm(_HEAT_POWER, 0, 1),
         extent=(0, classes, classes, 0),
         interpolation="nearest",
         aspect="auto",  # else the layout cuts the label off

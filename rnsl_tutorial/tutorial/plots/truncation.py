@@ -25,7 +25,7 @@ from rnsl_tutorial.experiments.style import (
 )
 
 
-class MeasureStyle(NamedTuple):
+class _MeasureStyle(NamedTuple):
     """How a measure of pruning looks in every figure; without a colour, in that of text."""
 
     label: str
@@ -35,9 +35,9 @@ class MeasureStyle(NamedTuple):
 
 
 MEASURE_STYLES = {
-    "precision": MeasureStyle("precision", "#B5559B", (), "o"),
-    "recall": MeasureStyle("recall", "#A87B00", (3.5, 1.5), "s"),
-    "kept": MeasureStyle("share kept", "", (1.0, 1.2), "D"),
+    "precision": _MeasureStyle("precision", "#B5559B", (), "o"),
+    "recall": _MeasureStyle("recall", "#A87B00", (3.5, 1.5), "s"),
+    "kept": _MeasureStyle("share kept", "", (1.0, 1.2), "D"),
 }
 """Of "left out" as a finder of wrong labels: precision, recall, and the share still listened to."""
 
