@@ -21,13 +21,13 @@ from rnsl_tutorial import noise
 from rnsl_tutorial.datasets.features import FeatureSet
 from rnsl_tutorial.evaluation import embedding as evaluate
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+_Floats = NDArray[np.float64]
+_Integers = NDArray[np.int64]
 
 # ------------------------------------------------------------------ predicted
 
 
-def neighborhoods(features: FeatureSet, k: int = 10) -> Floats:
+def neighborhoods(features: FeatureSet, k: int = 10) -> _Floats:
     """Return N[i, j]: of the k nearest neighbors of class i's images, the share of class j.
 
     Of the training images, by cosine, under their true labels; an image is no neighbor of its own.
@@ -45,22 +45,22 @@ def neighborhoods(features: FeatureSet, k: int = 10) -> Floats:
     found_NK = _without_itself(evaluate.nearest_neighbors(unit_ND, unit_ND, k + 1).positions)
     counts_CC = np.zeros((classes, classes))
     np.add.at(counts_CC, (labels_N[:, None], labels_N[found_NK]), 1.0)
-    shares: Floats = counts_CC / counts_CC.sum(axis=1, keepdims=True)
+    shares: _Floats = counts_CC / counts_CC.sum(axis=1, keepdims=True)
     return shares
 
 
-def _without_itself(found_NK: Integers) -> Integers:
+def _without_itself(found_NK: _Integers) -> _Integers:
     """Strike each image from its own row; its double may stand before it, or in its place."""
     own_NK = found_NK == np.arange(len(found_NK))[:, None]
     own_NK[~own_NK.any(axis=1), -1] = True
-    others: Integers = found_NK[~own_NK].reshape(len(found_NK), -1)
+    others: _Integers = found_NK[~own_NK].reshape(len(found_NK), -1)
     return others
 
 
 # ------------------------------------------------------------------ margins of a matrix
 
 
-def margins(shares: npt.ArrayLike) -> Floats:
+def margins(shares: npt.ArrayLike) -> _Floats:
     """Return how far the right label leads: T[i, i] - max over j != i of T[i, j].
 
     Below 0 a wrong label leads: the class is one of `dominated_classes`.
@@ -80,11 +80,11 @@ def margins(shares: npt.ArrayLike) -> Floats:
         raise ValueError(f"shares have shape {shares_XCC.shape}; give [C, C] with C at least 2.")
     own_CC = np.eye(shares_XCC.shape[-1], dtype=bool)
     most_XC = np.where(own_CC, -np.inf, shares_XCC).max(axis=-1)
-    lead: Floats = np.diagonal(shares_XCC, axis1=-2, axis2=-1) - most_XC
+    lead: _Floats = np.diagonal(shares_XCC, axis1=-2, axis2=-1) - most_XC
     return lead
 
 
-def dominated_classes(transition: npt.ArrayLike) -> Integers:
+def dominated_classes(transition: npt.ArrayLike) -> _Integers:
     """Return the classes that a single wrong label outweighs: max over j != i of T[i, j] > T[i, i].
 
     The images of such a class carry one wrong label more often than the right one, so no majority
@@ -103,7 +103,7 @@ def dominated_classes(transition: npt.ArrayLike) -> Integers:
     return np.flatnonzero(wrong.max(axis=1) > right).astype(np.int64)
 
 
-def concentrate(transition: npt.ArrayLike, row: int | None, amount: float) -> Floats:
+def concentrate(transition: npt.ArrayLike, row: int | None, amount: float) -> _Floats:
     """Send the wrong labels of a class to fewer classes, or to more; as many are wrong as before.
 
     With r = 1 - T[i, i], the noise rate of class i, and a = |amount|,

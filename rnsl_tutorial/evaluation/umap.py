@@ -56,7 +56,7 @@ def umap_map(
         seed: of UMAP's random numbers.
         like: float32 [N, 2], a map of the same images in the same order: the new one starts from it
             and is `aligned` with it.
-        cache: folder; None for ``projections`` in the package's cache.
+        cache: folder; None for ``maps`` in the package's cache.
         progress: show a bar while UMAP moves the points. Before it starts, UMAP searches the
             neighbours; the first time in a process it also compiles its code.
 
@@ -257,7 +257,7 @@ def _cached(
     compute: Callable[[], NDArray[np.float32]],
 ) -> NDArray[np.float32]:
     """Coordinates from the cache, or computed and put there."""
-    path = (folder or cache_dir() / "projections") / f"{key}.npy"
+    path = (folder or cache_dir() / "maps") / f"{key}.npy"
     found = _read(path, shape)
     if found is None:
         found = compute()

@@ -17,8 +17,8 @@ from rnsl_tutorial.experiments.heads import Fitted
 from rnsl_tutorial.experiments.results import Result
 from rnsl_tutorial.training import EpochReport, embed
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+_Floats = NDArray[np.float64]
+_Integers = NDArray[np.int64]
 
 JUDGES = ("prototype", "knn_noisy", "knn_clean")
 """How a test image gets its class: as in `heads.measure`."""
@@ -60,7 +60,7 @@ def measure_classes(fitted: Fitted, features: FeatureSet, part: str = "test") ->
 
 def class_predictions(
     fitted: Fitted, features: FeatureSet, part: str = "test"
-) -> dict[str, Integers]:
+) -> dict[str, _Integers]:
     """Return what each of `JUDGES` says about the images of one part, int64 [M].
 
     Args:
@@ -84,7 +84,7 @@ def class_predictions(
 def accuracies(
     results: Iterable[Result], class_names: Iterable[str], loss: str, rate: float, judge: str,
     noise: str = "label_dependent",
-) -> Floats:  # fmt: skip
+) -> _Floats:  # fmt: skip
     """Return the accuracy of each class in the runs of one cell, float64 [S, C], by seed.
 
     Args:

@@ -24,8 +24,8 @@ from joblib.externals.loky import get_reusable_executor
 
 __all__ = ["Ended", "calls"]
 
-Given = TypeVar("Given")
-Made = TypeVar("Made")
+_Given = TypeVar("_Given")
+_Made = TypeVar("_Made")
 
 _ATTEMPTS = 3
 """How often a call is made whose worker dies; one that raises an error is not made again."""
@@ -58,7 +58,7 @@ class _Where(NamedTuple):
 
 
 def calls(
-    function: Callable[[Given], Made], given: Sequence[Given], jobs: int, where: str = "threads"
+    function: Callable[[_Given], _Made], given: Sequence[_Given], jobs: int, where: str = "threads"
 ) -> Generator[Ended, None, None]:
     """Call a function once for each of what is given, a few at a time.
 
@@ -101,13 +101,13 @@ def calls(
 
 
 def _made(
-    function: Callable[[Given], Made],
-    given: Sequence[Given],
+    function: Callable[[_Given], _Made],
+    given: Sequence[_Given],
     todo: deque[int],
     running: set[int],
     at_once: int,
     where: _Where,
-) -> Generator[tuple[int, Made], None, None]:
+) -> Generator[tuple[int, _Made], None, None]:
     def tasks() -> Iterator[Any]:
         while todo:
             place = todo.popleft()
@@ -135,8 +135,8 @@ def _made(
 
 
 def _called(
-    function: Callable[[Given], Made], place: int, given: Given, threads: int | None
-) -> tuple[int, Made]:
+    function: Callable[[_Given], _Made], place: int, given: _Given, threads: int | None
+) -> tuple[int, _Made]:
     if threads is not None:
         torch.set_num_threads(threads)
     return place, function(given)

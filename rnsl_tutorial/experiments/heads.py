@@ -80,7 +80,7 @@ def corrupt_labels(
     )
 
 
-LossBuilder = Callable[[Config, int, int, torch.Generator], losses.NormalizedSoftmaxLoss]
+_LossBuilder = Callable[[Config, int, int, torch.Generator], losses.NormalizedSoftmaxLoss]
 """What builds a loss, as `build_loss`: from config, C, N and a generator."""
 
 
@@ -116,7 +116,7 @@ def fit(
     features: FeatureSet,
     config: Config,
     on_epoch: Callable[[EpochReport], None] | None = None,
-    build_loss: LossBuilder = build_loss,
+    build_loss: _LossBuilder = build_loss,
 ) -> Fitted:
     """Train a head on the corrupted training split, from the seed of the config.
 
@@ -127,18 +127,18 @@ def fit(
         build_loss: builds the loss; one of your own goes with a config.loss "own:NAME".
     """
 
-    def watcher(*_: object) -> Watch | None:
+    def watcher(*_: object) -> _Watch | None:
         return on_epoch
 
     return _fit(features, config, watcher, build_loss)
 
 
-Watch = Callable[[EpochReport], None]
-Watcher = Callable[[nn.Module, losses.NormalizedSoftmaxLoss, Tensor, Tensor], Watch | None]
+_Watch = Callable[[EpochReport], None]
+_Watcher = Callable[[nn.Module, losses.NormalizedSoftmaxLoss, Tensor, Tensor], _Watch | None]
 
 
 def _fit(
-    features: FeatureSet, config: Config, watcher: Watcher, build_loss: LossBuilder = build_loss
+    features: FeatureSet, config: Config, watcher: _Watcher, build_loss: _LossBuilder = build_loss
 ) -> Fitted:
     """As `fit`; the watcher is shown what is to be trained, and returns what to call an epoch."""
     given = corrupt(features, config)
@@ -208,7 +208,7 @@ def follow(
 
     def watcher(
         network: nn.Module, loss: losses.NormalizedSoftmaxLoss, inputs_ND: Tensor, labels_N: Tensor
-    ) -> Watch:
+    ) -> _Watch:
         generator = torch.Generator().manual_seed(config.seed)
         batch_B = torch.randperm(len(labels_N), generator=generator)[:batch_size].sort().values
 
@@ -355,7 +355,7 @@ def run(
     config: Config,
     part: str = "test",
     on_epoch: Callable[[EpochReport], None] | None = None,
-    build_loss: LossBuilder = build_loss,
+    build_loss: _LossBuilder = build_loss,
 ) -> Result:
     """Fit and measure; arguments as in `fit` and `measure`."""
     with one_thread():
@@ -403,7 +403,7 @@ def run_grid(
     *,
     jobs: int = 1,
     on_result: Callable[[Result], object] | None = None,
-    build_loss: LossBuilder = build_loss,
+    build_loss: _LossBuilder = build_loss,
 ) -> list[Result]:
     """Run every config, several at a time, each on a thread of its own.
 

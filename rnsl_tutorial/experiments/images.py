@@ -38,9 +38,9 @@ RESULTS = "results.json"
 MODEL = "model.pt"
 HISTORY = "history.json"
 TRAINING = "training.csv"
-LEFT_BEHIND = (RESULTS, CHECKPOINTS, MODEL, HISTORY, TRAINING)
+_LEFT_BEHIND = (RESULTS, CHECKPOINTS, MODEL, HISTORY, TRAINING)
 """What a run leaves in its folder."""
-VALIDATION_SEED = 1_000_000
+_VALIDATION_SEED = 1_000_000
 """Added to the seed of the noise for the labels that selection "noisy_val" chooses by."""
 
 _BLOCK = 128  # images shrunk at a time, which are float32 meanwhile
@@ -125,7 +125,7 @@ def corrupt_images(data: Data, config: Config, part: str = "train") -> noise.Cor
         ValueError: noise or rate that `heads.corrupt_labels` refuses.
     """
     indices_M, labels_M = data.part(part)
-    seed = heads.REFERENCE_SEED + config.seed + (part != "train") * VALIDATION_SEED
+    seed = heads.REFERENCE_SEED + config.seed + (part != "train") * _VALIDATION_SEED
     needed = config.noise == "instance_dependent"
     inputs_MD = _thumbnails(data.archive.images, indices_M) if needed else np.empty((0, 0))
     return heads.corrupt_labels(
@@ -240,7 +240,7 @@ class Run:
         """Remove what an older run left in a folder, in all processes together."""
         if self.fabric.is_global_zero:
             shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-            for name in LEFT_BEHIND:
+            for name in _LEFT_BEHIND:
                 if name != CHECKPOINTS:
                     (folder / name).unlink(missing_ok=True)
         self.fabric.barrier()
@@ -365,7 +365,7 @@ def check_folder(folder: Path, *, resume: bool = False, overwrite: bool = False)
             f"{folder} cannot be written to, because {existing} is no folder of yours. Choose "
             "another --out."
         )
-    held = [folder / name for name in LEFT_BEHIND if (folder / name).exists()]
+    held = [folder / name for name in _LEFT_BEHIND if (folder / name).exists()]
     if held and not (resume or overwrite):
         raise ValueError(
             f"{folder} holds a run already ({held[0].name}). Pass --resume to go on with it, "

@@ -57,7 +57,7 @@ NOISE_NAMES = {
 }
 
 INK, QUIET, PALE = "#1f2328", "#59636e", "#d1d9e0"
-PAPER = {
+_PAPER = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "axes.facecolor": "white",
@@ -174,7 +174,7 @@ def whole_tens(mean: Numbers, spread: Numbers) -> tuple[int, int]:
 @contextmanager
 def new_figure(figsize: tuple[float, float]) -> Iterator[Figure]:
     """A figure with defaults of our own, whatever the reader's are; closed in pyplot at the end."""
-    with plt.style.context(["default", PAPER]):
+    with plt.style.context(["default", _PAPER]):
         figure = plt.figure(figsize=figsize, layout="constrained")
         try:
             yield figure

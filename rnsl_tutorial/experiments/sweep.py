@@ -47,13 +47,13 @@ from rnsl_tutorial.experiments.results import Result, as_row, from_row, load_res
 from rnsl_tutorial.training import devices
 from rnsl_tutorial.training.settings import check_names
 
-SECTIONS = {"preset": str, "settings": dict, "grid": dict, "roots": dict, "features": dict}
+_SECTIONS = {"preset": str, "settings": dict, "grid": dict, "roots": dict, "features": dict}
 """What a grid file may hold."""
 
-ALWAYS_SHOWN = ("dataset", "noise", "rate", "loss", "seed")
+_ALWAYS_SHOWN = ("dataset", "noise", "rate", "loss", "seed")
 """Columns of `results.csv` even where all cells are alike in them."""
 
-SUMMARIZED = ("noise", "rate", "loss", "q", "k", "seed")
+_SUMMARIZED = ("noise", "rate", "loss", "q", "k", "seed")
 """What `results.summarize` tells apart, or takes the mean over."""
 
 
@@ -125,10 +125,10 @@ def _parsed(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError(f"{path} is not a TOML file: {error}.") from error
     for name, value in document.items():
-        if name not in SECTIONS:
-            raise ValueError(f"{path} has {name!r}; a grid file has {', '.join(SECTIONS)}.")
-        if not isinstance(value, SECTIONS[name]):
-            wanted = "a name in quotes" if SECTIONS[name] is str else f"a section [{name}]"
+        if name not in _SECTIONS:
+            raise ValueError(f"{path} has {name!r}; a grid file has {', '.join(_SECTIONS)}.")
+        if not isinstance(value, _SECTIONS[name]):
+            wanted = "a name in quotes" if _SECTIONS[name] is str else f"a section [{name}]"
             raise ValueError(f"{name} is {value!r} in {path}; it must be {wanted}.")
     return document
 
@@ -514,22 +514,22 @@ def write_tables(cells: Sequence[Cell], out: Path) -> None:
         file.write("\n\n".join(sections).encode() + b"\n")
 
 
-Ended = Sequence[tuple[Cell, Outcome]]
+_Ended = Sequence[tuple[Cell, Outcome]]
 
 
-def _results(ended: Ended) -> list[Result]:
+def _results(ended: _Ended) -> list[Result]:
     return [outcome.result for _, outcome in ended if outcome.result]
 
 
-def _varying(ended: Ended) -> list[str]:
+def _varying(ended: _Ended) -> list[str]:
     """Fields of `Config` in which cells differ."""
     configs = [asdict(cell.config) for cell, _ in ended]
     return [f.name for f in fields(Config) if len({config[f.name] for config in configs}) > 1]
 
 
-def _studies(ended: Ended) -> dict[str, list[tuple[Cell, Outcome]]]:
+def _studies(ended: _Ended) -> dict[str, list[tuple[Cell, Outcome]]]:
     """Part cells by the fields that `results.summarize` does not tell apart."""
-    apart = [name for name in _varying(ended) if name not in SUMMARIZED]
+    apart = [name for name in _varying(ended) if name not in _SUMMARIZED]
     studies: dict[str, list[tuple[Cell, Outcome]]] = {}
     for cell, outcome in ended:
         values = {name: getattr(cell.config, name) for name in apart}
@@ -538,7 +538,7 @@ def _studies(ended: Ended) -> dict[str, list[tuple[Cell, Outcome]]]:
     return studies
 
 
-def _save(path: Path, ended: Ended) -> None:
+def _save(path: Path, ended: _Ended) -> None:
     inputs = {cell.config.dataset: cell.source.inputs for cell, _ in ended}
     save_results(
         path,
@@ -549,8 +549,8 @@ def _save(path: Path, ended: Ended) -> None:
     )
 
 
-def _write_csv(path: Path, ended: Ended) -> None:
-    shown = dict.fromkeys((*ALWAYS_SHOWN, *_varying(ended)))
+def _write_csv(path: Path, ended: _Ended) -> None:
+    shown = dict.fromkeys((*_ALWAYS_SHOWN, *_varying(ended)))
     rows = [
         {name: getattr(cell.config, name) for name in shown}
         | {name: "" if math.isnan(x) else x for name, x in result.metrics.items()}
