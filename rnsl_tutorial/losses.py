@@ -27,13 +27,10 @@ Shapes: B images in a batch, C classes, D embedding dimensions, N images in the 
 
 import math
 import warnings
-from numbers import Real
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
 
 __all__ = [
@@ -47,10 +44,7 @@ __all__ = [
     "check_q",
     "check_temperature",
     "class_log_probabilities",
-    "gradient_wrt_logit",
-    "gradient_wrt_p",
     "label_log_probability",
-    "loss_of_p",
     "negative_box_cox",
     "nsl",
     "rnsl",
@@ -166,62 +160,6 @@ def truncated_rnsl(
     return (losses_B - ceiling) * kept
 
 
-# ------------------------------------------------------------------ the curves behind them
-
-
-def loss_of_p(p: Tensor | NDArray[np.floating] | float, q: float, k: float | None = None) -> Tensor:
-    """The loss as a function of p: L_q(p) = (1 - p**q) / q, cut off at L_q(k) where k is given.
-
-    With k this is min(L_q(p), L_q(k)), the curve with the plateau: t-RNSL up to the constant
-    L_q(k), which no gradient sees.
-
-    Args:
-        p: probabilities in [0, 1], any shape.
-        q: in [0, 1]; 0 stands for the limit, -log p.
-        k: in [0, 1), or None for no truncation.
-
-    Returns:
-        float, of the shape of p; at least float32.
-
-    Raises:
-        ValueError: p, q or k out of range.
-    """
-    p = _check_curve(p, q, k)
-    losses = negative_box_cox(p.log(), q)
-    return losses if k is None else losses.clamp(max=_truncation_level(losses, q, k))
-
-
-def gradient_wrt_p(
-    p: Tensor | NDArray[np.floating] | float, q: float, k: float | None = None
-) -> Tensor:
-    """The slope of `loss_of_p`: dL/dp = -p**(q - 1), and 0 where p <= k.
-
-    Args, Raises: as `loss_of_p`.
-
-    Returns:
-        float, of the shape of p; -inf at p = 0 for q < 1.
-    """
-    p = _check_curve(p, q, k)
-    return _truncate(-(p ** (q - 1)), p, k)
-
-
-def gradient_wrt_logit(
-    p: Tensor | NDArray[np.floating] | float, q: float, k: float | None = None
-) -> Tensor:
-    """How hard an image pulls on the logit of its label: dL/dz = -p**q (1 - p), 0 where p <= k.
-
-    z = w_y . x / T is the logit of the label. The factor p**q is what separates RNSL from NSL
-    (q = 0), whose pull 1 - p is strongest on exactly the images that disagree.
-
-    Args, Raises: as `loss_of_p`.
-
-    Returns:
-        float, of the shape of p, in [-1, 0].
-    """
-    p = _check_curve(p, q, k)
-    return _truncate(-(p**q) * (1 - p), p, k)
-
-
 # ------------------------------------------------------------------ what they share
 
 
@@ -296,10 +234,6 @@ def negative_box_cox(log_p: Tensor, q: float) -> Tensor:
 def _truncation_level(like: Tensor, q: float, k: float) -> Tensor:
     """L_q(k), rounded as the losses beside it are: an image with p = k exactly is left out."""
     return negative_box_cox(torch.tensor(k, dtype=like.dtype, device=like.device).log(), q)
-
-
-def _truncate(gradient: Tensor, p: Tensor, k: float | None) -> Tensor:
-    return gradient if k is None else torch.where(p > k, gradient, 0.0)
 
 
 # ------------------------------------------------------------------ modules that own the prototypes
@@ -606,23 +540,6 @@ def check_temperature(temperature: float) -> None:
             f"temperature is {temperature}; it must be above 0 (from {_LEAST:g} on). "
             "The paper's is 0.05."
         )
-
-
-def _check_curve(p: Tensor | NDArray[np.floating] | float, q: float, k: float | None) -> Tensor:
-    if q != 0:  # a curve may show the limit, which is NSL
-        check_q(q)
-    if k is not None:
-        check_k(k)
-    if not isinstance(p, Tensor | np.ndarray | Real):
-        raise TypeError(f"p is a {type(p).__name__}; give a number or a tensor of probabilities.")
-    p = torch.as_tensor(p)
-    _check_real("p", p)
-    p = p.to(torch.promote_types(p.dtype, torch.float32))  # in half precision q log p underflows
-    if not ((p >= 0) & (p <= 1)).all():
-        raise ValueError(
-            f"p runs from {p.min().item():g} to {p.max().item():g}; a probability lies in [0, 1]."
-        )
-    return p
 
 
 def check_batch(embeddings: Tensor, prototypes: Tensor, labels: Tensor) -> None:

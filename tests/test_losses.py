@@ -9,6 +9,7 @@ from pytorch_metric_learning.losses import NormalizedSoftmaxLoss as ReferenceNSL
 from torch import Tensor
 
 from rnsl_tutorial import losses
+from rnsl_tutorial.tutorial import curves
 
 B, C, D = 12, 5, 8
 DTYPES = [torch.float32, torch.float64]
@@ -144,28 +145,28 @@ def test_gradient_is_p_to_the_q_times_that_of_nsl(dtype: torch.dtype, q: float) 
 def test_curves_equal_autograd(q: float, k: float | None) -> None:
     p = torch.linspace(0.01, 0.99, 99, dtype=torch.float64)
     p = p[p != 0.5].requires_grad_()
-    value = losses.loss_of_p(p, q, k)
+    value = curves.loss_of_p(p, q, k)
     torch.testing.assert_close(
-        torch.autograd.grad(value.sum(), p)[0], losses.gradient_wrt_p(p.detach(), q, k)
+        torch.autograd.grad(value.sum(), p)[0], curves.gradient_wrt_p(p.detach(), q, k)
     )
     logit = torch.logit(p.detach()).requires_grad_()  # dp/dz = p (1 - p), as for softmax
-    value = losses.loss_of_p(logit.sigmoid(), q, k)
+    value = curves.loss_of_p(logit.sigmoid(), q, k)
     torch.testing.assert_close(
         torch.autograd.grad(value.sum(), logit)[0],
-        losses.gradient_wrt_logit(logit.detach().sigmoid(), q, k),
+        curves.gradient_wrt_logit(logit.detach().sigmoid(), q, k),
     )
 
 
 def test_curves_at_their_ends() -> None:
     ends = torch.tensor([0.0, 1.0], dtype=torch.float64)
-    assert losses.loss_of_p(ends, 0.0).tolist() == [math.inf, 0.0]
-    torch.testing.assert_close(losses.loss_of_p(ends, 0.7), torch.tensor([1 / 0.7, 0.0]).double())
-    assert losses.gradient_wrt_logit(ends, 0.7).tolist() == [0.0, 0.0]
-    assert losses.gradient_wrt_logit(ends, 0.0).tolist() == [-1.0, 0.0]
-    assert losses.gradient_wrt_p(ends, 1.0).tolist() == [-1.0, -1.0]
-    plateau = losses.loss_of_p(torch.tensor([0.0, 0.2, 0.5]), 0.7, k=0.5)
+    assert curves.loss_of_p(ends, 0.0).tolist() == [math.inf, 0.0]
+    torch.testing.assert_close(curves.loss_of_p(ends, 0.7), torch.tensor([1 / 0.7, 0.0]).double())
+    assert curves.gradient_wrt_logit(ends, 0.7).tolist() == [0.0, 0.0]
+    assert curves.gradient_wrt_logit(ends, 0.0).tolist() == [-1.0, 0.0]
+    assert curves.gradient_wrt_p(ends, 1.0).tolist() == [-1.0, -1.0]
+    plateau = curves.loss_of_p(torch.tensor([0.0, 0.2, 0.5]), 0.7, k=0.5)
     assert plateau[0] == plateau[1] == plateau[2]
-    assert losses.loss_of_p(0.25, 1.0).item() == 0.75
+    assert curves.loss_of_p(0.25, 1.0).item() == 0.75
 
 
 # ------------------------------------------------------------------ extremes
@@ -355,9 +356,9 @@ def test_the_kept_mask_is_saved_with_the_prototypes() -> None:
         (lambda x, w, y: losses.nsl(x, w, y + C), r"labels run from .* \[0, 5\)"),
         (lambda x, w, y: losses.nsl(x, w, y - 9), "labels run from -"),
         (lambda x, w, y: losses.nsl(x, w, y.int()), "labels are torch.int32"),
-        (lambda x, w, y: losses.loss_of_p(1.5, 0.7), "p runs from 1.5"),
-        (lambda x, w, y: losses.loss_of_p(0.5, -0.1), "q is -0.1"),
-        (lambda x, w, y: losses.gradient_wrt_p(0.5, 0.7, k=-0.1), "k is -0.1"),
+        (lambda x, w, y: curves.loss_of_p(1.5, 0.7), "p runs from 1.5"),
+        (lambda x, w, y: curves.loss_of_p(0.5, -0.1), "q is -0.1"),
+        (lambda x, w, y: curves.gradient_wrt_p(0.5, 0.7, k=-0.1), "k is -0.1"),
         (lambda x, w, y: losses.NormalizedSoftmaxLoss(1, 8), "num_classes is 1"),
         (lambda x, w, y: losses.RobustNormalizedSoftmaxLoss(5, 8, q=2), "q is 2"),
         (

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from rnsl_tutorial import losses
 from rnsl_tutorial.training import baselines
+from rnsl_tutorial.tutorial import curves
 
 Batch = tuple[Tensor, Tensor, Tensor]
 
@@ -141,7 +142,7 @@ def test_truncation_takes_its_level_from_what_is_kept_and_leaves_0_elsewhere(
 ) -> None:
     rnsl_B = losses.rnsl(*batch, q=q, temperature=temperature)
     p_B = losses.label_log_probability(*batch, temperature).exp()
-    level = float(losses.loss_of_p(torch.tensor(k, dtype=torch.float64), q))
+    level = float(curves.loss_of_p(torch.tensor(k, dtype=torch.float64), q))
     drawn_B = torch.rand(len(p_B), generator=torch.Generator().manual_seed(seed)) < 0.5
     for kept_B in (None, drawn_B):
         found_B = losses.truncated_rnsl(*batch, kept_B, q=q, k=k, temperature=temperature)
@@ -182,9 +183,9 @@ def test_no_gradient_lies_along_the_embedding(batch: Batch, q: float, temperatur
 def test_the_pull_on_the_logit_is_between_minus_1_and_0(
     p: float, q: float, k: float | None
 ) -> None:
-    pull = float(losses.gradient_wrt_logit(p, q, k))
+    pull = float(curves.gradient_wrt_logit(p, q, k))
     assert -1 <= pull <= 0
-    assert losses.loss_of_p(p, q, k) >= 0
+    assert curves.loss_of_p(p, q, k) >= 0
     if k is not None and torch.tensor(p) <= k:
         assert pull == 0
 
@@ -199,7 +200,7 @@ def test_curves_of_half_precision_are_those_of_float32(
 ) -> None:
     """In half precision q log p underflows, and the loss would be 0."""
     half = torch.tensor(p, dtype=dtype)
-    for curve in (losses.loss_of_p, losses.gradient_wrt_logit):
+    for curve in (curves.loss_of_p, curves.gradient_wrt_logit):
         assert curve(half, q).dtype == torch.float32
         assert torch.equal(curve(half, q), curve(half.float(), q))
 
@@ -381,7 +382,7 @@ def test_a_k_out_of_range_is_refused(k: float) -> None:
     with pytest.raises(ValueError, match=said):
         losses.TruncatedRobustNormalizedSoftmaxLoss(5, 4, 3, k=k)
     with pytest.raises(ValueError, match=said):
-        losses.loss_of_p(0.5, 0.7, k)
+        curves.loss_of_p(0.5, 0.7, k)
 
 
 @given(st.floats().filter(lambda value: not LEAST <= value < math.inf))
@@ -395,7 +396,7 @@ def test_a_temperature_that_nothing_can_be_divided_by_is_refused(temperature: fl
 
 @given(st.floats(width=32).filter(lambda p: not 0 <= p <= 1))
 def test_what_is_no_probability_is_refused(p: float) -> None:
-    for curve in (losses.loss_of_p, losses.gradient_wrt_p, losses.gradient_wrt_logit):
+    for curve in (curves.loss_of_p, curves.gradient_wrt_p, curves.gradient_wrt_logit):
         with pytest.raises(ValueError, match=r"p runs from .*; a probability lies in \[0, 1\]"):
             curve(p, 0.7)
 
@@ -403,7 +404,7 @@ def test_what_is_no_probability_is_refused(p: float) -> None:
 @pytest.mark.parametrize("p", [None, "0.5", 0.5j, [0.5]])
 def test_what_is_no_number_is_refused(p: Any) -> None:
     with pytest.raises(TypeError, match=r"p is a .*; give a number or a tensor"):
-        losses.loss_of_p(p, 0.7)
+        curves.loss_of_p(p, 0.7)
 
 
 def test_a_mask_that_is_no_tensor_is_refused() -> None:

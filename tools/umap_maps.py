@@ -208,7 +208,7 @@ def _made_with(features: FeatureSet, config: Config, plan: Plan) -> dict[str, ob
     return {
         "config": asdict(config),
         "plan": asdict(plan),
-        "alignment": umap.ALIGNMENT,
+        "alignment": umap._ALIGNMENT,
         "features": dict(features.made_with),
         "provenance": used,
     }

@@ -21,12 +21,12 @@ from dataclasses import replace
 import numpy as np
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import datasets, experiments, losses
+from rnsl_tutorial import datasets, experiments
 from rnsl_tutorial.evaluation.embedding import knn_predict
 from rnsl_tutorial.evaluation.umap import umap_map
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.training import embed
-from rnsl_tutorial.tutorial import exercises, explorers, plots
+from rnsl_tutorial.tutorial import curves, exercises, explorers, plots
 from rnsl_tutorial.tutorial.tables import EmbeddingMaps
 
 aid = datasets.load_shipped_features("aid")
@@ -92,7 +92,7 @@ explorer.noise, explorer.rate, explorer.loss
 
 # %%
 for p in (0.9, 0.5, 0.1, 0.01):
-    plain, robust = (abs(losses.gradient_wrt_logit(p, q).item()) for q in (0, 0.7))
+    plain, robust = (abs(curves.gradient_wrt_logit(p, q).item()) for q in (0, 0.7))
     print(f"p = {p:4}: NSL pulls with {plain:.3f}, RNSL with {robust:.3f}")
 
 # %% [markdown]

@@ -18,7 +18,7 @@
 # and move the marker to $p = 0.01$.
 
 # %%
-from rnsl_tutorial.tutorial import explorers
+from rnsl_tutorial.tutorial import curves, explorers
 
 explorers.LossExplorer()
 
@@ -55,8 +55,8 @@ from rnsl_tutorial.tutorial import exercises, plots
 # |---|---|---|
 # | $z = w_y^\top x / T$ | `logits[label]` | the score of the label $y$: cosine over temperature |
 # | $p = e^{z} / \sum_c e^{z_c}$ | `logits.softmax(0)[label]` | belief in the label |
-# | $L_q = (1 - p^q) / q$ | `losses.loss_of_p(p, q)` | RNSL |
-# | $\partial L_q / \partial z$ | `losses.gradient_wrt_logit(p, q)` | its slope: minus the pull |
+# | $L_q = (1 - p^q) / q$ | `curves.loss_of_p(p, q)` | RNSL |
+# | $\partial L_q / \partial z$ | `curves.gradient_wrt_logit(p, q)` | its slope: minus the pull |
 #
 # The pull acts on $z$: training goes down the slope, so it raises the score of the label. The chain rule
 # makes the slope of two parts:
@@ -107,7 +107,7 @@ p = logits.softmax(0)[label]
 ((1 - p**q) / q).backward()
 print(f"autograd   dL/dz = {logits.grad[label]:.6f}")
 print(f"by hand    dL/dz = {-(p**q) * (1 - p):.6f}")
-print(f"library    dL/dz = {losses.gradient_wrt_logit(p.detach(), q):.6f}")
+print(f"library    dL/dz = {curves.gradient_wrt_logit(p.detach(), q):.6f}")
 print(f"the slopes over all three logits: {logits.grad.numpy().round(4)}")
 
 # %% [markdown]
@@ -126,7 +126,7 @@ print(f"the slopes over all three logits: {logits.grad.numpy().round(4)}")
 # %%
 beliefs = torch.linspace(0, 1, 100_001, dtype=torch.float64)
 for q in (0.1, 0.3, 0.5, 0.7, 1.0):
-    pulls = -losses.gradient_wrt_logit(beliefs, q)
+    pulls = -curves.gradient_wrt_logit(beliefs, q)
     top = pulls.argmax()
     print(f"q = {q}: hardest at p = {beliefs[top]:.3f}, with {pulls[top]:.3f}; ", end="")
     print(f"q / (1 + q) = {q / (1 + q):.3f}")
@@ -490,7 +490,7 @@ for name, score in scores.items():
 # ## Where to look next
 # - Notebook 04 asks what $q$ costs: with a weak pull, right labels are learned slowly, too.
 # - Notebook 05 goes one step further: below a threshold the pull becomes exactly 0.
-# - The curves are four lines each: `losses.gradient_wrt_logit??` shows them.
+# - The curves are four lines each: `curves.gradient_wrt_logit??` shows them.
 # - Zhang and Sabuncu, "Generalized cross entropy loss for training deep neural networks with noisy
 #   labels", NeurIPS 2018: the same loss for classification. The paper of RNSL: Kang et al., IEEE TGRS
 #   2020, [doi 10.1109/TGRS.2020.3042607](https://doi.org/10.1109/TGRS.2020.3042607).
@@ -511,7 +511,7 @@ if (NOISE, RATE) == ("symmetric", 0.4):
     claims = [("nsl", 5, 0.6, 0.23), ("nsl", 20, 0.65, 0.57), ("rnsl", 8, 0.8, 0.14)]
     for name, epoch, *claimed in claims:
         p = history[name].log_p[epoch].double().exp()
-        pulls = [losses.gradient_wrt_logit(p, q) for q in (0, 0.7)]
+        pulls = [curves.gradient_wrt_logit(p, q) for q in (0, 0.7)]
         measured = [(pull[wrong].sum() / pull.sum()).item() for pull in pulls]
         assert np.allclose(measured, claimed, atol=0.03), (name, epoch, measured)
     medians = {name: history[name].log_p[:, wrong].exp().median(dim=1).values for name in history}

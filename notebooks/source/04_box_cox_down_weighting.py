@@ -27,7 +27,7 @@ from rnsl_tutorial import datasets, experiments, losses
 from rnsl_tutorial.evaluation.embedding import knn_predict
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.training import embed
-from rnsl_tutorial.tutorial import exercises, explorers, plots
+from rnsl_tutorial.tutorial import curves, exercises, explorers, plots
 
 table = experiments.shipped_over_q()
 measured = explorers.QExplorer(**table._asdict(), q=0, rate=0.5)
@@ -207,7 +207,7 @@ for q, temperature, epoch in places:
 qs = {"NSL": 0.0, "q = 0.7": 0.7, "q = 1": 1.0}
 pulls, shares = {}, {}
 for name, run in history.items():
-    pulls[name] = -losses.gradient_wrt_logit(run.log_p.double().exp(), qs[name])  # [E + 1, N]
+    pulls[name] = -curves.gradient_wrt_logit(run.log_p.double().exp(), qs[name])  # [E + 1, N]
     shares[name] = (pulls[name][:, wrong].sum(1) / pulls[name].sum(1)).numpy()
 plots.shares_over_epochs(shares, wrong.double().mean().item(), title="Who steers, epoch by epoch")
 

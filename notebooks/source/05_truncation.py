@@ -29,7 +29,7 @@ from rnsl_tutorial._files import shipped
 from rnsl_tutorial.evaluation.embedding import flip_detection, knn_accuracy
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.training import embed, embedding_head, train
-from rnsl_tutorial.tutorial import exercises, explorers
+from rnsl_tutorial.tutorial import curves, exercises, explorers
 
 aid = datasets.load_shipped_features("aid")
 
@@ -91,7 +91,7 @@ p = history.log_p[20].double().exp()
 is_wrong = torch.from_numpy(wrong)
 share = {}
 for name, k in (("RNSL", None), ("t-RNSL", 0.5)):
-    pull = losses.gradient_wrt_logit(p, config.q, k).abs()
+    pull = curves.gradient_wrt_logit(p, config.q, k).abs()
     share[name] = (pull[is_wrong].sum() / pull.sum()).item()
     print(f"{name:7} mean pull of right labels {pull[~is_wrong].mean():.4f}, ", end="")
     print(f"of wrong ones {pull[is_wrong].mean():.4f}; share from wrong labels {share[name]:.0%}")
@@ -103,9 +103,9 @@ for name, k in (("RNSL", None), ("t-RNSL", 0.5)):
 # ## The plateau, in symbols and in code
 # | symbol | in code | what it is |
 # |---|---|---|
-# | $L_q(p) = (1 - p^q) / q$ | `losses.loss_of_p(p, q)` | RNSL |
+# | $L_q(p) = (1 - p^q) / q$ | `curves.loss_of_p(p, q)` | RNSL |
 # | $k$ | `config.k` | threshold on $p$ |
-# | $\min(L_q(p),\, L_q(k))$ | `losses.loss_of_p(p, q, k)` | the curve with the plateau |
+# | $\min(L_q(p),\, L_q(k))$ | `curves.loss_of_p(p, q, k)` | the curve with the plateau |
 # | $v_i \in \{0, 1\}$ | `loss.kept[i]` | whether the loss listens to image $i$ |
 # | $v_i \, (L_q(p_i) - L_q(k))$ | `losses.truncated_rnsl(..., kept)` | t-RNSL of image $i$ |
 #
@@ -116,9 +116,9 @@ for name, k in (("RNSL", None), ("t-RNSL", 0.5)):
 # %%
 q, k = 0.7, 0.5
 for p_one in (0.9, 0.6, 0.4, 0.1):
-    whole, slope = losses.loss_of_p(p_one, q), losses.gradient_wrt_p(p_one, q)
-    cut = losses.loss_of_p(p_one, q, k) - losses.loss_of_p(k, q)
-    slope_cut = losses.gradient_wrt_p(p_one, q, k)
+    whole, slope = curves.loss_of_p(p_one, q), curves.gradient_wrt_p(p_one, q)
+    cut = curves.loss_of_p(p_one, q, k) - curves.loss_of_p(k, q)
+    slope_cut = curves.gradient_wrt_p(p_one, q, k)
     print(f"p = {p_one}: RNSL {whole:.3f} (slope {slope:.2f}), t-RNSL {cut:+.3f}", end="")
     print(f" (slope {slope_cut:.2f})")
 

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from rnsl_tutorial.cli import audit, datasets, experiments, training, tutorial
 from rnsl_tutorial.cli._options import NamesInHelp, printable
 
-__all__ = ["app", "new_app"]
+__all__ = ["app"]
 
 
 class _OneLineErrors(TyperGroup):
@@ -66,7 +66,7 @@ def _options(
     """Noisy-label deep metric learning on satellite and aerial images."""
 
 
-def new_app() -> typer.Typer:
+def _new_app() -> typer.Typer:
     """Return an app without commands, which has the options of all, and errors in one line."""
     made = typer.Typer(
         cls=_OneLineErrors,
@@ -79,7 +79,7 @@ def new_app() -> typer.Typer:
     return made
 
 
-app = new_app()
+app = _new_app()
 _pass_on = {"ignore_unknown_options": True}
 app.command(context_settings=_pass_on)(tutorial.lab)
 app.command(context_settings=_pass_on)(tutorial.explore)

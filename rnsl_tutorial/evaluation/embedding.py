@@ -25,7 +25,6 @@ from sklearn.utils.extmath import weighted_mode
 from torch import Tensor
 
 __all__ = [
-    "FlipDetection",
     "Neighbors",
     "class_accuracy",
     "clustering_nmi",
@@ -41,7 +40,7 @@ __all__ = [
 Numpy: TypeAlias = npt.NDArray[Any]
 Array: TypeAlias = Tensor | Numpy
 
-BLOCK_BYTES = 64 * 2**20  # the largest table of distances or of neighbors held at a time
+_BLOCK_BYTES = 64 * 2**20  # the largest table of distances or of neighbors held at a time
 
 
 class Neighbors(NamedTuple):
@@ -51,7 +50,7 @@ class Neighbors(NamedTuple):
     positions: npt.NDArray[np.int64]  # int64 [Q, K], rows of the index
 
 
-class FlipDetection(NamedTuple):
+class _FlipDetection(NamedTuple):
     """How well a method finds the wrong labels; each value in [0, 1] or NaN."""
 
     precision: float
@@ -66,7 +65,7 @@ def nearest_neighbors(index_embeddings: Array, queries: Array, k: int) -> Neighb
     """Return the k nearest index images of each query, by Euclidean distance.
 
     On the CPU this is scikit-learn's NearestNeighbors, whose memory is bounded. Where the index is
-    a tensor on an accelerator, distances are computed there, in blocks of BLOCK_BYTES, in float64
+    a tensor on an accelerator, distances are computed there, in blocks of _BLOCK_BYTES, in float64
     (float32 on Apple's MPS, which has no float64).
 
     Which of several images at exactly the same distance are among the k, and in which order, is not
@@ -103,7 +102,7 @@ def _nearest_in_blocks(index_ND: Tensor, queries_QD: Tensor, k: int) -> Neighbor
     dtype = torch.float32 if index_ND.device.type == "mps" else torch.float64
     index_ND = index_ND.detach().to(dtype)
     blocks = []
-    for block_BD in torch.split(queries_QD.detach(), rows_per_block(len(index_ND))):
+    for block_BD in torch.split(queries_QD.detach(), _rows_per_block(len(index_ND))):
         distances_BN = torch.cdist(
             block_BD.to(index_ND), index_ND, compute_mode="donot_use_mm_for_euclid_dist"
         )
@@ -113,9 +112,9 @@ def _nearest_in_blocks(index_ND: Tensor, queries_QD: Tensor, k: int) -> Neighbor
     return Neighbors(distances_QK.cpu().double().numpy(), positions_QK.cpu().numpy())
 
 
-def rows_per_block(columns: int) -> int:
-    """Return how many rows of 8-byte numbers BLOCK_BYTES hold; at least one."""
-    return max(1, BLOCK_BYTES // (8 * columns))
+def _rows_per_block(columns: int) -> int:
+    """Return how many rows of 8-byte numbers _BLOCK_BYTES hold; at least one."""
+    return max(1, _BLOCK_BYTES // (8 * columns))
 
 
 # ------------------------------------------------------------------ k-NN classification
@@ -316,7 +315,7 @@ def _ranked_labels(embeddings: Array, labels_N: Numpy, k: int) -> Iterator[tuple
             f"k is {k}; an image among {len(labels_N)} has {len(labels_N) - 1} others, so k may be "
             f"1 to {len(labels_N) - 1}."
         )
-    rows = rows_per_block(k + 1)
+    rows = _rows_per_block(k + 1)
     for start in range(0, len(labels_N), rows):
         block = slice(start, start + rows)
         found_BK = _nearest(embeddings, embeddings[block], k + 1).positions
@@ -352,7 +351,7 @@ def clustering_nmi(embeddings: Array, labels: Array, *, seed: int) -> float:
 # ------------------------------------------------------------------ finding the wrong labels
 
 
-def flip_detection(score: Array, flipped: Array, flagged: Array) -> FlipDetection:
+def flip_detection(score: Array, flipped: Array, flagged: Array) -> _FlipDetection:
     """Compare what a method says about each label with the flips that were planted.
 
     Precision is the share of flagged labels that are wrong: NaN where nothing is flagged. Recall is
@@ -381,7 +380,7 @@ def flip_detection(score: Array, flipped: Array, flagged: Array) -> FlipDetectio
     if not np.isfinite(score_N).all():
         raise ValueError("score holds NaN or infinite values; give a finite score per image.")
     both = bool(flipped_N.any()) and not bool(flipped_N.all())
-    return FlipDetection(
+    return _FlipDetection(
         precision=float(precision_score(flipped_N, flagged_N, zero_division=np.nan)),
         recall=float(recall_score(flipped_N, flagged_N, zero_division=np.nan)),
         auroc=float(roc_auc_score(flipped_N, score_N)) if both else float("nan"),

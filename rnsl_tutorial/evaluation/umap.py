@@ -15,12 +15,12 @@ from scipy.linalg import orthogonal_procrustes
 
 from rnsl_tutorial._files import DAMAGE, cache_dir, written_whole
 
-ALIGNMENT = {"alignment_regularisation": 0.01, "alignment_window_size": 2, "n_epochs": 150}
+_ALIGNMENT = {"alignment_regularisation": 0.01, "alignment_window_size": 2, "n_epochs": 150}
 """Settings of `umap_sequence`: how strongly and over how many moments places are held together, and
 the rounds of moving the points."""
 
 
-class Faithfulness(NamedTuple):
+class _Faithfulness(NamedTuple):
     """How well a map keeps neighbourhoods; both are 1 where it keeps all of them.
 
     Attributes:
@@ -113,7 +113,7 @@ def umap_sequence(
     moments, images, _ = embeddings.shape
     _check_neighbors(n_neighbors, images)
     _check_like(like, images)
-    settings = ALIGNMENT | {
+    settings = _ALIGNMENT | {
         "n_neighbors": n_neighbors,
         "random_state": seed,
         "transform_seed": seed,
@@ -176,7 +176,7 @@ def neighbors(points: NDArray[np.float32], k: int = 10) -> NDArray[np.int64]:
 
 def faithfulness(
     embeddings: NDArray[np.float32], coordinates: NDArray[np.float32], k: int = 10
-) -> Faithfulness:
+) -> _Faithfulness:
     """Compare neighbourhoods on a map with those among the embeddings.
 
     Args:
@@ -192,7 +192,7 @@ def faithfulness(
     pairs = zip(neighbors(embeddings, k), neighbors(coordinates, k), strict=True)
     shared = [len(np.intersect1d(true_K, shown_K)) for true_K, shown_K in pairs]
     trust = trustworthiness(embeddings, coordinates, n_neighbors=k)
-    return Faithfulness(float(trust), float(np.mean(shared)) / k)
+    return _Faithfulness(float(trust), float(np.mean(shared)) / k)
 
 
 def _check_neighbors(n_neighbors: int, images: int) -> None:

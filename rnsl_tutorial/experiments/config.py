@@ -12,11 +12,11 @@ from rnsl_tutorial.training.baselines import BASELINES, LOSSES
 from rnsl_tutorial.training.settings import Count, Positive, Settings, Share, check_names, parse
 
 __all__ = [
-    "BASELINES", "LOSSES", "NETWORKS", "NOISES", "OWN", "PRESETS", "UNPROTOTYPED", "Config",
+    "BASELINES", "LOSSES", "NOISES", "OWN", "PRESETS", "Config",
     "configured", "from_preset", "parse_settings",
 ]  # fmt: skip
 
-UNPROTOTYPED = ("supcon",)
+_UNPROTOTYPED = ("supcon",)
 """Those that compare images with images."""
 OWN = "own:"
 """How the name of a loss begins that is none of these, and is handed over as a function."""
@@ -38,7 +38,7 @@ _Loss = Annotated[
     ),
 ]
 
-NETWORKS: tuple[str, ...] = get_args(_Network)
+_NETWORKS: tuple[str, ...] = get_args(_Network)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ class Config(Settings):
     def __post_init__(self) -> None:
         """Refuse values that no run could make sense of."""
         super().__post_init__()
-        if self.loss in UNPROTOTYPED and self.on_pixels:
+        if self.loss in _UNPROTOTYPED and self.on_pixels:
             raise ValueError(
                 f"loss {self.loss!r} has no prototypes, by which a network on pixels is watched; "
                 "choose another loss, or network 'head'."

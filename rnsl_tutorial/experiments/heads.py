@@ -22,7 +22,7 @@ from rnsl_tutorial.experiments.config import OWN, Config
 from rnsl_tutorial.experiments.results import Result
 from rnsl_tutorial.training import EpochReport, baselines, embed, embedding_head, train
 
-REFERENCE_SEED = 42
+_REFERENCE_SEED = 42
 """Seed 0 of a run draws the labels that the reference code draws with its seed 42."""
 
 
@@ -73,7 +73,7 @@ def corrupt_labels(
         labels,
         config.noise,
         config.rate,
-        seed=REFERENCE_SEED + config.seed if seed is None else seed,
+        seed=_REFERENCE_SEED + config.seed if seed is None else seed,
         class_names=class_names,
         dataset=config.dataset,
         features=inputs,

@@ -33,12 +33,12 @@ from rnsl_tutorial.training import networks as backbones
 from rnsl_tutorial.training.devices import Hardware
 from rnsl_tutorial.training.sources import Source, place
 
-CHECKPOINTS = "checkpoints"
+_CHECKPOINTS = "checkpoints"
 RESULTS = "results.json"
 MODEL = "model.pt"
 HISTORY = "history.json"
 TRAINING = "training.csv"
-_LEFT_BEHIND = (RESULTS, CHECKPOINTS, MODEL, HISTORY, TRAINING)
+_LEFT_BEHIND = (RESULTS, _CHECKPOINTS, MODEL, HISTORY, TRAINING)
 """What a run leaves in its folder."""
 _VALIDATION_SEED = 1_000_000
 """Added to the seed of the noise for the labels that selection "noisy_val" chooses by."""
@@ -125,7 +125,7 @@ def corrupt_images(data: Data, config: Config, part: str = "train") -> noise.Cor
         ValueError: noise or rate that `heads.corrupt_labels` refuses.
     """
     indices_M, labels_M = data.part(part)
-    seed = heads.REFERENCE_SEED + config.seed + (part != "train") * _VALIDATION_SEED
+    seed = heads._REFERENCE_SEED + config.seed + (part != "train") * _VALIDATION_SEED
     needed = config.noise == "instance_dependent"
     inputs_MD = _thumbnails(data.archive.images, indices_M) if needed else np.empty((0, 0))
     return heads.corrupt_labels(
@@ -229,7 +229,7 @@ class Run:
             ValueError: none of the checkpoints in the folder can be used.
             FloatingPointError, KeyboardInterrupt: see `train.train`.
         """
-        checkpoints = folder / CHECKPOINTS if folder else None
+        checkpoints = folder / _CHECKPOINTS if folder else None
         self.training.run(on_epoch, folder=checkpoints, resume=resume)
         result = self.result()
         if folder and self.fabric.is_global_zero:
@@ -239,9 +239,9 @@ class Run:
     def clear(self, folder: Path) -> None:
         """Remove what an older run left in a folder, in all processes together."""
         if self.fabric.is_global_zero:
-            shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+            shutil.rmtree(folder / _CHECKPOINTS, ignore_errors=True)
             for name in _LEFT_BEHIND:
-                if name != CHECKPOINTS:
+                if name != _CHECKPOINTS:
                     (folder / name).unlink(missing_ok=True)
         self.fabric.barrier()
 

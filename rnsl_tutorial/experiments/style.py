@@ -43,7 +43,7 @@ BASELINE_STYLES = {
     "supcon": LossStyle("SupCon", "#56B4E9", (2.0, 2.4), "^"),
 }
 """Losses that the paper's are compared with. A colour comes twice, never with the same marker."""
-OTHER_STYLES = (
+_OTHER_STYLES = (
     LossStyle("", "#CC79A7", (3.5, 1.2, 1.0, 1.2), "D"),
     LossStyle("", "#56B4E9", (2.0, 1.2), "D"),
     LossStyle("", "#E69F00", (6.0, 2.0), "D"),
@@ -78,7 +78,7 @@ def loss_styles(loss_names: Sequence[str]) -> list[LossStyle]:
 
     A learner's own loss, "own:NAME", is labelled NAME.
     """
-    known, spare = LOSS_STYLES | BASELINE_STYLES, cycle(OTHER_STYLES)
+    known, spare = LOSS_STYLES | BASELINE_STYLES, cycle(_OTHER_STYLES)
     return [
         known.get(name) or next(spare)._replace(label=name.removeprefix("own:"))
         for name in loss_names

@@ -304,7 +304,7 @@ class Task(NamedTuple):
     folder: Path
 
 
-def run_cell(task: Task) -> Outcome:
+def _run_cell(task: Task) -> Outcome:
     """Run a cell, and catch its error, so that the others go on."""
     on_pixels = task.cell.config.on_pixels
     ran = Outcome(
@@ -395,7 +395,7 @@ def run_sweep(
         try:
             _run(todo, out, jobs, ray or "processes", on_outcome or (lambda *_: None))
         finally:
-            write_tables(cells, out)
+            _write_tables(cells, out)
     return [outcome for outcome in read(cells, out) if outcome]
 
 
@@ -421,7 +421,7 @@ def _run(
     for task in tasks:
         if task.cell.config.on_pixels:
             task.folder.mkdir(parents=True, exist_ok=True)
-    with closing(grid.calls(run_cell, tasks, jobs, where)) as ended:
+    with closing(grid.calls(_run_cell, tasks, jobs, where)) as ended:
         for call in ended:
             task = tasks[call.place]
             outcome = Outcome(None, _obituary(call)) if call.death else call.made
@@ -490,7 +490,7 @@ def _read(path: Path) -> Outcome | None:
 # ------------------------------------------------------------------ tables
 
 
-def write_tables(cells: Sequence[Cell], out: Path) -> None:
+def _write_tables(cells: Sequence[Cell], out: Path) -> None:
     """Write `results.csv`, `results.json`, `results.md` and the figures from what is finished.
 
     Cells that differ in more than noise, rate, loss, q, k and seed do not belong into one mean:

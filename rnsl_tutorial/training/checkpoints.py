@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 __all__ = [
-    "Resumable", "latest", "save_checkpoint", "saved_on_signals",
+    "Resumable", "latest", "saved_on_signals",
 ]  # fmt: skip
 
 _State = dict[str, Any]
@@ -62,7 +62,7 @@ class _Found(NamedTuple):
 # ------------------------------------------------------------------ saving
 
 
-def save_checkpoint(folder: Path, state: _State, *, keep: int = 2) -> Path:
+def _save_checkpoint(folder: Path, state: _State, *, keep: int = 2) -> Path:
     """Write a checkpoint, then remove those older than the newest ``keep``.
 
     Whatever goes wrong, the checkpoints of other epochs and steps stay as they are.
@@ -161,7 +161,7 @@ def latest(folder: Path, config: Mapping[str, Any]) -> _Found | None:
     """Load the newest checkpoint that is undamaged and was made with the same settings.
 
     Args:
-        folder: where `save_checkpoint` wrote; it need not exist.
+        folder: where `_save_checkpoint` wrote; it need not exist.
         config: the settings of this run; those of the checkpoint must equal them, every one.
 
     Returns:
@@ -360,7 +360,7 @@ class Resumable:
             return
         state = self.state()
         if self.fabric.is_global_zero:
-            self._last_checkpoint = save_checkpoint(folder, state)
+            self._last_checkpoint = _save_checkpoint(folder, state)
         self.fabric.barrier()
 
     def state(self) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def server(notebooks: Path) -> Iterator[str]:
     """Address of a JupyterLab on the notebooks, apart from the user's own settings."""
-    with lab_server(notebooks.parent, lab.jupyter_arguments(notebooks)) as server:
+    with lab_server(notebooks.parent, lab._jupyter_arguments(notebooks)) as server:
         yield server.address
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from playwright.sync_api import Locator, expect
 from synthetic_gradients import EPOCHS, small_runs
 
-from rnsl_tutorial import losses
+from rnsl_tutorial.tutorial import curves
 from rnsl_tutorial.tutorial.explorers import GradientShareExplorer
 
 RUNS = small_runs()
@@ -22,7 +22,7 @@ def explorer() -> GradientShareExplorer:
 def pulls(run: str, epoch: int, q: float) -> NDArray[np.float64]:
     """What the library computes for each image, epoch a position among EPOCHS."""
     p = np.exp(RUNS["log_p"][run][epoch])
-    return np.array([-losses.gradient_wrt_logit(float(value), q).item() for value in p])
+    return np.array([-curves.gradient_wrt_logit(float(value), q).item() for value in p])
 
 
 def share(run: str, epoch: int, q: float) -> float:
@@ -38,7 +38,7 @@ def shown_is(root: Locator, run: str, epoch: int, q: float) -> None:
         np.testing.assert_allclose(drawn, pull[chosen], atol=0.002)
     odds = 10 ** curve(root, "curve")[:, 0]
     p = np.clip(odds / (1 + odds), 0, 1)
-    expected = [-losses.gradient_wrt_logit(float(value), q).item() for value in p]
+    expected = [-curves.gradient_wrt_logit(float(value), q).item() for value in p]
     np.testing.assert_allclose(curve(root, "curve")[:, 1], expected, atol=0.003)
     over_epochs = [share(run, e, q) for e in range(len(EPOCHS))]
     np.testing.assert_allclose(curve(root, "share")[:, 1], over_epochs, atol=0.1)

@@ -5,7 +5,7 @@ import pytest
 from harness import SCREENSHOTS, Open, curve
 from playwright.sync_api import Locator, Page, expect
 
-from rnsl_tutorial import losses
+from rnsl_tutorial.tutorial import curves
 from rnsl_tutorial.tutorial.explorers import LossExplorer
 
 
@@ -26,10 +26,10 @@ def test_q_moves_the_curve_of_rnsl_to_what_the_library_computes(page: Page) -> N
         page.keyboard.press("ArrowRight")
     expect(page.locator(".rnsl-readout")).to_contain_text("RNSL (q = 0.30)")
     p, loss = curve(costs, "RNSL").T
-    np.testing.assert_allclose(loss, losses.loss_of_p(p.clip(0, 1), 0.3), atol=0.03)
+    np.testing.assert_allclose(loss, curves.loss_of_p(p.clip(0, 1), 0.3), atol=0.03)
     p, pull = curve(pulls, "RNSL").T
     np.testing.assert_allclose(
-        pull, -losses.gradient_wrt_logit(p.clip(0, 1), 0.3).numpy(), atol=0.01
+        pull, -curves.gradient_wrt_logit(p.clip(0, 1), 0.3).numpy(), atol=0.01
     )
     np.testing.assert_array_equal(curve(costs, "NSL"), before)
 

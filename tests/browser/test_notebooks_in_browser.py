@@ -46,7 +46,7 @@ WEIGHTS = """(e.q * losses.label_log_probability(
     seen.embeddings[e.epoch], seen.prototypes[e.epoch],
     torch.from_numpy(given.labels)[seen.batch], e.temperature,
 )).exp()[wrong[seen.batch]]"""
-PLATEAU = "losses.loss_of_p(torch.arange(101) / 100, e.q, e.k)"
+PLATEAU = "curves.loss_of_p(torch.arange(101) / 100, e.q, e.k)"
 
 CLAIMS: dict[str, list[Claim] | None] = {  # None for a notebook in which nothing moves
     "00_start_here": [],  # its map is drawn on a canvas: see the test of its page
@@ -82,11 +82,11 @@ CLAIMS: dict[str, list[Claim] | None] = {  # None for a notebook in which nothin
     "03_nsl_and_rnsl_gradients": [
         Claim(
             "LossExplorer", "q", "q of RNSL", "RNSL",
-            "losses.loss_of_p(torch.arange(1, 201) / 200, e.q)", within=0.03,
+            "curves.loss_of_p(torch.arange(1, 201) / 200, e.q)", within=0.03,
         ),
         Claim(
             "LossExplorer", "p", "Marked image: p", "RNSL marked",
-            "[losses.loss_of_p(e.p, e.q)]", within=0.03,
+            "[curves.loss_of_p(e.p, e.q)]", within=0.03,
         ),
         Claim(
             "LossExplorer", "temperature", "Temperature T", "NSL",
@@ -98,7 +98,7 @@ CLAIMS: dict[str, list[Claim] | None] = {  # None for a notebook in which nothin
             """[
                 (100 * pull[wrong].sum() / pull.sum()).item()
                 for log_p in [history[e.loss].log_p[e.epoch].double()]
-                for pull in [losses.gradient_wrt_logit(log_p.exp().clamp(max=1), e.q)]
+                for pull in [curves.gradient_wrt_logit(log_p.exp().clamp(max=1), e.q)]
             ]""",
             within=0.5,
         ),
@@ -107,7 +107,7 @@ CLAIMS: dict[str, list[Claim] | None] = {  # None for a notebook in which nothin
             """[
                 (100 * pull[wrong].sum() / pull.sum()).item()
                 for log_p in history[e.loss].log_p[moments].double()
-                for pull in [losses.gradient_wrt_logit(log_p.exp().clamp(max=1), e.q)]
+                for pull in [curves.gradient_wrt_logit(log_p.exp().clamp(max=1), e.q)]
             ]""",
             within=0.5,
         ),

@@ -9,8 +9,8 @@ from harness import SCREENSHOTS, Open, curve
 from playwright.sync_api import Locator, expect
 from synthetic_log_p import small_run
 
-from rnsl_tutorial import losses
 from rnsl_tutorial.evaluation.embedding import flip_detection
+from rnsl_tutorial.tutorial import curves
 from rnsl_tutorial.tutorial.explorers import (
     PruningExplorer,
     TruncationExplorer,
@@ -28,7 +28,7 @@ def measures(moment: int, k: float) -> list[float]:
 
 
 def loss(q: float, k: float) -> Any:
-    return losses.loss_of_p(torch.from_numpy(P), q, k).numpy()
+    return curves.loss_of_p(torch.from_numpy(P), q, k).numpy()
 
 
 def dots(root: Locator) -> list[float]:

@@ -83,7 +83,7 @@ def test_an_error_is_one_line_without_a_traceback(
 
 
 def test_commands_of_a_sub_app_fail_in_one_line_too() -> None:
-    app, sub = cli.new_app(), typer.Typer()
+    app, sub = cli._new_app(), typer.Typer()
     app.add_typer(sub, name="sub")
 
     @sub.command()

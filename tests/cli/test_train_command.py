@@ -33,7 +33,14 @@ def test_a_run_prints_its_table_and_leaves_everything_behind(tmp_path: Path) -> 
     assert "t-RNSL" in shown.output
     assert "Validation: k-NN, clean index 0." in shown.output
     assert {path.name for path in tmp_path.iterdir()} == {
-        *(images.CHECKPOINTS, images.RESULTS, images.MODEL, images.HISTORY, images.TRAINING, "logs")
+        *(
+            images._CHECKPOINTS,
+            images.RESULTS,
+            images.MODEL,
+            images.HISTORY,
+            images.TRAINING,
+            "logs",
+        )
     }
     assert list((tmp_path / "logs").glob("events*"))
     assert "No such" not in run(cli.app, ["report", str(tmp_path / images.RESULTS)]).output
@@ -66,7 +73,7 @@ def test_stopped_by_ctrl_c_it_says_how_to_go_on(
     assert stopped.exit_code == 130
     assert "Stopped in epoch 1 after 2 batches" in stopped.output
     assert "--resume goes on" in stopped.output
-    assert (tmp_path / images.CHECKPOINTS / "epoch-0001-step-00000002.pt").exists()
+    assert (tmp_path / images._CHECKPOINTS / "epoch-0001-step-00000002.pt").exists()
 
 
 def test_stopped_while_it_measures_it_says_so_too(

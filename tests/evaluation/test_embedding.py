@@ -136,8 +136,8 @@ def test_the_size_of_a_block_changes_nothing(monkeypatch):
     index, queries = torch.tensor(random_rows(500, 32, 1)), torch.tensor(random_rows(101, 32, 2))
     whole = evaluate._nearest_in_blocks(index, queries, 10)
     for rows in (1, 7, 100, 101):
-        monkeypatch.setattr(evaluate, "BLOCK_BYTES", 8 * 500 * rows)
-        assert evaluate.rows_per_block(500) == rows
+        monkeypatch.setattr(evaluate, "_BLOCK_BYTES", 8 * 500 * rows)
+        assert evaluate._rows_per_block(500) == rows
         blocks = evaluate._nearest_in_blocks(index, queries, 10)
         assert (blocks.distances == whole.distances).all()
         assert (blocks.positions == whole.positions).all()
@@ -145,14 +145,14 @@ def test_the_size_of_a_block_changes_nothing(monkeypatch):
 
 @pytest.mark.parametrize("columns", [1, 10, 7_000, 200_000, 1_280_000, 10**9])
 def test_a_block_fits_its_bound(columns):
-    rows = evaluate.rows_per_block(columns)
+    rows = evaluate._rows_per_block(columns)
     assert rows >= 1
-    assert rows == 1 or rows * columns * 8 <= evaluate.BLOCK_BYTES
-    assert (rows + 1) * columns * 8 > evaluate.BLOCK_BYTES
+    assert rows == 1 or rows * columns * 8 <= evaluate._BLOCK_BYTES
+    assert (rows + 1) * columns * 8 > evaluate._BLOCK_BYTES
 
 
 def test_no_table_of_distances_is_larger_than_a_block(monkeypatch):
-    monkeypatch.setattr(evaluate, "BLOCK_BYTES", 8 * 3000)
+    monkeypatch.setattr(evaluate, "_BLOCK_BYTES", 8 * 3000)
     sizes = []
     cdist = torch.cdist
 
@@ -164,7 +164,7 @@ def test_no_table_of_distances_is_larger_than_a_block(monkeypatch):
     monkeypatch.setattr(torch, "cdist", recording_cdist)
     predict_in_blocks(random_rows(300, 8, 1), np.zeros(300, int), random_rows(95, 8, 2))
     assert len(sizes) == 10
-    assert max(sizes) <= evaluate.BLOCK_BYTES
+    assert max(sizes) <= evaluate._BLOCK_BYTES
 
 
 @pytest.mark.slow
@@ -323,8 +323,8 @@ def test_separated_classes_are_retrieved_perfectly_and_duplicates_do_no_harm():
 def test_blocks_of_images_change_no_retrieval_figure(monkeypatch):
     embeddings, labels = clusters(150, 8, seed=1, spread=1.5)
     whole = evaluate.precision_at_k(embeddings, labels, k=5), evaluate.map_at_r(embeddings, labels)
-    monkeypatch.setattr(evaluate, "BLOCK_BYTES", 8 * 6 * 7)
-    assert evaluate.rows_per_block(6) == 7
+    monkeypatch.setattr(evaluate, "_BLOCK_BYTES", 8 * 6 * 7)
+    assert evaluate._rows_per_block(6) == 7
     blocks = evaluate.precision_at_k(embeddings, labels, k=5), evaluate.map_at_r(embeddings, labels)
     assert blocks == pytest.approx(whole, abs=1e-12)
 

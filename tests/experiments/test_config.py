@@ -24,7 +24,7 @@ from rnsl_tutorial.training.settings import Settings
 
 def test_the_names_are_those_that_the_modules_know() -> None:
     """The config names them itself, because it must not wait for torch."""
-    assert set(config.NETWORKS) == {"head", *networks.names()}
+    assert set(config._NETWORKS) == {"head", *networks.names()}
 
 
 def test_the_paper_preset_is_the_protocol_of_the_reference() -> None:

@@ -198,12 +198,12 @@ def test_a_folder_that_holds_a_run_is_refused_unless_told_otherwise(tmp_path: Pa
     images.check_folder(tmp_path)
     images.check_folder(tmp_path / "new" / "folder")
     assert not (tmp_path / "new").exists()
-    (tmp_path / images.CHECKPOINTS).mkdir()
+    (tmp_path / images._CHECKPOINTS).mkdir()
     with pytest.raises(ValueError, match=r"holds a run already \(checkpoints\). Pass --resume"):
         images.check_folder(tmp_path)
     images.check_folder(tmp_path, resume=True)
     images.check_folder(tmp_path, overwrite=True)
-    assert (tmp_path / images.CHECKPOINTS).exists(), "looking removes nothing"
+    assert (tmp_path / images._CHECKPOINTS).exists(), "looking removes nothing"
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
 def test_clearing_removes_what_runs_leave_and_nothing_else(
     trained: images.Run, tmp_path: Path
 ) -> None:
-    (tmp_path / images.CHECKPOINTS).mkdir()
+    (tmp_path / images._CHECKPOINTS).mkdir()
     for name in (images.RESULTS, images.MODEL, images.HISTORY, images.TRAINING, "notes.txt"):
         (tmp_path / name).write_text("old")
     trained.clear(tmp_path)

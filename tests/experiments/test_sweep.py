@@ -226,7 +226,7 @@ def write(folder: Path, ended: Iterable[tuple[Cell, Outcome]]) -> list[Cell]:
     for cell, outcome in ended:
         sweep._write(sweep._file(cell, folder), cell, outcome)
     cells = [cell for cell, _ in ended]
-    sweep.write_tables(cells, folder)
+    sweep._write_tables(cells, folder)
     return cells
 
 

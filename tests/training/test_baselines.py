@@ -244,7 +244,7 @@ def test_an_unknown_name_gives_the_list() -> None:
 
 
 def test_what_has_no_prototypes_is_refused_on_pixels() -> None:
-    for name in config.UNPROTOTYPED:
+    for name in config._UNPROTOTYPED:
         with pytest.raises(ValueError, match=f"{name!r} has no prototypes"):
             config.from_preset("laptop", loss=name)
     assert config.from_preset("laptop", loss="gce").loss == "gce"

@@ -26,7 +26,7 @@ def state_at(epoch: int, step: int = 0, **extra: Any) -> dict[str, Any]:
 
 
 def save_epochs(folder: Path, *epochs: int, keep: int = 10) -> list[Path]:
-    return [checkpoints.save_checkpoint(folder, state_at(epoch), keep=keep) for epoch in epochs]
+    return [checkpoints._save_checkpoint(folder, state_at(epoch), keep=keep) for epoch in epochs]
 
 
 def found(folder: Path) -> checkpoints._Found:
@@ -71,7 +71,7 @@ def test_every_bit_comes_back(tmp_path: Path) -> None:
         nested=nested,
         generator=torch.Generator().manual_seed(5).get_state(),
     )
-    path = checkpoints.save_checkpoint(tmp_path, given)
+    path = checkpoints._save_checkpoint(tmp_path, given)
     back = found(tmp_path)
     assert back.path == path
     assert back.problems == []
@@ -106,7 +106,7 @@ def test_sha256sum_verifies_the_sidecar(tmp_path: Path) -> None:
 
 def test_the_one_that_got_farthest_is_the_latest(tmp_path: Path) -> None:
     for epoch, step in [(2, 9), (10, 0), (9, 500), (2, 10), (10_000, 1), (9_999, 2)]:
-        checkpoints.save_checkpoint(tmp_path, state_at(epoch, step), keep=10)
+        checkpoints._save_checkpoint(tmp_path, state_at(epoch, step), keep=10)
     assert found(tmp_path).state["epoch"] == 10_000
     newest_first = [path.name for path in checkpoints._listed(tmp_path)]
     assert newest_first[-2:] == [
@@ -283,13 +283,13 @@ def test_fields_that_differ_are_named(tmp_path: Path) -> None:
 
 
 def test_equal_numbers_are_equal_settings(tmp_path: Path) -> None:
-    checkpoints.save_checkpoint(tmp_path, {"config": {"rate": 0}, "epoch": 1, "step": 1})
+    checkpoints._save_checkpoint(tmp_path, {"config": {"rate": 0}, "epoch": 1, "step": 1})
     assert checkpoints.latest(tmp_path, {"rate": 0.0}) is not None
 
 
 def test_an_older_one_of_the_same_settings_is_used(tmp_path: Path) -> None:
     save_epochs(tmp_path, 1)
-    checkpoints.save_checkpoint(tmp_path, {**state_at(2), "config": {**CONFIG, "q": 0.5}})
+    checkpoints._save_checkpoint(tmp_path, {**state_at(2), "config": {**CONFIG, "q": 0.5}})
     result = found(tmp_path)
     assert result.state["epoch"] == 1
     assert "q is 0.7 here and 0.5 there" in result.problems[0]
@@ -318,13 +318,13 @@ def test_what_could_not_be_read_again_is_refused(
     tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        checkpoints.save_checkpoint(tmp_path, {**state_at(1), **change})
+        checkpoints._save_checkpoint(tmp_path, {**state_at(1), **change})
     assert names(tmp_path) == []
 
 
 def test_keep_below_one_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="keep is 0; at least 1"):
-        checkpoints.save_checkpoint(tmp_path, state_at(1), keep=0)
+        checkpoints._save_checkpoint(tmp_path, state_at(1), keep=0)
 
 
 # ------------------------------------------------------------------ kill -9
@@ -339,7 +339,7 @@ SAVE_FOREVER = """
     for epoch in itertools.count(first):
         weights = torch.full((300_000,), float(epoch))
         state = {"config": {"q": 0.7}, "epoch": epoch, "step": 0, "weights": weights}
-        checkpoints.save_checkpoint(Path(sys.argv[1]), state, keep=2)
+        checkpoints._save_checkpoint(Path(sys.argv[1]), state, keep=2)
         print(epoch, flush=True)
 """
 
@@ -433,7 +433,7 @@ def test_random_streams_go_on_where_they_were(tmp_path: Path) -> None:
     before = checkpoints._rng_state()
     try:
         draw()
-        checkpoints.save_checkpoint(tmp_path, state_at(1, rng=checkpoints._rng_state()))
+        checkpoints._save_checkpoint(tmp_path, state_at(1, rng=checkpoints._rng_state()))
         expected = [draw() for _ in range(3)]
         draw()
         checkpoints._set_rng_state(found(tmp_path).state["rng"])

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from rnsl_tutorial import experiments, losses
-from rnsl_tutorial.tutorial import exercises
+from rnsl_tutorial import experiments
+from rnsl_tutorial.tutorial import curves, exercises
 
 TABLE = experiments.shipped_over_q()
 CHECKS = [exercises.check_weight, exercises.check_half_heard, exercises.check_q_choice]
@@ -30,7 +30,7 @@ def test_weight_right(capsys: pytest.CaptureFixture[str]) -> None:
     exercises.check_weight(lambda p, q: p**q)
     said = capsys.readouterr().out
     assert said.startswith("Right.")
-    pulls = [losses.gradient_wrt_logit(0.01, q).item() for q in (0.7, 0)]
+    pulls = [curves.gradient_wrt_logit(0.01, q).item() for q in (0.7, 0)]
     assert f"keeps {pulls[0] / pulls[1]:.0%} of the pull" in said
 
 
@@ -47,7 +47,7 @@ def test_weight_right(capsys: pytest.CaptureFixture[str]) -> None:
         (lambda p, q: 100 * p**q, "A share is at most 1"),
         (lambda p, q: p * q, r"a power is written \*\*"),
         (lambda p, q: p**0.7, "q is not always 0.7"),
-        (lambda p, q: losses.loss_of_p(p, q) / losses.loss_of_p(p, 0), "divide the pulls"),
+        (lambda p, q: curves.loss_of_p(p, q) / curves.loss_of_p(p, 0), "divide the pulls"),
         (lambda p, q: p**-q, "Turned round"),
         (lambda p, q: -(p**q), "the share is positive"),
         (lambda p, q: None, "is the `return` missing"),
@@ -69,7 +69,7 @@ def test_half_heard_right(capsys: pytest.CaptureFixture[str]) -> None:
     assert "below p = 0.001." in said
     for q in (0.7, 0.1):
         p = torch.tensor(0.5 ** (1 / q), dtype=torch.float64)
-        kept = losses.gradient_wrt_logit(p, q) / losses.gradient_wrt_logit(p, 0)
+        kept = curves.gradient_wrt_logit(p, q) / curves.gradient_wrt_logit(p, 0)
         assert kept.item() == pytest.approx(0.5)
 
 

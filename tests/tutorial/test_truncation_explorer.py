@@ -13,7 +13,7 @@ from synthetic_log_p import small_run, unpacked
 from rnsl_tutorial import experiments, losses
 from rnsl_tutorial.evaluation.embedding import flip_detection
 from rnsl_tutorial.experiments import report
-from rnsl_tutorial.tutorial import plots
+from rnsl_tutorial.tutorial import curves, plots
 from rnsl_tutorial.tutorial.explorers import TruncationExplorer, standalone_html
 
 ROOT = Path(__file__).parent.parent.parent
@@ -59,12 +59,12 @@ def test_who_is_left_out_is_who_t_rnsl_leaves_out() -> None:
 def test_the_curves_are_those_of_the_losses(explorer: TruncationExplorer) -> None:
     p = unpacked(explorer, "p")
     for i, q in enumerate(explorer.controls["q"].values):
-        uncut = losses.loss_of_p(torch.from_numpy(p.copy()), float(q))
+        uncut = curves.loss_of_p(torch.from_numpy(p.copy()), float(q))
         np.testing.assert_allclose(unpacked(explorer, "uncut")[i], uncut, atol=1e-6)
         for j in (0, 7, 25, 49):
             k = float(explorer.controls["k"].values[j])
             cut = unpacked(explorer, "cut")[i, j]
-            expected = losses.loss_of_p(torch.from_numpy(p.copy()), float(q), k)
+            expected = curves.loss_of_p(torch.from_numpy(p.copy()), float(q), k)
             np.testing.assert_allclose(cut, expected, atol=1e-6)
             level = unpacked(explorer, "levels")[i, j]
             assert level == pytest.approx((1 - k**q) / q, abs=1e-6)

@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnsl_tutorial import losses
 from rnsl_tutorial.experiments import results
-from rnsl_tutorial.tutorial import plots
+from rnsl_tutorial.tutorial import curves, plots
 from rnsl_tutorial.tutorial.exercises.checking import (
     Function,
     NotYetRightError,
@@ -56,7 +55,7 @@ def check_weight(function: Function) -> None:
 
 
 def _weight(p: float, q: float) -> float:
-    return (losses.gradient_wrt_p(p, q) / losses.gradient_wrt_p(p, 0)).item()
+    return (curves.gradient_wrt_p(p, q) / curves.gradient_wrt_p(p, 0)).item()
 
 
 def check_half_heard(function: Function) -> None:

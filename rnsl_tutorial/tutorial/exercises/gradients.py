@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from rnsl_tutorial import losses
+from rnsl_tutorial.tutorial import curves
 from rnsl_tutorial.tutorial.exercises.checking import Function, NotYetRightError, Slip, check, say
 
 _FAR = -200.0  # log p at a cosine of -1 where another prototype's is 1, at T = 0.01
@@ -17,7 +18,7 @@ def check_pull(function: Function) -> None:
     """
     check(
         function,
-        right=lambda p, q: -losses.gradient_wrt_logit(p, q).item(),
+        right=lambda p, q: -curves.gradient_wrt_logit(p, q).item(),
         cases=[{"p": p, "q": q} for q in (0.7, 0.2, 1.0, 0.0) for p in (0.5, 0.9, 0.01)],
         slips=[
             Slip(lambda p, q: -(p**q) * (1 - p), "Drop the minus: how hard is the size alone."),
@@ -61,8 +62,8 @@ def check_pull(function: Function) -> None:
             Slip(lambda p, q: (1 - p**q) / q if q else 0.0, "This is the loss, not its slope."),
         ],
         praise="At p = 0.01 NSL pulls with "
-        f"{-losses.gradient_wrt_logit(0.01, 0).item():.2f}, RNSL (q = 0.7) with "
-        f"{-losses.gradient_wrt_logit(0.01, 0.7).item():.2f}.",
+        f"{-curves.gradient_wrt_logit(0.01, 0).item():.2f}, RNSL (q = 0.7) with "
+        f"{-curves.gradient_wrt_logit(0.01, 0.7).item():.2f}.",
     )
 
 
@@ -188,7 +189,7 @@ def check_gradient_share(function: Function) -> None:
             ),
             Slip(
                 lambda p, wrong, q: (
-                    losses.loss_of_p(p[wrong], q).sum() / losses.loss_of_p(p, q).sum()
+                    curves.loss_of_p(p[wrong], q).sum() / curves.loss_of_p(p, q).sum()
                 ),
                 "This is the share of the loss; what moves the prototypes is its slope.",
             ),
@@ -223,7 +224,7 @@ def check_gradient_share(function: Function) -> None:
 
 
 def _pull(p: Tensor, q: float) -> Tensor:
-    return -losses.gradient_wrt_logit(p, q)
+    return -curves.gradient_wrt_logit(p, q)
 
 
 def _share(p: Tensor, wrong: Tensor, q: float) -> Tensor:

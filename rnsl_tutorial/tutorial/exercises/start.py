@@ -2,7 +2,7 @@
 
 import math
 
-from rnsl_tutorial import losses
+from rnsl_tutorial.tutorial import curves
 from rnsl_tutorial.tutorial.exercises.checking import Function, Slip, check
 
 
@@ -14,7 +14,7 @@ def check_robust_loss(function: Function) -> None:
     """
     check(
         function,
-        right=lambda p, q: losses.loss_of_p(p, q).item(),
+        right=lambda p, q: curves.loss_of_p(p, q).item(),
         cases=[{"p": p, "q": q} for q in (0.7, 0.2, 1.0) for p in (0.5, 0.9, 0.01, 1.0)],
         slips=[
             Slip(lambda p, q: 1 - p**q, "It is q times too small: divide by q."),
@@ -26,6 +26,6 @@ def check_robust_loss(function: Function) -> None:
             Slip(lambda p, q: (1 - p**q) / 0.7, "Divide by q, not by 0.7."),
             Slip(lambda p, q: -math.log(p), "This is NSL; RNSL takes (1 - p**q) / q instead."),
         ],
-        praise=f"At q = 0.7 an image with p = 0.01 costs {losses.loss_of_p(0.01, 0.7):.1f}; "
-        f"NSL makes it cost {losses.loss_of_p(0.01, 0):.1f}.",
+        praise=f"At q = 0.7 an image with p = 0.01 costs {curves.loss_of_p(0.01, 0.7):.1f}; "
+        f"NSL makes it cost {curves.loss_of_p(0.01, 0):.1f}.",
     )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rnsl_tutorial import losses
-from rnsl_tutorial.tutorial import plots
+from rnsl_tutorial.tutorial import curves, plots
 from rnsl_tutorial.tutorial.explorers.base import (
     Choice,
     Control,
@@ -169,7 +169,7 @@ class _Scores(NamedTuple):
 def _score(embeddings: Tensor, prototypes: Tensor, labels: Tensor, flipped: Tensor) -> _Scores:
     """Score a batch at every temperature and q, through the library's own losses.
 
-    The pull is `losses.gradient_wrt_logit`, p**q (1 - p); the weight is its ratio to NSL's, p**q,
+    The pull is `curves.gradient_wrt_logit`, p**q (1 - p); the weight is its ratio to NSL's, p**q,
     taken in float64, where p does not underflow.
 
     The line follows an embedding from the prototype of one class to that of another: of all classes
@@ -204,9 +204,9 @@ def _pulls_and_weights(x_ND: Tensor, w_CD: Tensor, labels_N: Tensor) -> tuple[Te
     pulls, weights = [], []
     for temperature in _TEMPERATURES:
         p_N = losses.label_log_probability(x_ND, w_CD, labels_N, temperature).exp()
-        plain_N = losses.gradient_wrt_p(p_N, 0)
-        pulls.append(torch.stack([-losses.gradient_wrt_logit(p_N, q) for q in _QS]))
-        weights.append(torch.stack([losses.gradient_wrt_p(p_N, q) / plain_N for q in _QS]))
+        plain_N = curves.gradient_wrt_p(p_N, 0)
+        pulls.append(torch.stack([-curves.gradient_wrt_logit(p_N, q) for q in _QS]))
+        weights.append(torch.stack([curves.gradient_wrt_p(p_N, q) / plain_N for q in _QS]))
     return torch.stack(pulls), torch.stack(weights)
 
 

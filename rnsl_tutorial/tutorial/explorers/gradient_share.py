@@ -12,8 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from rnsl_tutorial import losses
-from rnsl_tutorial.tutorial import plots
+from rnsl_tutorial.tutorial import curves, plots
 from rnsl_tutorial.tutorial.explorers.base import (
     Choice,
     Control,
@@ -153,9 +152,9 @@ def _epoch_axis(run: "_Run") -> plots.Axis:
 
 
 def _pull(log_p: ArrayLike, q: float) -> _Floats:
-    """How hard images pull on the logit of their label; see `losses.gradient_wrt_logit`."""
+    """How hard images pull on the logit of their label; see `curves.gradient_wrt_logit`."""
     p = torch.as_tensor(np.asarray(log_p, dtype=np.float64)).exp()
-    pull: _Floats = losses.gradient_wrt_logit(p, q).neg().numpy()
+    pull: _Floats = curves.gradient_wrt_logit(p, q).neg().numpy()
     return pull
 
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from rnsl_tutorial import losses
-from rnsl_tutorial.tutorial import plots
+from rnsl_tutorial.tutorial import curves, plots
 from rnsl_tutorial.tutorial.explorers.base import Choice, Explorer, module, number_control, packed
 
 _Floats = NDArray[np.float64]
@@ -50,7 +50,7 @@ class _Tables(NamedTuple):
 class LossExplorer(Explorer):
     """Loss and pull over p, and pull over the cosine, of RNSL beside NSL and MAE.
 
-    The pull is |dL/dz| = p**q (1 - p), z the logit of the label: `losses.gradient_wrt_logit`. Over
+    The pull is |dL/dz| = p**q (1 - p), z the logit of the label: `curves.gradient_wrt_logit`. Over
     the cosine it is that of an image whose other 29 prototypes all lie at a right angle to it.
 
     Attributes:
@@ -89,12 +89,12 @@ class LossExplorer(Explorer):
 def _tables() -> _Tables:
     p_at_TG = np.stack([_p_at(temperature) for temperature in _TEMPERATURES])
     p, p_at = torch.from_numpy(_P), torch.from_numpy(p_at_TG)
-    pull = np.abs(_over_q(losses.gradient_wrt_logit, p))
+    pull = np.abs(_over_q(curves.gradient_wrt_logit, p))
     return _Tables(
-        loss=_over_q(losses.loss_of_p, p),
+        loss=_over_q(curves.loss_of_p, p),
         pull=pull,
         harder=np.divide(pull[0], pull, out=np.full_like(pull, np.nan), where=pull > 0),
-        pull_at=np.abs(_over_q(losses.gradient_wrt_logit, p_at)),
+        pull_at=np.abs(_over_q(curves.gradient_wrt_logit, p_at)),
         cosine=np.stack([np.interp(_P, p_G, _COSINES, np.nan, np.nan) for p_G in p_at_TG]),
     )
 

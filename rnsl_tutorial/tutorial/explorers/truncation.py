@@ -10,8 +10,7 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from rnsl_tutorial import losses
-from rnsl_tutorial.tutorial import plots
+from rnsl_tutorial.tutorial import curves, plots
 from rnsl_tutorial.tutorial.explorers.base import Choice, Explorer, module, number_control, packed
 
 _Floats = NDArray[np.float64]
@@ -297,7 +296,7 @@ def _largest_count(shown: _Split) -> float:
 
 
 def _loss(p: ArrayLike, q: float, k: float | None = None) -> _Floats:
-    curve: _Floats = losses.loss_of_p(torch.as_tensor(p), float(q), k).numpy()
+    curve: _Floats = curves.loss_of_p(torch.as_tensor(p), float(q), k).numpy()
     return curve
 
 

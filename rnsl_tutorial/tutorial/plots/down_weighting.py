@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 
 from rnsl_tutorial.experiments.style import (
+    _OTHER_STYLES,
     LOSS_STYLES,
-    OTHER_STYLES,
     QUIET,
     Numbers,
     axis,
@@ -17,7 +17,7 @@ from rnsl_tutorial.experiments.style import (
     set_axes,
 )
 
-_RUN_STYLES = (LOSS_STYLES["nsl"], LOSS_STYLES["rnsl"], *OTHER_STYLES)
+_RUN_STYLES = (LOSS_STYLES["nsl"], LOSS_STYLES["rnsl"], *_OTHER_STYLES)
 
 
 # ------------------------------------------------------------------ over q and temperature
