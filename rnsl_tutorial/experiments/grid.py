@@ -205,7 +205,6 @@ def _cluster(address: str, jobs: int) -> Iterator[_Where]:
     """
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address == "local":
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
         quiet |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     try:
         import ray as imported

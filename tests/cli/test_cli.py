@@ -160,7 +160,7 @@ def test_features_build_then_experiment_then_report(
     [
         (["experiment", "--out", "o", "--loss", "softmax"], "loss is 'softmax'"),
         (["experiment", "--out", "o", "--rate", "1.5"], "rate is 1.5"),
-        (["experiment", "--out", "o", "--noise", "salt"], "no noise 'salt'"),
+        (["experiment", "--out", "o", "--noise", "salt"], "noise is 'salt'; it must be one of"),
         (["experiment", "--out", "o", "--dataset", "eurosat"], "No features of 'eurosat'"),
         (["experiment", "--out", "o", "--seeds", "0"], "seeds is 0"),
         (["experiment", "--out", "o", "--q", "2"], "q is 2.0"),
