@@ -1,6 +1,7 @@
 """Many calls at once: on threads, in processes of this machine, or on a Ray cluster.
 
-joblib makes the calls wherever they run. A worker that dies, killed or out of memory, ends the
+joblib makes the calls here, and Ray's pool those on a cluster (joblib's way to Ray returns nothing
+before all calls have ended). A worker that dies, killed or out of memory, ends the
 calls that ran beside it too; all of them are made again, one at a time, so that only the one that
 kills its worker again and again fails.
 """
@@ -50,11 +51,12 @@ class Ended(NamedTuple):
 
 
 class _Where(NamedTuple):
-    """What joblib is told, the threads of torch in a call, and what a worker's death raises."""
+    """What joblib is told, the threads of torch in a call, what a death raises, and Ray's pool."""
 
     options: dict[str, Any]
     threads: int | None
     deaths: tuple[type[BaseException], ...]
+    pool: Any = None
 
 
 def calls(
@@ -114,6 +116,9 @@ def _made(
             running.add(place)
             yield delayed(_called)(function, place, given[place], where.threads)
 
+    if where.pool is not None:
+        yield from where.pool.imap_unordered(_made_there, tasks())
+        return
     # With one worker joblib would call in this process; of two, one waits.
     workers = at_once if where.threads is None else max(2, at_once)
     parallel = Parallel(
@@ -132,6 +137,11 @@ def _made(
         with warnings.catch_warnings():  # joblib warns of calls that were made for nothing
             warnings.simplefilter("ignore")
             found.close()
+
+
+def _made_there(task: tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]) -> Any:
+    function, given, named = task
+    return function(*given, **named)
 
 
 def _called(
@@ -208,7 +218,7 @@ def _cluster(address: str, jobs: int) -> Iterator[_Where]:
         quiet |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     try:
         import ray as imported
-        from ray.util import joblib as bridge
+        from ray.util.multiprocessing import Pool
     except ImportError as error:
         raise ValueError(
             'A Ray cluster needs Ray, which is not installed: pip install "rnsl-tutorial[cluster]"'
@@ -221,11 +231,11 @@ def _cluster(address: str, jobs: int) -> Iterator[_Where]:
             f"Ray cannot be started or reached at {address!r}: {error} "
             "Give 'local', 'auto' or the address of a cluster."
         ) from error
-    bridge.register_ray()  # type: ignore[no-untyped-call]
     try:
         share = _share_of_cluster(ray.nodes(), jobs)
-        options = {"backend": "ray", "ray_remote_args": share}
-        yield _Where(options, max(1, int(share["num_cpus"])), (ray.exceptions.RayError,))
+        pool = Pool(jobs, ray_remote_args=share)
+        threads = max(1, int(share["num_cpus"]))
+        yield _Where({}, threads, (ray.exceptions.RayError,), pool)
     finally:
         ray.shutdown()
 
