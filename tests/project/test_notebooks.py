@@ -28,7 +28,7 @@ source, *modules = sys.argv[1:]
 sys.modules.update({name: types.ModuleType(name) for name in modules})
 shell = InteractiveShell()
 shell.register_magic_function(print, "line", "pip")
-shell._run_cell(source).raise_error()
+shell.run_cell(source).raise_error()
 """
 
 EXERCISE = '''\
