@@ -53,7 +53,8 @@ from tqdm.auto import tqdm
 
 from rnsl_tutorial import experiments
 from rnsl_tutorial.datasets import nwpu45_stand_in
-from rnsl_tutorial.experiments import class_accuracy, named_features
+from rnsl_tutorial.experiments import class_accuracy as by_class
+from rnsl_tutorial.experiments import named_features
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.tutorial import exercises
 
@@ -136,12 +137,10 @@ for loss, rate in tqdm(plan, desc="runs", unit="run"):
         dataset="nwpu45", noise="label_dependent", rate=rate, loss=loss, seed=SEED, epochs=EPOCHS
     )
     fitted = fits[loss, rate] = experiments.fit(data, config)
-    live.append(
-        experiments.Result(config, class_accuracy.measure_classes(fitted, data), fitted.seconds)
-    )
+    live.append(experiments.Result(config, by_class.measure_classes(fitted, data), fitted.seconds))
 
 clean, hurt = (
-    class_accuracy.accuracies(live, names, "rnsl", rate, "prototype")[0] for rate in (0.0, RATE)
+    by_class.accuracies(live, names, "rnsl", rate, "prototype")[0] for rate in (0.0, RATE)
 )
 drop = clean - hurt
 print(f"RNSL, {RATE:.0%} wrong labels, prototypes; {source.title}: {drop.mean():.1%} on average")
@@ -240,7 +239,7 @@ matrices = np.stack([noise.label_dependent_transition("nwpu45", rate) for rate i
 
 
 def drops(loss, judge):
-    at = [class_accuracy.accuracies(results, names, loss, r, judge).mean(0) for r in (0.0, *rates)]
+    at = [by_class.accuracies(results, names, loss, r, judge).mean(0) for r in (0.0, *rates)]
     return at[0] - np.array(at[1:])
 
 
@@ -248,7 +247,7 @@ margins_explorer = explorers.ClassMarginsExplorer(
     names,
     rates,
     {"the matrix alone": matrices, "matrix and neighbours": N @ matrices},
-    {loss: {judge: drops(loss, judge) for judge in class_accuracy.JUDGES} for loss in LOSSES},
+    {loss: {judge: drops(loss, judge) for judge in by_class.JUDGES} for loss in LOSSES},
     about=source.title, rate=RATE, loss="rnsl", row="thermal_power_station",
 )  # fmt: skip
 margins_explorer
@@ -303,7 +302,7 @@ for r, rate in enumerate(rates):
     margins = np.round(class_margins.margins(matrices[r]), 2)
     for m in np.unique(margins):
         same = margins == m
-        lost = [100 * drops("rnsl", judge)[r, same].mean() for judge in class_accuracy.JUDGES]
+        lost = [100 * drops("rnsl", judge)[r, same].mean() for judge in by_class.JUDGES]
         steps[rate, m] = lost
         print(f"{rate:.0%} {m:+9.2f} {same.sum():9} {lost[0]:12.1f} {lost[1]:26.1f}", end="")
         print(f" {lost[2]:25.1f}")
@@ -336,7 +335,7 @@ for i in [*np.argsort(apart)[:4], *np.argsort(-apart)[:4]]:
     print(f" {100 * lost[i]:12.1f} {received[i]:12.2f}")
 pair = spearmanr(lost, received).statistic
 print(f"\nRank correlation of points lost and wrong labels received, all classes: {pair:+.2f}")
-clean = class_accuracy.accuracies(results, names, "rnsl", 0.0, "prototype").mean(0)
+clean = by_class.accuracies(results, names, "rnsl", 0.0, "prototype").mean(0)
 print(
     f"Without noise sea_ice has {clean[names.index('sea_ice')]:.0%}; all classes {clean.mean():.0%}"
 )
@@ -365,7 +364,7 @@ print("loss    points lost   worst class             below 50%    loses less tha
 table = {}
 for loss in LOSSES:
     lost = drops(loss, "prototype")[rates.index(RATE)]
-    reached = class_accuracy.accuracies(results, names, loss, RATE, "prototype").mean(0)
+    reached = by_class.accuracies(results, names, loss, RATE, "prototype").mean(0)
     worst = int(reached.argmin())
     table[loss] = lost.mean(), reached.min(), int((reached < 0.5).sum())
     less = int((lost < drops(LOSSES[0], "prototype")[rates.index(RATE)]).sum())
@@ -409,7 +408,7 @@ exercises.check_most_say(most_say)
 
 # %%
 T70 = noise.label_dependent_transition("nwpu45", 0.7)
-said = class_accuracy.class_predictions(fits["rnsl", 0.7], data)
+said = by_class.class_predictions(fits["rnsl", 0.7], data)
 test_labels = data.labels[data.split.test]
 eaten = {}
 print(f"RNSL, 70% wrong labels; {source.title}")
@@ -435,9 +434,9 @@ if record:
     print("loss    noise             points lost, mean   worst class   best class")
     spread = {}
     for loss in LOSSES:
-        clean = class_accuracy.accuracies(results, names, loss, 0.0, "prototype").mean(0)
+        clean = by_class.accuracies(results, names, loss, 0.0, "prototype").mean(0)
         for kind in ("symmetric", "label_dependent"):
-            hurt = class_accuracy.accuracies(results, names, loss, RATE, "prototype", kind).mean(0)
+            hurt = by_class.accuracies(results, names, loss, RATE, "prototype", kind).mean(0)
             points = 100 * (clean - hurt)
             spread[loss, kind] = points.mean(), points.max()
             print(f"{loss:6}  {kind:16} {points.mean():15.1f} {points.max():15.1f}", end="")
