@@ -13,7 +13,7 @@ __getattr__, __all__ = exported(
     class_accuracy="accuracies class_predictions measure_classes run_classes",
     config="PRESETS Config from_preset",
     differences="Comparison Difference compare paired",
-    heads="Fitted History build_head corrupt corrupt_labels fit "
+    heads="Fitted History build_head build_loss corrupt corrupt_labels fit "
     "follow make_grid measure run run_grid standardized",
     grid="Ended calls",
     images="Data Model Run check_folder "
