@@ -15,27 +15,14 @@ import numpy as np
 import pytest
 from filelock import FileLock
 from PIL import Image
-from synthetic_cells import Here, cloud_cells, grid_file, save_clouds
+from synthetic_cells import Here, cloud_cells, grid_file
 from typer.testing import CliRunner
 
 from rnsl_tutorial import datasets, experiments
 from rnsl_tutorial.cli import main as cli
-from rnsl_tutorial.experiments import grid, heads, images, sweep
+from rnsl_tutorial.experiments import heads, images, sweep
 from rnsl_tutorial.experiments.config import PRESETS, Config
 from rnsl_tutorial.experiments.sweep import Cell, Outcome, Source
-
-
-@pytest.fixture(scope="module")
-def clouds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_clouds(tmp_path_factory.mktemp("clouds"))
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> Here:
-    made = Here()
-    monkeypatch.setattr(grid, "calls", made)
-    return made
-
 
 # ------------------------------------------------------------------ the grid
 

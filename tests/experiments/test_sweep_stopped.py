@@ -11,24 +11,12 @@ from typing import Any
 
 import psutil
 import pytest
-from synthetic_cells import QUICK, Here, cloud_cells, grid_file, save_clouds
+from synthetic_cells import QUICK, Here, cloud_cells, grid_file
 
 from rnsl_tutorial import datasets, experiments
-from rnsl_tutorial.experiments import grid, images, sweep
+from rnsl_tutorial.experiments import images, sweep
 
 SCENES = QUICK + 'dataset = "scenes"\nnetwork = "small"\nimage_size = 32\nscenes = 400\n'
-
-
-@pytest.fixture(scope="module")
-def clouds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_clouds(tmp_path_factory.mktemp("clouds"))
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> Here:
-    made = Here()
-    monkeypatch.setattr(grid, "calls", made)
-    return made
 
 
 class Swept:

@@ -172,7 +172,9 @@ class TransitionExplorer(Explorer):
 
 def _state(dataset: str, kind: str, labels_N: _Integers) -> _State:
     names = noise.label_dependent_classes(dataset)
-    nominal_RCC = np.stack([_transition(dataset, kind, rate) for rate in _RATES])
+    nominal_RCC = np.stack(
+        [noise.transition_of(kind, len(names), rate, dataset) for rate in _RATES]
+    )
     edited = [
         [class_margins.concentrate(T, None, amount) for amount in _AMOUNTS] for T in nominal_RCC
     ]
@@ -189,15 +191,6 @@ def _state(dataset: str, kind: str, labels_N: _Integers) -> _State:
         drawn=counts_DRCC[0] / counts_DRCC[0].sum(axis=-1, keepdims=True),
         realized=_wrong(counts_DRCC).sum(axis=(2, 3)).T / len(labels_N),
     )
-
-
-def _transition(dataset: str, kind: str, rate: float) -> _Floats:
-    num_classes = len(noise.label_dependent_classes(dataset))
-    if kind == "symmetric":
-        return noise.symmetric_transition(num_classes, rate)
-    if kind == "pair_flip":
-        return noise.pair_flip_transition(num_classes, rate)
-    return noise.label_dependent_transition(dataset, rate)
 
 
 def _draws(labels_N: _Integers, nominal_RCC: _Floats) -> _Floats:
