@@ -66,13 +66,14 @@ def measure(source: Path, *, solutions: bool) -> Measured:
 
 @contextmanager
 def memory_watched() -> Iterator[list[float]]:
-    """Watch this process's children; the list holds the peak of their memory in MB at the end."""
-    peak, done = [0.0], threading.Event()
+    """Watch the children that start from now on; the list holds the peak of their MB at the end."""
+    this, peak, done = psutil.Process(), [0.0], threading.Event()
+    before = set(this.children())
 
     def watch() -> None:
         while not done.wait(LOOK_S):
-            held = sum(held_together_mb(child.pid) for child in psutil.Process().children())
-            peak[0] = max(peak[0], held)
+            started = set(this.children()) - before
+            peak[0] = max(peak[0], sum(held_together_mb(child.pid) for child in started))
 
     watcher = threading.Thread(target=watch)
     watcher.start()

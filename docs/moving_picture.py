@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from PIL import Image
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Browser, Locator, Page
 
 from rnsl_tutorial._files import written_whole
 from rnsl_tutorial.tutorial.explorers import EmbeddingExplorer, standalone_html
@@ -163,9 +163,11 @@ def _point(page: Page, loss: str, rate: str) -> Locator:
 
 
 @contextmanager
-def still_page(explorer: EmbeddingExplorer, pixels: float = PIXELS) -> Iterator[Page]:
+def still_page(
+    explorer: EmbeddingExplorer, browser: Browser, pixels: float = PIXELS
+) -> Iterator[Page]:
     """Open an explorer in a page whose time passes only when it is told to."""
-    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+    with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "explorer.html")
         file.write_text(standalone_html(explorer), encoding="utf-8")
         page = browser.new_page(
@@ -181,19 +183,24 @@ def still_page(explorer: EmbeddingExplorer, pixels: float = PIXELS) -> Iterator[
         inspector.send("Animation.enable")
         inspector.send("Animation.setPlaybackRate", {"playbackRate": 0})
         yield page
+        page.close()
 
 
 def record(
-    explorer: EmbeddingExplorer, tell: Callable[[Hand], None] = tell, pixels: float = PIXELS
+    explorer: EmbeddingExplorer,
+    browser: Browser,
+    tell: Callable[[Hand], None] = tell,
+    pixels: float = PIXELS,
 ) -> list[Frame]:
     """Let a hand move an explorer; return the frames.
 
     Args:
         explorer: as it stands at first.
+        browser: opens the explorer in a page of its own.
         tell: moves the hand.
         pixels: of the frames, for each CSS px.
     """
-    with still_page(explorer, pixels) as page:
+    with still_page(explorer, browser, pixels) as page:
         hand = Hand(page)
         tell(hand)
     return hand.frames
@@ -215,7 +222,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Record the moving picture of the README.")
     parser.add_argument("out", nargs="?", type=Path, default=OUT)
     out: Path = parser.parse_args().out
-    frames = record(EmbeddingExplorer(EmbeddingMaps.shipped(), loss="nsl"))
+    with chromium() as browser:
+        frames = record(EmbeddingExplorer(EmbeddingMaps.shipped(), loss="nsl"), browser)
     save(out, frames)
     seconds = sum(frame.duration for frame in frames) / 1000
     print(f"{out}: {out.stat().st_size / 1e6:.2f} MB, {len(frames)} frames, {seconds:.1f} s")

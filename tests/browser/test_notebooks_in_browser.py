@@ -5,15 +5,15 @@ in the solution. Where there is no browser, tests/project/test_notebooks.py does
 """
 
 import json
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import notebook_parts
 import numpy as np
 import pytest
-from harness import Explorer, JupyterLab, curve
+from harness import REDRAW_S, Explorer, JupyterLab, curve
 from notebook_parts import SOURCES
-from playwright.sync_api import expect
 
 
 class Claim(NamedTuple):
@@ -255,15 +255,21 @@ def assert_holds(jupyterlab: JupyterLab, claim: Claim) -> None:
     def ask(expression: str) -> Any:
         return json.loads(jupyterlab.kernel(ASK.format(name=claim.explorer, value=expression)))
 
-    trait = f"e.{claim.trait}"
-    before = ask(trait)
+    def value() -> Any:
+        """The trait, once the page and the kernel agree on it."""
+        text = f"e.controls[{claim.trait!r}].texts[e.place({claim.trait!r})]"
+        deadline = time.monotonic() + REDRAW_S
+        while slider.get_attribute("aria-valuetext") != (told := ask(text)):
+            assert time.monotonic() < deadline, f"the slider does not set the trait: {told}"
+        return ask(f"e.{claim.trait}")
+
+    before = value()
     explorer.step(slider)
-    assert ask(trait) != before, "the slider sets the trait"
+    assert value() != before, "the slider sets the trait"
     drawn = curve(chart, claim.mark)[:: claim.each, 1]
     np.testing.assert_allclose(drawn, ask(claim.expected), atol=claim.within)
     ask(f"setattr(e, {claim.trait!r}, {before!r})")
-    text = ask(f"e.controls[{claim.trait!r}].texts[e.place({claim.trait!r})]")
-    expect(slider).to_have_attribute("aria-valuetext", text)
+    assert value() == before
 
 
 def test_a_request_that_would_leave_the_machine_is_refused_and_noted(

@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from PIL import Image, ImageChops
+from playwright.sync_api import Browser
 
 from docs import moving_picture
 from docs.moving_picture import Hand
 from rnsl_tutorial.tutorial.explorers import EmbeddingExplorer
 from rnsl_tutorial.tutorial.tables import EmbeddingMaps
-from tests.browser.harness import chromium_path
 
 
 def frames_of(path: Path) -> Iterator[Image.Image]:
@@ -55,9 +54,8 @@ def short(hand: Hand) -> None:
     hand.rest(360)
 
 
-@pytest.mark.skipif(chromium_path() is None, reason="no chromium on the PATH")
 def test_a_hand_moves_the_real_explorer_and_time_stands_still_between_frames(
-    tmp_path: Path,
+    browser: Browser, tmp_path: Path
 ) -> None:
     explorer = EmbeddingExplorer(EmbeddingMaps.shipped(), loss="nsl")
     headlines: list[str] = []
@@ -66,7 +64,7 @@ def test_a_hand_moves_the_real_explorer_and_time_stands_still_between_frames(
         short(hand)
         headlines.append(hand.page.locator(".rnsl-readout").inner_text())
 
-    frames, again = (moving_picture.record(explorer, tell, pixels=1) for _ in range(2))
+    frames, again = (moving_picture.record(explorer, browser, tell, pixels=1) for _ in range(2))
     assert headlines[0].startswith("RNSL at 50% wrong labels")
     assert [f.duration for f in frames] == [f.duration for f in again]
     assert all(a.image.tobytes() == b.image.tobytes() for a, b in zip(frames, again, strict=True))
