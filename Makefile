@@ -14,6 +14,9 @@ QUICK = tests/test_*.py tests/training tests/datasets tests/evaluation tests/exp
 # so that a later call without TORCH keeps the choice.
 TORCH ?= $(or $(patsubst $(VENV)/.built-%,%,$(wildcard $(VENV)/.built-*)),default)
 BUILT = $(VENV)/.built-$(TORCH)
+# For one test, and apart: where torchmetrics is installed, lightning_fabric imports it, which takes
+# every process that trains five seconds more and 100 MB.
+LIGHTNING = $(VENV)/.lightning
 
 .DEFAULT_GOAL := help
 .PHONY: help lab explore test quick lint bench bench-ui bench-gpu soak notebooks instructor site picture hooks lock clean
@@ -33,7 +36,7 @@ lab: $(BUILT) ## open JupyterLab on the first notebook
 explore: $(BUILT) ## open the explorers alone, without code, for a lecture
 	@$(BIN)/rnsl explore $(ARGS)
 
-test: lint ## check the style and the types, run all tests, and print the coverage
+test: lint $(LIGHTNING) ## check the style and the types, run all tests, and print the coverage
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(or $(ARGS),--cov)
 
 quick: $(BUILT) ## run the tests of the inner loop, in less than a minute
@@ -77,7 +80,7 @@ hooks: $(BUILT) ## let git check each commit: style, layout, notebooks, no image
 
 lock: ## compile requirements.lock from pyproject.toml; ARGS=--upgrade raises the pins
 	$(call venv-with-uv,build/lock,uv)
-	@build/lock/bin/uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes \
+	@build/lock/bin/uv pip compile --universal --python-version 3.11 --extra dev --extra lightning --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header -q $(ARGS) pyproject.toml -o requirements.lock
 	@awk '$(UNHASHED)' requirements.lock > build/lock/unhashed && mv build/lock/unhashed requirements.lock
 
@@ -93,6 +96,11 @@ $(BUILT): pyproject.toml requirements.lock
 	$(call venv-with-uv,$(VENV),-r $(VENV)/uv.txt)
 	@$(BIN)/uv pip install --python $(BIN)/python -c requirements.lock \
 		$(if $(filter-out default,$(TORCH)),--torch-backend $(TORCH)) -e ".[dev]"
+	@touch $@
+
+$(LIGHTNING): $(BUILT)
+	@$(BIN)/uv pip install --python $(BIN)/python -c requirements.lock --no-deps -q \
+		--target $(VENV)/lightning pytorch-lightning torchmetrics
 	@touch $@
 
 # An empty virtual environment in folder $(1) with uv in it; $(2) is what pip is asked for.

@@ -1,9 +1,6 @@
-"""README's loop for t-RNSL as a script, in plain DDP on two processes and in one process.
+"""README's loop for t-RNSL in plain DDP on two gloo ranks, as a script: python their_loops.py OUT.
 
-    python their_loops.py ddp OUT    on two gloo ranks
-    python their_loops.py one OUT    in one process
-
-Each writes the weights, the prototypes and the mask of every process to OUT.
+Each process writes its weights, prototypes and mask to OUT.
 """
 
 import os
@@ -23,6 +20,8 @@ from rnsl_tutorial.losses import (
 from rnsl_tutorial.training import Indexed, as_pml
 
 N, C, D, EPOCHS = 48, 3, 16, 20
+FORKS = "fork" in multiprocessing.get_all_start_methods()  # which spares importing torch again
+START = "fork" if FORKS else "spawn"
 
 
 def wrongly_labelled() -> TensorDataset:
@@ -52,7 +51,7 @@ def write(out: Path, rank: int, model: Objective) -> None:
     torch.save(model.state_dict(), out / f"{rank}.pt")
 
 
-def plain_loop(rank: int, world: int, out: Path) -> None:
+def plain_loop(rank: int, world: int) -> Objective:
     """README's second loop, each process with its share of every batch."""
     model = Objective()
     dataset = Indexed(wrongly_labelled())
@@ -70,7 +69,7 @@ def plain_loop(rank: int, world: int, out: Path) -> None:
             optimizer.zero_grad()
             value.backward()
             optimizer.step()
-    write(out, rank, model)
+    return model
 
 
 def wrapped_loss(rank: int, out: Path) -> None:
@@ -87,7 +86,7 @@ def of_two(rank: int, port: int, out: Path) -> None:
     torch.set_num_threads(1)
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
     distributed.init_process_group("gloo", rank=rank, world_size=2)
-    plain_loop(rank, 2, out)
+    write(out, rank, plain_loop(rank, 2))
     wrapped_loss(rank, out)
     distributed.destroy_process_group()
 
@@ -103,8 +102,5 @@ def free_port() -> int:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    how, folder = sys.argv[1], Path(sys.argv[2])
-    if how == "ddp":
-        multiprocessing.spawn(of_two, (free_port(), folder), nprocs=2)
-    else:
-        plain_loop(0, 1, folder)
+    processes = (free_port(), Path(sys.argv[1]))
+    multiprocessing.start_processes(of_two, processes, nprocs=2, start_method=START)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from their_loops import EPOCHS, Objective, write, wrongly_labelled
+from their_loops import EPOCHS, START, Objective, write, wrongly_labelled
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -41,7 +41,7 @@ class Module(pl.LightningModule):  # type: ignore[misc]
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     trainer = pl.Trainer(
-        accelerator="cpu", devices=2, strategy="ddp_spawn", max_epochs=EPOCHS, logger=False,
+        accelerator="cpu", devices=2, strategy=f"ddp_{START}", max_epochs=EPOCHS, logger=False,
         enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
     loader = DataLoader(Indexed(wrongly_labelled()), batch_size=12, shuffle=True)
