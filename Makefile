@@ -18,6 +18,10 @@ BUILT = $(VENV)/.built-$(TORCH)
 # every process that trains five seconds more and 100 MB.
 LIGHTNING = $(VENV)/.lightning
 
+# Python keeps what it compiles, also where the environment forbids it, as that of a container may:
+# each start of torch would else compile it anew and take three times as long.
+export PYTHONDONTWRITEBYTECODE =
+
 .DEFAULT_GOAL := help
 .PHONY: help lab explore test quick lint bench bench-ui bench-gpu soak notebooks instructor site picture hooks lock clean
 

@@ -11,7 +11,8 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 
 # A "python3" that answers `-c` as the real one does after PRELUDE. Its `-m venv` makes a folder of
-# tools that only write down how they were called. `uv` fails while the file "broken" is there.
+# tools that only write down how they were called, and whether Python may not keep what it compiles.
+# `uv` fails while the file "broken" is there.
 PYTHON = """#!/bin/sh
 case "$*" in
     "-c "*) exec {real} -c "import sys; {prelude}; exec(sys.argv[1])" "$2" ;;
@@ -19,7 +20,8 @@ case "$*" in
         echo "venv $*" >> log
         rm -rf .venv && mkdir -p .venv/bin
         for tool in python uv jupyter ruff lint-imports mypy; do
-            printf '#!/bin/sh\\necho "%s $*" >> log\\n' $tool > .venv/bin/$tool
+            printf '#!/bin/sh\\necho "%s $*$PYTHONDONTWRITEBYTECODE" >> log\\n' \\
+                $tool > .venv/bin/$tool
             chmod +x .venv/bin/$tool
         done
         echo 'test ! -e broken' >> .venv/bin/uv ;;
@@ -49,7 +51,10 @@ class Clone:
         return subprocess.run(
             ["make", *arguments],
             cwd=self.folder,
-            env={"PATH": path},  # without the variables of a make that runs these tests
+            env={
+                "PATH": path,
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },  # without the variables of a make that runs these tests
             capture_output=True,
             text=True,
             check=False,
