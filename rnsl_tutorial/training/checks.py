@@ -1,22 +1,33 @@
 """What does not go together in a training is refused before it begins."""
 
-from typing import TypeGuard
-
 import torch
 from torch import Tensor
 
 from rnsl_tutorial import losses
 from rnsl_tutorial.training.settings import Settings
 
-__all__ = ["check_kept", "check_pruning", "check_settings", "is_truncated"]
+__all__ = ["check", "check_kept"]
 
 
-def check_settings(settings: Settings, *, validated: bool) -> None:
-    """Refuse settings that would be ignored, or that lack what they need: ValueError.
+def check(
+    loss: losses.NormalizedSoftmaxLoss,
+    settings: Settings,
+    num_images: int,
+    *,
+    validated: bool,
+    pruned: bool,
+) -> None:
+    """Refuse settings that would be ignored or lack what they need, and a loss of other images.
 
     Args:
+        loss: to train with.
         settings: those of a training.
+        num_images: N, training images.
         validated: whether there is a function to choose an epoch by.
+        pruned: whether there is a rule of the caller's own.
+
+    Raises:
+        ValueError: one of these.
     """
     if type(settings) is not Settings:
         hint = "; pass its .settings" if isinstance(settings, Settings) else ""
@@ -29,26 +40,16 @@ def check_settings(settings: Settings, *, validated: bool) -> None:
             f"selection is {settings.selection!r}, which needs a validate function to choose an "
             "epoch by; pass one, or selection 'last'."
         )
-
-
-def check_pruning(loss: losses.NormalizedSoftmaxLoss, num_images: int, *, pruned: bool) -> None:
-    """Refuse a loss that was built for other images, or a rule for one that keeps all: ValueError.
-
-    Args:
-        loss: to train with.
-        num_images: N, training images.
-        pruned: whether there is a rule of the caller's own.
-    """
-    if not is_truncated(loss):
-        if pruned:
+    if isinstance(loss, losses.TruncatedRobustNormalizedSoftmaxLoss):
+        if len(loss.kept) != num_images:
             raise ValueError(
-                f"prune is given, and a {type(loss).__name__} leaves no image out; pass a "
-                "TruncatedRobustNormalizedSoftmaxLoss, or no prune."
+                f"The loss was built for {len(loss.kept)} training images, and here are "
+                f"{num_images}; build it with num_samples={num_images}."
             )
-    elif len(loss.kept) != num_images:
+    elif pruned:
         raise ValueError(
-            f"The loss was built for {len(loss.kept)} training images, and here are {num_images}; "
-            f"build it with num_samples={num_images}."
+            f"prune is given, and a {type(loss).__name__} leaves no image out; pass a "
+            "TruncatedRobustNormalizedSoftmaxLoss, or no prune."
         )
 
 
@@ -59,10 +60,3 @@ def check_kept(kept: Tensor, num_images: int) -> None:
             f"prune returned {kept.dtype} {list(kept.shape)}; it must return which images to keep, "
             f"torch.bool [{num_images}], or None."
         )
-
-
-def is_truncated(
-    loss: losses.NormalizedSoftmaxLoss,
-) -> TypeGuard[losses.TruncatedRobustNormalizedSoftmaxLoss]:
-    """Whether a loss leaves images out."""
-    return isinstance(loss, losses.TruncatedRobustNormalizedSoftmaxLoss)
