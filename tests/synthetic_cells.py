@@ -11,7 +11,7 @@ from rnsl_tutorial.datasets.splits import stratified_split
 from rnsl_tutorial.experiments import sweep
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.grid import Ended
-from rnsl_tutorial.experiments.sweep import Cell, Outcome, Task
+from rnsl_tutorial.experiments.sweep import Cell, Outcome
 
 C, D, N = 4, 12, 200
 QUICK = "epochs = 3\nbatch_size = 64\nhidden_dim = 16\nembedding_dim = 8\nlearning_rate = 0.1\n"
@@ -65,12 +65,17 @@ class Here:
         self.jobs = 0
 
     def __call__(
-        self, function: Callable[[Task], Outcome], tasks: Sequence[Task], jobs: int, _: str
+        self,
+        function: Callable[..., Outcome],
+        tasks: Sequence[tuple[Cell, Path]],
+        jobs: int,
+        _: str,
     ) -> Iterator[Ended]:
         self.jobs = jobs
         for place, task in enumerate(tasks):
-            self.called.append(task.cell.config)
-            if task.cell.config.seed in self.deaths:
+            config = task[0].config
+            self.called.append(config)
+            if config.seed in self.deaths:
                 yield Ended(place, None, BrokenProcessPool("it was terminated abruptly"), 3)
             else:
                 yield Ended(place, function(task), None, 1)

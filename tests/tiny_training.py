@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from rnsl_tutorial import losses
-from rnsl_tutorial.experiments.config import Config, parse_settings
+from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.heads import build_loss
 from rnsl_tutorial.training import Training
 from rnsl_tutorial.training.devices import Hardware, close, launch
+from rnsl_tutorial.training.settings import parse
 
 N, C, D = 90, 3, 8
 SETTINGS = {
@@ -125,7 +126,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     norm = nn.GroupNorm(2, 8) if args.group_norm else None
-    training = make(Config(**{**SETTINGS, **parse_settings(args.set)}), args.devices, norm)
+    training = make(Config(**{**SETTINGS, **parse(args.set, Config)}), args.devices, norm)
 
     if args.stop_after and not training.fabric.is_global_zero:  # one process tells the others
         training.inputs = StoppingAfter(training, args.stop_after)

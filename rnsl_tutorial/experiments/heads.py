@@ -18,9 +18,28 @@ from rnsl_tutorial import losses, noise
 from rnsl_tutorial.datasets.features import FeatureSet
 from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.experiments import grid
-from rnsl_tutorial.experiments.config import OWN, Config
+from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.results import Result
 from rnsl_tutorial.training import EpochReport, baselines, embed, embedding_head, train
+
+__all__ = [
+    "Fitted",
+    "History",
+    "build_head",
+    "build_loss",
+    "check_part",
+    "corrupt",
+    "fit",
+    "follow",
+    "judge",
+    "make_grid",
+    "measure",
+    "one_thread",
+    "prototypes_of",
+    "run",
+    "run_grid",
+    "standardized",
+]
 
 _REFERENCE_SEED = 42
 """Seed 0 of a run draws the labels that the reference code draws with its seed 42."""
@@ -45,38 +64,14 @@ def corrupt(features: FeatureSet, config: Config) -> noise.CorruptedLabels:
         ValueError: classes that the noise has no table for.
     """
     train_N = features.split.train
-    return corrupt_labels(
-        features.labels[train_N], features.class_names, config, features.features[train_N]
-    )
-
-
-def corrupt_labels(
-    labels: NDArray[np.int64],
-    class_names: tuple[str, ...],
-    config: Config,
-    inputs: NDArray[np.float32],
-    seed: int | None = None,
-) -> noise.CorruptedLabels:
-    """Corrupt labels as the config says.
-
-    Args:
-        labels: int64 [N], the true ones.
-        class_names: C names, sorted.
-        config: dataset, noise, rate and seed are read.
-        inputs: float [N, D], what instance-dependent noise depends on.
-        seed: of the noise; None for 42 + config.seed.
-
-    Raises:
-        ValueError: classes that the noise has no table for.
-    """
     return noise.corrupt(
-        labels,
+        features.labels[train_N],
         config.noise,
         config.rate,
-        seed=_REFERENCE_SEED + config.seed if seed is None else seed,
-        class_names=class_names,
+        seed=_REFERENCE_SEED + config.seed,
+        class_names=features.class_names,
         dataset=config.dataset,
-        features=inputs,
+        features=features.features[train_N],
     )
 
 
@@ -95,7 +90,7 @@ def build_loss(
     Raises:
         ValueError: a loss of the learner's own, which no name can build.
     """
-    if config.loss.startswith(OWN):
+    if config.loss_is_own:
         raise ValueError(
             f"{config.loss!r} is a loss of your own; hand the function that builds it to "
             "experiments.run or run_grid, as build_loss."
@@ -126,11 +121,7 @@ def fit(
         on_epoch: called after each epoch.
         build_loss: builds the loss; one of your own goes with a config.loss "own:NAME".
     """
-
-    def watcher(*_: object) -> _Watch | None:
-        return on_epoch
-
-    return _fit(features, config, watcher, build_loss)
+    return _fit(features, config, lambda *_: on_epoch, build_loss)
 
 
 _Watch = Callable[[EpochReport], None]
@@ -356,8 +347,9 @@ def run(
     part: str = "test",
     on_epoch: Callable[[EpochReport], None] | None = None,
     build_loss: _LossBuilder = build_loss,
+    measure: Callable[[Fitted, FeatureSet, str], dict[str, float]] = measure,
 ) -> Result:
-    """Fit and measure; arguments as in `fit` and `measure`."""
+    """Fit and measure; arguments as in `fit` and `measure`, or another measure than that one."""
     with one_thread():
         fitted = fit(features, config, on_epoch, build_loss)
         metrics = measure(fitted, features, part)
@@ -383,15 +375,10 @@ def make_grid(
     """
     if seeds < 1:
         raise ValueError(f"seeds is {seeds}; at least 1 is needed, 3 for a spread worth reading.")
+    axes: dict[str, Any] = {"noise": noises, "rate": rates, "loss": losses, "q": qs, "k": ks}
     return [
-        Config(noise=kind, rate=rate, loss=loss, q=q, k=k, seed=seed, **settings)
-        for kind, rate, loss, q, k in product(
-            dict.fromkeys(noises),
-            dict.fromkeys(rates),
-            dict.fromkeys(losses),
-            dict.fromkeys(qs),
-            dict.fromkeys(ks),
-        )
+        Config(**dict(zip(axes, cell, strict=True)), seed=seed, **settings)
+        for cell in product(*map(dict.fromkeys, axes.values()))
         for seed in range(seeds)
     ]
 

@@ -11,15 +11,9 @@ import numpy as np
 import pytest
 
 from rnsl_tutorial.experiments import config
-from rnsl_tutorial.experiments.config import (
-    PRESETS,
-    Config,
-    configured,
-    from_preset,
-    parse_settings,
-)
+from rnsl_tutorial.experiments.config import PRESETS, Config, from_preset
 from rnsl_tutorial.training import networks
-from rnsl_tutorial.training.settings import Settings
+from rnsl_tutorial.training.settings import Settings, parse
 
 
 def test_the_names_are_those_that_the_modules_know() -> None:
@@ -59,14 +53,14 @@ def test_unknown_presets_and_settings_are_refused_by_name() -> None:
     ):
         from_preset("desktop")
     with pytest.raises(ValueError, match="no setting zzz; there are seed, epochs, batch_size"):
-        configured({"zzz": 1})
+        from_preset("paper", zzz=1)
     with pytest.raises(ValueError, match="no setting learning; did you mean learning_rate"):
-        configured({}, learning=0.1)
+        from_preset("paper", learning=0.1)
 
 
 def test_settings_are_read_by_the_type_of_their_field() -> None:
-    read = parse_settings(
-        ["epochs=10", "q=0.3", "pretrained=true", "prune_from=none", "network=resnet50"]
+    read = parse(
+        ["epochs=10", "q=0.3", "pretrained=true", "prune_from=none", "network=resnet50"], Config
     )
     assert read == {
         "epochs": 10,
@@ -75,7 +69,7 @@ def test_settings_are_read_by_the_type_of_their_field() -> None:
         "prune_from": None,
         "network": "resnet50",
     }
-    assert parse_settings(["prune_from=7"]) == {"prune_from": 7}
+    assert parse(["prune_from=7"], Config) == {"prune_from": 7}
 
 
 @pytest.mark.parametrize(
@@ -89,12 +83,12 @@ def test_settings_are_read_by_the_type_of_their_field() -> None:
 )
 def test_settings_that_cannot_be_read_are_refused(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        parse_settings([text])
+        parse([text], Config)
 
 
 def test_every_field_can_be_set_by_words() -> None:
     for name, value in vars(Config()).items():
-        assert parse_settings([f"{name}={value}"]) == {name: value}
+        assert parse([f"{name}={value}"], Config) == {name: value}
 
 
 @pytest.mark.parametrize(

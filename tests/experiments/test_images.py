@@ -189,8 +189,8 @@ def test_the_table_of_training_images_names_the_doubtful_first(trained: images.R
 
 
 def test_a_finished_run_resumed_gives_its_result_again(data: images.Data, tmp_path: Path) -> None:
-    first = images.run_images(data, TINY, CPU, folder=tmp_path)
-    again = images.run_images(data, TINY, CPU, folder=tmp_path, resume=True)
+    first = images.Run(data, TINY, CPU).run(tmp_path)
+    again = images.Run(data, TINY, CPU).run(tmp_path, resume=True)
     assert again.metrics == first.metrics
 
 

@@ -27,7 +27,7 @@ TINY = Config(
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trained run, and beside it other scenes as a folder of class folders."""
     folder = tmp_path_factory.mktemp("run")
-    images.run_images(images.load_images(TINY), TINY, CPU, folder=folder / "out")
+    images.Run(images.load_images(TINY), TINY, CPU).run(folder / "out")
     made = scenes.make_scenes(64, 32, difficulty=0.0, seed=7)
     for image, file in zip(made.images, made.files, strict=True):
         path = folder / "images" / file
