@@ -123,11 +123,12 @@ def train(
             typer.echo(f"rnsl: {said} The same command with --resume goes on.", err=True)
         raise typer.Exit(130) from stop
     if first:
-        show_results([out / images.RESULTS], None)
-        _show_validation(out / images.RESULTS)
+        left = images.Left
+        show_results([out / left.RESULTS], None)
+        _show_validation(out / left.RESULTS)
         typer.echo(
-            f"Written: {out / images.RESULTS}; beside it {images.MODEL}, {images.HISTORY}, and "
-            f"{images.TRAINING} with the most doubtful labels first."
+            f"Written: {out / left.RESULTS}; beside it {left.MODEL}, {left.HISTORY}, and "
+            f"{left.TRAINING} with the most doubtful labels first."
         )
 
 

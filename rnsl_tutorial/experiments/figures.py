@@ -37,7 +37,6 @@ def accuracy_over_rate(
     loss_names: Sequence[str],
     *,
     title: str = "",
-    chance: float | None = None,
 ) -> Figure:
     """Draw k-NN accuracy over the noise rate, one line for each loss.
 
@@ -47,7 +46,6 @@ def accuracy_over_rate(
         spread: [L, R], length of the error bars up and down; NaN draws none.
         loss_names: L names; those in LOSS_STYLES are written as the paper writes them.
         title: above the axes.
-        chance: accuracy of guessing, drawn as a thin line.
 
     Raises:
         ValueError: shapes that disagree.
@@ -66,8 +64,6 @@ def accuracy_over_rate(
         axes.grid(axis="y", color=PALE, linewidth=0.6)
         _name_lines(axes, styles, [100 * mean_R[~np.isnan(mean_R)][-1] for mean_R in mean_LR])
         axes.set_title(title)
-        if chance is not None:
-            _draw_chance(axes, chance)
     return figure
 
 
@@ -164,13 +160,6 @@ def _name_lines(axes: Axes, styles: Sequence[LossStyle], last_L: Sequence[float]
             fontweight="bold", annotation_clip=False,
         )  # fmt: skip
         height += 0.06 * (high - low)
-
-
-def _draw_chance(axes: Axes, chance: float) -> None:
-    axes.axhline(100 * chance, color=QUIET, linewidth=0.8)
-    axes.annotate("guessing", (0.99, 100 * chance), xycoords=("axes fraction", "data"),
-                  xytext=(0, 3), textcoords="offset points", ha="right", color=QUIET)  # fmt: skip
-    axes.set_ylim(bottom=0)
 
 
 def _checked_curves(

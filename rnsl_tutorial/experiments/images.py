@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,11 +35,8 @@ from rnsl_tutorial.training.devices import Hardware
 from rnsl_tutorial.training.sources import Source, place
 
 __all__ = [
-    "HISTORY",
-    "MODEL",
-    "RESULTS",
-    "TRAINING",
     "Data",
+    "Left",
     "Model",
     "Run",
     "build",
@@ -49,17 +47,20 @@ __all__ = [
     "load_model",
 ]
 
-_CHECKPOINTS = "checkpoints"
-RESULTS = "results.json"
-MODEL = "model.pt"
-HISTORY = "history.json"
-TRAINING = "training.csv"
-_LEFT_BEHIND = (RESULTS, _CHECKPOINTS, MODEL, HISTORY, TRAINING)
-"""What a run leaves in its folder."""
 _VALIDATION_SEED = 1_000_000
 """Added to the seed of the noise for the labels that selection "noisy_val" chooses by."""
 
 _BLOCK = 128  # images shrunk at a time, which are float32 meanwhile
+
+
+class Left(StrEnum):
+    """What a run leaves in its folder."""
+
+    RESULTS = "results.json"
+    CHECKPOINTS = "checkpoints"
+    MODEL = "model.pt"
+    HISTORY = "history.json"
+    TRAINING = "training.csv"
 
 
 class Data(NamedTuple):
@@ -264,7 +265,7 @@ class Run:
             ValueError: none of the checkpoints in the folder can be used.
             FloatingPointError, KeyboardInterrupt: see `train.train`.
         """
-        checkpoints = folder / _CHECKPOINTS if folder else None
+        checkpoints = folder / Left.CHECKPOINTS if folder else None
         self.training.run(on_epoch, folder=checkpoints, resume=resume)
         result = self.result()
         if folder and self.fabric.is_global_zero:
@@ -278,16 +279,16 @@ class Run:
             "network": self.network.state_dict(),
             "prototypes": self.loss.prototypes.detach(),
         }
-        with written_whole(folder / MODEL) as file:
+        with written_whole(folder / Left.MODEL) as file:
             torch.save(model, file)
-        with written_whole(folder / TRAINING) as file:
+        with written_whole(folder / Left.TRAINING) as file:
             file.write(self.training_table().encode("utf-8", "surrogateescape"))
         history = [report._asdict() for report in self.training.history]
-        with written_whole(folder / HISTORY) as file:
+        with written_whole(folder / Left.HISTORY) as file:
             file.write(json.dumps(history, indent=1).encode())
         inputs = {"images": len(self.data.archive.images), "precision": self.hardware.precision}
         results.save_results(
-            folder / RESULTS,
+            folder / Left.RESULTS,
             [result],
             inputs,
             device=devices.report(self.fabric.device).name,
@@ -297,10 +298,9 @@ class Run:
     def clear(self, folder: Path) -> None:
         """Remove what an older run left in a folder, in all processes together."""
         if self.fabric.is_global_zero:
-            shutil.rmtree(folder / _CHECKPOINTS, ignore_errors=True)
-            for name in _LEFT_BEHIND:
-                if name != _CHECKPOINTS:
-                    (folder / name).unlink(missing_ok=True)
+            shutil.rmtree(folder / Left.CHECKPOINTS, ignore_errors=True)
+            for name in {*Left} - {Left.CHECKPOINTS}:
+                (folder / name).unlink(missing_ok=True)
         self.fabric.barrier()
 
     def describe(self) -> str:
@@ -410,7 +410,7 @@ def check_folder(folder: Path, *, resume: bool = False, overwrite: bool = False)
             f"{folder} cannot be written to, because {existing} is no folder of yours. Choose "
             "another --out."
         )
-    held = [folder / name for name in _LEFT_BEHIND if (folder / name).exists()]
+    held = [folder / name for name in Left if (folder / name).exists()]
     if held and not (resume or overwrite):
         raise ValueError(
             f"{folder} holds a run already ({held[0].name}). Pass --resume to go on with it, "

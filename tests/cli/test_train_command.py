@@ -34,24 +34,24 @@ def test_a_run_prints_its_table_and_leaves_everything_behind(tmp_path: Path) -> 
     assert "Validation: k-NN, clean index 0." in shown.output
     assert {path.name for path in tmp_path.iterdir()} == {
         *(
-            images._CHECKPOINTS,
-            images.RESULTS,
-            images.MODEL,
-            images.HISTORY,
-            images.TRAINING,
+            images.Left.CHECKPOINTS,
+            images.Left.RESULTS,
+            images.Left.MODEL,
+            images.Left.HISTORY,
+            images.Left.TRAINING,
             "logs",
         )
     }
     assert list((tmp_path / "logs").glob("events*"))
-    assert "No such" not in run(cli.app, ["report", str(tmp_path / images.RESULTS)]).output
+    assert "No such" not in run(cli.app, ["report", str(tmp_path / images.Left.RESULTS)]).output
 
     again = run(cli.app, command)
     assert again.exit_code == 1
     assert "holds a run already (results.json). Pass --resume" in again.output
-    before = json.loads((tmp_path / images.RESULTS).read_text())["results"]
+    before = json.loads((tmp_path / images.Left.RESULTS).read_text())["results"]
     resumed = run(cli.app, [*command, "--resume"])
     assert resumed.exit_code == 0, resumed.output
-    after = json.loads((tmp_path / images.RESULTS).read_text())["results"]
+    after = json.loads((tmp_path / images.Left.RESULTS).read_text())["results"]
     assert after[0]["metrics"] == before[0]["metrics"]
     other = run(cli.app, [*command, "--resume", "--set", "q=0.2"])
     assert other.exit_code == 1
@@ -73,7 +73,7 @@ def test_stopped_by_ctrl_c_it_says_how_to_go_on(
     assert stopped.exit_code == 130
     assert "Stopped in epoch 1 after 2 batches" in stopped.output
     assert "--resume goes on" in stopped.output
-    assert (tmp_path / images._CHECKPOINTS / "epoch-0001-step-00000002.pt").exists()
+    assert (tmp_path / images.Left.CHECKPOINTS / "epoch-0001-step-00000002.pt").exists()
 
 
 def test_stopped_while_it_measures_it_says_so_too(
@@ -146,7 +146,7 @@ def test_without_out_the_folder_is_named_after_the_run(
     monkeypatch.chdir(tmp_path)
     shown = run(cli.app, ["train", *TINY, "--rate", "0.4", "--loss", "nsl", "--seed", "3"])
     assert shown.exit_code == 0, shown.output
-    assert (tmp_path / "runs" / "scenes-symmetric-0.4-nsl-seed3" / images.RESULTS).exists()
+    assert (tmp_path / "runs" / "scenes-symmetric-0.4-nsl-seed3" / images.Left.RESULTS).exists()
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_the_paper_preset_builds_its_network_once_its_weights_are_at_hand(
     )
     assert shown.exit_code == 0, shown.output
     assert "resnet18, 11.2 million weights" in shown.output
-    saved = json.loads((tmp_path / "out" / images.RESULTS).read_text())["results"][0]
+    saved = json.loads((tmp_path / "out" / images.Left.RESULTS).read_text())["results"][0]
     assert saved["config"]["schedule"] == "step"
     assert saved["config"]["augmentation"] == "reference"
     assert 0 <= saved["metrics"]["val_knn_clean"] <= 1
