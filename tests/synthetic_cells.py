@@ -13,29 +13,30 @@ from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.grid import Ended
 from rnsl_tutorial.experiments.sweep import Cell, Outcome
 
-C, D, N = 4, 12, 200
+C, D = 4, 12
 QUICK = "epochs = 3\nbatch_size = 64\nhidden_dim = 16\nembedding_dim = 8\nlearning_rate = 0.1\n"
+
+
+def make_clouds(count: int) -> datasets.FeatureSet:
+    rng = np.random.default_rng(0)
+    labels = np.arange(count) % C
+    values = 2 * np.eye(C, D)[labels] + 0.5 * rng.normal(size=(count, D))
+    return datasets.FeatureSet(
+        features=values.astype(np.float32),
+        labels=labels.astype(np.int64),
+        class_names=("a", "b", "c", "d"),
+        files=tuple(f"{'abcd'[y]}/{i}.png" for i, y in enumerate(labels)),
+        split=stratified_split(labels, seed=0),
+        step=np.full(D, 0.1, np.float32),
+        reduction=datasets.Reduction(np.zeros(D, np.float32), np.eye(D, dtype=np.float16)),
+        made_with={"backbone": "none"},
+    )
 
 
 def save_clouds(folder: Path) -> Path:
     """Write a file of features."""
-    rng = np.random.default_rng(0)
-    labels = np.arange(N) % C
-    values = 2 * np.eye(C, D)[labels] + 0.5 * rng.normal(size=(N, D))
     path = folder / "features.npz"
-    datasets.save_features(
-        path,
-        datasets.FeatureSet(
-            features=values.astype(np.float32),
-            labels=labels.astype(np.int64),
-            class_names=("a", "b", "c", "d"),
-            files=tuple(f"{'abcd'[y]}/{i}.png" for i, y in enumerate(labels)),
-            split=stratified_split(labels, seed=0),
-            step=np.full(D, 0.1, np.float32),
-            reduction=datasets.Reduction(np.zeros(D, np.float32), np.eye(D, dtype=np.float16)),
-            made_with={"backbone": "none"},
-        ),
-    )
+    datasets.save_features(path, make_clouds(200))
     return path
 
 

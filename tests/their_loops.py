@@ -1,9 +1,6 @@
-"""README's loop for t-RNSL as a script, in plain DDP on two processes and in one process.
+"""README's loop for t-RNSL, as a script in plain DDP on two gloo ranks: python their_loops.py OUT.
 
-    python their_loops.py ddp OUT    on two gloo ranks
-    python their_loops.py one OUT    in one process
-
-Each writes the weights, the prototypes and the mask of every process to OUT.
+Each process writes the weights, the prototypes and the mask to OUT.
 """
 
 import os
@@ -103,8 +100,4 @@ def free_port() -> int:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    how, folder = sys.argv[1], Path(sys.argv[2])
-    if how == "ddp":
-        multiprocessing.spawn(of_two, (free_port(), folder), nprocs=2)
-    else:
-        plain_loop(0, 1, folder)
+    multiprocessing.spawn(of_two, (free_port(), Path(sys.argv[1])), nprocs=2)

@@ -115,7 +115,7 @@ def fingerprint(training: Training) -> str:
     return digest.hexdigest()
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--devices", type=int, default=1)
@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--slow", type=float, default=0.0)
     parser.add_argument("--stop-after", type=int, default=0)
     parser.add_argument("--set", action="append", default=[])
-    args = parser.parse_args()
+    args = parser.parse_args(words)
     torch.set_num_threads(1)
     norm = nn.GroupNorm(2, 8) if args.group_norm else None
     training = make(Config(**{**SETTINGS, **parse(args.set, Config)}), args.devices, norm)

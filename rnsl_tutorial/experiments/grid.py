@@ -241,12 +241,7 @@ def _cluster(address: str, jobs: int) -> Iterator[_Where]:
 
 
 def _share_of_cluster(nodes: list[dict[str, Any]], jobs: int) -> dict[str, float]:
-    """What each of some calls at a time gets: no more than one node has, and no more than one GPU.
-
-    Args:
-        nodes: of ``ray.nodes()``.
-        jobs: calls at a time.
-    """
+    """What each of some calls at a time gets: at most what one node has, and at most one GPU."""
     resources = [node["Resources"] for node in nodes if node["Alive"]]
     processors = [int(found["CPU"]) for found in resources if found.get("CPU")]
     gpus = sum(found.get("GPU", 0) for found in resources)

@@ -408,8 +408,6 @@ def run_grid(
     Raises:
         ValueError: jobs below 1, an unknown part, or noise that `corrupt` refuses.
     """
-    if jobs < 1:
-        raise ValueError(f"jobs is {jobs}; at least 1 is needed.")
     check_part(part)
     for config in {(c.dataset, c.noise, c.rate): c for c in configs}.values():
         corrupt(features, config)  # a noise or rate that cannot be fails now, not after minutes

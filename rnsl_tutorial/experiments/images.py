@@ -235,14 +235,13 @@ class Run:
             self.network = convert(self.network)
 
     def _placed(self, indices_M: NDArray[np.int64]) -> Source:
-        placed: Source = place(
+        return place(
             self.data.archive.images,
             self.fabric.device,
             positions=indices_M,
             share=self.hardware.memory_share,
             channels_last=self.hardware.channels_last,
         )
-        return placed
 
     def run(
         self,

@@ -25,8 +25,8 @@ import shutil
 import socket
 import tomllib
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import asdict, fields
 from functools import lru_cache
 from itertools import product
@@ -257,7 +257,7 @@ def _source(config: Config, grid: Grid) -> _Source:
 
 
 def _features_source(dataset: str, path: Path | None) -> _Source:
-    data = datasets.load_features(path) if path else datasets.load_shipped_features(dataset)
+    data = _features(dataset, path)
     file = path or shipped("data", dataset, "features.npz")
     return _Source(path, _hash(file.read_bytes()), data.made_with)
 
@@ -435,20 +435,15 @@ def _obituary(call: grid.Ended) -> str:
     return f"Its worker died {call.attempts} times, killed or out of memory; try fewer jobs. {said}"
 
 
-@contextmanager
-def _locked(out: Path) -> Iterator[None]:
+def _locked(out: Path) -> AbstractContextManager[object]:
+    """Keep other sweeps out of the folder, until the end of a with statement."""
     out.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out / "sweep.lock")
     try:
-        lock.acquire(timeout=0)
+        return FileLock(out / "sweep.lock").acquire(timeout=0)
     except Timeout:
         raise BlockingIOError(
             f"Another sweep is at work in {out}. Wait until it ends, or choose another --out."
         ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 # ------------------------------------------------------------------ outcomes on disk
@@ -494,10 +489,6 @@ def _write_tables(cells: Sequence[Cell], out: Path) -> None:
 
     Cells that differ in more than noise, rate, loss, q, k and seed do not belong into one mean:
     then each such study has a table, figures and a file for `rnsl report` of its own.
-
-    Args:
-        cells: of the grid.
-        out: folder of the sweep.
     """
     ended = [(c, o) for c, o in zip(cells, read(cells, out), strict=True) if o and o.result]
     if not ended:

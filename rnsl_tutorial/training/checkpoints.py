@@ -444,11 +444,7 @@ class Resumable:
 
 
 def _check_agreement(fabric: "Fabric", folder: Path, found: _Found | None) -> None:
-    """Refuse to go on from different checkpoints, as machines do that share no folder.
-
-    Raises:
-        ValueError: the processes found different ones.
-    """
+    """Refuse to go on from different checkpoints, as machines do that share no folder."""
     if fabric.world_size == 1:
         return
     place = [found.state["epoch"], found.state["step"]] if found else [0, 0]

@@ -20,9 +20,9 @@ from torch import Tensor, nn
 
 from rnsl_tutorial import losses
 from rnsl_tutorial.losses import TruncatedRobustNormalizedSoftmaxLoss as Truncated
-from rnsl_tutorial.training import augmentation, checkpoints, checks, devices, reference, sources
+from rnsl_tutorial.training import augmentation, checkpoints, devices, prepare, reference, sources
 from rnsl_tutorial.training.embedding import embed
-from rnsl_tutorial.training.optimizers import Optimizer, build_optimizer, build_schedule
+from rnsl_tutorial.training.prepare import Optimizer
 from rnsl_tutorial.training.settings import Settings
 from rnsl_tutorial.training.sources import Inputs
 
@@ -162,12 +162,12 @@ class Training(checkpoints.Resumable):
         labels_N = sources.as_labels(labels, len(self.inputs), len(loss.prototypes))
         self.labels = labels_N.to(self.fabric.device)
         said = {"validated": validate is not None, "pruned": prune is not None}
-        checks.check(loss, settings, len(labels_N), **said)
+        prepare.check(loss, settings, len(labels_N), **said)
         self.epoch = self.step = 0
         self.history: list[EpochReport] = []
         self.stop = threading.Event()
-        self._optimizer = build_optimizer(network, loss, settings, optimizer)
-        self._scheduler = build_schedule(self._optimizer, settings, self._steps)
+        self._optimizer = prepare.build_optimizer(network, loss, settings, optimizer)
+        self._scheduler = prepare.build_schedule(self._optimizer, settings, self._steps)
         self._objective, self._fabric_optimizer = self.fabric.setup(
             _Objective(network, loss), self._optimizer
         )
@@ -318,7 +318,7 @@ class Training(checkpoints.Resumable):
         else:
             kept_N = self.prune(loss, self.embed_training(), self.labels)
             if kept_N is not None:
-                checks.check_kept(kept_N, len(self.labels))
+                prepare.check_kept(kept_N, len(self.labels))
                 loss.kept.copy_(kept_N)
 
     def _kept_share(self) -> float:

@@ -94,6 +94,15 @@ def test_every_field_can_be_set_by_words() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"loss": "softmax"}, "loss is 'softmax'; it must be one of nsl, rnsl, trnsl"),
+        ({"epochs": 0}, "epochs is 0; it must be a whole number of at least 1"),
+        ({"prune_every": 0}, "prune_every is 0"),
+        ({"prune_from": 0}, "prune_from is 0; it must be a number above 0, or None"),
+        ({"rate": 1.0}, r"rate is 1.0; it must be a number in \[0, 1\)"),
+        ({"q": 2.0}, r"q is 2.0; it must be a number in \(0, 1\]"),
+        ({"k": -0.1}, "k is -0.1"),
+        ({"temperature": 0.0}, "temperature is 0.0"),
+        ({"learning_rate": -1.0}, "learning_rate is -1.0"),
         ({"network": "vgg"}, "network is 'vgg'; it must be one of head, small"),
         ({"augmentation": "mixup"}, "augmentation is 'mixup'"),
         ({"schedule": "linear"}, "schedule is 'linear'; it must be one of cosine, step"),

@@ -217,13 +217,7 @@ def test_clearing_removes_what_runs_leave_and_nothing_else(
     trained: images.Run, tmp_path: Path
 ) -> None:
     (tmp_path / images.Left.CHECKPOINTS).mkdir()
-    for name in (
-        images.Left.RESULTS,
-        images.Left.MODEL,
-        images.Left.HISTORY,
-        images.Left.TRAINING,
-        "notes.txt",
-    ):
+    for name in ({*images.Left} - {images.Left.CHECKPOINTS}) | {"notes.txt"}:
         (tmp_path / name).write_text("old")
     trained.clear(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]

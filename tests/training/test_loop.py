@@ -115,25 +115,6 @@ def test_a_loss_that_is_no_longer_finite_stops_the_run() -> None:
         train(nn.Linear(D_IN, 16), build_loss(config, C, N), inputs, given, config.settings)
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"loss": "softmax"}, "loss is 'softmax'; it must be one of nsl, rnsl, trnsl"),
-        ({"epochs": 0}, "epochs is 0; it must be a whole number of at least 1"),
-        ({"prune_every": 0}, "prune_every is 0"),
-        ({"prune_from": 0}, "prune_from is 0; it must be a number above 0, or None"),
-        ({"rate": 1.0}, r"rate is 1.0; it must be a number in \[0, 1\)"),
-        ({"q": 2.0}, r"q is 2.0; it must be a number in \(0, 1\]"),
-        ({"k": -0.1}, "k is -0.1"),
-        ({"temperature": 0.0}, "temperature is 0.0"),
-        ({"learning_rate": -1.0}, "learning_rate is -1.0"),
-    ],
-)
-def test_config_refuses_what_cannot_be(settings: dict[str, object], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        Config(**settings)  # type: ignore[arg-type]
-
-
 def test_the_step_schedule_halves_the_rate_every_so_many_epochs() -> None:
     reports: list[EpochReport] = []
     settings = {**SMALL, "schedule": "step", "step_epochs": 3, "step_factor": 0.5}
@@ -147,18 +128,6 @@ def test_the_cosine_schedule_ends_at_zero() -> None:
     fit(Config(loss="nsl", **SMALL), on_epoch=reports.append)
     assert reports[5].learning_rate == pytest.approx(0.1)
     assert reports[-1].learning_rate == pytest.approx(0, abs=1e-9)
-
-
-def test_a_selection_needs_something_to_select_by() -> None:
-    with pytest.raises(ValueError, match="selection is 'noisy_val', which needs a validate"):
-        fit(Config(selection="noisy_val", **SMALL))
-
-
-def test_labels_and_inputs_have_to_be_as_many() -> None:
-    inputs, given, _ = make_data()
-    config = Config(loss="nsl", **SMALL)
-    with pytest.raises(ValueError, match="There are 239 labels for 240 inputs"):
-        train(nn.Linear(D_IN, 16), build_loss(config, C, N), inputs, given[1:], config.settings)
 
 
 def test_the_embeddings_at_the_end_are_those_of_the_selected_weights() -> None:

@@ -13,13 +13,18 @@ import tiny_training
 import torch
 from torch import Tensor
 
-SCRIPT = Path(tiny_training.__file__)
+from rnsl_tutorial.experiments.heads import one_thread
 
 
 def start(folder: Path, devices: int, *words: str) -> None:
-    command = [sys.executable, str(SCRIPT), str(folder), "--devices", str(devices), *words]
-    command.append("--group-norm")
-    subprocess.run(command, check=True, timeout=240, capture_output=True)
+    """One process is this one; two are of their own."""
+    options = [str(folder), "--devices", str(devices), *words, "--group-norm"]
+    if devices == 1:
+        with one_thread():
+            tiny_training.main(options)
+    else:
+        command = [sys.executable, tiny_training.__file__, *options]
+        subprocess.run(command, check=True, timeout=240, capture_output=True)
 
 
 def run(folder: Path, devices: int, *settings: str) -> dict[str, Tensor]:
