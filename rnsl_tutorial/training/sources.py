@@ -2,14 +2,15 @@
 
 Whatever hands out its inputs batch by batch is a `Source`. `place` decides by the free memory.
 Both its answers, `Resident` and `Streamed`, hand out the same batches bit for bit, so a data set
-that outgrows a device changes the speed of a run alone. `Fetched` reads torch's data sets.
+that outgrows a device changes the speed of a run alone. `Fetched` reads torch's data sets, and
+`Indexed` is one whose items know their place, as t-RNSL needs it.
 
 Shapes: N images given, M of them placed, B in a batch; the shape of an image is [3, H, W], and
 anything else, such as features [D], works too.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 __all__ = [
-    "Fetched", "Inputs", "Resident", "Source", "Streamed",
+    "Fetched", "Indexed", "Inputs", "Resident", "Source", "Streamed",
     "as_inputs", "as_labels", "batches", "place",
 ]  # fmt: skip
 
@@ -224,6 +225,40 @@ class Fetched:
         for batch in loader:
             images = batch[0] if isinstance(batch, list | tuple) else batch
             yield _send(images, self.device)
+
+
+class Indexed(Dataset[tuple[Any, ...]]):
+    """A data set that returns each item with its place in it: (image, label) -> (image, label, i).
+
+    The place is that in the wrapped data set, whatever sampler draws it, so it stays the same from
+    epoch to epoch and in every process.
+
+    Args:
+        dataset: map-style, such as ``torchvision.datasets.ImageFolder``: with a length, and items
+            by number. An item that is no tuple or list is returned as (item, i).
+
+    Attributes:
+        dataset: the one that was given.
+
+    Raises:
+        TypeError: a data set without length or items, whose images have no place.
+    """
+
+    def __init__(self, dataset: Any) -> None:
+        if not isinstance(dataset, Sized) or not hasattr(dataset, "__getitem__"):
+            raise TypeError(
+                f"{type(dataset).__name__} has no length or no items by number, so its images have "
+                "no place; give a map-style data set."
+            )
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        item = self.dataset[index]
+        place = int(index) % len(self)  # -1 is the last
+        return (*item, place) if isinstance(item, tuple | list) else (item, place)
 
 
 # ------------------------------------------------------------------ whatever is handed over

@@ -7,7 +7,6 @@ from types import NoneType
 from typing import Literal, get_args, get_origin, get_type_hints
 
 import msgspec
-import numpy as np
 import pytest
 
 from rnsl_tutorial.experiments import config
@@ -59,17 +58,8 @@ def test_unknown_presets_and_settings_are_refused_by_name() -> None:
 
 
 def test_settings_are_read_by_the_type_of_their_field() -> None:
-    read = parse(
-        ["epochs=10", "q=0.3", "pretrained=true", "prune_from=none", "network=resnet50"], Config
-    )
-    assert read == {
-        "epochs": 10,
-        "q": 0.3,
-        "pretrained": True,
-        "prune_from": None,
-        "network": "resnet50",
-    }
-    assert parse(["prune_from=7"], Config) == {"prune_from": 7}
+    read = parse(["q=0.3", "pretrained=true", "prune_from=7", "network=resnet50"], Config)
+    assert read == {"q": 0.3, "pretrained": True, "prune_from": 7, "network": "resnet50"}
 
 
 @pytest.mark.parametrize(
@@ -97,7 +87,6 @@ def test_every_field_can_be_set_by_words() -> None:
         ({"loss": "softmax"}, "loss is 'softmax'; it must be one of nsl, rnsl, trnsl"),
         ({"epochs": 0}, "epochs is 0; it must be a whole number of at least 1"),
         ({"prune_every": 0}, "prune_every is 0"),
-        ({"prune_from": 0}, "prune_from is 0; it must be a number above 0, or None"),
         ({"rate": 1.0}, r"rate is 1.0; it must be a number in \[0, 1\)"),
         ({"q": 2.0}, r"q is 2.0; it must be a number in \(0, 1\]"),
         ({"k": -0.1}, "k is -0.1"),
@@ -105,15 +94,11 @@ def test_every_field_can_be_set_by_words() -> None:
         ({"learning_rate": -1.0}, "learning_rate is -1.0"),
         ({"network": "vgg"}, "network is 'vgg'; it must be one of head, small"),
         ({"augmentation": "mixup"}, "augmentation is 'mixup'"),
-        ({"schedule": "linear"}, "schedule is 'linear'; it must be one of cosine, step"),
         ({"selection": "best"}, "selection is 'best'"),
         ({"step_factor": 0.0}, r"step_factor is 0.0; it must be a number in \(0, 1\]"),
         ({"momentum": 1.0}, r"momentum is 1.0; it must be a number in \[0, 1\)"),
-        ({"weight_decay": -1e-4}, "weight_decay is -0.0001; it must be a number of at least 0"),
         ({"image_size": 0}, "image_size is 0; it must be a whole number of at least 1"),
         ({"difficulty": 1.5}, r"difficulty is 1.5; it must be a number in \[0, 1\]"),
-        ({"seed": -1}, r"seed is -1; it must be a whole number in \[0, 4294967296\)"),
-        ({"epochs": 2.5}, "epochs is 2.5; it must be a whole number of at least 1"),
         ({"noise": "foo"}, "noise is 'foo'; it must be one of symmetric, pair_flip"),
         ({"pretrained": "no"}, "pretrained is 'no'; it must be True or False"),
         ({"dataset": "../x"}, r"dataset is '../x'; it must be a plain name, without / or \\"),
@@ -126,13 +111,6 @@ def test_every_field_can_be_set_by_words() -> None:
 def test_config_refuses_what_cannot_be(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Config(**settings)  # type: ignore[arg-type]
-
-
-def test_a_field_of_numpys_is_one_of_pythons() -> None:
-    made = Config(epochs=np.int64(3), rate=np.float32(0.5), k=np.float64(0.25), prune_from=3)  # type: ignore[arg-type]
-    values = (made.epochs, made.rate, made.k, made.prune_from)
-    assert values == (3, 0.5, 0.25, 3.0)
-    assert [type(value) for value in values] == [int, float, float, float]
 
 
 def test_the_settings_of_a_config_are_what_training_takes() -> None:

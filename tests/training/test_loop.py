@@ -51,27 +51,20 @@ def test_t_rnsl_drops_the_wrong_labels_and_keeps_the_right_ones() -> None:
     assert loss.kept[~right].float().mean() < 0.05
 
 
-def test_pruning_keeps_the_images_whose_p_exceeds_k_now() -> None:
-    network, loss, inputs, given, _ = fit(Config(loss="trnsl", prune_from=99, **SMALL), wrong=0.3)
-    assert loss.kept.float().mean().item() == 1.0, "no pruning was due"
-    network.train()
-    loss.update_kept(embed(network, inputs), given)
-    p = (-losses.nsl(network(inputs), loss.prototypes, given)).exp()
-    assert torch.equal(loss.kept, p > loss.k)
-
-
 def test_the_schedule_prunes_before_the_epochs_it_names() -> None:
     config = Config(epochs=20, prune_from=8, prune_every=4)
     assert [e for e in range(config.epochs) if config.prunes_before(e)] == [8, 12, 16]
-    for epochs, first in ((40, 20), (10, 5), (2, 1)):
-        default = Config(epochs=epochs)
-        assert next(e for e in range(epochs) if default.prunes_before(e)) == first
 
 
-def test_pruning_can_start_at_a_share_of_the_epochs() -> None:
-    for epochs, first in ((24, 18), (10, 7), (1000, 750)):
-        config = Config(epochs=epochs, prune_from=0.75)
-        assert next(e for e in range(epochs) if config.prunes_before(e)) == first
+@pytest.mark.parametrize(
+    ("prune_from", "first"), [(None, {40: 20, 10: 5, 2: 1}), (0.75, {24: 18, 10: 7, 1000: 750})]
+)
+def test_pruning_can_start_at_a_share_of_the_epochs(
+    prune_from: float | None, first: dict[int, int]
+) -> None:
+    configs = {epochs: Config(epochs=epochs, prune_from=prune_from) for epochs in first}
+    found = {n: next(e for e in range(n) if c.prunes_before(e)) for n, c in configs.items()}
+    assert found == first
 
 
 def test_reports_tell_loss_and_kept_share_after_each_epoch() -> None:
