@@ -3,7 +3,6 @@
 Shapes: N training images, C classes, D embedding dimensions.
 """
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import product
@@ -20,7 +19,7 @@ from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.experiments import grid
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.results import Result
-from rnsl_tutorial.training import EpochReport, baselines, embed, embedding_head, train
+from rnsl_tutorial.training import EpochReport, Training, baselines, embed, embedding_head
 
 __all__ = [
     "Fitted",
@@ -121,28 +120,22 @@ def fit(
         on_epoch: called after each epoch.
         build_loss: builds the loss; one of your own goes with a config.loss "own:NAME".
     """
-    return _fit(features, config, lambda *_: on_epoch, build_loss)
+    with one_thread():
+        training, given = _training(features, config, build_loss)
+        training.run(on_epoch)
+    return Fitted(training.network, training.loss, given, training.seconds)
 
 
-_Watch = Callable[[EpochReport], None]
-_Watcher = Callable[[nn.Module, losses.NormalizedSoftmaxLoss, Tensor, Tensor], _Watch | None]
-
-
-def _fit(
-    features: FeatureSet, config: Config, watcher: _Watcher, build_loss: _LossBuilder = build_loss
-) -> Fitted:
-    """As `fit`; the watcher is shown what is to be trained, and returns what to call an epoch."""
+def _training(
+    features: FeatureSet, config: Config, build_loss: _LossBuilder = build_loss
+) -> tuple[Training, noise.CorruptedLabels]:
+    """A head, its loss and the labels it is given, ready to be trained."""
     given = corrupt(features, config)
     inputs_ND = standardized(features)[torch.from_numpy(features.split.train)]
-    labels_N = torch.from_numpy(given.labels)
-    with one_thread():
-        generator = torch.Generator().manual_seed(config.seed)
-        network = build_head(config, inputs_ND.shape[1], generator)
-        loss = build_loss(config, len(features.class_names), len(inputs_ND), generator)
-        on_epoch = watcher(network, loss, inputs_ND, labels_N)
-        start = time.perf_counter()
-        train(network, loss, inputs_ND, labels_N, config.settings, on_epoch=on_epoch)
-    return Fitted(network, loss, given, time.perf_counter() - start)
+    generator = torch.Generator().manual_seed(config.seed)
+    network = build_head(config, inputs_ND.shape[1], generator)
+    loss = build_loss(config, len(features.class_names), len(inputs_ND), generator)
+    return Training(network, loss, inputs_ND, given.labels, config.settings), given
 
 
 def build_head(config: Config, num_features: int, generator: torch.Generator) -> nn.Sequential:
@@ -196,34 +189,28 @@ def follow(
         on_epoch: called after each epoch.
     """
     moments: list[tuple[Tensor, ...]] = []
-
-    def watcher(
-        network: nn.Module, loss: losses.NormalizedSoftmaxLoss, inputs_ND: Tensor, labels_N: Tensor
-    ) -> _Watch:
+    with one_thread():
+        training, given = _training(features, config)
+        loss, labels_N = training.loss, training.labels
         generator = torch.Generator().manual_seed(config.seed)
         batch_B = torch.randperm(len(labels_N), generator=generator)[:batch_size].sort().values
 
         def look(report: EpochReport | None) -> None:
-            with torch.no_grad():
-                embeddings_ND = embed(network, inputs_ND)
-                prototypes_CD = prototypes_of(loss, embeddings_ND, labels_N)
-                log_p_N = losses.label_log_probability(
-                    embeddings_ND, prototypes_CD, labels_N, config.temperature
-                )
+            embeddings_ND = training.embed_training()
+            prototypes_CD = prototypes_of(loss, embeddings_ND, labels_N)
+            log_p_N = losses.label_log_probability(
+                embeddings_ND, prototypes_CD, labels_N, config.temperature
+            )
             kept_N = getattr(loss, "kept", torch.ones(len(labels_N), dtype=torch.bool)).clone()
-            moments.append((log_p_N, kept_N, batch_B, embeddings_ND[batch_B], prototypes_CD))
+            moments.append((log_p_N, kept_N, embeddings_ND[batch_B], prototypes_CD))
             if report and on_epoch:
                 on_epoch(report)
 
         look(None)
-        return look
-
-    fitted = _fit(features, config, watcher)
-    log_p, kept, batch, embeddings, prototypes = zip(*moments, strict=True)
-    return fitted, History(
-        torch.stack(log_p), torch.stack(kept), batch[0],
-        torch.stack(embeddings), torch.stack(prototypes),
-    )  # fmt: skip
+        training.run(look)
+    log_p, kept, embeddings, prototypes = map(torch.stack, zip(*moments, strict=True))
+    fitted = Fitted(training.network, loss, given, training.seconds)
+    return fitted, History(log_p, kept, batch_B, embeddings, prototypes)
 
 
 @contextmanager
