@@ -128,7 +128,8 @@ def test_a_signal_stops_after_a_checkpoint_and_gives_the_handlers_back(
 
 def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path: Path) -> None:
     chosen = config(epochs=20)  # more than it can reach between two kills
-    command = [sys.executable, str(SCRIPT), str(tmp_path), "--slow", "0.1", "--set", "epochs=20"]
+    command = [sys.executable, str(SCRIPT), "1", str(tmp_path), "--slow", "0.1"]
+    command += ["--set", "epochs=20"]
     moments = random.Random(3)
     kills = 0
     while not (tmp_path / "fingerprint").exists():
