@@ -1,16 +1,15 @@
-"""README's loop for t-RNSL, as a script in plain DDP on two gloo ranks: python their_loops.py OUT.
+"""README's loop for t-RNSL, in one process and in plain DDP on two gloo ranks.
 
-Each process writes the weights, the prototypes and the mask to OUT.
+Each process writes the weights, the prototypes and the mask to a folder.
 """
 
 import os
-import sys
-import warnings
+import socket
 from pathlib import Path
 
 import torch
 from pytorch_metric_learning.utils.distributed import DistributedLossWrapper
-from torch import Tensor, distributed, multiprocessing, nn
+from torch import Tensor, distributed, nn
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 from rnsl_tutorial.losses import (
@@ -90,14 +89,7 @@ def of_two(rank: int, port: int, out: Path) -> None:
 
 
 def free_port() -> int:
-    import socket
-
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]
     return port
-
-
-if __name__ == "__main__":
-    warnings.simplefilter("ignore")
-    multiprocessing.spawn(of_two, (free_port(), Path(sys.argv[1])), nprocs=2)
