@@ -46,6 +46,9 @@ __all__ = [
 LOG_OF_ZERO = -4.0
 """A, which stands for log 0 in reverse cross-entropy (Wang et al., ICCV 2019)."""
 
+_SHARED = ("temperature", "weight", "generator")
+"""Settings that every loss takes."""
+
 _OFF_THE_END = 1e-7
 """Of a cosine: the arc cosine has no slope at -1 and 1."""
 
@@ -243,7 +246,8 @@ class _PerImageLoss(_Baseline):
 
     def __init__(self, function: Callable[..., Tensor], *args: Any, **settings: Any) -> None:
         defaults = getfullargspec(function).kwonlydefaults or {}
-        own = {name: settings.pop(name, defaults[name]) for name in {*defaults} - {"temperature"}}
+        names = [name for name in defaults if name not in _SHARED]
+        own = {name: settings.pop(name, defaults[name]) for name in names}
         super().__init__(*args, **settings)
         self.kind, self._function, self._names = function.__name__, function, tuple(defaults)
         vars(self).update(own)
@@ -260,37 +264,27 @@ class _LibraryLoss(_Baseline):
     """A loss of pytorch-metric-learning, whose own parameter gives way to our prototypes.
 
     Args:
-        function: the library's class, called as it is.
+        kind: the library's class, called as it is.
         proxies: its name for the prototypes; "" for a loss that has none and wants the temperature.
             Then ours are not trained, and who judges by prototypes takes `class_means` in their
             place.
-        num_classes, embedding_dim, weight, generator, temperature: as for `_Baseline`.
-        settings: those of the library's class.
+        args: as for `_Baseline`.
+        settings: as for `_Baseline`, and those of the library's class.
     """
 
     def __init__(
-        self,
-        function: type[library.BaseMetricLossFunction],
-        proxies: str,
-        num_classes: int,
-        embedding_dim: int,
-        *,
-        weight: float,
-        generator: torch.Generator | None = None,
-        temperature: float,
-        **settings: float,
+        self, kind: type[library.BaseMetricLossFunction], proxies: str, *args: Any, **settings: Any
     ) -> None:
-        super().__init__(
-            num_classes, embedding_dim, temperature, weight=weight, generator=generator
-        )
+        own = {name: settings.pop(name) for name in [*settings] if name not in _SHARED}
+        super().__init__(*args, **settings)
         if proxies:
-            made = function(*self.prototypes.shape, weight_init_func=_leave, **settings)
+            made = kind(*self.prototypes.shape, weight_init_func=_leave, **own)
         else:
-            made = function(temperature)
-        self.kind, self._proxies = function.__name__, proxies
+            made = kind(self.temperature)
+        self.kind, self._proxies = kind.__name__, proxies
         self.library = made.requires_grad_(False)
         self.prototypes.requires_grad_(bool(proxies))
-        vars(self).update(settings)
+        vars(self).update(own)
 
     def forward(self, embeddings: Tensor, labels: Tensor, indices: Tensor | None = None) -> Tensor:
         """Return the weighted loss of the batch; arguments as for the paper's losses."""
