@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
-from rnsl_tutorial import audit, datasets, experiments, losses
+from rnsl_tutorial import audit, datasets, experiments, losses, noise
 from rnsl_tutorial._files import written_whole
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.training import embed, train
@@ -53,7 +53,7 @@ class Case(NamedTuple):
     """Some images of AID, and how their labels are corrupted.
 
     Attributes:
-        noise, rate: see `experiments.corrupt_labels`.
+        noise, rate: see `noise.corrupt`.
         images: one of `IMAGES`.
         classes: the first C classes.
     """
@@ -214,7 +214,10 @@ def give(data: datasets.FeatureSet, case: Case, seed: int) -> Given:
     true_N, inputs_NF = data.labels[chosen_N], data.features[chosen_N]
     config = Config(noise=case.noise, rate=case.rate)
     names = data.class_names[: case.classes]
-    corrupted = experiments.corrupt_labels(true_N, names, config, inputs_NF, seed=seed)
+    corrupted = noise.corrupt(
+        true_N, config.noise, config.rate, seed=seed, class_names=names, dataset=config.dataset,
+        features=inputs_NF,
+    )  # fmt: skip
     return Given(inputs_NF, corrupted.labels, case.classes, seed, true_N)
 
 

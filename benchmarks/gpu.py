@@ -36,6 +36,7 @@ from rnsl_tutorial.experiments import config, images, sweep
 from rnsl_tutorial.experiments.config import LOSSES
 from rnsl_tutorial.experiments.sweep import Grid
 from rnsl_tutorial.training.devices import Hardware, Stopwatch
+from rnsl_tutorial.training.settings import parse
 
 RATES = (0.0, 0.1, 0.3, 0.5, 0.7)
 SHARE_GOAL, RATIO_GOAL = 0.7, 10.0
@@ -216,7 +217,7 @@ def print_full(base: Mapping[str, Any], root: Path | None, device: str, out: Pat
     """
     chosen = config.from_preset("paper", **{"loss": "trnsl", "rate": 0.3, **base})
     data = images.load_images(chosen, root)
-    result = images.run_images(data, chosen, Hardware(accelerator=device, precision="bf16"))
+    result = images.Run(data, chosen, Hardware(accelerator=device, precision="bf16")).run()
     print("\n| full run | epochs | training s | k-NN, test | k-NN, val |\n|---|---|---|---|---|")
     print(
         f"| t-RNSL, rate {chosen.rate}, bf16, n = 1 | {chosen.epochs} | {result.seconds:.0f} "
@@ -280,7 +281,7 @@ def main() -> None:
         parser.error("PyTorch finds no CUDA device; --small shows on the CPU that this works.")
     try:
         root = None if args.small else epoch.named_archive()
-        settings = config.parse_settings(args.set)
+        settings = parse(args.set, config.Config)
     except ValueError as error:
         parser.error(str(error))
     if args.full and not (args.small or root):

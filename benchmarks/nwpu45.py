@@ -48,7 +48,7 @@ def measure(source: NamedFeatures, seeds: int, path: Path) -> None:
     """Run the grid; after each run the file holds all so far, under the name of the source."""
     done: list[Result] = []
     for config in tqdm(configs(seeds), unit="run"):
-        result = class_accuracy.run_classes(source.features, config)
+        result = experiments.run(source.features, config, measure=class_accuracy.measure_classes)
         done.append(replace(result, config=replace(config, dataset=source.name)))
         experiments.save_results(path, done, source.features.made_with)
 

@@ -96,14 +96,16 @@ def accuracy(data: FeatureSet, loss: str, settings: Settings) -> float:
         return experiments.run(data, config, "val").metrics["knn_clean"]
 
     def build(
-        config: Config, num_classes: int, _: int, generator: torch.Generator
+        config: Config, num_classes: int, num_samples: int, generator: torch.Generator
     ) -> NormalizedSoftmaxLoss:
-        return baselines.build_baseline(
+        return baselines.build_loss(
             config.loss,
             num_classes,
+            num_samples,
             generator,
             embedding_dim=config.embedding_dim,
-            **{"temperature": config.temperature, **settings},
+            temperature=config.temperature,
+            recipe=settings,
         )
 
     return experiments.run(data, config, "val", build_loss=build).metrics["knn_clean"]

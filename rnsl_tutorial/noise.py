@@ -30,6 +30,9 @@ from rnsl_tutorial import _files
 __all__ = [
     "NOISES",
     "CorruptedLabels",
+    "Labels",
+    "Matrix",
+    "Method",
     "checked_transition",
     "corrupt",
     "corrupt_labels",

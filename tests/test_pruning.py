@@ -44,13 +44,6 @@ def test_the_ratio_rule_compares_the_label_with_the_likeliest_class(
     assert k == 0 or 0 < loss.kept.float().mean() < 1
 
 
-def test_the_paper_rule_compares_the_label_with_k() -> None:
-    loss, embeddings, labels = make()
-    loss.update_kept(embeddings, labels)
-    p = probabilities(loss, embeddings).gather(1, labels[:, None]).squeeze(1)
-    assert torch.equal(loss.kept, p > loss.k)
-
-
 def test_the_ratio_rule_keeps_whatever_the_paper_rule_keeps() -> None:
     loss, embeddings, labels = make()
     loss.update_kept(embeddings, labels, rule="paper")

@@ -1,25 +1,32 @@
 """A training small enough for tests: 90 images of 8 px, 3 classes, a network of two convolutions.
 
 Run as a script it trains with checkpoints, goes on where it was stopped, and writes what it
-reached: `python tiny_training.py FOLDER [--devices 2] [--group-norm] [--slow SECONDS]
-[--stop-after BATCHES] [--set NAME=VALUE]...`
+reached, one training after the other: `python tiny_training.py PROCESSES FOLDER [--group-norm]
+[--slow SECONDS] [--stop-after BATCHES] [--set NAME=VALUE]... [--then FOLDER ...]...`
 """
 
 import argparse
 import hashlib
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from rnsl_tutorial import losses
-from rnsl_tutorial.experiments.config import Config, parse_settings
+from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.heads import build_loss
 from rnsl_tutorial.training import Training
 from rnsl_tutorial.training.devices import Hardware, close, launch
+from rnsl_tutorial.training.settings import parse
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 N, C, D = 90, 3, 8
 SETTINGS = {
@@ -63,10 +70,9 @@ def build(config: Config, norm: nn.Module) -> tuple[nn.Module, losses.Normalized
         return network, build_loss(config, C, N)
 
 
-def make(config: Config, devices: int = 1, norm: nn.Module | None = None) -> Training:
+def make(config: Config, fabric: "Fabric | None" = None, norm: nn.Module | None = None) -> Training:
     """A training of the images; a validation that counts prototypes of given labels."""
     images, given, _ = make_images()
-    fabric = launch(Hardware(accelerator="cpu", devices=devices))
     network, loss = build(config, norm or nn.BatchNorm2d(8))
 
     def validate(training: Training) -> float:
@@ -114,34 +120,38 @@ def fingerprint(training: Training) -> str:
     return digest.hexdigest()
 
 
-def main() -> None:
+def run(fabric: "Fabric", words: Sequence[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--devices", type=int, default=1)
     parser.add_argument("--group-norm", action="store_true")
     parser.add_argument("--slow", type=float, default=0.0)
     parser.add_argument("--stop-after", type=int, default=0)
     parser.add_argument("--set", action="append", default=[])
-    args = parser.parse_args()
-    torch.set_num_threads(1)
+    args = parser.parse_args(words)
     norm = nn.GroupNorm(2, 8) if args.group_norm else None
-    training = make(Config(**{**SETTINGS, **parse_settings(args.set)}), args.devices, norm)
-
-    if args.stop_after and not training.fabric.is_global_zero:  # one process tells the others
+    training = make(Config(**{**SETTINGS, **parse(args.set, Config)}), fabric, norm)
+    if args.stop_after and not fabric.is_global_zero:  # one process tells the others
         training.inputs = StoppingAfter(training, args.stop_after)
+    checkpoints = args.folder / "checkpoints"
     with suppress(KeyboardInterrupt):
-        training.run(
-            lambda _: time.sleep(args.slow), folder=args.folder / "checkpoints", resume=True
-        )
-    if not training.finished:
-        close(training.fabric)
-        return
+        training.run(lambda _: time.sleep(args.slow), folder=checkpoints, resume=True)
     reached = outcome(training)
-    if training.fabric.is_global_zero:
+    if fabric.is_global_zero and not training.finished:
+        (args.folder / "stopped").write_text(max(checkpoints.glob("*.pt")).name)
+    elif fabric.is_global_zero:
         (args.folder / "fingerprint").write_text(fingerprint(training))
         torch.save(reached, args.folder / "outcome.pt")
-    close(training.fabric)
+
+
+def main(words: Sequence[str]) -> None:
+    torch.set_num_threads(1)
+    fabric = launch(Hardware(accelerator="cpu", devices=int(words[0])))
+    while words:
+        job = list(takewhile(lambda word: word != "--then", words[1:]))
+        run(fabric, job)
+        words = words[1 + len(job) :]
+    close(fabric)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

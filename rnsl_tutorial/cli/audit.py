@@ -48,10 +48,11 @@ def audit_labels(
         bool, typer.Option("--overwrite", help="Replace OUT and the page.")
     ] = False,
 ) -> None:
-    """List the images of an archive whose labels are doubtful, with a page to look through them.
+    """List the images of an archive whose labels are doubtful.
 
-    The labels are the names of the class folders. Heads are trained with the truncated loss on a
-    part of the archive and judge the rest. Nothing in the archive is changed.
+    Beside the list stands a page to look through them. The labels are the names of the class
+    folders. Heads are trained with the truncated loss on a part of the archive and judge the rest.
+    Nothing in the archive is changed.
     """
     from rnsl_tutorial import audit, datasets
 

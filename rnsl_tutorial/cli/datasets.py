@@ -24,7 +24,7 @@ def build_features(
     dim: Annotated[int, typer.Option(help="Principal components to keep.")] = 256,
     device: Device = "cpu",
 ) -> None:
-    """Extract, standardise and reduce the features of an archive's images."""
+    """Extract, standardise and reduce features of images."""
     from rnsl_tutorial import datasets
     from rnsl_tutorial.training import networks
 

@@ -43,9 +43,10 @@ def experiment(
         bool, typer.Option("--overwrite", help="Replace results that OUT holds already.")
     ] = False,
 ) -> None:
-    """Train a head with each loss on frozen features under wrong labels; print what it reached.
+    """Train a head on frozen features under wrong labels.
 
-    What is not given is as in rnsl_tutorial.experiments.config.Config, the same for every loss.
+    Print what it reached with each loss. What is not given is as in
+    rnsl_tutorial.experiments.config.Config, the same for every loss.
     """
     from tqdm.auto import tqdm
 
@@ -93,11 +94,12 @@ def sweep(
         bool, typer.Option("--list", help="Print the cells and which are done; run nothing.")
     ] = False,
 ) -> None:
-    """Run every combination of a grid that is not done yet; write one table of all.
+    """Run every combination of a grid that is not done yet.
 
-    The TOML file holds a preset, a section "settings" of what all cells share, a section "grid" of
-    lists, and paths by data set in the sections "roots" (images) and "features". A sweep that was
-    stopped goes on with the same command, and a grid that grew runs only what is new.
+    Write one table of all. The TOML file holds a preset, a section "settings" of what all cells
+    share, a section "grid" of lists, and paths by data set in the sections "roots" (images) and
+    "features". A sweep that was stopped goes on with the same command, and a grid that grew runs
+    only what is new.
     """
     from tqdm.auto import tqdm
 
@@ -159,7 +161,10 @@ def show_report(
         ),
     ] = None,
 ) -> None:
-    """Print results as a Markdown table, with mean and spread over seeds."""
+    """Print results as a table, with mean and spread over seeds.
+
+    The table is Markdown.
+    """
     if compare:
         _compare(files, compare, metric or "knn_clean", figures)
     else:

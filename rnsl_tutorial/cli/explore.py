@@ -70,11 +70,7 @@ def start(notebook: Path, ip: str, port: int, options: Sequence[str] = ()) -> No
 
 
 def _arguments(notebook: Path, ip: str, port: int, options: Sequence[str] = ()) -> list[str]:
-    """Return the arguments for Voila; those at the end win.
-
-    Raises:
-        ValueError: an option that is none.
-    """
+    """Return the arguments for Voila; those at the end win."""
     for option in options:
         if not option.startswith("-"):
             raise ValueError(

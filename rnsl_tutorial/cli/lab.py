@@ -67,11 +67,7 @@ def start(folder: Path, options: Sequence[str] = ()) -> None:
 def _jupyter_arguments(folder: Path, options: Sequence[str] = ()) -> list[str]:
     """Return the arguments that open the first notebook."""
     folder = folder.resolve()
-    return [
-        str(folder / FIRST),
-        f"--ServerApp.root_dir={folder}",
-        *options,
-    ]
+    return [str(folder / FIRST), f"--ServerApp.root_dir={folder}", *options]
 
 
 def _update(notebooks: Sequence[Path], folder: Path) -> Copied:

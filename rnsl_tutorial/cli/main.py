@@ -70,7 +70,7 @@ def _new_app() -> typer.Typer:
     """Return an app without commands, which has the options of all, and errors in one line."""
     made = typer.Typer(
         cls=_OneLineErrors,
-        rich_markup_mode="markdown",  # "rich" would take [brackets] for markup and swallow them
+        rich_markup_mode=None,  # rich takes longer to load than all else, and reads markup
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,

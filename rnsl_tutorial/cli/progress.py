@@ -1,7 +1,8 @@
 """How a training is shown while it runs: a bar, and TensorBoard logs where that is installed."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -47,26 +48,18 @@ def _shown(report: EpochReport) -> dict[str, float]:
 @contextmanager
 def _logged(folder: Path, disable: bool) -> Iterator[Callable[[EpochReport], None]]:
     """Yield what writes a report; the file is made with the first one."""
-    writers: list[Any] = []
+    with ExitStack() as opened:
 
-    def log(report: EpochReport) -> None:
-        if not writers:
-            writers.append(_writer(folder))
-        for name, value in report._asdict().items():
-            if name != "epoch" and value is not None:
-                writers[0].add_scalar(name, value, report.epoch)
+        @cache
+        def writer() -> Any:
+            from torch.utils.tensorboard.writer import SummaryWriter
 
-    if disable or find_spec("tensorboard") is None:
-        yield lambda _: None
-        return
-    try:
-        yield log
-    finally:
-        for writer in writers:
-            writer.close()
+            return opened.enter_context(SummaryWriter(str(folder)))
 
+        def log(report: EpochReport) -> None:
+            for name, value in report._asdict().items():
+                if name != "epoch" and value is not None:
+                    writer().add_scalar(name, value, report.epoch)
 
-def _writer(folder: Path) -> Any:
-    from torch.utils.tensorboard.writer import SummaryWriter
-
-    return SummaryWriter(str(folder))
+        silent = disable or find_spec("tensorboard") is None
+        yield (lambda _: None) if silent else log

@@ -79,21 +79,22 @@ def train(
         bool, typer.Option("--overwrite", help="Begin anew in a folder that holds a run.")
     ] = False,
 ) -> None:
-    """Train a network on images with wrong labels; print what it reached on val and test.
+    """Train a network on images with wrong labels.
 
-    The preset "laptop" trains a small network from scratch on AID in minutes on two cores, "scenes"
-    on procedural scenes in under a minute; "paper" is the paper's protocol, for a GPU. A run that
-    was stopped goes on with --resume, bit for bit on a CPU.
+    Print what it reached on val and test. The preset "laptop" trains a small network from scratch
+    on AID in minutes on two cores, "scenes" on procedural scenes in under a minute; "paper" is the
+    paper's protocol, for a GPU. A run that was stopped goes on with --resume, bit for bit on a CPU.
     """
     import warnings
 
     from rnsl_tutorial.cli import progress
     from rnsl_tutorial.experiments import config, images
     from rnsl_tutorial.training.devices import Hardware, close
+    from rnsl_tutorial.training.settings import parse
 
     # What torch and Fabric are going to change is for us to follow, not for who trains with them.
     warnings.simplefilter("ignore", FutureWarning)
-    settings = config.parse_settings(set_ or [])
+    settings = parse(set_ or [], config.Config)
     given = {"dataset": dataset, "noise": noise, "rate": rate, "loss": loss, "seed": seed}
     chosen = config.from_preset(preset, **{**given, **settings})
     hardware = Hardware(
@@ -122,11 +123,12 @@ def train(
             typer.echo(f"rnsl: {said} The same command with --resume goes on.", err=True)
         raise typer.Exit(130) from stop
     if first:
-        show_results([out / images.RESULTS], None)
-        _show_validation(out / images.RESULTS)
+        left = images.Left
+        show_results([out / left.RESULTS], None)
+        _show_validation(out / left.RESULTS)
         typer.echo(
-            f"Written: {out / images.RESULTS}; beside it {images.MODEL}, {images.HISTORY}, and "
-            f"{images.TRAINING} with the most doubtful labels first."
+            f"Written: {out / left.RESULTS}; beside it {left.MODEL}, {left.HISTORY}, and "
+            f"{left.TRAINING} with the most doubtful labels first."
         )
 
 
@@ -137,9 +139,10 @@ def embed_images(
     accelerator: Accelerator = "auto",
     precision: Precision = "32",
 ) -> None:
-    """Write the embeddings of an archive's images, by a network that `rnsl train` trained.
+    """Write the embeddings of an archive's images.
 
-    The file holds embeddings, the class of the nearest prototype with its probability, and files.
+    The network is one that `rnsl train` trained. The file holds embeddings, the class of the
+    nearest prototype with its probability, and files.
     """
     from rnsl_tutorial import datasets
     from rnsl_tutorial.experiments import images, inference
@@ -149,7 +152,7 @@ def embed_images(
     archive = datasets.load_archive(root, trained.config.image_size)
     hardware = Hardware(accelerator=accelerator, precision=precision)
     embedded = inference.embed_archive(trained, archive, hardware)
-    inference.save_embedded(out, embedded)
+    embedded.save(out)
     typer.echo(f"{len(embedded.files)} embeddings of {embedded.embeddings.shape[1]} numbers: {out}")
 
 

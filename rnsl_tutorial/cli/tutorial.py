@@ -13,10 +13,10 @@ def lab(
         list[str] | None, typer.Argument(metavar="[DIR] [JUPYTER OPTIONS]...", show_default=False)
     ] = None,
 ) -> None:
-    """Copy the notebooks into DIR (default ./rnsl-tutorial) and open JupyterLab there.
+    """Copy the notebooks into DIR and open JupyterLab there.
 
-    A notebook that you changed is never replaced. Options after DIR go to JupyterLab, for example:
-    rnsl lab my-notebooks --no-browser --port 8890
+    DIR is ./rnsl-tutorial by default. A notebook that you changed is never replaced. Options after
+    DIR go to JupyterLab, for example: rnsl lab my-notebooks --no-browser --port 8890
     """
     from rnsl_tutorial import _files as paths
     from rnsl_tutorial.cli import lab as notebooks
@@ -40,11 +40,11 @@ def explore(
         list[str] | None, typer.Argument(metavar="[VOILA OPTIONS]...", show_default=False)
     ] = None,
 ) -> None:
-    """Open the explorers alone, without code, as one page in the browser, for a lecture.
+    """Open the explorers alone, as one page, for a lecture.
 
-    Further options go to Voila, for example: rnsl explore --no-browser --show_tracebacks=True. Each
-    open page runs a Python of its own on this computer. For many viewers take the tutorial's site,
-    whose pages need none (in a clone: `make site`).
+    The page holds no code. Further options go to Voila, for example: rnsl explore --no-browser
+    --show_tracebacks=True. Each open page runs a Python of its own on this computer. For many
+    viewers take the tutorial's site, whose pages need none (in a clone: `make site`).
     """
     from rnsl_tutorial import _files as paths
     from rnsl_tutorial.cli import explore as page
@@ -53,7 +53,10 @@ def explore(
 
 
 def doctor() -> None:
-    """Report versions, devices, memory, data sets and weights, and what to do about gaps."""
+    """Report what this machine has, and what to do about gaps.
+
+    It looks at versions, devices, memory, data sets and weights.
+    """
     from rnsl_tutorial.cli import doctor as machine
 
     checks = machine.report()

@@ -1,6 +1,6 @@
 """Runs, grids of runs, and their results.
 
-A `Config` says what is run: `run` trains a head on frozen features (heads.py), `run_images` a
+A `Config` says what is run: `run` trains a head on frozen features (heads.py), a `Run` a
 network on images (images.py), `run_grid` and sweep.py many of either. results.py keeps what they
 reached; differences.py compares losses, class_accuracy.py classes; report.py and figures.py show
 both; inference.py embeds an archive by a trained network.
@@ -10,15 +10,14 @@ from rnsl_tutorial._lazy import exported
 
 __getattr__, __all__ = exported(
     __name__,
-    class_accuracy="accuracies class_predictions measure_classes run_classes",
+    class_accuracy="accuracies class_predictions measure_classes",
     config="PRESETS Config from_preset",
     differences="Comparison Difference compare paired",
-    heads="Fitted History build_head build_loss corrupt corrupt_labels fit "
-    "follow make_grid measure run run_grid standardized",
+    heads="Fitted History build_head build_loss corrupt fit follow "
+    "make_grid measure run run_grid standardized",
     grid="Ended calls",
-    images="Data Model Run check_folder "
-    "corrupt_images default_folder load_images load_model run_images",
-    inference="Embedded embed_archive save_embedded",
+    images="Data Model Run check_folder corrupt_images default_folder load_images load_model",
+    inference="Embedded embed_archive",
     report="accuracy_figures caption table table_over_rates",
     results="OverQ Record Result Summary load_results "
     "over_q provenance save_results shipped_over_q shipped_results summarize",

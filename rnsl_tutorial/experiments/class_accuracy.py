@@ -3,7 +3,7 @@
 Shapes: M images of a part, C classes, S seeds.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -15,7 +15,9 @@ from rnsl_tutorial.experiments import heads
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.heads import Fitted
 from rnsl_tutorial.experiments.results import Result
-from rnsl_tutorial.training import EpochReport, embed
+from rnsl_tutorial.training import embed
+
+__all__ = ["JUDGES", "accuracies", "class_predictions", "measure_classes"]
 
 _Floats = NDArray[np.float64]
 _Integers = NDArray[np.int64]
@@ -24,21 +26,8 @@ JUDGES = ("prototype", "knn_noisy", "knn_clean")
 """How a test image gets its class: as in `heads.measure`."""
 
 
-def run_classes(
-    features: FeatureSet,
-    config: Config,
-    part: str = "test",
-    on_epoch: Callable[[EpochReport], None] | None = None,
-) -> Result:
-    """As `heads.run`, with the accuracy of every class too: see `measure_classes`."""
-    with heads.one_thread():
-        fitted = heads.fit(features, config, on_epoch)
-        metrics = measure_classes(fitted, features, part)
-    return Result(config, metrics, fitted.seconds, part, features.made_with)
-
-
 def measure_classes(fitted: Fitted, features: FeatureSet, part: str = "test") -> dict[str, float]:
-    """As `heads.measure`, with the accuracy of every class beside that of all.
+    """As `heads.measure`, with the accuracy of every class beside that of all: for `heads.run`.
 
     Args:
         fitted: from `heads.fit`.
@@ -88,7 +77,7 @@ def accuracies(
     """Return the accuracy of each class in the runs of one cell, float64 [S, C], by seed.
 
     Args:
-        results: of `run_classes`.
+        results: of `heads.run` with `measure_classes`.
         class_names: C names, in the order wanted.
         loss: "nsl", "rnsl" or "trnsl".
         rate: share of wrong labels.
@@ -98,20 +87,16 @@ def accuracies(
     Raises:
         ValueError: there is no such run, or none with accuracies of these classes.
     """
-    names = list(class_names)
-    cell = sorted(
-        (r for r in results if _matches(r.config, loss, rate, noise)),
-        key=lambda result: result.config.seed,
-    )
-    missing = [
-        _key(judge, name) for name in names if not cell or _key(judge, name) not in cell[0].metrics
-    ]
+    cell = [result for result in results if _matches(result.config, loss, rate, noise)]
+    cell.sort(key=lambda result: result.config.seed)
+    keys = [_key(judge, name) for name in class_names]
+    missing = [key for key in keys if not cell or key not in cell[0].metrics]
     if missing:
         raise ValueError(
             f"No run of {loss} under {noise} noise {rate:g} has {missing[0]!r}. Runs are made by "
-            f"`class_accuracy.run`; judges are {', '.join(JUDGES)}."
+            f"`experiments.run` with `measure_classes`; judges are {', '.join(JUDGES)}."
         )
-    return np.array([[r.metrics[_key(judge, name)] for name in names] for r in cell])
+    return np.array([[result.metrics[key] for key in keys] for result in cell])
 
 
 def _matches(config: Config, loss: str, rate: float, noise: str) -> bool:

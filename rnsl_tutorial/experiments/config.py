@@ -1,6 +1,6 @@
 """What decides the outcome of a run: one frozen config, and the presets that are ready to use."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
@@ -9,16 +9,13 @@ from msgspec import Meta
 
 from rnsl_tutorial.noise import NOISES
 from rnsl_tutorial.training.baselines import BASELINES, LOSSES
-from rnsl_tutorial.training.settings import Count, Positive, Settings, Share, check_names, parse
+from rnsl_tutorial.training.settings import Count, Positive, Settings, Share, check_names
 
-__all__ = [
-    "BASELINES", "LOSSES", "NOISES", "OWN", "PRESETS", "Config",
-    "configured", "from_preset", "parse_settings",
-]  # fmt: skip
+__all__ = ["BASELINES", "LOSSES", "NOISES", "PRESETS", "Config", "from_preset"]
 
 _UNPROTOTYPED = ("supcon",)
 """Those that compare images with images."""
-OWN = "own:"
+_OWN = "own:"
 """How the name of a loss begins that is none of these, and is handed over as a function."""
 
 if TYPE_CHECKING:
@@ -33,8 +30,8 @@ _Name = Annotated[
 _Loss = Annotated[
     str,
     Meta(
-        pattern=rf"\A(?:{'|'.join((*LOSSES, *BASELINES))}|{OWN}\w[\w +.-]*)\Z",
-        description=f"one of {', '.join((*LOSSES, *BASELINES))}, or {OWN}NAME",
+        pattern=rf"\A(?:{'|'.join((*LOSSES, *BASELINES))}|{_OWN}\w[\w +.-]*)\Z",
+        description=f"one of {', '.join((*LOSSES, *BASELINES))}, or {_OWN}NAME",
     ),
 ]
 
@@ -103,6 +100,11 @@ class Config(Settings):
     def settings(self) -> Settings:
         """Those that `training.train` takes: all but what is the run's own."""
         return Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
+
+    @property
+    def loss_is_own(self) -> bool:
+        """Whether no name builds the loss, but a function that is handed over."""
+        return self.loss.startswith(_OWN)
 
     @property
     def on_pixels(self) -> bool:
@@ -180,23 +182,6 @@ def from_preset(preset: str, **settings: Any) -> Config:
     """
     if preset not in PRESETS:
         raise ValueError(f"There is no preset {preset!r}; choose one of {', '.join(PRESETS)}.")
-    return configured(PRESETS[preset], **settings)
-
-
-def configured(base: Mapping[str, Any], **settings: Any) -> Config:
-    """Build a config from some settings and what differs; None counts as not given.
-
-    Raises:
-        ValueError: a name that is no field of `Config`, or a value that it refuses.
-    """
-    check_names((*base, *settings), Config)
-    return Config(**{**base, **{k: v for k, v in settings.items() if v is not None}})
-
-
-def parse_settings(texts: Sequence[str]) -> dict[str, Any]:
-    """Read settings of a run such as "epochs=10" or "pretrained=false", see `settings.parse`.
-
-    Raises:
-        ValueError: no "=", no such field, or a value that it refuses.
-    """
-    return parse(texts, Config)
+    check_names(settings, Config)
+    given = {name: value for name, value in settings.items() if value is not None}
+    return Config(**{**PRESETS[preset], **given})

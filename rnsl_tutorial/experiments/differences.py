@@ -14,8 +14,10 @@ from typing import NamedTuple
 import numpy as np
 
 from rnsl_tutorial.evaluation.significance import interval, p_value
-from rnsl_tutorial.experiments.results import Result, check_alike, summarize
+from rnsl_tutorial.experiments.results import Result, check_alike, gathered, summarize
 from rnsl_tutorial.experiments.style import Floats
+
+__all__ = ["Comparison", "Difference", "compare", "paired"]
 
 
 class Comparison(NamedTuple):
@@ -183,13 +185,10 @@ def compare(
     if reference not in names:
         raise ValueError(f"There is no run of {reference!r}; there are {', '.join(names)}.")
     rates = tuple(sorted(rates))
-    shape = (len(metrics), len(noises), len(rates), len(names))
-    mean, spread, difference, low, high = (np.full(shape, np.nan) for _ in range(5))
+    measured = [gathered(cells, (noises, rates, names), metric) for metric in metrics]
+    mean, spread = (np.stack(values) for values in zip(*measured, strict=True))
+    difference, low, high = (np.full(mean.shape, np.nan) for _ in range(3))
     for m, metric in enumerate(metrics):
-        for cell, summary in cells.items():
-            place = (m, noises.index(cell[0]), rates.index(cell[1]), names.index(cell[2]))
-            mean[place] = summary.mean.get(metric, np.nan)
-            spread[place] = summary.spread.get(metric, np.nan)
         for i, loss in enumerate(names):
             for d in paired(results, loss, reference, metric) if loss != reference else ():
                 place = (m, noises.index(d.noise), rates.index(d.rate), i)

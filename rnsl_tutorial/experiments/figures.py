@@ -5,6 +5,7 @@ Shapes: M metrics, K noise kinds, R rates, L losses.
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -26,6 +27,8 @@ from rnsl_tutorial.experiments.style import (
     whole_tens,
 )
 
+__all__ = ["accuracy_over_rate", "comparison", "comparison_axes"]
+
 
 def accuracy_over_rate(
     rates: ArrayLike,
@@ -34,7 +37,6 @@ def accuracy_over_rate(
     loss_names: Sequence[str],
     *,
     title: str = "",
-    chance: float | None = None,
 ) -> Figure:
     """Draw k-NN accuracy over the noise rate, one line for each loss.
 
@@ -44,17 +46,24 @@ def accuracy_over_rate(
         spread: [L, R], length of the error bars up and down; NaN draws none.
         loss_names: L names; those in LOSS_STYLES are written as the paper writes them.
         title: above the axes.
-        chance: accuracy of guessing, drawn as a thin line.
 
     Raises:
         ValueError: shapes that disagree.
     """
+    rates_R, mean_LR, spread_LR = _checked_curves(rates, mean, spread, loss_names)
+    styles = loss_styles(loss_names)
     with new_figure(figsize=(6.4, 4.0)) as figure:
         axes = figure.subplots()
-        _draw_accuracy(axes, *_checked_curves(rates, mean, spread, loss_names), loss_names)
+        for style, mean_R, spread_R in zip(styles, mean_LR, spread_LR, strict=True):
+            look = {"markersize": 6, "linewidth": 1.8, "capsize": 3, "elinewidth": 1, "zorder": 3}
+            _draw_line(axes, style, rates_R, mean_R, spread_R, **look)
+        axes.set_ylim(*whole_tens(mean_LR, spread_LR))
+        axes.set_xticks(100 * rates_R)
+        axes.set_xlabel("wrong labels in training (%)")
+        axes.set_ylabel("k-NN accuracy (% of test images)")
+        axes.grid(axis="y", color=PALE, linewidth=0.6)
+        _name_lines(axes, styles, [100 * mean_R[~np.isnan(mean_R)][-1] for mean_R in mean_LR])
         axes.set_title(title)
-        if chance is not None:
-            _draw_chance(axes, chance)
     return figure
 
 
@@ -111,9 +120,18 @@ def comparison(
         left, right = figure.subplots(1, 2)
         left.axvline(100 * table.rates[current[0]], color=QUIET, linewidth=1, linestyle=":")
         for i, style in enumerate(loss_styles(table.losses)):
-            _draw_over_rates(left, table, (metric, noise), i, style, strong=i in shown)
+            width = 2.4 if i in shown else 1.2
+            mean_R, spread_R = (v[metric, noise, :, i] for v in (table.mean, table.spread))
+            seen_R = ~np.isnan(mean_R)
+            look = {"markersize": 5, "linewidth": width, "capsize": 2, "label": style.label}
+            _draw_line(
+                left, style, np.array(table.rates)[seen_R], mean_R[seen_R],
+                np.nan_to_num(spread_R[seen_R]), alpha=1 if i in shown else 0.5, **look,
+            )  # fmt: skip
             place = (metric, noise, current[0], i)
-            _draw_difference(right, table, place, style, strong=i in shown)
+            middle, low, high = (100 * t[place] for t in (table.difference, table.low, table.high))
+            right.plot([low, high], [i, i], color=style.color, linewidth=width)
+            right.plot([middle], [i], style.marker, color=style.color, markersize=6)
         right.axvline(0, color=INK, linewidth=1)
         set_axes(left, x_left, y_left)
         set_axes(right, x_right, y_right)
@@ -121,55 +139,13 @@ def comparison(
     return figure
 
 
-def _draw_over_rates(
-    axes: Axes,
-    table: Comparison,
-    place: tuple[int, int],
-    loss: int,
-    style: LossStyle,
-    *,
-    strong: bool,
+def _draw_line(
+    axes: Axes, style: LossStyle, x_R: Floats, y_R: Floats, bar_R: Floats, **look: Any
 ) -> None:
-    mean_R, spread_R = (100 * values[place][:, loss] for values in (table.mean, table.spread))
-    seen_R = ~np.isnan(mean_R)
-    axes.errorbar(
-        100 * np.array(table.rates)[seen_R], mean_R[seen_R], np.nan_to_num(spread_R[seen_R]),
-        color=style.color, linestyle=(0, style.dash) if style.dash else "-", marker=style.marker,
-        markersize=5, linewidth=2.4 if strong else 1.2, alpha=1 if strong else 0.5, capsize=2,
-        label=style.label,
-    )  # fmt: skip
-
-
-def _draw_difference(
-    axes: Axes, table: Comparison, place: tuple[int, ...], style: LossStyle, *, strong: bool
-) -> None:
-    middle, low, high = (100 * t[place] for t in (table.difference, table.low, table.high))
-    axes.plot([low, high], [place[-1]] * 2, color=style.color, linewidth=2.4 if strong else 1.2)
-    axes.plot([middle], [place[-1]], style.marker, color=style.color, markersize=6)
-
-
-# ------------------------------------------------------------------ accuracy over the noise rate
-
-
-def _draw_accuracy(
-    axes: Axes, rates_R: Floats, mean_LR: Floats, spread_LR: Floats, loss_names: Sequence[str]
-) -> None:
-    styles = loss_styles(loss_names)
-    for style, mean_R, spread_R in zip(styles, mean_LR, spread_LR, strict=True):
-        _draw_line(axes, style, 100 * rates_R, 100 * mean_R, 100 * spread_R)
-    axes.set_ylim(*whole_tens(mean_LR, spread_LR))
-    axes.set_xticks(100 * rates_R)
-    axes.set_xlabel("wrong labels in training (%)")
-    axes.set_ylabel("k-NN accuracy (% of test images)")
-    axes.grid(axis="y", color=PALE, linewidth=0.6)
-    _name_lines(axes, styles, [100 * mean_R[~np.isnan(mean_R)][-1] for mean_R in mean_LR])
-
-
-def _draw_line(axes: Axes, style: LossStyle, x_R: Floats, y_R: Floats, bar_R: Floats) -> None:
-    axes.errorbar(
-        x_R, y_R, bar_R, color=style.color, linestyle=(0, style.dash) if style.dash else "-",
-        marker=style.marker, markersize=6, linewidth=1.8, capsize=3, elinewidth=1, zorder=3,
-    )  # fmt: skip
+    """Draw shares as percentages, with error bars."""
+    dash = (0, style.dash) if style.dash else "-"
+    given = {"color": style.color, "linestyle": dash, "marker": style.marker, **look}
+    axes.errorbar(100 * x_R, 100 * y_R, 100 * bar_R, **given)
 
 
 def _name_lines(axes: Axes, styles: Sequence[LossStyle], last_L: Sequence[float]) -> None:
@@ -184,13 +160,6 @@ def _name_lines(axes: Axes, styles: Sequence[LossStyle], last_L: Sequence[float]
             fontweight="bold", annotation_clip=False,
         )  # fmt: skip
         height += 0.06 * (high - low)
-
-
-def _draw_chance(axes: Axes, chance: float) -> None:
-    axes.axhline(100 * chance, color=QUIET, linewidth=0.8)
-    axes.annotate("guessing", (0.99, 100 * chance), xycoords=("axes fraction", "data"),
-                  xytext=(0, 3), textcoords="offset points", ha="right", color=QUIET)  # fmt: skip
-    axes.set_ylim(bottom=0)
 
 
 def _checked_curves(

@@ -19,7 +19,6 @@ from contextlib import closing, contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 import psutil
-import torch
 from joblib import Parallel, delayed
 from joblib.externals.loky import get_reusable_executor
 
@@ -148,6 +147,8 @@ def _called(
     function: Callable[[_Given], _Made], place: int, given: _Given, threads: int | None
 ) -> tuple[int, _Made]:
     if threads is not None:
+        import torch  # here, because of two workers one may only wait, and needs no memory for it
+
         torch.set_num_threads(threads)
     return place, function(given)
 
@@ -169,6 +170,8 @@ def _workers(where: str, jobs: int) -> Iterator[_Where]:
 
 def _share_of_threads(jobs: int) -> int:
     """Threads for each of some calls at a time, so that together they fill the processor."""
+    import torch
+
     return max(1, torch.get_num_threads() // jobs)
 
 
@@ -241,12 +244,7 @@ def _cluster(address: str, jobs: int) -> Iterator[_Where]:
 
 
 def _share_of_cluster(nodes: list[dict[str, Any]], jobs: int) -> dict[str, float]:
-    """What each of some calls at a time gets: no more than one node has, and no more than one GPU.
-
-    Args:
-        nodes: of ``ray.nodes()``.
-        jobs: calls at a time.
-    """
+    """What each of some calls at a time gets: at most what one node has, and at most one GPU."""
     resources = [node["Resources"] for node in nodes if node["Alive"]]
     processors = [int(found["CPU"]) for found in resources if found.get("CPU")]
     gpus = sum(found.get("GPU", 0) for found in resources)

@@ -3,7 +3,6 @@
 Shapes: N training images, C classes, D embedding dimensions.
 """
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import product
@@ -18,9 +17,28 @@ from rnsl_tutorial import losses, noise
 from rnsl_tutorial.datasets.features import FeatureSet
 from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.experiments import grid
-from rnsl_tutorial.experiments.config import OWN, Config
+from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.results import Result
-from rnsl_tutorial.training import EpochReport, baselines, embed, embedding_head, train
+from rnsl_tutorial.training import EpochReport, Training, baselines, embed, embedding_head
+
+__all__ = [
+    "Fitted",
+    "History",
+    "build_head",
+    "build_loss",
+    "check_part",
+    "corrupt",
+    "fit",
+    "follow",
+    "judge",
+    "make_grid",
+    "measure",
+    "one_thread",
+    "prototypes_of",
+    "run",
+    "run_grid",
+    "standardized",
+]
 
 _REFERENCE_SEED = 42
 """Seed 0 of a run draws the labels that the reference code draws with its seed 42."""
@@ -45,38 +63,14 @@ def corrupt(features: FeatureSet, config: Config) -> noise.CorruptedLabels:
         ValueError: classes that the noise has no table for.
     """
     train_N = features.split.train
-    return corrupt_labels(
-        features.labels[train_N], features.class_names, config, features.features[train_N]
-    )
-
-
-def corrupt_labels(
-    labels: NDArray[np.int64],
-    class_names: tuple[str, ...],
-    config: Config,
-    inputs: NDArray[np.float32],
-    seed: int | None = None,
-) -> noise.CorruptedLabels:
-    """Corrupt labels as the config says.
-
-    Args:
-        labels: int64 [N], the true ones.
-        class_names: C names, sorted.
-        config: dataset, noise, rate and seed are read.
-        inputs: float [N, D], what instance-dependent noise depends on.
-        seed: of the noise; None for 42 + config.seed.
-
-    Raises:
-        ValueError: classes that the noise has no table for.
-    """
     return noise.corrupt(
-        labels,
+        features.labels[train_N],
         config.noise,
         config.rate,
-        seed=_REFERENCE_SEED + config.seed if seed is None else seed,
-        class_names=class_names,
+        seed=_REFERENCE_SEED + config.seed,
+        class_names=features.class_names,
         dataset=config.dataset,
-        features=inputs,
+        features=features.features[train_N],
     )
 
 
@@ -95,7 +89,7 @@ def build_loss(
     Raises:
         ValueError: a loss of the learner's own, which no name can build.
     """
-    if config.loss.startswith(OWN):
+    if config.loss_is_own:
         raise ValueError(
             f"{config.loss!r} is a loss of your own; hand the function that builds it to "
             "experiments.run or run_grid, as build_loss."
@@ -126,32 +120,22 @@ def fit(
         on_epoch: called after each epoch.
         build_loss: builds the loss; one of your own goes with a config.loss "own:NAME".
     """
-
-    def watcher(*_: object) -> _Watch | None:
-        return on_epoch
-
-    return _fit(features, config, watcher, build_loss)
-
-
-_Watch = Callable[[EpochReport], None]
-_Watcher = Callable[[nn.Module, losses.NormalizedSoftmaxLoss, Tensor, Tensor], _Watch | None]
+    with one_thread():
+        training, given = _training(features, config, build_loss)
+        training.run(on_epoch)
+    return Fitted(training.network, training.loss, given, training.seconds)
 
 
-def _fit(
-    features: FeatureSet, config: Config, watcher: _Watcher, build_loss: _LossBuilder = build_loss
-) -> Fitted:
-    """As `fit`; the watcher is shown what is to be trained, and returns what to call an epoch."""
+def _training(
+    features: FeatureSet, config: Config, build_loss: _LossBuilder = build_loss
+) -> tuple[Training, noise.CorruptedLabels]:
+    """A head, its loss and the labels it is given, ready to be trained."""
     given = corrupt(features, config)
     inputs_ND = standardized(features)[torch.from_numpy(features.split.train)]
-    labels_N = torch.from_numpy(given.labels)
-    with one_thread():
-        generator = torch.Generator().manual_seed(config.seed)
-        network = build_head(config, inputs_ND.shape[1], generator)
-        loss = build_loss(config, len(features.class_names), len(inputs_ND), generator)
-        on_epoch = watcher(network, loss, inputs_ND, labels_N)
-        start = time.perf_counter()
-        train(network, loss, inputs_ND, labels_N, config.settings, on_epoch=on_epoch)
-    return Fitted(network, loss, given, time.perf_counter() - start)
+    generator = torch.Generator().manual_seed(config.seed)
+    network = build_head(config, inputs_ND.shape[1], generator)
+    loss = build_loss(config, len(features.class_names), len(inputs_ND), generator)
+    return Training(network, loss, inputs_ND, given.labels, config.settings), given
 
 
 def build_head(config: Config, num_features: int, generator: torch.Generator) -> nn.Sequential:
@@ -205,34 +189,28 @@ def follow(
         on_epoch: called after each epoch.
     """
     moments: list[tuple[Tensor, ...]] = []
-
-    def watcher(
-        network: nn.Module, loss: losses.NormalizedSoftmaxLoss, inputs_ND: Tensor, labels_N: Tensor
-    ) -> _Watch:
+    with one_thread():
+        training, given = _training(features, config)
+        loss, labels_N = training.loss, training.labels
         generator = torch.Generator().manual_seed(config.seed)
         batch_B = torch.randperm(len(labels_N), generator=generator)[:batch_size].sort().values
 
         def look(report: EpochReport | None) -> None:
-            with torch.no_grad():
-                embeddings_ND = embed(network, inputs_ND)
-                prototypes_CD = prototypes_of(loss, embeddings_ND, labels_N)
-                log_p_N = losses.label_log_probability(
-                    embeddings_ND, prototypes_CD, labels_N, config.temperature
-                )
+            embeddings_ND = training.embed_training()
+            prototypes_CD = prototypes_of(loss, embeddings_ND, labels_N)
+            log_p_N = losses.label_log_probability(
+                embeddings_ND, prototypes_CD, labels_N, config.temperature
+            )
             kept_N = getattr(loss, "kept", torch.ones(len(labels_N), dtype=torch.bool)).clone()
-            moments.append((log_p_N, kept_N, batch_B, embeddings_ND[batch_B], prototypes_CD))
+            moments.append((log_p_N, kept_N, embeddings_ND[batch_B], prototypes_CD))
             if report and on_epoch:
                 on_epoch(report)
 
         look(None)
-        return look
-
-    fitted = _fit(features, config, watcher)
-    log_p, kept, batch, embeddings, prototypes = zip(*moments, strict=True)
-    return fitted, History(
-        torch.stack(log_p), torch.stack(kept), batch[0],
-        torch.stack(embeddings), torch.stack(prototypes),
-    )  # fmt: skip
+        training.run(look)
+    log_p, kept, embeddings, prototypes = map(torch.stack, zip(*moments, strict=True))
+    fitted = Fitted(training.network, loss, given, training.seconds)
+    return fitted, History(log_p, kept, batch_B, embeddings, prototypes)
 
 
 @contextmanager
@@ -356,8 +334,9 @@ def run(
     part: str = "test",
     on_epoch: Callable[[EpochReport], None] | None = None,
     build_loss: _LossBuilder = build_loss,
+    measure: Callable[[Fitted, FeatureSet, str], dict[str, float]] = measure,
 ) -> Result:
-    """Fit and measure; arguments as in `fit` and `measure`."""
+    """Fit and measure; arguments as in `fit` and `measure`, or another measure than that one."""
     with one_thread():
         fitted = fit(features, config, on_epoch, build_loss)
         metrics = measure(fitted, features, part)
@@ -383,15 +362,10 @@ def make_grid(
     """
     if seeds < 1:
         raise ValueError(f"seeds is {seeds}; at least 1 is needed, 3 for a spread worth reading.")
+    axes: dict[str, Any] = {"noise": noises, "rate": rates, "loss": losses, "q": qs, "k": ks}
     return [
-        Config(noise=kind, rate=rate, loss=loss, q=q, k=k, seed=seed, **settings)
-        for kind, rate, loss, q, k in product(
-            dict.fromkeys(noises),
-            dict.fromkeys(rates),
-            dict.fromkeys(losses),
-            dict.fromkeys(qs),
-            dict.fromkeys(ks),
-        )
+        Config(**dict(zip(axes, cell, strict=True)), seed=seed, **settings)
+        for cell in product(*map(dict.fromkeys, axes.values()))
         for seed in range(seeds)
     ]
 
@@ -421,8 +395,6 @@ def run_grid(
     Raises:
         ValueError: jobs below 1, an unknown part, or noise that `corrupt` refuses.
     """
-    if jobs < 1:
-        raise ValueError(f"jobs is {jobs}; at least 1 is needed.")
     check_part(part)
     for config in {(c.dataset, c.noise, c.rate): c for c in configs}.values():
         corrupt(features, config)  # a noise or rate that cannot be fails now, not after minutes

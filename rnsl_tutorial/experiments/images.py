@@ -10,8 +10,9 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -33,17 +34,33 @@ from rnsl_tutorial.training import networks as backbones
 from rnsl_tutorial.training.devices import Hardware
 from rnsl_tutorial.training.sources import Source, place
 
-_CHECKPOINTS = "checkpoints"
-RESULTS = "results.json"
-MODEL = "model.pt"
-HISTORY = "history.json"
-TRAINING = "training.csv"
-_LEFT_BEHIND = (RESULTS, _CHECKPOINTS, MODEL, HISTORY, TRAINING)
-"""What a run leaves in its folder."""
+__all__ = [
+    "Data",
+    "Left",
+    "Model",
+    "Run",
+    "build",
+    "check_folder",
+    "corrupt_images",
+    "default_folder",
+    "load_images",
+    "load_model",
+]
+
 _VALIDATION_SEED = 1_000_000
 """Added to the seed of the noise for the labels that selection "noisy_val" chooses by."""
 
 _BLOCK = 128  # images shrunk at a time, which are float32 meanwhile
+
+
+class Left(StrEnum):
+    """What a run leaves in its folder."""
+
+    RESULTS = "results.json"
+    CHECKPOINTS = "checkpoints"
+    MODEL = "model.pt"
+    HISTORY = "history.json"
+    TRAINING = "training.csv"
 
 
 class Data(NamedTuple):
@@ -122,14 +139,20 @@ def corrupt_images(data: Data, config: Config, part: str = "train") -> noise.Cor
     Instance-dependent noise looks at the images shrunk to 8 x 8 pixels.
 
     Raises:
-        ValueError: noise or rate that `heads.corrupt_labels` refuses.
+        ValueError: noise or rate that `noise.corrupt` refuses.
     """
     indices_M, labels_M = data.part(part)
     seed = heads._REFERENCE_SEED + config.seed + (part != "train") * _VALIDATION_SEED
     needed = config.noise == "instance_dependent"
     inputs_MD = _thumbnails(data.archive.images, indices_M) if needed else np.empty((0, 0))
-    return heads.corrupt_labels(
-        labels_M, data.archive.class_names, config, inputs_MD.astype(np.float32), seed
+    return noise.corrupt(
+        labels_M,
+        config.noise,
+        config.rate,
+        seed=seed,
+        class_names=data.archive.class_names,
+        dataset=config.dataset,
+        features=inputs_MD,
     )
 
 
@@ -140,10 +163,8 @@ def _thumbnails(images: NDArray[np.uint8], indices_M: NDArray[np.int64]) -> NDAr
         for block in np.array_split(indices_M, len(indices_M) // _BLOCK + 1)
     ]
     inputs_MD = torch.cat(cells)
-    standard: NDArray[np.float32] = (
-        (inputs_MD - inputs_MD.mean(dim=0)) / inputs_MD.std(dim=0).clamp(min=1e-6)
-    ).numpy()
-    return standard
+    centred_MD = inputs_MD - inputs_MD.mean(dim=0)
+    return (centred_MD / inputs_MD.std(dim=0).clamp(min=1e-6)).numpy()
 
 
 # ------------------------------------------------------------------ one run
@@ -197,19 +218,30 @@ class Run:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.fabric.world_size > 1:
             self.network.to(self.fabric.device)
-            self.network = backbones.with_synchronized_batch_norm(self.network)
+            self._synchronize_batch_norm()
         if self.hardware.compile:
             self.network.compile()
 
+    def _synchronize_batch_norm(self) -> None:
+        """Let batch normalisation take its statistics over all processes, as over one larger batch.
+
+        On CUDA, by timm's conversion to torch's own layers, which refuse the CPU: there several
+        processes keep plain layers, and each takes the statistics of its own share of a batch.
+        """
+        if self.fabric.device.type == "cuda":
+            import timm.layers
+
+            convert: Any = timm.layers.convert_sync_batchnorm  # type: ignore[attr-defined]
+            self.network = convert(self.network)
+
     def _placed(self, indices_M: NDArray[np.int64]) -> Source:
-        placed: Source = place(
+        return place(
             self.data.archive.images,
             self.fabric.device,
             positions=indices_M,
             share=self.hardware.memory_share,
             channels_last=self.hardware.channels_last,
         )
-        return placed
 
     def run(
         self,
@@ -221,7 +253,10 @@ class Run:
         """Train to the end, and measure on val and test.
 
         Args:
-            folder: gets checkpoints while it trains, then what `save` writes; None keeps nothing.
+            folder: gets checkpoints while it trains, then, each whole or not at all, `results.json`
+                (as `results.save_results` writes it, for `rnsl report`), `history.json` (an
+                `EpochReport` an epoch), `model.pt` (see `load_model`) and `training.csv` (see
+                `training_table`); None keeps nothing.
             resume: go on from the newest usable checkpoint in the folder.
             on_epoch: called after each epoch, in every process.
 
@@ -229,20 +264,42 @@ class Run:
             ValueError: none of the checkpoints in the folder can be used.
             FloatingPointError, KeyboardInterrupt: see `train.train`.
         """
-        checkpoints = folder / _CHECKPOINTS if folder else None
+        checkpoints = folder / Left.CHECKPOINTS if folder else None
         self.training.run(on_epoch, folder=checkpoints, resume=resume)
         result = self.result()
         if folder and self.fabric.is_global_zero:
-            save_run(folder, self, result)
+            self._save(folder, result)
         return result
+
+    def _save(self, folder: Path, result: Result) -> None:
+        model = {
+            "config": asdict(self.config),
+            "class_names": list(self.data.archive.class_names),
+            "network": self.network.state_dict(),
+            "prototypes": self.loss.prototypes.detach(),
+        }
+        with written_whole(folder / Left.MODEL) as file:
+            torch.save(model, file)
+        with written_whole(folder / Left.TRAINING) as file:
+            file.write(self.training_table().encode("utf-8", "surrogateescape"))
+        history = [report._asdict() for report in self.training.history]
+        with written_whole(folder / Left.HISTORY) as file:
+            file.write(json.dumps(history, indent=1).encode())
+        inputs = {"images": len(self.data.archive.images), "precision": self.hardware.precision}
+        results.save_results(
+            folder / Left.RESULTS,
+            [result],
+            inputs,
+            device=devices.report(self.fabric.device).name,
+            threads=torch.get_num_threads(),
+        )
 
     def clear(self, folder: Path) -> None:
         """Remove what an older run left in a folder, in all processes together."""
         if self.fabric.is_global_zero:
-            shutil.rmtree(folder / _CHECKPOINTS, ignore_errors=True)
-            for name in _LEFT_BEHIND:
-                if name != _CHECKPOINTS:
-                    (folder / name).unlink(missing_ok=True)
+            shutil.rmtree(folder / Left.CHECKPOINTS, ignore_errors=True)
+            for name in {*Left} - {Left.CHECKPOINTS}:
+                (folder / name).unlink(missing_ok=True)
         self.fabric.barrier()
 
     def describe(self) -> str:
@@ -330,19 +387,6 @@ class Run:
         return evaluate.knn_accuracy(self.embed("train"), true_N, self.embed("val"), true_M)
 
 
-def run_images(
-    data: Data,
-    config: Config,
-    hardware: Hardware | None = None,
-    *,
-    folder: Path | None = None,
-    resume: bool = False,
-    on_epoch: Callable[[EpochReport], None] | None = None,
-) -> Result:
-    """Build a `Run` and run it; arguments and errors as there and for `Run.run`."""
-    return Run(data, config, hardware).run(folder, resume=resume, on_epoch=on_epoch)
-
-
 # ------------------------------------------------------------------ what a run leaves behind
 
 
@@ -365,47 +409,12 @@ def check_folder(folder: Path, *, resume: bool = False, overwrite: bool = False)
             f"{folder} cannot be written to, because {existing} is no folder of yours. Choose "
             "another --out."
         )
-    held = [folder / name for name in _LEFT_BEHIND if (folder / name).exists()]
+    held = [folder / name for name in Left if (folder / name).exists()]
     if held and not (resume or overwrite):
         raise ValueError(
             f"{folder} holds a run already ({held[0].name}). Pass --resume to go on with it, "
             "--overwrite to begin anew, or another --out."
         )
-
-
-def save_run(folder: Path, made: Run, result: Result) -> None:
-    """Write what a run reached into a folder, each file whole or not at all.
-
-    Args:
-        folder: gets `results.json` (as `results.save_results` writes it, for `rnsl report`),
-            `history.json` (a `train.EpochReport` an epoch), `model.pt` (see `load_model`) and
-            `training.csv` (see `Run.training_table`).
-        made: the run, trained.
-        result: of `Run.result`.
-    """
-    with written_whole(folder / MODEL) as file:
-        torch.save(
-            {
-                "config": asdict(made.config),
-                "class_names": list(made.data.archive.class_names),
-                "network": made.network.state_dict(),
-                "prototypes": made.loss.prototypes.detach(),
-            },
-            file,
-        )
-    with written_whole(folder / TRAINING) as file:
-        file.write(made.training_table().encode("utf-8", "surrogateescape"))
-    history = [report._asdict() for report in made.training.history]
-    with written_whole(folder / HISTORY) as file:
-        file.write(json.dumps(history, indent=1).encode())
-    inputs = {"images": len(made.data.archive.images), "precision": made.hardware.precision}
-    results.save_results(
-        folder / RESULTS,
-        [result],
-        inputs,
-        device=devices.report(made.fabric.device).name,
-        threads=torch.get_num_threads(),
-    )
 
 
 class Model(NamedTuple):

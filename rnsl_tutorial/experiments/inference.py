@@ -4,7 +4,7 @@ Shapes: N images, C classes, D embedding dimensions.
 """
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from rnsl_tutorial.experiments.images import Model
 from rnsl_tutorial.training import devices, embed
 from rnsl_tutorial.training.devices import Hardware
 from rnsl_tutorial.training.sources import place
+
+__all__ = ["Embedded", "embed_archive"]
 
 
 class Embedded(NamedTuple):
@@ -34,6 +36,12 @@ class Embedded(NamedTuple):
     probability: NDArray[np.float32]
     files: tuple[str, ...]
     class_names: tuple[str, ...]
+
+    def save(self, path: Path) -> None:
+        """Write the fields into an npz file, whole or not at all."""
+        fields: dict[str, Any] = self._asdict()
+        with written_whole(path) as file:
+            np.savez_compressed(file, **fields)
 
 
 def embed_archive(model: Model, archive: Archive, hardware: Hardware | None = None) -> Embedded:
@@ -66,16 +74,3 @@ def embed_archive(model: Model, archive: Archive, hardware: Hardware | None = No
         archive.files,
         model.class_names,
     )
-
-
-def save_embedded(path: Path, embedded: Embedded) -> None:
-    """Write the fields of `Embedded` into an npz file, whole or not at all."""
-    with written_whole(path) as file:
-        np.savez_compressed(
-            file,
-            embeddings=embedded.embeddings,
-            nearest=embedded.nearest,
-            probability=embedded.probability,
-            files=np.array(embedded.files),
-            class_names=np.array(embedded.class_names),
-        )

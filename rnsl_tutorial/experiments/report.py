@@ -12,8 +12,20 @@ from rich.table import Table
 from rnsl_tutorial.evaluation.significance import holm
 from rnsl_tutorial.experiments.differences import Difference, compare, paired
 from rnsl_tutorial.experiments.figures import accuracy_over_rate, comparison
-from rnsl_tutorial.experiments.results import Result, Summary, check_alike, summarize
+from rnsl_tutorial.experiments.results import Result, Summary, check_alike, gathered, summarize
 from rnsl_tutorial.experiments.style import NOISE_NAMES, loss_styles
+
+__all__ = [
+    "COLUMNS",
+    "accuracy_figures",
+    "caption",
+    "caption_of_differences",
+    "difference_figures",
+    "differences",
+    "table",
+    "table_of_differences",
+    "table_over_rates",
+]
 
 COLUMNS = {
     "knn_clean": "k-NN, clean index",
@@ -198,10 +210,6 @@ def caption(results: Sequence[Result], provenance: Mapping[str, Any]) -> str:
     )
 
 
-def _value(summary: Summary | None, field: str) -> float:
-    return math.nan if summary is None else float(getattr(summary, field)["knn_clean"])
-
-
 def _key(summary: Summary, others: Sequence[Summary]) -> str:
     """The loss's name, by which a figure knows its style; its label where q or k tell it apart."""
     label = _label(summary, others)
@@ -221,10 +229,7 @@ def accuracy_figures(results: Iterable[Result]) -> dict[str, Figure]:
         cells = {(_key(s, of_kind), s.rate): s for s in of_kind}
         names = list(dict.fromkeys(loss for loss, _ in cells))
         rates = sorted({rate for _, rate in cells})
-        mean, spread = (
-            np.array([[_value(cells.get((n, r)), field) for r in rates] for n in names])
-            for field in ("mean", "spread")
-        )
+        mean, spread = gathered(cells, (names, rates), "knn_clean")
         seeds = min(summary.seeds for summary in cells.values())
         counted = "one seed" if seeds == 1 else f"mean ± standard deviation, {seeds} seeds"
         title = f"{NOISE_NAMES[kind]} noise; {counted}"

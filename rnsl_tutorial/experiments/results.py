@@ -7,7 +7,7 @@ whatever else is no axis of a table are refused, and so is a run that is given t
 import json
 import math
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -30,10 +30,8 @@ __all__ = [
     "Record",
     "Result",
     "Summary",
-    "as_row",
     "check_alike",
-    "differing",
-    "from_row",
+    "gathered",
     "load_results",
     "over_q",
     "provenance",
@@ -69,6 +67,18 @@ class Result:
     inputs: Mapping[str, Any] = field(default_factory=dict, compare=False)
     file: str = field(default="", compare=False)
 
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "Result":
+        """Return the result that `as_row` wrote; other entries of the row are left alone."""
+        metrics = {name: math.nan if x is None else x for name, x in row["metrics"].items()}
+        return cls(Config(**row["config"]), metrics, row["seconds"], row.get("part", "test"))
+
+    def as_row(self) -> dict[str, Any]:
+        """Return what JSON holds of it, which has no NaN."""
+        metrics = {name: None if math.isnan(x) else x for name, x in self.metrics.items()}
+        told = {"metrics": metrics, "seconds": self.seconds, "part": self.part}
+        return {"config": asdict(self.config), **told}
+
 
 class Summary(NamedTuple):
     """Several seeds of one cell of the grid: mean and sample standard deviation of each metric."""
@@ -96,7 +106,7 @@ def summarize(results: Iterable[Result]) -> list[Summary]:
     """
     results = list(results)
     check_alike(results)
-    cells: dict[tuple[str, float, str, float, float], list[Result]] = {}
+    cells: dict[tuple[Any, ...], list[Result]] = {}
     for result in results:
         cells.setdefault(_cell(result)[:-1], []).append(result)
     return [_summary(cell, alike) for cell, alike in cells.items()]
@@ -110,7 +120,7 @@ def check_alike(results: Iterable[Result]) -> None:
             in a cell.
     """
     results = list(results)
-    found = differing(results)
+    found = _differing(results)
     if found:
         said = "; ".join(f"{name} ({', '.join(values)})" for name, values in found.items())
         raise ValueError(
@@ -121,9 +131,8 @@ def check_alike(results: Iterable[Result]) -> None:
     for result in results:
         first = seen.setdefault(_cell(result), result)
         if first is not result:
-            named = ", ".join(
-                f"{name} {value}" for name, value in zip(_AXES, _cell(result), strict=True)
-            )
+            pairs = zip(_AXES, _cell(result), strict=True)
+            named = ", ".join(f"{name} {value}" for name, value in pairs)
             files = " and ".join(filter(None, (first.file, result.file)))
             raise ValueError(
                 f"A run comes twice{f', in {files}' if files else ''}: {named}. Give each once; a "
@@ -131,7 +140,7 @@ def check_alike(results: Iterable[Result]) -> None:
             )
 
 
-def differing(results: Iterable[Result]) -> dict[str, list[str]]:
+def _differing(results: Iterable[Result]) -> dict[str, list[str]]:
     """Return in what results differ that is no axis of a table: name -> values, as text.
 
     Of what a file does not tell nothing is said.
@@ -149,22 +158,36 @@ def _settings(result: Result) -> dict[str, Any]:
     return {**config, "part": result.part, **{f"inputs: {k}": v for k, v in inputs.items()}}
 
 
-def _cell(result: Result) -> tuple[str, float, str, float, float, int]:
-    c = result.config
-    return c.noise, c.rate, c.loss, c.q, c.k, c.seed
+def _cell(result: Result) -> tuple[Any, ...]:
+    return tuple(getattr(result.config, name) for name in _AXES)
 
 
-def _summary(cell: tuple[str, float, str, float, float], results: list[Result]) -> Summary:
+def _summary(cell: tuple[Any, ...], results: list[Result]) -> Summary:
     values = {name: [r.metrics[name] for r in results] for name in results[0].metrics}
-    return Summary(
-        *cell,
-        seeds=len(results),
-        mean={name: float(np.mean(v)) for name, v in values.items()},
-        spread={
-            name: float(np.std(v, ddof=1)) if len(v) > 1 else float("nan")
-            for name, v in values.items()
-        },
-    )
+    mean = {name: float(np.mean(v)) for name, v in values.items()}
+    spread = dict.fromkeys(values, math.nan)
+    if len(results) > 1:
+        spread = {name: float(np.std(v, ddof=1)) for name, v in values.items()}
+    named = dict(zip(_AXES[:-1], cell, strict=True))
+    return Summary(**named, seeds=len(results), mean=mean, spread=spread)
+
+
+def gathered(
+    cells: Mapping[tuple[Any, ...], Summary], axes: Sequence[Sequence[Any]], metric: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lay the mean and the spread of a metric out along axes, float64 [each axis]; else NaN.
+
+    Args:
+        cells: place on the axes -> summary.
+        axes: the values along each.
+        metric: one of `measure`.
+    """
+    mean, spread = (np.full([len(axis) for axis in axes], np.nan) for _ in range(2))
+    for place, summary in cells.items():
+        index = tuple(axis.index(value) for axis, value in zip(axes, place, strict=True))
+        mean[index] = summary.mean.get(metric, np.nan)
+        spread[index] = summary.spread.get(metric, np.nan)
+    return mean, spread
 
 
 # ------------------------------------------------------------------ one metric over q
@@ -213,21 +236,15 @@ def over_q(results: Iterable[Result]) -> OverQ:
     noises = tuple(dict.fromkeys(noise for noise, _, _ in cells))
     rates = tuple(sorted({rate for _, rate, _ in cells}))
     qs = tuple(sorted({q for _, _, q in cells}))
-    missing = [cell for cell in product(noises, rates, qs) if cell not in cells]
+    places = list(product(noises, rates, qs))
+    missing = [place for place in places if place not in cells]
     if missing or not cells:
         raise ValueError(f"There is no run of NSL or RNSL for {missing[:3] or 'anything'}.")
-    places = list(product(noises, rates, qs))
-    accuracy, accuracy_spread, memorized, memorized_spread = (
-        np.array([getattr(cells[place], field)[name] for place in places]).reshape(
-            len(noises), len(rates), len(qs)
-        )
-        for name in ("knn_clean", "memorized")
-        for field in ("mean", "spread")
+    accuracy, memorized = (
+        gathered(cells, (noises, rates, qs), name) for name in ("knn_clean", "memorized")
     )
-    return OverQ(
-        noises, rates, qs, accuracy, accuracy_spread, memorized, memorized_spread,
-        seeds=min(s.seeds for s in cells.values()),
-    )  # fmt: skip
+    seeds = min(summary.seeds for summary in cells.values())
+    return OverQ(noises, rates, qs, *accuracy, *memorized, seeds)
 
 
 def shipped_over_q() -> OverQ:
@@ -282,7 +299,7 @@ def save_results(
     Raises:
         OSError: the folder cannot be written to.
     """
-    rows = [as_row(result) for result in results]
+    rows = [result.as_row() for result in results]
     used = {row["config"]["loss"] for row in rows}
     settings = {name: dict(baselines.RECIPES[name]) for name in sorted(used & {*baselines.RECIPES})}
     document = {
@@ -315,7 +332,7 @@ def load_results(path: Path) -> Record:
     with made_earlier(path, *said) as file:
         document = json.loads(file.read().decode())
         made = document["provenance"]
-        results = [from_row(row) for row in document["results"]]
+        results = [Result.from_row(row) for row in document["results"]]
         record = Record(
             [replace(r, inputs=_inputs(r.config, made), file=str(path)) for r in results], made
         )
@@ -331,21 +348,6 @@ def shipped_results(name: str) -> Record:
         FileNotFoundError: none of that name come with it.
     """
     return load_results(shipped("data", "results", name, "results.json"))
-
-
-def as_row(result: Result) -> dict[str, Any]:
-    """Return a result as JSON holds it, which has no NaN."""
-    metrics = {name: None if math.isnan(x) else x for name, x in result.metrics.items()}
-    return {
-        "config": asdict(result.config), "metrics": metrics, "seconds": result.seconds,
-        "part": result.part,
-    }  # fmt: skip
-
-
-def from_row(row: Mapping[str, Any]) -> Result:
-    """Return the result that `as_row` wrote; other entries of the row are left alone."""
-    metrics = {name: math.nan if x is None else x for name, x in row["metrics"].items()}
-    return Result(Config(**row["config"]), metrics, row["seconds"], row.get("part", "test"))
 
 
 def _inputs(config: Config, made: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,27 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+__all__ = [
+    "INK",
+    "LOSS_STYLES",
+    "NOISE_NAMES",
+    "PALE",
+    "QUIET",
+    "RIGHT",
+    "WRONG",
+    "Axis",
+    "Floats",
+    "LabelStyle",
+    "LossStyle",
+    "Numbers",
+    "axis",
+    "class_colors",
+    "loss_styles",
+    "new_figure",
+    "set_axes",
+    "whole_tens",
+]
+
 Numbers: TypeAlias = NDArray[np.number[Any]]
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -32,7 +53,7 @@ LOSS_STYLES = {
     "rnsl": LossStyle("RNSL", "#0072B2", (3.5, 1.5), "s"),
     "trnsl": LossStyle("t-RNSL", "#009E73", (), "^"),
 }
-BASELINE_STYLES = {
+_BASELINE_STYLES = {
     "nsl_tuned": LossStyle("NSL, tuned", "#D55E00", (4.0, 1.2, 1.0, 1.2), "D"),
     "ce": LossStyle("CE", "#E69F00", (1.0, 1.2), "D"),
     "gce": LossStyle("GCE", "#56B4E9", (3.5, 1.5), "D"),
@@ -78,7 +99,7 @@ def loss_styles(loss_names: Sequence[str]) -> list[LossStyle]:
 
     A learner's own loss, "own:NAME", is labelled NAME.
     """
-    known, spare = LOSS_STYLES | BASELINE_STYLES, cycle(_OTHER_STYLES)
+    known, spare = LOSS_STYLES | _BASELINE_STYLES, cycle(_OTHER_STYLES)
     return [
         known.get(name) or next(spare)._replace(label=name.removeprefix("own:"))
         for name in loss_names

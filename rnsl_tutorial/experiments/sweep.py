@@ -25,13 +25,13 @@ import shutil
 import socket
 import tomllib
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import asdict, fields
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -42,10 +42,12 @@ from rnsl_tutorial import __version__, datasets, noise
 from rnsl_tutorial._files import shipped, written_whole
 from rnsl_tutorial.datasets import download
 from rnsl_tutorial.experiments import grid, heads, images, report
-from rnsl_tutorial.experiments.config import PRESETS, Config, parse_settings
-from rnsl_tutorial.experiments.results import Result, as_row, from_row, load_results, save_results
+from rnsl_tutorial.experiments.config import PRESETS, Config
+from rnsl_tutorial.experiments.results import Result, load_results, save_results
 from rnsl_tutorial.training import devices
-from rnsl_tutorial.training.settings import check_names
+from rnsl_tutorial.training.settings import check_names, parse
+
+__all__ = ["Cell", "Grid", "Outcome", "make_cells", "read", "read_grid", "run_sweep"]
 
 _SECTIONS = {"preset": str, "settings": dict, "grid": dict, "roots": dict, "features": dict}
 """What a grid file may hold."""
@@ -157,7 +159,7 @@ def _values(name: str, value: Any) -> list[Any]:
     values = value if isinstance(value, list) else [value]
     if not values or not all(isinstance(v, str | int | float) for v in values):
         raise ValueError(f"{name} is {value!r}; give a value, or a list of values in [grid].")
-    return list(dict.fromkeys(parse_settings([f"{name}={v}"])[name] for v in values))
+    return list(dict.fromkeys(parse([f"{name}={v}"], Config)[name] for v in values))
 
 
 def _named_path(text: str) -> tuple[str, Path]:
@@ -190,7 +192,7 @@ def _check(grid: Grid) -> None:
 # ------------------------------------------------------------------ cells
 
 
-class Source(NamedTuple):
+class _Source(NamedTuple):
     """The data of a cell.
 
     Attributes:
@@ -208,7 +210,7 @@ class Cell(NamedTuple):
     """One combination of a grid, with its data."""
 
     config: Config
-    source: Source
+    source: _Source
 
     @property
     def key(self) -> str:
@@ -230,7 +232,7 @@ def make_cells(grid: Grid) -> list[Cell]:
         ValueError: data that is not given, or is damaged.
         OSError: data that is not there, or a cache that cannot be written.
     """
-    sources: dict[tuple[Any, ...], Source] = {}
+    sources: dict[tuple[Any, ...], _Source] = {}
     cells = []
     for config in grid.configs:
         size = (config.image_size, config.scenes) if config.on_pixels else None
@@ -240,24 +242,24 @@ def make_cells(grid: Grid) -> list[Cell]:
     return cells
 
 
-def _source(config: Config, grid: Grid) -> Source:
+def _source(config: Config, grid: Grid) -> _Source:
     if not config.on_pixels:
         return _features_source(config.dataset, grid.features.get(config.dataset))
     if config.dataset == "scenes":
-        return Source(None, "", {"images": config.scenes, "precision": "32"})
+        return _Source(None, "", {"images": config.scenes, "precision": "32"})
     root = grid.roots.get(config.dataset)
     if root is None and config.dataset in download.PINS:
         root = download.find(config.dataset)
     archive = images.load_images(config, root).archive
     some = archive.images[np.linspace(0, len(archive.images) - 1, 64).astype(int)]
     names = "\n".join((*archive.class_names, *archive.files))
-    return Source(root, _hash(names, some.tobytes()), {"images": len(archive.images)})
+    return _Source(root, _hash(names, some.tobytes()), {"images": len(archive.images)})
 
 
-def _features_source(dataset: str, path: Path | None) -> Source:
-    data = datasets.load_features(path) if path else datasets.load_shipped_features(dataset)
+def _features_source(dataset: str, path: Path | None) -> _Source:
+    data = _features(dataset, path)
     file = path or shipped("data", dataset, "features.npz")
-    return Source(path, _hash(file.read_bytes()), data.made_with)
+    return _Source(path, _hash(file.read_bytes()), data.made_with)
 
 
 def _hash(*parts: str | bytes) -> str:
@@ -297,16 +299,14 @@ class Outcome(NamedTuple):
     attempts: int = 1
 
 
-class Task(NamedTuple):
-    """A cell, and the folder for its checkpoints, used by workers that see it."""
-
-    cell: Cell
-    folder: Path
+_Task: TypeAlias = tuple[Cell, Path]
+"""A cell, and the folder for its checkpoints, used by workers that see it."""
 
 
-def _run_cell(task: Task) -> Outcome:
+def _run_cell(task: _Task) -> Outcome:
     """Run a cell, and catch its error, so that the others go on."""
-    on_pixels = task.cell.config.on_pixels
+    cell, folder = task
+    on_pixels = cell.config.on_pixels
     ran = Outcome(
         None,
         worker=f"{socket.gethostname()}:{os.getpid()}",
@@ -314,7 +314,7 @@ def _run_cell(task: Task) -> Outcome:
         threads=torch.get_num_threads() if on_pixels else 1,
     )
     try:
-        return ran._replace(result=_result(task))
+        return ran._replace(result=_result(cell, folder))
     except Exception as error:  # whatever it is, it is this cell's
         _end_if_broken()
         said = " ".join(f"{type(error).__name__}: {error}".split())
@@ -330,13 +330,12 @@ def _end_if_broken() -> None:
         os._exit(1)
 
 
-def _result(task: Task) -> Result:
-    config, source = task.cell.config, task.cell.source
+def _result(cell: Cell, folder: Path) -> Result:
+    config, path = cell.config, cell.source.path
     if not config.on_pixels:
-        return heads.run(_features(config.dataset, source.path), config)
-    folder = task.folder if task.folder.is_dir() else None
-    data = _images(_of_images(config), source.path)
-    return images.run_images(data, config, folder=folder, resume=True)
+        return heads.run(_features(config.dataset, path), config)
+    data = _images(_of_images(config), path)
+    return images.Run(data, config).run(folder if folder.is_dir() else None, resume=True)
 
 
 @lru_cache(maxsize=1)
@@ -417,18 +416,18 @@ def _run(
     where: str,
     on_outcome: Callable[[Cell, Outcome], object],
 ) -> None:
-    tasks = [Task(cell, _folder(cell, out)) for cell in cells]
-    for task in tasks:
-        if task.cell.config.on_pixels:
-            task.folder.mkdir(parents=True, exist_ok=True)
+    tasks = [(cell, _folder(cell, out)) for cell in cells]
+    for cell, folder in tasks:
+        if cell.config.on_pixels:
+            folder.mkdir(parents=True, exist_ok=True)
     with closing(grid.calls(_run_cell, tasks, jobs, where)) as ended:
         for call in ended:
-            task = tasks[call.place]
+            cell, folder = tasks[call.place]
             outcome = Outcome(None, _obituary(call)) if call.death else call.made
-            _write(_file(task.cell, out), task.cell, outcome._replace(attempts=call.attempts))
+            _write(_file(cell, out), cell, outcome._replace(attempts=call.attempts))
             if not outcome.error:
-                shutil.rmtree(task.folder, ignore_errors=True)
-            on_outcome(task.cell, outcome)
+                shutil.rmtree(folder, ignore_errors=True)
+            on_outcome(cell, outcome)
 
 
 def _obituary(call: grid.Ended) -> str:
@@ -436,20 +435,15 @@ def _obituary(call: grid.Ended) -> str:
     return f"Its worker died {call.attempts} times, killed or out of memory; try fewer jobs. {said}"
 
 
-@contextmanager
-def _locked(out: Path) -> Iterator[None]:
+def _locked(out: Path) -> AbstractContextManager[object]:
+    """Keep other sweeps out of the folder, until the end of a with statement."""
     out.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out / "sweep.lock")
     try:
-        lock.acquire(timeout=0)
+        return FileLock(out / "sweep.lock").acquire(timeout=0)
     except Timeout:
         raise BlockingIOError(
             f"Another sweep is at work in {out}. Wait until it ends, or choose another --out."
         ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 # ------------------------------------------------------------------ outcomes on disk
@@ -471,7 +465,7 @@ def _file(cell: Cell, out: Path) -> Path:
 def _write(path: Path, cell: Cell, outcome: Outcome) -> None:
     row = {**outcome._asdict(), "config": asdict(cell.config)}
     if outcome.result:
-        row |= as_row(outcome.result)
+        row |= outcome.result.as_row()
     del row["result"]
     with written_whole(path) as file:
         file.write(json.dumps(row, indent=1, allow_nan=False).encode())
@@ -480,7 +474,7 @@ def _write(path: Path, cell: Cell, outcome: Outcome) -> None:
 def _read(path: Path) -> Outcome | None:
     try:
         row = json.loads(path.read_text(encoding="utf-8"))
-        result = None if row["error"] else from_row(row)
+        result = None if row["error"] else Result.from_row(row)
         known = {name: row[name] for name in Outcome._fields if name in row}
         return Outcome(result, **known)
     except (OSError, KeyError, TypeError, ValueError):
@@ -495,10 +489,6 @@ def _write_tables(cells: Sequence[Cell], out: Path) -> None:
 
     Cells that differ in more than noise, rate, loss, q, k and seed do not belong into one mean:
     then each such study has a table, figures and a file for `rnsl report` of its own.
-
-    Args:
-        cells: of the grid.
-        out: folder of the sweep.
     """
     ended = [(c, o) for c, o in zip(cells, read(cells, out), strict=True) if o and o.result]
     if not ended:

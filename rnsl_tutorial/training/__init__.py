@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from rnsl_tutorial.training.devices import close as close
     from rnsl_tutorial.training.devices import launch as launch
     from rnsl_tutorial.training.embedding import embed as embed
-    from rnsl_tutorial.training.indexed import Indexed as Indexed
     from rnsl_tutorial.training.loop import EpochReport as EpochReport
     from rnsl_tutorial.training.loop import Training as Training
     from rnsl_tutorial.training.loop import train as train
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from rnsl_tutorial.training.pml import as_pml as as_pml
     from rnsl_tutorial.training.settings import Settings as Settings
     from rnsl_tutorial.training.sources import Fetched as Fetched
+    from rnsl_tutorial.training.sources import Indexed as Indexed
     from rnsl_tutorial.training.sources import Source as Source
     from rnsl_tutorial.training.sources import place as place
 
@@ -35,14 +35,12 @@ __getattr__, __all__ = exported(
     augmentation="",
     baselines="build_loss",
     checkpoints="",
-    checks="",
     devices="Hardware close launch",
     embedding="embed",
-    indexed="Indexed",
     loop="EpochReport Training train",
     networks="create embedding_head embedding_network",
-    optimizers="",
     pml="as_pml",
+    prepare="",
     settings="Settings",
-    sources="Fetched Source place",
+    sources="Fetched Indexed Source place",
 )

@@ -62,16 +62,6 @@ class Drawn(NamedTuple):
         return Drawn(*(field[rows] for field in self))
 
 
-def _check_name(name: str) -> None:
-    """Refuse an unknown augmentation before any work is done.
-
-    Raises:
-        ValueError: it is none of `_NAMES`.
-    """
-    if name not in _NAMES:
-        raise ValueError(f"There is no augmentation {name!r}; choose one of {', '.join(_NAMES)}.")
-
-
 def draw(name: str, count: int, generator: torch.Generator) -> Drawn:
     """Draw what shall happen to each image.
 
@@ -86,7 +76,8 @@ def draw(name: str, count: int, generator: torch.Generator) -> Drawn:
     Raises:
         ValueError: unknown name.
     """
-    _check_name(name)
+    if name not in _NAMES:
+        raise ValueError(f"There is no augmentation {name!r}; choose one of {', '.join(_NAMES)}.")
     unchanged = Drawn(
         grey=torch.zeros(count, dtype=torch.bool),
         order=torch.arange(len(_OPERATIONS)).expand(count, -1),

@@ -16,7 +16,9 @@ of metric learning are pytorch-metric-learning's, called as they are.
 Shapes: B images in a batch, C classes, D embedding dimensions, N training images.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from inspect import getfullargspec
 from types import MappingProxyType
 from typing import Any
 
@@ -30,10 +32,9 @@ from rnsl_tutorial import losses
 
 __all__ = [
     "BASELINES",
+    "LOG_OF_ZERO",
     "LOSSES",
     "RECIPES",
-    "Baseline",
-    "build_baseline",
     "build_loss",
     "ce",
     "class_means",
@@ -44,6 +45,9 @@ __all__ = [
 
 LOG_OF_ZERO = -4.0
 """A, which stands for log 0 in reverse cross-entropy (Wang et al., ICCV 2019)."""
+
+_SHARED = ("temperature", "weight", "generator")
+"""Settings that every loss takes."""
 
 _OFF_THE_END = 1e-7
 """Of a cosine: the arc cosine has no slope at -1 and 1."""
@@ -198,7 +202,7 @@ def class_means(embeddings: Tensor, labels: Tensor, num_classes: int) -> Tensor:
 # ------------------------------------------------------------------ modules
 
 
-class Baseline(losses.NormalizedSoftmaxLoss):
+class _Baseline(losses.NormalizedSoftmaxLoss):
     """NSL with a weight, and the base of all others; prototypes are drawn as the paper's are.
 
     Args:
@@ -231,107 +235,67 @@ class Baseline(losses.NormalizedSoftmaxLoss):
         return self.weight * super().forward(embeddings, labels, indices)
 
 
-class _CrossEntropyLoss(Baseline):
-    """Batch mean of `ce`; the prototypes are the classifier's weights."""
+class _PerImageLoss(_Baseline):
+    """Batch mean of one of the functions above; for `ce` and `gce` prototypes are weights.
 
-    def per_image(
-        self, embeddings: Tensor, labels: Tensor, indices: Tensor | None = None
-    ) -> Tensor:
-        """The loss of each image, float [B], before it is weighted."""
-        return ce(embeddings, self.prototypes, labels)
-
-
-class _GeneralizedCrossEntropyLoss(Baseline):
-    """Batch mean of `gce`; the prototypes are the classifier's weights."""
-
-    def __init__(self, *args: Any, q: float = 0.7, **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        self.q = q
-
-    def per_image(
-        self, embeddings: Tensor, labels: Tensor, indices: Tensor | None = None
-    ) -> Tensor:
-        """The loss of each image, float [B], before it is weighted."""
-        return gce(embeddings, self.prototypes, labels, q=self.q)
-
-
-class _SymmetricCrossEntropyLoss(Baseline):
-    """Batch mean of `sce`."""
-
-    def __init__(self, *args: Any, alpha: float = 0.1, beta: float = 1.0, **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        self.alpha, self.beta = alpha, beta
-
-    def per_image(
-        self, embeddings: Tensor, labels: Tensor, indices: Tensor | None = None
-    ) -> Tensor:
-        """The loss of each image, float [B], before it is weighted."""
-        weights = {"alpha": self.alpha, "beta": self.beta}
-        return sce(embeddings, self.prototypes, labels, temperature=self.temperature, **weights)
-
-
-class _ActivePassiveLoss(Baseline):
-    """Batch mean of `nce_rce`."""
-
-    def __init__(self, *args: Any, alpha: float = 1.0, beta: float = 1.0, **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        self.alpha, self.beta = alpha, beta
-
-    def per_image(
-        self, embeddings: Tensor, labels: Tensor, indices: Tensor | None = None
-    ) -> Tensor:
-        """The loss of each image, float [B], before it is weighted."""
-        weights = {"alpha": self.alpha, "beta": self.beta}
-        return nce_rce(embeddings, self.prototypes, labels, temperature=self.temperature, **weights)
-
-
-class _LibraryLoss(Baseline):
-    """A loss of pytorch-metric-learning, whose own parameter gives way to our prototypes.
-
-    Attributes:
-        library: the loss, called as it is.
-        proxies: the library's name for the prototypes; "" for a loss that has none. Then ours are
-            not trained, and who judges by prototypes takes `class_means` in their place.
+    Args:
+        function: what gives one value per image.
+        args: as for `_Baseline`.
+        settings: as for `_Baseline`, and those of the function.
     """
 
-    library: library.BaseMetricLossFunction
-    proxies = ""
+    def __init__(self, function: Callable[..., Tensor], *args: Any, **settings: Any) -> None:
+        defaults = getfullargspec(function).kwonlydefaults or {}
+        names = [name for name in defaults if name not in _SHARED]
+        own = {name: settings.pop(name, defaults[name]) for name in names}
+        super().__init__(*args, **settings)
+        self.kind, self._function, self._names = function.__name__, function, tuple(defaults)
+        vars(self).update(own)
+
+    def per_image(
+        self, embeddings: Tensor, labels: Tensor, indices: Tensor | None = None
+    ) -> Tensor:
+        """The loss of each image, float [B], before it is weighted."""
+        settings = {name: getattr(self, name) for name in self._names}
+        return self._function(embeddings, self.prototypes, labels, **settings)
+
+
+class _LibraryLoss(_Baseline):
+    """A loss of pytorch-metric-learning, whose own parameter gives way to our prototypes.
+
+    Args:
+        kind: the library's class, called as it is.
+        proxies: its name for the prototypes; "" for a loss that has none and wants the temperature.
+            Then ours are not trained, and who judges by prototypes takes `class_means` in their
+            place.
+        args: as for `_Baseline`.
+        settings: as for `_Baseline`, and those of the library's class.
+    """
+
+    def __init__(
+        self, kind: type[library.BaseMetricLossFunction], proxies: str, *args: Any, **settings: Any
+    ) -> None:
+        own = {name: settings.pop(name) for name in [*settings] if name not in _SHARED}
+        super().__init__(*args, **settings)
+        if proxies:
+            made = kind(*self.prototypes.shape, weight_init_func=_leave, **own)
+        else:
+            made = kind(self.temperature)
+        self.kind, self._proxies = kind.__name__, proxies
+        self.library = made.requires_grad_(False)
+        self.prototypes.requires_grad_(bool(proxies))
+        vars(self).update(own)
 
     def forward(self, embeddings: Tensor, labels: Tensor, indices: Tensor | None = None) -> Tensor:
         """Return the weighted loss of the batch; arguments as for the paper's losses."""
         dtype = torch.promote_types(embeddings.dtype, torch.float32)
+        named = {"proxies": self.prototypes, "W": self.prototypes.T}
+        named = {name: given for name, given in named.items() if name == self._proxies}
         with torch.autocast(embeddings.device.type, enabled=False):
-            named = {self.proxies: self._as_proxies()} if self.proxies else {}
             value: Tensor = functional_call(
                 self.library, named, (embeddings.to(dtype), labels), strict=False
             )
         return self.weight * value
-
-    def _as_proxies(self) -> Tensor:
-        return self.prototypes
-
-    def _take(self, loss: library.BaseMetricLossFunction) -> None:
-        self.library = loss.requires_grad_(False)
-        self.prototypes.requires_grad_(bool(self.proxies))
-
-
-class _ProxyAnchorLoss(_LibraryLoss):
-    """Proxy-Anchor loss (Kim et al., CVPR 2020) over the batch.
-
-    Args:
-        margin: added to the cosine of the label's prototype, taken from the others'.
-        alpha: > 0, how hard the hardest images count.
-        args, settings: as for `Baseline`.
-    """
-
-    proxies = "proxies"
-
-    def __init__(
-        self, *args: Any, margin: float = 0.1, alpha: float = 32.0, **settings: Any
-    ) -> None:
-        super().__init__(*args, **settings)
-        sizes = self.prototypes.shape
-        self._take(library.ProxyAnchorLoss(*sizes, margin, alpha, weight_init_func=_leave))
 
 
 class _ArcFace(library.ArcFaceLoss):  # type: ignore[misc]  # the library has no types
@@ -340,40 +304,6 @@ class _ArcFace(library.ArcFaceLoss):  # type: ignore[misc]  # the library has no
     def get_angles(self, cosines: Tensor) -> Tensor:
         angles: Tensor = super().get_angles(cosines.clamp(-1 + _OFF_THE_END, 1 - _OFF_THE_END))
         return angles
-
-
-class _ArcFaceLoss(_LibraryLoss):
-    """ArcFace (Deng et al., CVPR 2019): the normalized softmax with a margin in the label's angle.
-
-    Args:
-        margin: in degrees.
-        scale: > 0, the inverse of a temperature.
-        args, settings: as for `Baseline`.
-    """
-
-    proxies = "W"
-
-    def __init__(
-        self, *args: Any, margin: float = 28.6, scale: float = 64.0, **settings: Any
-    ) -> None:
-        super().__init__(*args, **settings)
-        sizes = self.prototypes.shape
-        self._take(_ArcFace(*sizes, margin, scale, weight_init_func=_leave))
-
-    def _as_proxies(self) -> Tensor:
-        return self.prototypes.T
-
-
-class _SupConLoss(_LibraryLoss):
-    """Supervised contrastive loss (Khosla et al., NeurIPS 2020), images against images.
-
-    Args:
-        args, settings: as for `Baseline`; here the temperature is the library's.
-    """
-
-    def __init__(self, *args: Any, **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        self._take(library.SupConLoss(self.temperature))
 
 
 def _leave(parameter: Tensor) -> None:
@@ -385,16 +315,30 @@ def _leave(parameter: Tensor) -> None:
 LOSSES = ("nsl", "rnsl", "trnsl")
 """The paper's losses."""
 
-_BASELINES: Mapping[str, tuple[type[Baseline], Mapping[str, float]]] = MappingProxyType(
+_BASELINES: Mapping[str, tuple[Callable[..., _Baseline], Mapping[str, float]]] = MappingProxyType(
     {
-        "nsl_tuned": (Baseline, {"weight": 0.3}),
-        "ce": (_CrossEntropyLoss, {"weight": 1.0}),
-        "gce": (_GeneralizedCrossEntropyLoss, {"q": 0.7, "weight": 30.0}),
-        "sce": (_SymmetricCrossEntropyLoss, {"alpha": 0.1, "beta": 1.0, "weight": 0.3}),
-        "nce_rce": (_ActivePassiveLoss, {"alpha": 1.0, "beta": 1.0, "weight": 30.0}),
-        "proxy_anchor": (_ProxyAnchorLoss, {"margin": 0.1, "alpha": 14.0, "weight": 0.3}),
-        "arcface": (_ArcFaceLoss, {"margin": 28.6, "scale": 64.0, "weight": 1.0}),
-        "supcon": (_SupConLoss, {"temperature": 0.1, "weight": 0.3}),
+        "nsl_tuned": (_Baseline, {"weight": 0.3}),
+        "ce": (partial(_PerImageLoss, ce), {"weight": 1.0}),
+        "gce": (partial(_PerImageLoss, gce), {"q": 0.7, "weight": 30.0}),
+        "sce": (partial(_PerImageLoss, sce), {"alpha": 0.1, "beta": 1.0, "weight": 0.3}),
+        "nce_rce": (partial(_PerImageLoss, nce_rce), {"alpha": 1.0, "beta": 1.0, "weight": 30.0}),
+        # Proxy-Anchor (Kim et al., CVPR 2020): the margin is added to the cosine of the label's
+        # prototype and taken from the others'; alpha > 0 says how hard the hardest images count.
+        "proxy_anchor": (
+            partial(_LibraryLoss, library.ProxyAnchorLoss, "proxies"),
+            {"margin": 0.1, "alpha": 14.0, "weight": 0.3},
+        ),
+        # ArcFace (Deng et al., CVPR 2019): the normalized softmax with a margin, in degrees, in the
+        # label's angle; the scale > 0 is the inverse of a temperature.
+        "arcface": (
+            partial(_LibraryLoss, _ArcFace, "W"),
+            {"margin": 28.6, "scale": 64.0, "weight": 1.0},
+        ),
+        # Supervised contrastive loss (Khosla et al., NeurIPS 2020), images against images.
+        "supcon": (
+            partial(_LibraryLoss, library.SupConLoss, ""),
+            {"temperature": 0.1, "weight": 0.3},
+        ),
     }
 )
 """Each with its settings: the best that `benchmarks/recipe_baselines.py` finds, on validation
@@ -418,6 +362,7 @@ def build_loss(
     temperature: float = 0.05,
     q: float = 0.7,
     k: float = 0.5,
+    recipe: Mapping[str, float] = MappingProxyType({}),
 ) -> losses.NormalizedSoftmaxLoss:
     """Build a loss by its name, with fresh prototypes.
 
@@ -427,52 +372,26 @@ def build_loss(
         num_samples: N, which only t-RNSL reads.
         generator: draws the prototypes; None for torch's global one.
         embedding_dim: D.
-        temperature: T of the softmax.
+        temperature: T of the softmax; of `BASELINES`, of those whose recipe names none.
         q: of RNSL and t-RNSL.
         k: of t-RNSL.
+        recipe: settings of one of `BASELINES`, in place of those of `RECIPES`.
 
     Raises:
         ValueError: another name, or a setting out of range.
     """
-    if name not in LOSSES:
-        return build_baseline(
-            name, num_classes, generator, embedding_dim=embedding_dim, temperature=temperature
-        )
     sizes = (num_classes, embedding_dim)
+    if name in _BASELINES:
+        build, settings = _BASELINES[name]
+        chosen: dict[str, Any] = {"temperature": temperature, **settings, **recipe}
+        return build(*sizes, generator=generator, **chosen)
     if name == "nsl":
         return losses.NormalizedSoftmaxLoss(*sizes, temperature, generator=generator)
     if name == "rnsl":
         return losses.RobustNormalizedSoftmaxLoss(*sizes, temperature, q, generator=generator)
-    return losses.TruncatedRobustNormalizedSoftmaxLoss(
-        *sizes, num_samples, temperature, q, k, generator=generator
-    )
-
-
-def build_baseline(
-    name: str,
-    num_classes: int,
-    generator: torch.Generator | None = None,
-    *,
-    embedding_dim: int = 128,
-    temperature: float = 0.05,
-    **settings: float,
-) -> Baseline:
-    """Build a baseline by its name, with its recipe.
-
-    Args:
-        name: one of `BASELINES`.
-        num_classes: C.
-        generator: draws the prototypes; None for torch's global one.
-        embedding_dim: D.
-        temperature: of a loss whose recipe names none.
-        settings: in place of those of `RECIPES`.
-
-    Raises:
-        ValueError: another name.
-    """
-    if name not in _BASELINES:
-        known = (*LOSSES, *BASELINES)
-        raise ValueError(f"There is no loss {name!r}; choose from {', '.join(known)}.")
-    loss, recipe = _BASELINES[name]
-    chosen: dict[str, Any] = {"temperature": temperature, **recipe, **settings}
-    return loss(num_classes, embedding_dim, generator=generator, **chosen)
+    if name == "trnsl":
+        return losses.TruncatedRobustNormalizedSoftmaxLoss(
+            *sizes, num_samples, temperature, q, k, generator=generator
+        )
+    known = (*LOSSES, *BASELINES)
+    raise ValueError(f"There is no loss {name!r}; choose from {', '.join(known)}.")

@@ -32,9 +32,7 @@ from rnsl_tutorial.training.settings import Settings
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-__all__ = [
-    "Resumable", "latest", "saved_on_signals",
-]  # fmt: skip
+__all__ = ["Resumable", "latest", "saved_on_signals"]
 
 _State = dict[str, Any]
 
@@ -221,15 +219,14 @@ def _checked_bytes(path: Path) -> bytes:
 
 
 def _differences(given: Mapping[str, Any], stored: Mapping[str, Any]) -> list[str]:
+    def shown(config: Mapping[str, Any], name: str) -> str:
+        return repr(config[name]) if name in config else "absent"
+
     return [
-        f"{name} is {_shown(given, name)} here and {_shown(stored, name)} there"
+        f"{name} is {shown(given, name)} here and {shown(stored, name)} there"
         for name in {**given, **stored}
         if name not in given or name not in stored or given[name] != stored[name]
     ]
-
-
-def _shown(config: Mapping[str, Any], name: str) -> str:
-    return repr(config[name]) if name in config else "absent"
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -415,7 +412,7 @@ class Resumable:
         """What must be the same where a run goes on: settings, loss, precision and data."""
         return {
             "loss": type(self.loss).__name__,
-            **_numbers(self.loss),
+            **_built_with(self.loss),
             **asdict(self.settings),
             **self.made_with,
             "precision": str(self.fabric.strategy.precision.precision),
@@ -447,11 +444,7 @@ class Resumable:
 
 
 def _check_agreement(fabric: "Fabric", folder: Path, found: _Found | None) -> None:
-    """Refuse to go on from different checkpoints, as machines do that share no folder.
-
-    Raises:
-        ValueError: the processes found different ones.
-    """
+    """Refuse to go on from different checkpoints, as machines do that share no folder."""
     if fabric.world_size == 1:
         return
     place = [found.state["epoch"], found.state["step"]] if found else [0, 0]
@@ -464,12 +457,12 @@ def _check_agreement(fabric: "Fabric", folder: Path, found: _Found | None) -> No
         )
 
 
-def _numbers(module: nn.Module) -> dict[str, float]:
-    """The numbers that a module was built with, such as temperature, q and k of a loss."""
+def _built_with(module: nn.Module) -> dict[str, Any]:
+    """What a module was built with, such as temperature, q and k of a loss: numbers and names."""
     return {
         name: value
         for name, value in vars(module).items()
-        if type(value) in (int, float) and not name.startswith("_")
+        if type(value) in (int, float, str) and not name.startswith("_")
     }
 
 

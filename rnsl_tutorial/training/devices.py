@@ -281,14 +281,12 @@ def memory(device: torch.device | str) -> _MemoryReport:
     """Tell how much memory this process uses, in main memory and on a device."""
     device = torch.device(device)
     process = psutil.Process().memory_info().rss
-    own = (process, max(process, _process_peak()))
+    held = (0, 0)
     if device.type == "cuda":
-        on_device = (torch.cuda.memory_allocated(device), torch.cuda.max_memory_allocated(device))
-        return _MemoryReport(*own, *on_device)
-    if device.type == "mps":
+        held = (torch.cuda.memory_allocated(device), torch.cuda.max_memory_allocated(device))
+    elif device.type == "mps":
         held = (torch.mps.current_allocated_memory(), torch.mps.driver_allocated_memory())
-        return _MemoryReport(*own, *held)
-    return _MemoryReport(*own, 0, 0)
+    return _MemoryReport(process, max(process, _process_peak()), *held)
 
 
 def _process_peak() -> int:

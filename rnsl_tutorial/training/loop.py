@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rnsl_tutorial import losses
-from rnsl_tutorial.training import augmentation, checkpoints, checks, devices, reference, sources
+from rnsl_tutorial.losses import TruncatedRobustNormalizedSoftmaxLoss as Truncated
+from rnsl_tutorial.training import augmentation, checkpoints, devices, prepare, reference, sources
 from rnsl_tutorial.training.embedding import embed
-from rnsl_tutorial.training.optimizers import Optimizer, build_optimizer, build_schedule
+from rnsl_tutorial.training.prepare import Optimizer
 from rnsl_tutorial.training.settings import Settings
 from rnsl_tutorial.training.sources import Inputs
 
@@ -36,9 +37,7 @@ _CHECK_EVERY = 50
 _AGREE_EVERY = 10
 """Batches after which several processes ask each other whether to stop, which stalls them too."""
 
-_Prune: TypeAlias = Callable[
-    [losses.TruncatedRobustNormalizedSoftmaxLoss, Tensor, Tensor], Tensor | None
-]
+_Prune: TypeAlias = Callable[[Truncated, Tensor, Tensor], Tensor | None]
 
 
 class EpochReport(NamedTuple):
@@ -156,19 +155,19 @@ class Training(checkpoints.Resumable):
         validate: "Callable[[Training], float] | None" = None,
         made_with: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        checks.check_settings(settings, validated=validate is not None)
         self.network, self.loss, self.settings = network, loss, settings
         self.prune, self.validate, self.made_with = prune, validate, made_with
         self.inputs = sources.as_inputs(inputs, network, fabric)
         self.fabric = fabric or devices.launch(self.inputs.device)
         labels_N = sources.as_labels(labels, len(self.inputs), len(loss.prototypes))
         self.labels = labels_N.to(self.fabric.device)
-        checks.check_pruning(loss, len(labels_N), pruned=prune is not None)
+        said = {"validated": validate is not None, "pruned": prune is not None}
+        prepare.check(loss, settings, len(labels_N), **said)
         self.epoch = self.step = 0
         self.history: list[EpochReport] = []
         self.stop = threading.Event()
-        self._optimizer = build_optimizer(network, loss, settings, optimizer)
-        self._scheduler = build_schedule(self._optimizer, settings, self._steps)
+        self._optimizer = prepare.build_optimizer(network, loss, settings, optimizer)
+        self._scheduler = prepare.build_schedule(self._optimizer, settings, self._steps)
         self._objective, self._fabric_optimizer = self.fabric.setup(
             _Objective(network, loss), self._optimizer
         )
@@ -241,7 +240,7 @@ class Training(checkpoints.Resumable):
             yield self.history[-1]
 
     def _begin_epoch(self) -> None:
-        if checks.is_truncated(self.loss) and self.settings.prunes_before(self.epoch):
+        if isinstance(self.loss, Truncated) and self.settings.prunes_before(self.epoch):
             self._prune(self.loss)
         self._order_N = torch.randperm(len(self.labels), generator=self._order_generator)
         self._losses_S.zero_()
@@ -311,7 +310,7 @@ class Training(checkpoints.Resumable):
 
     # -------------------------------------------------------------- pruning and embeddings
 
-    def _prune(self, loss: losses.TruncatedRobustNormalizedSoftmaxLoss) -> None:
+    def _prune(self, loss: Truncated) -> None:
         if self.settings.pruning == "reference" and self._selected is not None:
             reference.prune(self, loss, self._selected, self._augmentation_generator)
         elif self.prune is None:
@@ -319,11 +318,11 @@ class Training(checkpoints.Resumable):
         else:
             kept_N = self.prune(loss, self.embed_training(), self.labels)
             if kept_N is not None:
-                checks.check_kept(kept_N, len(self.labels))
+                prepare.check_kept(kept_N, len(self.labels))
                 loss.kept.copy_(kept_N)
 
     def _kept_share(self) -> float:
-        return self.loss.kept.float().mean().item() if checks.is_truncated(self.loss) else 1.0
+        return self.loss.kept.float().mean().item() if isinstance(self.loss, Truncated) else 1.0
 
     def embed_training(self) -> Tensor:
         """Return the embeddings [N, D] of the training images, without augmentation.

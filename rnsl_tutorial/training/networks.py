@@ -8,10 +8,20 @@ from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
+
+__all__ = [
+    "Backbone",
+    "check",
+    "create",
+    "embedding_head",
+    "embedding_network",
+    "names",
+    "weights_file",
+]
 
 
 class Backbone(nn.Module):
@@ -102,23 +112,6 @@ def embedding_network(
     """
     backbone = create(name, pretrained=pretrained)
     return nn.Sequential(backbone, nn.Linear(backbone.feature_dim, embedding_dim))
-
-
-def with_synchronized_batch_norm(network: nn.Module) -> nn.Module:
-    """Let batch normalisation take its statistics over all processes, as over one larger batch.
-
-    On CUDA, by timm's conversion to torch's own layers, which refuse the CPU: there several
-    processes keep plain layers, and each takes the statistics of its own share of a batch.
-
-    Args:
-        network: on its device; plain layers are replaced in place.
-    """
-    if not next(network.parameters()).is_cuda:
-        return network
-    import timm.layers
-
-    convert: Any = timm.layers.convert_sync_batchnorm  # type: ignore[attr-defined]
-    return cast(nn.Module, convert(network))
 
 
 def embedding_head(

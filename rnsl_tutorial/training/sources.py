@@ -2,14 +2,15 @@
 
 Whatever hands out its inputs batch by batch is a `Source`. `place` decides by the free memory.
 Both its answers, `Resident` and `Streamed`, hand out the same batches bit for bit, so a data set
-that outgrows a device changes the speed of a run alone. `Fetched` reads torch's data sets.
+that outgrows a device changes the speed of a run alone. `Fetched` reads torch's data sets, and
+`Indexed` is one whose items know their place, as t-RNSL needs it.
 
 Shapes: N images given, M of them placed, B in a batch; the shape of an image is [3, H, W], and
 anything else, such as features [D], works too.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 __all__ = [
-    "Fetched", "Inputs", "Resident", "Source", "Streamed",
+    "Fetched", "Indexed", "Inputs", "Resident", "Source", "Streamed",
     "as_inputs", "as_labels", "batches", "place",
 ]  # fmt: skip
 
@@ -51,6 +52,12 @@ Inputs: TypeAlias = Tensor | NDArray[Any] | Source | Dataset[Any] | DataLoader[A
 class _Placed:
     """What both kinds have in common.
 
+    Args:
+        images: [N, ...], of the type in which they are kept or come.
+        device: where they go.
+        positions: int64 [M] in [0, N), which of them.
+        channels_last: whether images [3, H, W] are kept, or come, with their channels innermost.
+
     Attributes:
         device: where the batches come out.
         positions: int64 [M]; place i of the source is images[positions[i]].
@@ -63,64 +70,17 @@ class _Placed:
         images: NDArray[Any] | Tensor,
         device: torch.device,
         positions: NDArray[np.int64],
-        channels_last: bool,
+        channels_last: bool = False,
     ) -> None:
         self.device = device
         self.positions = positions
         self.image_shape = tuple(images.shape[1:])
         self.channels_last = channels_last and images.ndim == 4
+        self._take(images)
 
     def __len__(self) -> int:
         """M."""
         return len(self.positions)
-
-    def _check(self, indices: Tensor) -> None:
-        allowed = f"int64 [B] on the CPU, in 0..{len(self) - 1}"
-        if indices.dtype != torch.int64 or indices.ndim != 1 or indices.device.type != "cpu":
-            raise ValueError(
-                f"Indices are {indices.dtype} {list(indices.shape)} on {indices.device}; "
-                f"{allowed} is needed."
-            )
-        if len(indices) and not 0 <= indices.min() <= indices.max() < len(self):
-            raise IndexError(
-                f"Indices run from {indices.min()} to {indices.max()}; {allowed} is needed."
-            )
-
-
-class Resident(_Placed):
-    """Images that lie on the device, as one tensor.
-
-    Args:
-        images: [N, ...], of the type in which they are kept.
-        device: where they go.
-        positions: int64 [M] in [0, N), which of them.
-        channels_last: whether images [3, H, W] are kept with their channels innermost.
-    """
-
-    def __init__(
-        self,
-        images: NDArray[Any] | Tensor,
-        device: torch.device,
-        positions: NDArray[np.int64],
-        channels_last: bool = False,
-    ) -> None:
-        super().__init__(images, device, positions, channels_last)
-        shape = self.image_shape
-        if self.channels_last:
-            shape = (*shape[1:], shape[0])
-        dtype = _read(images, positions[:0]).dtype
-        self._stored = torch.empty((len(self), *shape), dtype=dtype, device=device)
-        self._fill(images)
-
-    def _fill(self, images: NDArray[Any] | Tensor) -> None:
-        stored, start = self._as_images(self._stored), 0
-        count = max(1, _bytes(images, self.positions) // _BLOCK_BYTES)
-        for block in np.array_split(self.positions, count):
-            stored[start : start + len(block)] = _read(images, block)
-            start += len(block)
-
-    def _as_images(self, rows: Tensor) -> Tensor:
-        return rows.permute(0, 3, 1, 2) if self.channels_last else rows
 
     def batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
         """Hand out the inputs [B, ...] of each batch, on the device.
@@ -131,9 +91,50 @@ class Resident(_Placed):
         Raises:
             ValueError: indices of another type, shape or device.
             IndexError: a place that is not there.
+            OSError: images that are streamed can no longer be read.
         """
+        return self._handed(map(self._checked, batches))
+
+    def _checked(self, indices: Tensor) -> Tensor:
+        allowed = f"int64 [B] on the CPU, in 0..{len(self) - 1}"
+        if indices.dtype != torch.int64 or indices.ndim != 1 or indices.device.type != "cpu":
+            raise ValueError(
+                f"Indices are {indices.dtype} {list(indices.shape)} on {indices.device}; "
+                f"{allowed} is needed."
+            )
+        if len(indices) and not 0 <= indices.min() <= indices.max() < len(self):
+            raise IndexError(
+                f"Indices run from {indices.min()} to {indices.max()}; {allowed} is needed."
+            )
+        return indices
+
+    def _take(self, images: NDArray[Any] | Tensor) -> None:
+        raise NotImplementedError
+
+    def _handed(self, batches: Iterator[Tensor]) -> Iterator[Tensor]:
+        raise NotImplementedError
+
+
+class Resident(_Placed):
+    """Images that lie on the device, as one tensor."""
+
+    def _take(self, images: NDArray[Any] | Tensor) -> None:
+        shape = self.image_shape
+        if self.channels_last:
+            shape = (*shape[1:], shape[0])
+        dtype = _read(images, self.positions[:0]).dtype
+        self._stored = torch.empty((len(self), *shape), dtype=dtype, device=self.device)
+        stored, start = self._as_images(self._stored), 0
+        count = max(1, _bytes(images, self.positions) // _BLOCK_BYTES)
+        for block in np.array_split(self.positions, count):
+            stored[start : start + len(block)] = _read(images, block)
+            start += len(block)
+
+    def _as_images(self, rows: Tensor) -> Tensor:
+        return rows.permute(0, 3, 1, 2) if self.channels_last else rows
+
+    def _handed(self, batches: Iterator[Tensor]) -> Iterator[Tensor]:
         for indices in batches:
-            self._check(indices)
             # index_select copies whole images; stored[indices] goes element by element.
             rows = self._stored.index_select(0, _send(indices, self.device))
             yield self._as_images(rows)
@@ -145,40 +146,16 @@ class Streamed(_Placed):
     A thread reads ahead while the device works. It ends with the iterator: at the last batch, when
     the iterator is closed, and when the loop around it is left by a break or an error. What goes
     wrong in it is raised at the batch that it belongs to.
-
-    Args:
-        images: [N, ...], kept as a reference.
-        device: where the batches go.
-        positions: int64 [M] in [0, N), which of them.
-        channels_last: whether images [3, H, W] come with their channels innermost.
     """
 
-    def __init__(
-        self,
-        images: NDArray[Any] | Tensor,
-        device: torch.device,
-        positions: NDArray[np.int64],
-        channels_last: bool = False,
-    ) -> None:
-        super().__init__(images, device, positions, channels_last)
+    def _take(self, images: NDArray[Any] | Tensor) -> None:
         self._images = images
 
-    def batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
-        """Hand out the inputs [B, ...] of each batch, on the device.
-
-        Args:
-            batches: int64 [B] each, on the CPU: places in [0, M).
-
-        Raises:
-            ValueError: indices of another type, shape or device.
-            IndexError: a place that is not there.
-            OSError: the images can no longer be read.
-        """
+    def _handed(self, batches: Iterator[Tensor]) -> Iterator[Tensor]:
         waiting: deque[Future[Tensor]] = deque()
         with ThreadPoolExecutor(1, thread_name_prefix="images") as reader:
             try:
                 for indices in batches:
-                    self._check(indices)
                     waiting.append(reader.submit(self._fetch, indices))
                     if len(waiting) > _AHEAD:
                         yield self._arrive(waiting.popleft())
@@ -248,6 +225,40 @@ class Fetched:
         for batch in loader:
             images = batch[0] if isinstance(batch, list | tuple) else batch
             yield _send(images, self.device)
+
+
+class Indexed(Dataset[tuple[Any, ...]]):
+    """A data set that returns each item with its place in it: (image, label) -> (image, label, i).
+
+    The place is that in the wrapped data set, whatever sampler draws it, so it stays the same from
+    epoch to epoch and in every process.
+
+    Args:
+        dataset: map-style, such as ``torchvision.datasets.ImageFolder``: with a length, and items
+            by number. An item that is no tuple or list is returned as (item, i).
+
+    Attributes:
+        dataset: the one that was given.
+
+    Raises:
+        TypeError: a data set without length or items, whose images have no place.
+    """
+
+    def __init__(self, dataset: Any) -> None:
+        if not isinstance(dataset, Sized) or not hasattr(dataset, "__getitem__"):
+            raise TypeError(
+                f"{type(dataset).__name__} has no length or no items by number, so its images have "
+                "no place; give a map-style data set."
+            )
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        item = self.dataset[index]
+        place = int(index) % len(self)  # -1 is the last
+        return (*item, place) if isinstance(item, tuple | list) else (item, place)
 
 
 # ------------------------------------------------------------------ whatever is handed over

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import typer
 from PIL import Image
+from synthetic_results import runs
 from typer.testing import CliRunner
 
 from rnsl_tutorial import __version__
@@ -129,20 +130,8 @@ def test_features_build_then_experiment_then_report(
     assert built.exit_code == 0, built.output
     assert "60 images, 3 classes, 8 components: data/mine/features.npz" in built.output
     experiment = ["experiment", "--dataset", "mine", "--features", "data/mine/features.npz"]
-    options = [
-        "--rate",
-        "0.3",
-        "--loss",
-        "rnsl",
-        "--seeds",
-        "2",
-        "--epochs",
-        "3",
-        "--out",
-        "out",
-        "--jobs",
-        "1",
-    ]
+    options = ["--rate", "0.3", "--loss", "rnsl", "--seeds", "2"]
+    options += ["--epochs", "3", "--out", "out", "--jobs", "1"]
     done = run(cli.app, [*experiment, *options])
     assert done.exit_code == 0, done.output
     assert "| symmetric | 0.3  | RNSL |" in done.output
@@ -191,13 +180,9 @@ def test_an_error_of_the_system_is_told_without_its_number(tmp_path: Path) -> No
 
 def test_report_reads_several_files_and_compares_their_losses(tmp_path: Path) -> None:
     from rnsl_tutorial import experiments
-    from rnsl_tutorial.experiments.config import Config
 
     for loss, value in (("rnsl", 0.8), ("gce", 0.7)):
-        results = [
-            experiments.Result(Config(loss=loss, rate=0.5, seed=s), {"knn_clean": value + s}, 1.0)
-            for s in (0, 1)
-        ]
+        results = runs(loss, [value, value + 1])
         experiments.save_results(tmp_path / f"{loss}.json", results, {})
     files = [str(tmp_path / f"{loss}.json") for loss in ("rnsl", "gce")]
     shown = run(cli.app, ["report", *files])

@@ -32,26 +32,17 @@ def test_a_run_prints_its_table_and_leaves_everything_behind(tmp_path: Path) -> 
     assert "112 training, 16 validation and 32 test images of 32 px" in shown.output
     assert "t-RNSL" in shown.output
     assert "Validation: k-NN, clean index 0." in shown.output
-    assert {path.name for path in tmp_path.iterdir()} == {
-        *(
-            images._CHECKPOINTS,
-            images.RESULTS,
-            images.MODEL,
-            images.HISTORY,
-            images.TRAINING,
-            "logs",
-        )
-    }
+    assert {path.name for path in tmp_path.iterdir()} == {*images.Left, "logs"}
     assert list((tmp_path / "logs").glob("events*"))
-    assert "No such" not in run(cli.app, ["report", str(tmp_path / images.RESULTS)]).output
+    assert "No such" not in run(cli.app, ["report", str(tmp_path / images.Left.RESULTS)]).output
 
     again = run(cli.app, command)
     assert again.exit_code == 1
     assert "holds a run already (results.json). Pass --resume" in again.output
-    before = json.loads((tmp_path / images.RESULTS).read_text())["results"]
+    before = json.loads((tmp_path / images.Left.RESULTS).read_text())["results"]
     resumed = run(cli.app, [*command, "--resume"])
     assert resumed.exit_code == 0, resumed.output
-    after = json.loads((tmp_path / images.RESULTS).read_text())["results"]
+    after = json.loads((tmp_path / images.Left.RESULTS).read_text())["results"]
     assert after[0]["metrics"] == before[0]["metrics"]
     other = run(cli.app, [*command, "--resume", "--set", "q=0.2"])
     assert other.exit_code == 1
@@ -73,7 +64,7 @@ def test_stopped_by_ctrl_c_it_says_how_to_go_on(
     assert stopped.exit_code == 130
     assert "Stopped in epoch 1 after 2 batches" in stopped.output
     assert "--resume goes on" in stopped.output
-    assert (tmp_path / images._CHECKPOINTS / "epoch-0001-step-00000002.pt").exists()
+    assert (tmp_path / images.Left.CHECKPOINTS / "epoch-0001-step-00000002.pt").exists()
 
 
 def test_stopped_while_it_measures_it_says_so_too(
@@ -146,7 +137,7 @@ def test_without_out_the_folder_is_named_after_the_run(
     monkeypatch.chdir(tmp_path)
     shown = run(cli.app, ["train", *TINY, "--rate", "0.4", "--loss", "nsl", "--seed", "3"])
     assert shown.exit_code == 0, shown.output
-    assert (tmp_path / "runs" / "scenes-symmetric-0.4-nsl-seed3" / images.RESULTS).exists()
+    assert (tmp_path / "runs" / "scenes-symmetric-0.4-nsl-seed3" / images.Left.RESULTS).exists()
 
 
 @pytest.mark.parametrize(
@@ -192,13 +183,11 @@ def test_the_paper_preset_builds_its_network_once_its_weights_are_at_hand(
         lambda *_, **__: torch.load(path, weights_only=True),
     )
     command = ["train", *TINY, "--preset", "paper", "--noise", "label_dependent", "--rate", "0.5"]
-    shown = run(
-        cli.app,
-        [*command, "--loss", "trnsl", "--set", "prune_from=1", "--out", str(tmp_path / "out")],
-    )
+    command += ["--loss", "trnsl", "--set", "prune_from=1"]
+    shown = run(cli.app, [*command, "--out", str(tmp_path / "out")])
     assert shown.exit_code == 0, shown.output
     assert "resnet18, 11.2 million weights" in shown.output
-    saved = json.loads((tmp_path / "out" / images.RESULTS).read_text())["results"][0]
+    saved = json.loads((tmp_path / "out" / images.Left.RESULTS).read_text())["results"][0]
     assert saved["config"]["schedule"] == "step"
     assert saved["config"]["augmentation"] == "reference"
     assert 0 <= saved["metrics"]["val_knn_clean"] <= 1

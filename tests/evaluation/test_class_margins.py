@@ -83,7 +83,7 @@ def test_neighborhoods_look_at_training_images_alone() -> None:
 
 @pytest.fixture(scope="module")
 def result() -> Result:
-    return class_accuracy.run_classes(small_features(), TINY)
+    return experiments.run(small_features(), TINY, measure=class_accuracy.measure_classes)
 
 
 def test_a_run_is_that_of_experiments_with_each_class_beside_it(result: Result) -> None:
@@ -98,7 +98,8 @@ def test_a_run_is_that_of_experiments_with_each_class_beside_it(result: Result) 
 
 def test_a_loss_without_prototypes_is_judged_by_class_means() -> None:
     features, config = small_features(), replace(TINY, loss="supcon")
-    metrics = class_accuracy.run_classes(features, config).metrics
+    measure = class_accuracy.measure_classes
+    metrics = experiments.run(features, config, measure=measure).metrics
     labels = features.labels[features.split.test]
     each = [metrics[f"prototype: {name}"] for name in "abcd"]
     assert np.dot(each, np.bincount(labels)) / len(labels) == pytest.approx(metrics["prototype"])

@@ -7,19 +7,12 @@ from types import NoneType
 from typing import Literal, get_args, get_origin, get_type_hints
 
 import msgspec
-import numpy as np
 import pytest
 
 from rnsl_tutorial.experiments import config
-from rnsl_tutorial.experiments.config import (
-    PRESETS,
-    Config,
-    configured,
-    from_preset,
-    parse_settings,
-)
+from rnsl_tutorial.experiments.config import PRESETS, Config, from_preset
 from rnsl_tutorial.training import networks
-from rnsl_tutorial.training.settings import Settings
+from rnsl_tutorial.training.settings import Settings, parse
 
 
 def test_the_names_are_those_that_the_modules_know() -> None:
@@ -59,23 +52,14 @@ def test_unknown_presets_and_settings_are_refused_by_name() -> None:
     ):
         from_preset("desktop")
     with pytest.raises(ValueError, match="no setting zzz; there are seed, epochs, batch_size"):
-        configured({"zzz": 1})
+        from_preset("paper", zzz=1)
     with pytest.raises(ValueError, match="no setting learning; did you mean learning_rate"):
-        configured({}, learning=0.1)
+        from_preset("paper", learning=0.1)
 
 
 def test_settings_are_read_by_the_type_of_their_field() -> None:
-    read = parse_settings(
-        ["epochs=10", "q=0.3", "pretrained=true", "prune_from=none", "network=resnet50"]
-    )
-    assert read == {
-        "epochs": 10,
-        "q": 0.3,
-        "pretrained": True,
-        "prune_from": None,
-        "network": "resnet50",
-    }
-    assert parse_settings(["prune_from=7"]) == {"prune_from": 7}
+    read = parse(["q=0.3", "pretrained=true", "prune_from=7", "network=resnet50"], Config)
+    assert read == {"q": 0.3, "pretrained": True, "prune_from": 7, "network": "resnet50"}
 
 
 @pytest.mark.parametrize(
@@ -89,28 +73,32 @@ def test_settings_are_read_by_the_type_of_their_field() -> None:
 )
 def test_settings_that_cannot_be_read_are_refused(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        parse_settings([text])
+        parse([text], Config)
 
 
 def test_every_field_can_be_set_by_words() -> None:
     for name, value in vars(Config()).items():
-        assert parse_settings([f"{name}={value}"]) == {name: value}
+        assert parse([f"{name}={value}"], Config) == {name: value}
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"loss": "softmax"}, "loss is 'softmax'; it must be one of nsl, rnsl, trnsl"),
+        ({"epochs": 0}, "epochs is 0; it must be a whole number of at least 1"),
+        ({"prune_every": 0}, "prune_every is 0"),
+        ({"rate": 1.0}, r"rate is 1.0; it must be a number in \[0, 1\)"),
+        ({"q": 2.0}, r"q is 2.0; it must be a number in \(0, 1\]"),
+        ({"k": -0.1}, "k is -0.1"),
+        ({"temperature": 0.0}, "temperature is 0.0"),
+        ({"learning_rate": -1.0}, "learning_rate is -1.0"),
         ({"network": "vgg"}, "network is 'vgg'; it must be one of head, small"),
         ({"augmentation": "mixup"}, "augmentation is 'mixup'"),
-        ({"schedule": "linear"}, "schedule is 'linear'; it must be one of cosine, step"),
         ({"selection": "best"}, "selection is 'best'"),
         ({"step_factor": 0.0}, r"step_factor is 0.0; it must be a number in \(0, 1\]"),
         ({"momentum": 1.0}, r"momentum is 1.0; it must be a number in \[0, 1\)"),
-        ({"weight_decay": -1e-4}, "weight_decay is -0.0001; it must be a number of at least 0"),
         ({"image_size": 0}, "image_size is 0; it must be a whole number of at least 1"),
         ({"difficulty": 1.5}, r"difficulty is 1.5; it must be a number in \[0, 1\]"),
-        ({"seed": -1}, r"seed is -1; it must be a whole number in \[0, 4294967296\)"),
-        ({"epochs": 2.5}, "epochs is 2.5; it must be a whole number of at least 1"),
         ({"noise": "foo"}, "noise is 'foo'; it must be one of symmetric, pair_flip"),
         ({"pretrained": "no"}, "pretrained is 'no'; it must be True or False"),
         ({"dataset": "../x"}, r"dataset is '../x'; it must be a plain name, without / or \\"),
@@ -123,13 +111,6 @@ def test_every_field_can_be_set_by_words() -> None:
 def test_config_refuses_what_cannot_be(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Config(**settings)  # type: ignore[arg-type]
-
-
-def test_a_field_of_numpys_is_one_of_pythons() -> None:
-    made = Config(epochs=np.int64(3), rate=np.float32(0.5), k=np.float64(0.25), prune_from=3)  # type: ignore[arg-type]
-    values = (made.epochs, made.rate, made.k, made.prune_from)
-    assert values == (3, 0.5, 0.25, 3.0)
-    assert [type(value) for value in values] == [int, float, float, float]
 
 
 def test_the_settings_of_a_config_are_what_training_takes() -> None:

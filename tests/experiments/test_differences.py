@@ -1,26 +1,13 @@
 """Paired differences against scipy, and their refusals."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 from scipy import stats
+from synthetic_results import runs
 
 from rnsl_tutorial import experiments
-from rnsl_tutorial._files import shipped
 from rnsl_tutorial.experiments import differences
-from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.results import Result
-
-
-def runs(loss: str, values: list[float], seeds: Any = None, **settings: Any) -> list[Result]:
-    seeds = range(len(values)) if seeds is None else seeds
-    given = {"rate": 0.5, **settings}
-    return [
-        Result(Config(loss=loss, seed=seed, **given), {"knn_clean": value}, 1.0)
-        for seed, value in zip(seeds, values, strict=True)
-    ]
-
 
 OURS, THEIRS = [0.80, 0.84, 0.79, 0.85], [0.75, 0.80, 0.76, 0.79]
 
@@ -116,13 +103,8 @@ def test_the_table_of_all_losses_leaves_gaps() -> None:
 
 def test_the_committed_runs_can_be_paired() -> None:
     """Those of the paper's losses and of the baselines meet the same wrong labels, seed by seed."""
-    results = [
-        result
-        for name in ("aid", "aid_baselines")
-        for result in experiments.load_results(
-            shipped("data", "results", name, "results.json")
-        ).results
-    ]
+    plain, baselines = (experiments.shipped_results(name) for name in ("aid", "aid_baselines"))
+    results = [*plain.results, *baselines.results]
     table = differences.compare(results, "rnsl")
     assert table.seeds == 5
     seen = ~np.isnan(table.mean[0])

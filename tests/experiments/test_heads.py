@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
+from synthetic_cells import C, make_clouds
 
 from rnsl_tutorial import datasets, experiments, losses, noise
-from rnsl_tutorial.datasets.splits import Split, stratified_split
+from rnsl_tutorial.datasets.splits import Split
 from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.experiments import heads
 from rnsl_tutorial.experiments.config import BASELINES, LOSSES, Config
 from rnsl_tutorial.experiments.results import Result
 from rnsl_tutorial.training import embed
 
-C, D, N = 4, 12, 400
 QUICK = {
     "epochs": 10,
     "batch_size": 32,
@@ -31,19 +31,7 @@ QUICK = {
 
 @pytest.fixture(scope="module")
 def clouds() -> datasets.FeatureSet:
-    rng = np.random.default_rng(0)
-    labels = np.arange(N) % C
-    values = 2 * np.eye(C, D)[labels] + 0.5 * rng.normal(size=(N, D))
-    return datasets.FeatureSet(
-        features=values.astype(np.float32),
-        labels=labels.astype(np.int64),
-        class_names=("a", "b", "c", "d"),
-        files=tuple(f"{'abcd'[y]}/{i}.png" for i, y in enumerate(labels)),
-        split=stratified_split(labels, seed=0),
-        step=np.ones(D, np.float32),
-        reduction=datasets.Reduction(np.zeros(D, np.float32), np.eye(D, dtype=np.float16)),
-        made_with={},
-    )
+    return make_clouds(400)
 
 
 # ------------------------------------------------------------------ one run

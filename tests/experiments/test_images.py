@@ -153,12 +153,12 @@ def test_a_run_leaves_results_history_and_a_model_that_load(
 ) -> None:
     made = images.Run(data, TINY, CPU)
     result = made.run(tmp_path)
-    record = experiments.load_results(tmp_path / images.RESULTS)
+    record = experiments.load_results(tmp_path / images.Left.RESULTS)
     assert record.results == [result]
     assert record.provenance["device"].startswith("CPU")
-    history = json.loads((tmp_path / images.HISTORY).read_text())
+    history = json.loads((tmp_path / images.Left.HISTORY).read_text())
     assert [row["epoch"] for row in history] == [0, 1]
-    model = images.load_model(tmp_path / images.MODEL)
+    model = images.load_model(tmp_path / images.Left.MODEL)
     assert model.config == TINY
     assert model.class_names == data.archive.class_names
     inputs = torch.from_numpy(data.archive.images[data.part("test")[0]])
@@ -189,8 +189,8 @@ def test_the_table_of_training_images_names_the_doubtful_first(trained: images.R
 
 
 def test_a_finished_run_resumed_gives_its_result_again(data: images.Data, tmp_path: Path) -> None:
-    first = images.run_images(data, TINY, CPU, folder=tmp_path)
-    again = images.run_images(data, TINY, CPU, folder=tmp_path, resume=True)
+    first = images.Run(data, TINY, CPU).run(tmp_path)
+    again = images.Run(data, TINY, CPU).run(tmp_path, resume=True)
     assert again.metrics == first.metrics
 
 
@@ -198,12 +198,12 @@ def test_a_folder_that_holds_a_run_is_refused_unless_told_otherwise(tmp_path: Pa
     images.check_folder(tmp_path)
     images.check_folder(tmp_path / "new" / "folder")
     assert not (tmp_path / "new").exists()
-    (tmp_path / images._CHECKPOINTS).mkdir()
+    (tmp_path / images.Left.CHECKPOINTS).mkdir()
     with pytest.raises(ValueError, match=r"holds a run already \(checkpoints\). Pass --resume"):
         images.check_folder(tmp_path)
     images.check_folder(tmp_path, resume=True)
     images.check_folder(tmp_path, overwrite=True)
-    assert (tmp_path / images._CHECKPOINTS).exists(), "looking removes nothing"
+    assert (tmp_path / images.Left.CHECKPOINTS).exists(), "looking removes nothing"
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
@@ -216,8 +216,8 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
 def test_clearing_removes_what_runs_leave_and_nothing_else(
     trained: images.Run, tmp_path: Path
 ) -> None:
-    (tmp_path / images._CHECKPOINTS).mkdir()
-    for name in (images.RESULTS, images.MODEL, images.HISTORY, images.TRAINING, "notes.txt"):
+    (tmp_path / images.Left.CHECKPOINTS).mkdir()
+    for name in ({*images.Left} - {images.Left.CHECKPOINTS}) | {"notes.txt"}:
         (tmp_path / name).write_text("old")
     trained.clear(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]

@@ -27,7 +27,7 @@ TINY = Config(
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trained run, and beside it other scenes as a folder of class folders."""
     folder = tmp_path_factory.mktemp("run")
-    images.run_images(images.load_images(TINY), TINY, CPU, folder=folder / "out")
+    images.Run(images.load_images(TINY), TINY, CPU).run(folder / "out")
     made = scenes.make_scenes(64, 32, difficulty=0.0, seed=7)
     for image, file in zip(made.images, made.files, strict=True):
         path = folder / "images" / file
@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_embeddings_nearest_classes_and_probabilities_are_those_of_the_network(
     folder: Path,
 ) -> None:
-    model = images.load_model(folder / "out" / images.MODEL)
+    model = images.load_model(folder / "out" / images.Left.MODEL)
     archive = datasets.load_archive(folder / "images", 32, progress=False)
     embedded = inference.embed_archive(model, archive, CPU)
     with torch.no_grad():
@@ -55,7 +55,7 @@ def test_embeddings_nearest_classes_and_probabilities_are_those_of_the_network(
 
 def test_the_command_writes_what_the_function_returns(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "x.npz"
-    words = ["embed", str(folder / "out" / images.MODEL), "--root", str(folder / "images")]
+    words = ["embed", str(folder / "out" / images.Left.MODEL), "--root", str(folder / "images")]
     shown = CliRunner().invoke(cli.app, [*words, "--out", str(out), "--accelerator", "cpu"])
     assert shown.exit_code == 0, shown.output
     assert "64 embeddings of 16 numbers" in shown.output
@@ -66,7 +66,7 @@ def test_the_command_writes_what_the_function_returns(folder: Path, tmp_path: Pa
 
 
 def test_images_of_another_size_are_refused(folder: Path) -> None:
-    model = images.load_model(folder / "out" / images.MODEL)
+    model = images.load_model(folder / "out" / images.Left.MODEL)
     archive = datasets.load_archive(folder / "images", 48, progress=False)
     with pytest.raises(ValueError, match="have 48 pixels a side; this model wants 32"):
         inference.embed_archive(model, archive, CPU)

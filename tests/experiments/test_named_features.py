@@ -79,7 +79,7 @@ def test_where_the_images_are_their_features_are_extracted_once(
     assert (source.name, source.title) == ("nwpu45", "NWPU-RESISC45")
     assert source.features.class_names == NAMES
     assert [len(part) for part in source.features.split] == [45 * 7, 45, 45 * 2]
-    result = class_accuracy.run_classes(source.features, TINY)
+    result = experiments.run(source.features, TINY, measure=class_accuracy.measure_classes)
     assert {f"prototype: {name}" for name in NAMES} < result.metrics.keys()
     assert shipped_runs(source.name) is None
     monkeypatch.setattr(features, "extract_features", None)

@@ -4,8 +4,9 @@ import math
 
 import pytest
 from matplotlib.container import ErrorbarContainer
-from rich.console import Console
+from printed_table import rows_of
 from rich.table import Table
+from synthetic_results import runs
 
 from rnsl_tutorial.experiments import report
 from rnsl_tutorial.experiments.config import Config
@@ -33,11 +34,7 @@ def make_results() -> list[Result]:
 
 
 def rendered(table: Table) -> list[list[str]]:
-    console = Console(width=200)
-    with console.capture() as capture:
-        console.print(table)
-    lines = [line.strip() for line in capture.get().splitlines() if line.strip()]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows_of(table)]
 
 
 def test_the_table_is_markdown_with_mean_and_spread() -> None:
@@ -58,10 +55,7 @@ def test_one_seed_has_no_spread() -> None:
 
 
 def test_several_q_of_one_loss_are_told_apart() -> None:
-    results = [
-        Result(Config(loss=loss, q=q, rate=0.5), {"knn_clean": value}, 1.0)
-        for loss, q, value in [("nsl", 0.7, 0.7), ("rnsl", 0.3, 0.8), ("rnsl", 1.0, 0.6)]
-    ]
+    results = [*runs("nsl", [0.7]), *runs("rnsl", [0.8], q=0.3), *runs("rnsl", [0.6], q=1.0)]
     _, _, *rows = rendered(report.table(results))
     assert [row[2:4] for row in rows] == [
         ["NSL", "0.700"], ["RNSL, q = 0.3", "0.800"], ["RNSL, q = 1", "0.600"],
@@ -73,9 +67,7 @@ def test_several_q_of_one_loss_are_told_apart() -> None:
 
 
 def test_several_k_of_one_loss_are_told_apart() -> None:
-    results = [
-        Result(Config(loss="trnsl", k=k, rate=0.5), {"knn_clean": 0.5}, 1.0) for k in (0.1, 0.9)
-    ]
+    results = [*runs("trnsl", [0.5], k=0.1), *runs("trnsl", [0.5], k=0.9)]
     _, _, *rows = rendered(report.table(results))
     assert [row[2] for row in rows] == ["t-RNSL, k = 0.1", "t-RNSL, k = 0.9"]
 
@@ -119,14 +111,8 @@ def test_figures_do_not_depend_on_the_order_and_leave_gaps() -> None:
 
 
 def test_the_caption_names_n_spread_and_versions() -> None:
-    provenance = {
-        "device": "cpu",
-        "cores": 2,
-        "system": "Linux",
-        "python": "3.11",
-        "torch": "2.13",
-        "made": "today",
-    }
+    provenance = {"device": "cpu", "cores": 2, "system": "Linux", "python": "3.11"}
+    provenance |= {"torch": "2.13", "made": "today"}
     said = report.caption(make_results(), provenance)
     assert "standard deviation over 2 seeds" in said
     assert "one seed; cpu" in report.caption(make_results()[:1], provenance)
@@ -136,13 +122,9 @@ def test_the_caption_names_n_spread_and_versions() -> None:
 
 def test_differences_from_one_loss_paired_and_raised_for_their_number() -> None:
     results = [
-        Result(Config(loss=loss, rate=rate, seed=seed), {"knn_clean": value}, 1.0)
-        for loss, rate, values in [
-            ("rnsl", 0.5, [0.80, 0.81, 0.79]),
-            ("nsl", 0.5, [0.70, 0.72, 0.69]),
-            ("own:mine", 0.5, [0.80, 0.82, 0.80]),
-        ]
-        for seed, value in enumerate(values)
+        *runs("rnsl", [0.80, 0.81, 0.79]),
+        *runs("nsl", [0.70, 0.72, 0.69]),
+        *runs("own:mine", [0.80, 0.82, 0.80]),
     ]
     found = report.differences(results, "rnsl")
     head, _, *rows = rendered(report.table_of_differences(found))
@@ -157,10 +139,10 @@ def test_differences_from_one_loss_paired_and_raised_for_their_number() -> None:
 
 def test_without_noise_its_kinds_are_compared_once() -> None:
     results = [
-        Result(Config(loss=loss, noise=noise, seed=seed), {"knn_clean": value + 0.01 * seed}, 1.0)
+        result
         for noise in ("symmetric", "label_dependent")
         for loss, value in (("nsl", 0.8), ("rnsl", 0.7))
-        for seed in range(2)
+        for result in runs(loss, [value, value + 0.01], noise=noise, rate=0.0)
     ]
     (found,) = report.differences(results, "rnsl")
     assert (found.noise, found.mean) == ("symmetric", pytest.approx(0.1))
@@ -168,10 +150,10 @@ def test_without_noise_its_kinds_are_compared_once() -> None:
 
 def test_where_a_metric_says_nothing_nothing_is_compared() -> None:
     results = [
-        Result(Config(loss=loss, rate=rate, seed=seed), {"memorized": value + 0.01 * seed}, 1.0)
+        result
         for loss in ("nsl", "rnsl")
         for rate, value in ((0.0, math.nan), (0.5, 0.4))
-        for seed in range(2)
+        for result in runs(loss, [value, value + 0.01], metric="memorized", rate=rate)
     ]
     (found,) = report.differences(results, "rnsl", "memorized")
     assert found.rate == 0.5
@@ -181,12 +163,8 @@ def test_where_a_metric_says_nothing_nothing_is_compared() -> None:
 
 
 def test_difference_figures_are_of_the_rate_with_most_losses() -> None:
-    results = [
-        Result(Config(loss=loss, rate=rate, seed=seed), {"knn_clean": 0.8 + 0.01 * seed}, 1.0)
-        for loss, rates in (("rnsl", (0.3, 0.5, 0.7)), ("gce", (0.3, 0.5)))
-        for rate in rates
-        for seed in range(2)
-    ]
+    cells = [("rnsl", 0.3), ("rnsl", 0.5), ("rnsl", 0.7), ("gce", 0.3), ("gce", 0.5)]
+    results = [result for loss, rate in cells for result in runs(loss, [0.8, 0.81], rate=rate)]
     (figure,) = report.difference_figures(results, "rnsl", "knn_clean").values()
     assert "at 50% wrong labels" in figure.get_suptitle()
     assert len(figure.axes) == 2

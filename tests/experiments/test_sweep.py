@@ -22,7 +22,7 @@ from rnsl_tutorial import datasets, experiments
 from rnsl_tutorial.cli import main as cli
 from rnsl_tutorial.experiments import heads, images, sweep
 from rnsl_tutorial.experiments.config import PRESETS, Config
-from rnsl_tutorial.experiments.sweep import Cell, Outcome, Source
+from rnsl_tutorial.experiments.sweep import Cell, Outcome
 
 # ------------------------------------------------------------------ the grid
 
@@ -91,10 +91,10 @@ def test_data_that_are_not_there_are_refused_before_anything_runs(tmp_path: Path
 
 
 def test_a_cell_is_known_by_config_and_data(tmp_path: Path) -> None:
-    base = Cell(Config(), Source(Path("a"), "data", {}))
-    assert base.key == Cell(Config(), Source(Path("moved"), "data", {"more": 1})).key
+    base = Cell(Config(), sweep._Source(Path("a"), "data", {}))
+    assert base.key == Cell(Config(), sweep._Source(Path("moved"), "data", {"more": 1})).key
     other = base._replace(config=replace(base.config, k=0.4))
-    changed = base._replace(source=Source(Path("a"), "changed", {}))
+    changed = base._replace(source=sweep._Source(Path("a"), "changed", {}))
     assert len({base.key, other.key, changed.key}) == 3
     odd = Cell(Config(dataset="my data 2"), base.source)
     assert odd.name == f"my_data_2-head-symmetric-0-rnsl-seed0-{odd.key}"
@@ -204,7 +204,7 @@ def test_two_sweeps_do_not_share_a_folder(tmp_path: Path, clouds: Path, here: He
 
 
 def finished(config: Config, **metrics: float) -> tuple[Cell, Outcome]:
-    cell = Cell(config, Source(None, config.dataset, {"images": 3}))
+    cell = Cell(config, sweep._Source(None, config.dataset, {"images": 3}))
     return cell, Outcome(experiments.Result(config, metrics, 1.5), worker="host:1", device="cpu")
 
 

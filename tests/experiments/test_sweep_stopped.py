@@ -77,13 +77,13 @@ def test_ctrl_c_leaves_a_checkpoint_that_the_next_sweep_goes_on_from(
     assert not list(swept.out.glob("cells/*.json"))
 
     epochs: list[int] = []
-    run = images.run_images
+    run = images.Run.run
 
     def watched(*args: Any, **options: Any) -> experiments.Result:
         return run(*args, **options, on_epoch=lambda report: epochs.append(report.epoch))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(images, "run_images", watched)
+        patch.setattr(images.Run, "run", watched)
         (outcome,) = sweep.run_sweep(cells, swept.out)
     assert not outcome.error, outcome.traceback
     assert epochs[-1] == 24

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from unittest.mock import Mock, call
@@ -89,7 +90,7 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> epoch.Task:
 
 
 def test_without_augmentation_both_loops_compute_the_same(task: epoch.Task) -> None:
-    chosen = config.configured(vars(task.config), augmentation="none")
+    chosen = replace(task.config, augmentation="none")
     task = task._replace(config=chosen)
     ours, plain = epoch.Ours(task), epoch.Plain(task)
     ours.epoch()

@@ -25,7 +25,7 @@ def test_the_files_to_touch_exist() -> None:
 
 def test_the_names_to_add_to_exist() -> None:
     owners = [baselines, download, noise, style]
-    for name in ("_BASELINES", "BASELINES", "BASELINE_STYLES", "_TRANSITIONS", "NOISE_NAMES",
+    for name in ("_BASELINES", "BASELINES", "_BASELINE_STYLES", "_TRANSITIONS", "NOISE_NAMES",
                  "PINS", "Pin", "_check_rate", "_check_num_classes"):  # fmt: skip
         assert f"`{name}`" in GUIDE
         assert any(hasattr(owner, name) for owner in owners)
@@ -47,7 +47,7 @@ def test_the_clone_comes_from_the_projects_address() -> None:
 @pytest.mark.parametrize("name", config.BASELINES)
 def test_a_loss_has_what_its_recipe_says(name: str) -> None:
     assert name in baselines.RECIPES
-    assert name in style.BASELINE_STYLES
+    assert name in style._BASELINE_STYLES
 
 
 @pytest.mark.parametrize("name", config.NOISES)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -29,6 +30,11 @@ def make_batch(dtype: torch.dtype = torch.float64, seed: int = 0) -> tuple[Tenso
     embeddings = torch.randn(B, D, generator=generator, dtype=torch.float64).to(dtype)
     prototypes = torch.randn(C, D, generator=generator, dtype=torch.float64).to(dtype)
     return embeddings, prototypes, torch.randint(C, (B,), generator=generator)
+
+
+def built(name: str, **settings: Any) -> losses.NormalizedSoftmaxLoss:
+    generator = torch.Generator().manual_seed(0)
+    return baselines.build_loss(name, C, 100, generator, embedding_dim=D, **settings)
 
 
 def slow_softmax(x: list[float], prototypes: list[list[float]], normalized: bool) -> list[float]:
@@ -119,7 +125,7 @@ def test_extremes_stay_finite(name: str, cosine: float) -> None:
 
 def test_arcface_stays_finite_where_images_lie_on_their_prototypes() -> None:
     drawn = torch.Generator().manual_seed(0)
-    loss = baselines.build_baseline("arcface", 5, drawn, embedding_dim=8)
+    loss = baselines.build_loss("arcface", 5, 100, drawn, embedding_dim=8)
     for sign in (1, -1):
         embeddings = sign * torch.nn.functional.normalize(loss.prototypes.detach())
         loss.zero_grad()
@@ -131,9 +137,7 @@ def test_arcface_stays_finite_where_images_lie_on_their_prototypes() -> None:
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_half_precision_is_raised(name: str) -> None:
-    loss = baselines.build_baseline(
-        name, C, torch.Generator().manual_seed(0), embedding_dim=D, temperature=0.07
-    )
+    loss = built(name, temperature=0.07)
     embeddings, _, labels = make_batch(torch.float32)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = loss(embeddings.bfloat16(), labels)
@@ -148,7 +152,7 @@ def test_half_precision_is_raised(name: str) -> None:
         (lambda batch: baselines.sce(*batch, alpha=-1.0), "alpha is -1.0; a weight must"),
         (lambda batch: baselines.nce_rce(*batch, beta=math.nan), "beta is nan"),
         (lambda batch: baselines.sce(*batch, temperature=0.0), "temperature is 0"),
-        (lambda batch: baselines._CrossEntropyLoss(C, D, weight=0.0), "weight is 0.0"),
+        (lambda batch: baselines.build_loss("ce", C, D, recipe={"weight": 0.0}), "weight is 0.0"),
     ],
 )
 def test_what_cannot_be_is_refused(call: Callable[..., object], message: str) -> None:
@@ -170,9 +174,7 @@ def made_by_the_library(name: str) -> library.BaseMetricLossFunction:
 
 @pytest.mark.parametrize("name", ["proxy_anchor", "arcface", "supcon"])
 def test_the_librarys_losses_are_called_as_they_are(name: str) -> None:
-    loss = baselines.build_baseline(
-        name, C, torch.Generator().manual_seed(0), embedding_dim=D, temperature=0.07
-    )
+    loss = built(name, temperature=0.07)
     embeddings, _, labels = make_batch(torch.float32)
     reference, prototypes = made_by_the_library(name), loss.prototypes.detach()
     if name == "proxy_anchor":
@@ -224,10 +226,7 @@ def test_the_weight_multiplies_the_loss() -> None:
     embeddings, _, labels = make_batch(torch.float32)
     for name in BASELINES:
         once, thrice = (
-            baselines.build_baseline(
-                name, C, torch.Generator().manual_seed(0), embedding_dim=D, weight=w
-            )(embeddings, labels)
-            for w in (1.0, 3.0)
+            built(name, recipe={"weight": weight})(embeddings, labels) for weight in (1.0, 3.0)
         )
         torch.testing.assert_close(thrice, 3 * once)
 

@@ -1,5 +1,6 @@
 """A run that is stopped or killed and goes on ends with the same bits as one that is not."""
 
+import functools
 import os
 import random
 import signal
@@ -16,7 +17,7 @@ from tiny_training import SETTINGS, StoppingAfter, fingerprint, make
 from torch import Tensor
 
 from rnsl_tutorial.experiments.config import Config
-from rnsl_tutorial.experiments.heads import build_loss
+from rnsl_tutorial.experiments.heads import build_loss, one_thread
 from rnsl_tutorial.training import EpochReport, Training
 from rnsl_tutorial.training.networks import embedding_head
 
@@ -27,6 +28,7 @@ def config(**settings: object) -> Config:
     return Config(**{**SETTINGS, **settings})  # type: ignore[arg-type]
 
 
+@functools.cache
 def uninterrupted(chosen: Config) -> str:
     training = make(chosen)
     training.run()
@@ -128,19 +130,21 @@ def test_a_signal_stops_after_a_checkpoint_and_gives_the_handlers_back(
 
 def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path: Path) -> None:
     chosen = config(epochs=20)  # more than it can reach between two kills
-    command = [sys.executable, str(SCRIPT), str(tmp_path), "--slow", "0.1", "--set", "epochs=20"]
+    command = [sys.executable, str(SCRIPT), "1", str(tmp_path), "--slow", "0.1"]
+    command += ["--set", "epochs=20"]
     moments = random.Random(3)
     kills = 0
     while not (tmp_path / "fingerprint").exists():
         process = subprocess.Popen(command)
-        if kills < 3:
+        if kills < 2:
             wait_for_a_checkpoint(tmp_path / "checkpoints", process)
             time.sleep(moments.uniform(0, 0.15))
             process.kill()
             kills += 1
         process.wait()
-    assert kills == 3
-    assert (tmp_path / "fingerprint").read_text() == single_threaded(chosen)
+    assert kills == 2
+    with one_thread():
+        assert (tmp_path / "fingerprint").read_text() == uninterrupted(chosen)
 
 
 def wait_for_a_checkpoint(folder: Path, process: subprocess.Popen[bytes]) -> None:
@@ -152,15 +156,6 @@ def wait_for_a_checkpoint(folder: Path, process: subprocess.Popen[bytes]) -> Non
     before = newest()
     while process.poll() is None and newest() == before:
         time.sleep(0.01)
-
-
-def single_threaded(chosen: Config) -> str:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        return uninterrupted(chosen)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(tmp_path: Path) -> None:

@@ -16,11 +16,12 @@ def test_the_augmentations_are_those_that_their_module_knows() -> None:
 
 
 def test_whole_numbers_stand_for_real_ones_and_numpys_for_pythons() -> None:
-    made = Settings(learning_rate=1, epochs=np.int64(3), prune_from=np.float32(0.5))  # type: ignore[arg-type]
-    assert (made.learning_rate, made.epochs, made.prune_from) == (1.0, 3, 0.5)
-    assert [type(v) for v in (made.learning_rate, made.epochs, made.prune_from)] == [
-        float, int, float,
-    ]  # fmt: skip
+    given = {"learning_rate": 1, "epochs": np.int64(3), "prune_from": np.float32(0.5)}
+    made = Settings(**given, momentum=np.float64(0.25))  # type: ignore[arg-type]
+    values = (made.learning_rate, made.epochs, made.prune_from, made.momentum)
+    assert values == (1.0, 3, 0.5, 0.25)
+    assert [type(value) for value in values] == [float, int, float, float]
+    assert type(Settings(prune_from=3).prune_from) is float
     with pytest.raises(FrozenInstanceError):
         made.epochs = 4  # type: ignore[misc]
 
@@ -33,6 +34,7 @@ def test_whole_numbers_stand_for_real_ones_and_numpys_for_pythons() -> None:
         ({"seed": -1}, "seed is -1; it must be a whole number in [0, 4294967296)."),
         ({"learning_rate": float("nan")}, "learning_rate is nan; it must be a number above 0."),
         ({"learning_rate": float("inf")}, "learning_rate is inf; it must be a number above 0."),
+        ({"weight_decay": -1e-4}, "weight_decay is -0.0001; it must be a number of at least 0."),
         ({"weight_decay": "1"}, "weight_decay is '1'; it must be a number of at least 0."),
         ({"prune_from": 0}, "prune_from is 0; it must be a number above 0, or None."),
         ({"schedule": "linear"}, "schedule is 'linear'; it must be one of cosine, step."),

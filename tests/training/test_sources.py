@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -171,24 +172,17 @@ def test_the_thread_ends_with_the_last_batch() -> None:
     assert not readers()
 
 
-def test_the_thread_ends_when_the_loop_is_left() -> None:
+@pytest.mark.parametrize("error", [None, RuntimeError, KeyboardInterrupt])
+def test_the_thread_ends_when_the_loop_is_left_or_fails(error: type[BaseException] | None) -> None:
     recorder = Recorder()
-    for _ in streamed(recorder):
-        assert len(readers()) == 1
-        break
+    with nullcontext() if error is None else pytest.raises(error):
+        for _ in streamed(recorder):
+            assert len(readers()) == 1
+            if error:
+                raise error
+            break
     assert not readers()
     assert len(recorder.asked) <= 3
-
-
-@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_the_thread_ends_when_the_loop_fails(error: type[BaseException]) -> None:
-    def train() -> None:
-        for _ in streamed(Recorder()):
-            raise error
-
-    with pytest.raises(error):
-        train()
-    assert not readers()
 
 
 def test_the_thread_ends_when_the_iterator_is_closed() -> None:

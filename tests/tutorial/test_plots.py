@@ -81,12 +81,6 @@ def test_one_seed_has_no_spread_and_still_a_figure() -> None:
     assert pixels(figure).std() > 0
 
 
-def test_guessing_is_drawn_at_its_height_and_in_view() -> None:
-    (axes,) = curves(chance=1 / 30).axes
-    assert axes.get_ylim()[0] == 0
-    assert [100 / 30] * 2 in [list(line.get_ydata()) for line in axes.lines]
-
-
 def test_a_loss_of_the_learner_gets_its_own_name_and_style() -> None:
     styles = plots.loss_styles(["nsl", "mine", "yours"])
     assert [style.label for style in styles] == ["NSL", "mine", "yours"]
