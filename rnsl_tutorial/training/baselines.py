@@ -206,26 +206,16 @@ class _Baseline(losses.NormalizedSoftmaxLoss):
     """NSL with a weight, and the base of all others; prototypes are drawn as the paper's are.
 
     Args:
-        num_classes: C >= 2.
-        embedding_dim: D >= 1.
-        temperature: > 0; a loss without a temperature does not read it.
+        args: as for `losses.NormalizedSoftmaxLoss`; a loss without a temperature does not read it.
         weight: > 0, multiplies the loss. Under SGD this is a learning rate of its own.
-        generator: draws the prototypes.
+        settings: as for `losses.NormalizedSoftmaxLoss`.
 
     Raises:
         ValueError: an argument out of range.
     """
 
-    def __init__(
-        self,
-        num_classes: int,
-        embedding_dim: int,
-        temperature: float = 0.05,
-        *,
-        weight: float = 1.0,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__(num_classes, embedding_dim, temperature, generator=generator)
+    def __init__(self, *args: Any, weight: float = 1.0, **settings: Any) -> None:
+        super().__init__(*args, **settings)
         if not 0 < weight < float("inf"):
             raise ValueError(f"weight is {weight}; it must be above 0.")
         self.weight = weight
