@@ -21,6 +21,8 @@ from rnsl_tutorial.tutorial.exercises.checking import (
     telling_what_stops,
 )
 
+__all__ = ["check_own_loss", "check_paired_interval", "check_sce"]
+
 _P = torch.tensor([0.9, 0.5, 0.2, 0.01, 1.0, 0.7])
 _LOG_P = _P.log()
 _T_OF_5 = 2.776  # 97.5% of Student's t with 4 degrees of freedom lies below

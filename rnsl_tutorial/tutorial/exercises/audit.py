@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from rnsl_tutorial.tutorial.exercises.checking import Function, check
 
+__all__ = ["check_decide", "check_out_of_fold", "check_planted_precision"]
+
 _Floats = NDArray[np.float64]
 _Integers = NDArray[np.int64]
 _Predict = Callable[[_Floats], _Floats]

@@ -9,7 +9,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-FEW = 6  # values that a message lists one by one
+__all__ = [
+    "UNSOLVED",
+    "Function",
+    "NotYetRightError",
+    "OneOf",
+    "check",
+    "say",
+    "telling_what_stops",
+]
+
+_FEW = 6  # values that a message lists one by one
 Function = Callable[..., Any]
 
 UNSOLVED = "Not solved yet: write the function in place of `raise NotImplementedError(...)`."
@@ -125,7 +135,7 @@ def _difference(answer: object, value: Any) -> str:
     if found is None or wanted is None or found.ndim == wanted.ndim == 0:
         return f"it gives {_short(answer)}, expected {_short(value)}."
     if found.shape != wanted.shape:
-        if found.ndim == wanted.ndim == 1 and max(found.size, wanted.size) <= FEW:
+        if found.ndim == wanted.ndim == 1 and max(found.size, wanted.size) <= _FEW:
             return f"it gives {_listed(found)}, expected {_listed(wanted)}."
         return f"it gives the shape {list(found.shape)}, expected {list(wanted.shape)}."
     wrong = ~np.isclose(found, wanted, rtol=1e-5, atol=1e-5, equal_nan=True)

@@ -13,6 +13,8 @@ from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.tutorial.exercises.checking import Function, check
 
+__all__ = ["check_class_accuracy", "check_margin", "check_most_say"]
+
 _Array = NDArray[Any]
 
 _SHARES = np.array(

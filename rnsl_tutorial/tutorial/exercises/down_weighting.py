@@ -16,6 +16,8 @@ from rnsl_tutorial.tutorial.exercises.checking import (
     telling_what_stops,
 )
 
+__all__ = ["check_half_heard", "check_q_choice", "check_weight"]
+
 _MOST_LOST = 0.01
 """How much accuracy a good choice may lose: about as much as two seeds differ by."""
 

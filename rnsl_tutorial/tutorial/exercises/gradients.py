@@ -7,6 +7,8 @@ from rnsl_tutorial import losses
 from rnsl_tutorial.tutorial import curves
 from rnsl_tutorial.tutorial.exercises.checking import Function, NotYetRightError, OneOf, check, say
 
+__all__ = ["check_gradient_share", "check_pull", "check_stable_rnsl"]
+
 _FAR = -200.0  # log p at a cosine of -1 where another prototype's is 1, at T = 0.01
 
 

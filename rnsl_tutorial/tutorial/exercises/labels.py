@@ -17,6 +17,8 @@ from rnsl_tutorial.tutorial.exercises.checking import (
     telling_what_stops,
 )
 
+__all__ = ["check_breaking_rate", "check_draw_labels", "check_lost_classes"]
+
 # Row 0 is lost; row 1 has a tie; in row 2 the right label leads with less than a half. The columns
 # sum to 1 as well, so that who takes them for rows is told so, and not stopped by numpy.
 _MATRIX = np.array(

@@ -19,6 +19,15 @@ from rnsl_tutorial.tutorial.exercises.checking import (
     telling_what_stops,
 )
 
+__all__ = [
+    "STATEMENTS",
+    "check_doubt",
+    "check_may_be_read",
+    "check_neighbor_overlap",
+    "compare_doubt",
+    "judge_selection",
+]
+
 _TRUE_NEIGHBORS = np.array([[1, 2, 3], [0, 2, 4], [1, 0, 5], [4, 5, 0], [3, 5, 1], [4, 3, 2]])
 _MAP_NEIGHBORS = np.array([[2, 1, 4], [3, 4, 5], [0, 1, 5], [5, 0, 1], [2, 0, 1], [3, 4, 1]])
 _GIVEN = np.array([3, 3, 7, 7, 3, 5])

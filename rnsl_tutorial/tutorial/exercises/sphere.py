@@ -9,6 +9,8 @@ from torch import Tensor
 from rnsl_tutorial import losses
 from rnsl_tutorial.tutorial.exercises.checking import Function, check
 
+__all__ = ["check_nsl", "check_nsl_gradient"]
+
 
 def check_nsl(function: Function) -> None:
     """Check a learner's nsl(embeddings, prototypes, labels, temperature), one loss per image.

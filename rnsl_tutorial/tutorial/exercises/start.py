@@ -5,6 +5,8 @@ import math
 from rnsl_tutorial.tutorial import curves
 from rnsl_tutorial.tutorial.exercises.checking import Function, check
 
+__all__ = ["check_robust_loss"]
+
 
 def check_robust_loss(function: Function) -> None:
     """Check a learner's robust_loss(p, q), the loss of RNSL: (1 - p**q) / q.

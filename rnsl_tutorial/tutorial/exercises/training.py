@@ -9,6 +9,8 @@ from torch.nn.functional import normalize
 
 from rnsl_tutorial.tutorial.exercises.checking import Function, check
 
+__all__ = ["check_images_per_second", "check_last_safe_epoch", "check_memorized_share"]
+
 _COSINES_NC = torch.tensor(
     [
         [0.9, 0.1, 0.2], [0.2, 0.8, 0.3], [0.7, 0.1, 0.6], [0.1, 0.3, 0.9],

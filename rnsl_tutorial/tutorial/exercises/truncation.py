@@ -20,6 +20,8 @@ from rnsl_tutorial.tutorial.exercises.checking import (
     telling_what_stops,
 )
 
+__all__ = ["check_choose_k", "check_keep_mask", "check_precision_recall"]
+
 _LOG_P = np.log(np.array([0.9, 0.5, 0.2, 0.001, 0.7, 1.0, 0.3, 0.95]))
 _KEPT = np.array([True, True, False, False, False, True, True, False, True, True])
 _WRONG = np.array([False, False, True, True, False, True, False, True, False, True])

@@ -24,6 +24,15 @@ from rnsl_tutorial.experiments.style import (
     set_axes,
 )
 
+__all__ = [
+    "MEASURE_STYLES",
+    "SHARE_AXIS",
+    "LabelCounts",
+    "mirrored",
+    "mirrored_axis",
+    "pruning_over_epochs",
+]
+
 
 class _MeasureStyle(NamedTuple):
     """How a measure of pruning looks in every figure; without a colour, in that of text."""
@@ -41,8 +50,8 @@ MEASURE_STYLES = {
 }
 """Of "left out" as a finder of wrong labels: precision, recall, and the share still listened to."""
 
-CUT_COLOR = "#8c96a0"
-P_AXIS = axis("p, belief in the given label", 0, 1)
+_CUT_COLOR = "#8c96a0"
+_P_AXIS = axis("p, belief in the given label", 0, 1)
 SHARE_AXIS = axis("share", 0, 1.05, ticks=(0, 0.25, 0.5, 0.75, 1), text="{:.0%}")
 
 
@@ -113,7 +122,7 @@ def pruning_over_epochs(
         epochs = axis("epochs of training", 0, max(len(moments_M) - 1, 1))
         _draw_measures(right, moments_M, measures, moment, epochs)
         for i, at in enumerate(np.asarray(pruned, dtype=float)):
-            right.axvline(at, color=CUT_COLOR, linewidth=1.0, linestyle=(0, (4, 2)), zorder=1,
+            right.axvline(at, color=_CUT_COLOR, linewidth=1.0, linestyle=(0, (4, 2)), zorder=1,
                           label="_" * (i > 0) + "the run pruned")  # fmt: skip
         _explain(right)
     return figure
@@ -123,12 +132,12 @@ def pruning_over_epochs(
 
 
 def _draw_counts(axes: Axes, counts: LabelCounts, k: float, largest: float) -> None:
-    axes.axvspan(0, k, color=CUT_COLOR, alpha=0.2, linewidth=0, label="left out")
+    axes.axvspan(0, k, color=_CUT_COLOR, alpha=0.2, linewidth=0, label="left out")
     for heights_B, style in zip(mirrored(counts), (RIGHT, WRONG), strict=True):
         _draw_bars(axes, counts.edges, heights_B, style)
     axes.axvline(k, color=INK, linewidth=1.6)
     axes.axhline(0, color=INK, linewidth=0.6)
-    set_axes(axes, P_AXIS, mirrored_axis(largest))
+    set_axes(axes, _P_AXIS, mirrored_axis(largest))
     _explain(axes)
 
 

@@ -17,33 +17,25 @@
  * }} Picture what is shown of one choice; `matrix` as positions in the colours
  */
 import { Chart } from "./chart.js";
-import { explorer, html, lookup, menu, readout, segments, slider } from "./widgets.js";
+import { explorer, html, menu, segments, slider } from "./widgets.js";
 
-const VIEWS = ["nominal", "drawn"];
 const GAP = 0.35; // rows between the chosen row and its frame
 
-export default explorer("rnsl-transition rnsl-panels", ({ model, signal, place, choices, choose }) => {
-  const table = readMatrices(model.get("_table"));
+const widgets = {
+  rate: slider, noise: menu, dataset: segments, concentration: slider,
+  aid_row: menu, nwpu45_row: menu, view: segments,
+};
+
+export default explorer("rnsl-transition rnsl-panels", widgets, (tools) => {
+  const { model, table, signal, controls, place, choices, choose } = tools;
   const data = () => table.datasets[model.get("dataset")];
   const chooseRow = (row) => choose({ [`${model.get("dataset")}_row`]: row });
-  const told = readout();
   const note = html("p", { class: "rnsl-note" });
   const heat = heatMap(table, data, chooseRow, signal);
   const bars = rowBars(table, signal);
-  const rows = choices("dataset").map((name) => menu(model, `${name}_row`, signal));
-  const amount = slider(model, "concentration", signal);
-  const controls = html(
-    "div",
-    { class: "rnsl-controls" },
-    slider(model, "rate", signal),
-    menu(model, "noise", signal),
-    segments(model, "dataset", signal),
-    amount,
-    ...rows,
-    segments(model, "view", signal),
-  );
   return {
-    parts: [told, note, controls, heat.element, bars.element],
+    parts: [heat, bars],
+    note,
     show() {
       const isDrawn = model.get("view") === "drawn";
       const at = {
@@ -54,30 +46,20 @@ export default explorer("rnsl-transition rnsl-panels", ({ model, signal, place, 
         row: place(`${model.get("dataset")}_row`),
       };
       const picture = (isDrawn ? drawnPicture : nominalPicture)(table, data(), at);
-      told.textContent = sentence(table, data(), picture, isDrawn);
       const notes = table.notes[model.get("dataset")][at.kind][at.rate];
       note.textContent = isDrawn ? `${notes} ${table.drawn_note}` : notes;
-      rows.forEach((element, i) => (element.hidden = i !== place("dataset")));
-      amount.querySelector("input").disabled = isDrawn;
+      for (const name of choices("dataset")) {
+        controls[`${name}_row`].hidden = name !== model.get("dataset");
+      }
+      controls.concentration.querySelector("input").disabled = isDrawn;
       heat.show(picture);
       bars.show(data(), picture);
+      return sentence(table, data(), picture, isDrawn);
     },
   };
 });
 
 // ---------------------------------------------------------------- what is looked up
-
-function readMatrices(table) {
-  const unpackAll = (arrays) =>
-    Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, lookup(array)]));
-  const datasets = Object.entries(table.datasets).map(([name, set]) => {
-    const views = VIEWS.map((view) => [view, unpackAll(set[view])]);
-    return [name, { ...set, ...Object.fromEntries(views) }];
-  });
-  const shared = ["codes_at_rate", "colors", "right", "rules"];
-  const looked = unpackAll(Object.fromEntries(shared.map((name) => [name, table[name]])));
-  return { ...table, ...looked, datasets: Object.fromEntries(datasets) };
-}
 
 /** The matrix as published but for the chosen row. @returns {Picture} */
 function nominalPicture(table, { names, nominal }, { kind, rate, amount, published, row }) {
