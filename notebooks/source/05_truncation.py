@@ -293,7 +293,7 @@ for (kind, rate, k), m in cells.items():
 alike_fitted, alike = followed(replace(config, noise="label_dependent"))
 alike_wrong = alike_fitted.given.flipped
 alike_explorer = explorers.PruningExplorer(alike.log_p, alike_wrong, alike.kept, epoch=20)
-alike_explorer.figure()
+alike_explorer
 
 # %% [markdown]
 # Which wrong labels are missed? Count them by pairs: from the true class to the given one.

@@ -133,7 +133,7 @@ class AuditExplorer(Explorer):
         x_classes, y_classes = _class_axes(shown)
         return {
             "edges": _EDGES,
-            "heights": plots.mirrored(plots.LabelCounts(_EDGES, shown.right, shown.wrong)),
+            "heights": plots.mirrored(shown.right, shown.wrong),
             "thresholds": _THRESHOLDS,
             "curves": shown.curves,
             "names": self._names,

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from rnsl_tutorial.tutorial import curves, plots
+from rnsl_tutorial.tutorial.explorers.audit import _share
 from rnsl_tutorial.tutorial.explorers.base import Choice, Explorer, module, number_control
 from rnsl_tutorial.tutorial.plots.truncation import _CUT_COLOR, _P_AXIS
 
@@ -156,16 +156,6 @@ class PruningExplorer(Explorer):
         }
         super().__init__(controls, self._lookup(flipped_N), {"k": 0.5, **chosen})
 
-    def figure(self) -> Figure:
-        """Return the picture that is shown now as a static figure."""
-        e, k = self.place("epoch"), self.place("k")
-        measures = self._split.measures[:, :, k].T
-        return plots.pruning_over_epochs(
-            _counts_at(self._split, e), _largest_count(self._split), self.k,
-            dict(zip(_NAMES, measures, strict=True)),
-            moment=e, pruned=self.pruned, title=self._table["told"][e][k],
-        )  # fmt: skip
-
     def _lookup(self, flipped_N: _Bools) -> dict[str, Any]:
         """What the ES module looks up: see the type ``Table`` in ``static/pruning.js``."""
         shown, moments = self._split, len(self._split.measures)
@@ -236,25 +226,12 @@ def _in_bins(at_most_EK: _Floats) -> _Floats:
     return at_most_EK[:, 1:] - below
 
 
-def _share(part: _Floats, whole: ArrayLike) -> _Floats:
-    whole = np.broadcast_to(np.asarray(whole, dtype=float), part.shape)
-    share = np.full(part.shape, np.nan)
-    np.divide(part, whole, out=share, where=whole > 0)
-    return share
-
-
-def _counts_at(shown: _Split, moment: int) -> plots.LabelCounts:
-    """Return the counts of one moment."""
-    return plots.LabelCounts(_EDGES, shown.right[moment], shown.wrong[moment])
-
-
 def _histogram_table(shown: _Split) -> dict[str, Any]:
     """What ``static/label_histogram.js`` looks up: see its type ``Counted``."""
-    heights = [plots.mirrored(_counts_at(shown, e)) for e in range(len(shown.right))]
     cut = {"label": "left out", "color": _CUT_COLOR}
     return {
         "edges": _EDGES,
-        "heights": np.array(heights),
+        "heights": plots.mirrored(shown.right, shown.wrong),
         "measures": shown.measures,
         "labels": {"right": plots.RIGHT, "wrong": plots.WRONG, "cut": cut},
         "measure_styles": [plots.MEASURE_STYLES[name] for name in _NAMES],
@@ -265,7 +242,7 @@ def _histogram_axes(shown: _Split) -> dict[str, Any]:
     """The axes of the histogram and of the shares, the same for all moments."""
     return {
         "p": _P_AXIS,
-        "counts": plots.mirrored_axis(_largest_count(shown)),
+        "counts": plots.mirrored_axis(float(max(shown.right.max(), shown.wrong.max()))),
         "share": plots.SHARE_AXIS,
     }
 
@@ -276,11 +253,6 @@ def _precision_and_recall(found: float, left_out: float, wrong: int) -> str:
         f"{found / left_out:.0%} of them have a wrong label, "
         f"and they are {found / wrong:.0%} of all that have one"
     )
-
-
-def _largest_count(shown: _Split) -> float:
-    """Count of the fullest bin of all moments."""
-    return float(max(shown.right.max(), shown.wrong.max()))
 
 
 # ------------------------------------------------------------------ the table for the page

@@ -34,10 +34,8 @@ from rnsl_tutorial.tutorial.plots.transition import (
 from rnsl_tutorial.tutorial.plots.truncation import (
     MEASURE_STYLES,
     SHARE_AXIS,
-    LabelCounts,
     mirrored,
     mirrored_axis,
-    pruning_over_epochs,
 )
 from rnsl_tutorial.tutorial.plots.umap_maps import Coloring, maps_side_by_side
 
@@ -51,7 +49,6 @@ __all__ = [
     "Axis",
     "Coloring",
     "Comparison",
-    "LabelCounts",
     "LabelStyle",
     "LossStyle",
     "accuracy_over_rate",
@@ -71,7 +68,6 @@ __all__ = [
     "mirrored_axis",
     "new_figure",
     "prototype_styles",
-    "pruning_over_epochs",
     "set_axes",
     "shares_over_epochs",
     "sphere_view",

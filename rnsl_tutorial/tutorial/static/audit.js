@@ -52,17 +52,14 @@ function doubtHistogram(table, onPoint, signal) {
   const middle = chart.rule({ name: "zero", width: 1 }, "y");
   const threshold = chart.rule({ name: "threshold", width: 1.5 });
   chart.onPoint(onPoint);
-  return {
-    element: chart.element,
-    show(t) {
-      const [low, high] = axes.counts.range;
-      shade.show([t, 1], [low, low], [high, high]);
-      right.show(edges, heights(0));
-      wrong?.show(edges, heights(1));
-      middle.show(0);
-      threshold.show(t);
-    },
-  };
+  return chart.shows((t) => {
+    const [low, high] = axes.counts.range;
+    shade.show([t, 1], [low, low], [high, high]);
+    right.show(edges, heights(0));
+    wrong?.show(edges, heights(1));
+    middle.show(0);
+    threshold.show(t);
+  });
 }
 
 function curvesOverThreshold(table, onPoint, signal) {
@@ -89,18 +86,15 @@ function curvesOverThreshold(table, onPoint, signal) {
   const low = curves(ROWS.low); // NaN where there is no estimate
   const estimatedPart = (values) => values.filter((_, i) => !Number.isNaN(low[i]));
   chart.onPoint(onPoint);
-  return {
-    element: chart.element,
-    show(at) {
-      rule.show(thresholds[at]);
-      share.show(thresholds, curves(ROWS.flagged));
-      band?.show(...[thresholds, curves(ROWS.low), curves(ROWS.high)].map(estimatedPart));
-      for (const { row, line, dot } of marks) {
-        line.show(thresholds, curves(row));
-        dot.show(thresholds[at], curves(row, at));
-      }
-    },
-  };
+  return chart.shows((at) => {
+    rule.show(thresholds[at]);
+    share.show(thresholds, curves(ROWS.flagged));
+    band?.show(...[thresholds, curves(ROWS.low), curves(ROWS.high)].map(estimatedPart));
+    for (const { row, line, dot } of marks) {
+      line.show(thresholds, curves(row));
+      dot.show(thresholds[at], curves(row, at));
+    }
+  });
 }
 
 /** A line of the table's curves, with a dot at the current threshold. */

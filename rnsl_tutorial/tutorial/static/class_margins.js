@@ -66,18 +66,15 @@ function classChart({ axes, names, right, wrong }, chooseRow, signal) {
   });
   const [left, width] = [axes.margin.range[0], size(axes.margin)];
   const inside = (x) => Math.min(Math.max(x, left + 0.16 * width), left + 0.84 * width);
-  return {
-    element: chart.element,
-    show(margins, drops, row) {
-      shown = [margins, drops];
-      const only = (wanted) => Array.from(margins, (margin) => (wanted(margin) ? margin : NaN));
-      safe.show(only((margin) => margin >= 0), drops);
-      lost.show(only((margin) => margin < 0), drops);
-      chosen.show(margins[row], drops[row]);
-      const above = drops[row] + 0.04 * size(axes.drop);
-      named.show(inside(margins[row]), Math.min(above, axes.drop.range[1] - 0.04 * size(axes.drop)), names[row]);
-    },
-  };
+  return chart.shows((margins, drops, row) => {
+    shown = [margins, drops];
+    const only = (wanted) => Array.from(margins, (margin) => (wanted(margin) ? margin : NaN));
+    safe.show(only((margin) => margin >= 0), drops);
+    lost.show(only((margin) => margin < 0), drops);
+    chosen.show(margins[row], drops[row]);
+    const above = drops[row] + 0.04 * size(axes.drop);
+    named.show(inside(margins[row]), Math.min(above, axes.drop.range[1] - 0.04 * size(axes.drop)), names[row]);
+  });
 }
 
 /** The labels around one class: the right one, then the most frequent wrong ones. */
@@ -96,16 +93,13 @@ function labelChart({ axes, names, right, wrong }, signal) {
   const edges = Array.from({ length: count + 1 }, (_, i) => i);
   const texts = edges.slice(1).map((i) => chart.text(`label-${i - 1}`));
   texts.forEach(({ element }) => element.classList.add("rnsl-bar-name"));
-  return {
-    element: chart.element,
-    show(order, shares) {
-      own.show(edges, shares.subarray(0, 1));
-      others.show(edges.slice(1), shares.subarray(1));
-      level.show(shares[0]);
-      texts.forEach((text, i) => {
-        const percent = `${(100 * shares[i]).toFixed(0)}%`;
-        text.show(i + 0.5, 0.02, shares[i] > 0 ? `${names[order[i]]} ${percent}` : "");
-      });
-    },
-  };
+  return chart.shows((order, shares) => {
+    own.show(edges, shares.subarray(0, 1));
+    others.show(edges.slice(1), shares.subarray(1));
+    level.show(shares[0]);
+    texts.forEach((text, i) => {
+      const percent = `${(100 * shares[i]).toFixed(0)}%`;
+      text.show(i + 0.5, 0.02, shares[i] > 0 ? `${names[order[i]]} ${percent}` : "");
+    });
+  });
 }

@@ -51,24 +51,21 @@ function overRates(table, signal) {
       return chart.dot({ ...style, label: undefined, name: `${style.label} at ${percent}` });
     }),
   }));
-  return {
-    element: chart.element,
-    show(metric, noise, rate, loss) {
-      chart.rescale(...axesOf(table, metric, noise).slice(0, 2));
-      rule.show(percents[rate]);
-      marks.forEach(({ line, bars, dots }, i) => {
-        const heights = percents.map((_, r) => mean(metric, noise, r, i));
-        const seen = percents.map((_, r) => r).filter((r) => !Number.isNaN(heights[r]));
-        const xs = seen.map((r) => percents[r]);
-        const ys = seen.map((r) => heights[r]);
-        line.show(xs, ys);
-        bars.show(...errorBars(xs, ys, seen.map((r) => spread(metric, noise, r, i))));
-        dots.forEach((dot, r) => dot.show(percents[r], heights[r]));
-        [line, bars].forEach((mark) => emphasize(mark, i === loss || i === reference));
-        dots.forEach((dot) => fade(dot, i === loss || i === reference));
-      });
-    },
-  };
+  return chart.shows((metric, noise, rate, loss) => {
+    chart.rescale(...axesOf(table, metric, noise).slice(0, 2));
+    rule.show(percents[rate]);
+    marks.forEach(({ line, bars, dots }, i) => {
+      const heights = percents.map((_, r) => mean(metric, noise, r, i));
+      const seen = percents.map((_, r) => r).filter((r) => !Number.isNaN(heights[r]));
+      const xs = seen.map((r) => percents[r]);
+      const ys = seen.map((r) => heights[r]);
+      line.show(xs, ys);
+      bars.show(...errorBars(xs, ys, seen.map((r) => spread(metric, noise, r, i))));
+      dots.forEach((dot, r) => dot.show(percents[r], heights[r]));
+      [line, bars].forEach((mark) => emphasize(mark, i === loss || i === reference));
+      dots.forEach((dot) => fade(dot, i === loss || i === reference));
+    });
+  });
 }
 
 /** For each loss its mean difference from the reference, and the interval around it. */
@@ -82,19 +79,16 @@ function differences(table, signal) {
     interval: chart.line({ name: `interval ${style.label}`, color: style.color, width: THIN }),
     dot: chart.dot({ name: `difference ${style.label}`, color: style.color, marker: style.marker }),
   }));
-  return {
-    element: chart.element,
-    show(metric, noise, rate, loss) {
-      chart.rescale(...axesOf(table, metric, noise).slice(2));
-      zero.show(0);
-      marks.forEach(({ interval, dot }, i) => {
-        const at = [metric, noise, rate, i];
-        interval.show([low(...at), high(...at)], [i, i]);
-        dot.show(middle(...at), i);
-        emphasize(interval, i === loss || i === reference);
-      });
-    },
-  };
+  return chart.shows((metric, noise, rate, loss) => {
+    chart.rescale(...axesOf(table, metric, noise).slice(2));
+    zero.show(0);
+    marks.forEach(({ interval, dot }, i) => {
+      const at = [metric, noise, rate, i];
+      interval.show([low(...at), high(...at)], [i, i]);
+      dot.show(middle(...at), i);
+      emphasize(interval, i === loss || i === reference);
+    });
+  });
 }
 
 function axesOf({ axes, mean }, metric, noise) {

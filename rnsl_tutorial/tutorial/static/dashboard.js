@@ -73,17 +73,14 @@ function curvesChart({ styles, epochs }, title, m, signal) {
     chart.line({ ...style, name: style.label, label: undefined, marker: undefined }),
   );
   const dot = chart.dot({ name: "shown", marker: "o" });
-  return {
-    element: chart.element,
-    show({ curves, axes }, run, epoch) {
-      chart.rescale(epochs, axes[m]);
-      lines.forEach((line, r) => {
-        const heights = curves(m, r);
-        line.show(Array.from(heights, (_, e) => e + 1), heights);
-      });
-      rule.show(epoch);
-      dot.show(epoch, epoch ? curves(m, run, epoch - 1) : NaN);
-      dot.element.setAttribute("fill", styles[run].color);
-    },
-  };
+  return chart.shows(({ curves, axes }, run, epoch) => {
+    chart.rescale(epochs, axes[m]);
+    lines.forEach((line, r) => {
+      const heights = curves(m, r);
+      line.show(Array.from(heights, (_, e) => e + 1), heights);
+    });
+    rule.show(epoch);
+    dot.show(epoch, epoch ? curves(m, run, epoch - 1) : NaN);
+    dot.element.setAttribute("fill", styles[run].color);
+  });
 }

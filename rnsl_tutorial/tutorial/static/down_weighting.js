@@ -60,16 +60,13 @@ function heatMap(table, choices, choose, signal) {
   });
   const heading = chart.element.querySelector(".rnsl-chart-title");
   heading.after(colorKey(table));
-  return {
-    element: chart.element,
-    show(surface, moment, temperature, q) {
-      const { x, y } = table.levels[surface][moment];
-      heading.textContent = table.titles[surface];
-      cells.show(table.surfaces(surface, moment), temperatures, qs.length, table.colors());
-      for (const lines of [halo, levels]) lines.show(x(), y());
-      here.show(qs[q], temperature);
-    },
-  };
+  return chart.shows((surface, moment, temperature, q) => {
+    const { x, y } = table.levels[surface][moment];
+    heading.textContent = table.titles[surface];
+    cells.show(table.surfaces(surface, moment), temperatures, qs.length, table.colors());
+    for (const lines of [halo, levels]) lines.show(x(), y());
+    here.show(qs[q], temperature);
+  });
 }
 
 /** Which colour stands for which share. */
@@ -98,12 +95,9 @@ function weightChart(table, signal) {
     points: chart.points({ ...style, name: wrong ? "wrong" : "right" }),
   }));
   const asShare = (values) => Float32Array.from(values, (value) => value / WHOLE);
-  return {
-    element: chart.element,
-    show(moment, temperature, q) {
-      const heights = asShare(table.weights(moment, temperature, q));
-      for (const { of, points } of groups) points.show(of(table.margins(moment)), of(heights));
-      line.show(table.line_margins(moment), asShare(table.line_weights(moment, temperature, q)));
-    },
-  };
+  return chart.shows((moment, temperature, q) => {
+    const heights = asShare(table.weights(moment, temperature, q));
+    for (const { of, points } of groups) points.show(of(table.margins(moment)), of(heights));
+    line.show(table.line_margins(moment), asShare(table.line_weights(moment, temperature, q)));
+  });
 }

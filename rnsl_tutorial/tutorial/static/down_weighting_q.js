@@ -33,13 +33,13 @@ export default explorer("rnsl-panels", widgets, ({ model, table, choices, signal
     ...lines, title: "Are wrong labels learned by heart?", y: table.memorized_axis,
     values: table.memorized, spread: table.memorized_spread,
   });
-  const explained = namesAndBest(accuracy.chart, qs, texts, table.accuracy);
+  const explained = namesAndBest(accuracy, qs, texts, table.accuracy);
   const note = html("div", { class: "rnsl-note rnsl-wide" }, table.note);
   return {
-    parts: [accuracy.chart, memorized.chart, note],
+    parts: [accuracy, memorized, note],
     show() {
       const [noise, rate, q] = [place("noise"), place("rate"), place("q")];
-      accuracy.rescale(table.accuracy_axes[noise]);
+      accuracy.rescale(table.x, table.accuracy_axes[noise]);
       accuracy.show(noise, rate, q);
       explained.show(noise, rate, table.best[noise][rate]);
       memorized.show(noise, rate, q);
@@ -56,18 +56,14 @@ function overQ({ qs, texts, signal, x, y, title, values, spread }) {
   const bars = chart.line({ name: "bars", width: 1.5 });
   const line = chart.line({ name: "line", label: "chosen share of wrong labels", width: 2.4 });
   const here = chart.dot({ name: "here", marker: "o", label: "chosen loss", color: ACCENT });
-  return {
-    chart,
-    rescale: (other) => chart.rescale(x, other),
-    show(noise, rate, q) {
-      const shown = values(noise, rate);
-      rule.show(qs[q]);
-      pale.forEach((mark, i) => mark.show(qs, values(noise, i)));
-      line.show(qs, shown);
-      bars.show(...errorBars(qs, shown, spread(noise, rate)));
-      here.show(qs[q], shown[q]);
-    },
-  };
+  return chart.shows((noise, rate, q) => {
+    const shown = values(noise, rate);
+    rule.show(qs[q]);
+    pale.forEach((mark, i) => mark.show(qs, values(noise, i)));
+    line.show(qs, shown);
+    bars.show(...errorBars(qs, shown, spread(noise, rate)));
+    here.show(qs[q], shown[q]);
+  });
 }
 
 /** Beside each line its rate, and a ring around the best point of the chosen one. */

@@ -68,16 +68,13 @@ function pullChart(table, signal) {
   const { image_x: imageX, image_y: imageY, curve_y: curveY } = table;
   const curveX = table.curve_x();
   const middle = table.right_in_batch;
-  return {
-    element: chart.element,
-    show(run, q, epoch) {
-      const [xs, ys] = [imageX(run, epoch), imageY(run, q, epoch)];
-      reference.show(curveX, curveY(0));
-      curve.show(curveX, curveY(q));
-      right.show(xs.subarray(0, middle), ys.subarray(0, middle));
-      wrong.show(xs.subarray(middle), ys.subarray(middle));
-    },
-  };
+  return chart.shows((run, q, epoch) => {
+    const [xs, ys] = [imageX(run, epoch), imageY(run, q, epoch)];
+    reference.show(curveX, curveY(0));
+    curve.show(curveX, curveY(q));
+    right.show(xs.subarray(0, middle), ys.subarray(0, middle));
+    wrong.show(xs.subarray(middle), ys.subarray(middle));
+  });
 }
 
 function shareChart(table, epochs, chooseEpoch, signal) {
@@ -89,13 +86,10 @@ function shareChart(table, epochs, chooseEpoch, signal) {
   const chosen = chart.line({ ...losses.rnsl, name: "share", label: "q as chosen", marker: "" });
   const now = chart.dot({ name: "now", color: losses.rnsl.color, marker: losses.rnsl.marker });
   chart.onPoint((x) => chooseEpoch(nearestPlace(epochs, x)));
-  return {
-    element: chart.element,
-    show(run, q, epoch) {
-      alike.show(table.rate);
-      nsl.show(epochs, share(run, 0));
-      chosen.show(epochs, share(run, q));
-      now.show(epochs[epoch], share(run, q, epoch));
-    },
-  };
+  return chart.shows((run, q, epoch) => {
+    alike.show(table.rate);
+    nsl.show(epochs, share(run, 0));
+    chosen.show(epochs, share(run, q));
+    now.show(epochs[epoch], share(run, q, epoch));
+  });
 }

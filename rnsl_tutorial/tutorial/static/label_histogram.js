@@ -33,16 +33,13 @@ export function labelHistogram(table, title, onPoint, signal) {
   const middle = chart.rule({ name: "zero", width: 1 }, "y");
   const threshold = thresholdRule(chart);
   chart.onPoint(onPoint);
-  return {
-    element: chart.element,
-    show(moment, k) {
-      cut.show(k);
-      right.show(edges, heights(moment, 0));
-      wrong.show(edges, heights(moment, 1));
-      middle.show(0);
-      threshold.show(k);
-    },
-  };
+  return chart.shows((moment, k) => {
+    cut.show(k);
+    right.show(edges, heights(moment, 0));
+    wrong.show(edges, heights(moment, 1));
+    middle.show(0);
+    threshold.show(k);
+  });
 }
 
 /** The region p <= k of a chart over p. */

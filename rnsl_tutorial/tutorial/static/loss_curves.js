@@ -24,10 +24,10 @@ export default explorer("rnsl-panels rnsl-losses", widgets, (tools) => {
   const pulls = threeCurves(table, "p", "pull", "How hard it pulls, over p", signal);
   const turned = threeCurves(table, "cosine", "pull", "How hard it pulls, over the cosine", signal);
   const mark = (x) => choose({ p: nearestPlace(choices("p"), x) });
-  costs.chart.onPoint(mark);
-  pulls.chart.onPoint(mark);
+  costs.onPoint(mark);
+  pulls.onPoint(mark);
   return {
-    parts: [costs.chart, pulls.chart, turned.chart],
+    parts: [costs, pulls, turned],
     show() {
       const [q, t, marked] = [place("q"), place("temperature"), table.marked[place("p")]];
       const three = [0, q, last];
@@ -51,14 +51,11 @@ function threeCurves({ axes, styles }, x, y, title, signal) {
   const dots = styles.map(({ label, color, marker }) =>
     chart.dot({ name: `${label} marked`, color, marker }),
   );
-  return {
-    chart,
-    show(xs, threeYs, at, heights) {
-      curves.forEach((curve, i) => curve.show(xs, threeYs[i]));
-      rule.show(at);
-      dots.forEach((dot, i) => dot.show(at, heights[i]));
-    },
-  };
+  return chart.shows((xs, threeYs, at, heights) => {
+    curves.forEach((curve, i) => curve.show(xs, threeYs[i]));
+    rule.show(at);
+    dots.forEach((dot, i) => dot.show(at, heights[i]));
+  });
 }
 
 function sentence(model, plain, robust, harder) {

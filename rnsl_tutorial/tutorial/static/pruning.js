@@ -40,14 +40,11 @@ function sharesOverEpochs(table, epochs, onPoint, signal) {
   const lines = measureLines(chart, table.measure_styles);
   const now = chart.rule({ name: "now", width: 1.5 });
   chart.onPoint(onPoint);
-  return {
-    element: chart.element,
-    show(epoch, k) {
-      pruned.show(table.pruned);
-      now.show(epochs[epoch]);
-      lines.show(epochs, [0, 1, 2].map((i) => table.measures(k, i)), epoch);
-    },
-  };
+  return chart.shows((epoch, k) => {
+    pruned.show(table.pruned);
+    now.show(epochs[epoch]);
+    lines.show(epochs, [0, 1, 2].map((i) => table.measures(k, i)), epoch);
+  });
 }
 
 /** Rules at the moments at which the run itself pruned. */

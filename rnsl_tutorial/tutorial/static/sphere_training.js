@@ -80,16 +80,12 @@ function angleChart({ axes: [x, y], curve_names: labels, own, rival }, signal) {
     const dot = chart.dot({ name: `${labels[i]} now`, marker: "os"[i] });
     return { values, line, dot };
   });
-  return {
-    element: chart.element,
-    onPoint: (callback) => chart.onPoint(callback),
-    show(t, e) {
-      rule.show(e);
-      for (const { values, line, dot } of curves) {
-        const heights = values(t);
-        line.show(Array.from(heights, (_, i) => i), heights);
-        dot.show(e, heights[e]);
-      }
-    },
-  };
+  return chart.shows((t, e) => {
+    rule.show(e);
+    for (const { values, line, dot } of curves) {
+      const heights = values(t);
+      line.show(Array.from(heights, (_, i) => i), heights);
+      dot.show(e, heights[e]);
+    }
+  });
 }

@@ -150,22 +150,19 @@ function heatMap(table, data, chooseRow, signal) {
   chart.onPoint((_, y) => chooseRow(classAt(y)));
   chart.onHover(tell);
   let shown = data();
-  return {
-    element: chart.element,
-    /** @param {Picture} picture */
-    show({ matrix, row, lost: rows }) {
-      const classes = data().names.length;
-      if (shown !== data()) chart.rescale(data().axes.x, data().axes.y);
-      shown = data();
-      chosen = row;
-      cells.show(matrix, classes, classes, table.colors());
-      const box = [[0, classes, classes, 0, 0], [row - GAP, row - GAP, row + 1 + GAP, row + 1 + GAP, row - GAP]];
-      halo.show(...box);
-      frame.show(...box);
-      lost.show(rows.map(() => classes * 1.03), rows.map((i) => i + 0.5));
-      tell();
-    },
-  };
+  /** @param {Picture} picture */
+  return chart.shows(({ matrix, row, lost: rows }) => {
+    const classes = data().names.length;
+    if (shown !== data()) chart.rescale(data().axes.x, data().axes.y);
+    shown = data();
+    chosen = row;
+    cells.show(matrix, classes, classes, table.colors());
+    const box = [[0, classes, classes, 0, 0], [row - GAP, row - GAP, row + 1 + GAP, row + 1 + GAP, row - GAP]];
+    halo.show(...box);
+    frame.show(...box);
+    lost.show(rows.map(() => classes * 1.03), rows.map((i) => i + 0.5));
+    tell();
+  });
 }
 
 function colorKey({ colors, color_ticks: ticks }) {
@@ -197,24 +194,21 @@ function rowBars(table, signal) {
   names.forEach(({ element }) => element.classList.add("rnsl-bar-name"));
   const edges = Array.from({ length: count + 1 }, (_, i) => i);
   const top = table.axes.y.range[1];
-  return {
-    element: chart.element,
-    /** @param {DataSet} data @param {Picture} picture */
-    show(data, { order, shares, over: crossing, rule: height }) {
-      const heights = Array.from(shares.subarray(0, count));
-      const seen = heights.filter((share) => share > 0);
-      wrong.show(edges.slice(crossing), seen.slice(crossing));
-      over.show(edges, seen.slice(0, crossing));
-      const [inside, finite] = [height <= top, Number.isFinite(height)];
-      rule.show(inside ? height : NaN);
-      const away = finite ? `\u2191 ${height.toFixed(2)}` : "";
-      ruleText.show(count, inside ? height + 0.02 : top - 0.04, inside ? height.toFixed(2) : away);
-      names.forEach((name, i) => {
-        const text = heights[i] > 0 ? `${data.names[order[i]]} ${heights[i].toFixed(2)}` : "";
-        name.show(i + 0.5, 0.02, text);
-      });
-      const others = { count: data.names.length - 1 - count, share: shares[count].toFixed(2) };
-      rest.show(count, 0.8, shares[count] > 0 ? filledIn(table.rest, others) : "");
-    },
-  };
+  /** @param {DataSet} data @param {Picture} picture */
+  return chart.shows((data, { order, shares, over: crossing, rule: height }) => {
+    const heights = Array.from(shares.subarray(0, count));
+    const seen = heights.filter((share) => share > 0);
+    wrong.show(edges.slice(crossing), seen.slice(crossing));
+    over.show(edges, seen.slice(0, crossing));
+    const [inside, finite] = [height <= top, Number.isFinite(height)];
+    rule.show(inside ? height : NaN);
+    const away = finite ? `\u2191 ${height.toFixed(2)}` : "";
+    ruleText.show(count, inside ? height + 0.02 : top - 0.04, inside ? height.toFixed(2) : away);
+    names.forEach((name, i) => {
+      const text = heights[i] > 0 ? `${data.names[order[i]]} ${heights[i].toFixed(2)}` : "";
+      name.show(i + 0.5, 0.02, text);
+    });
+    const others = { count: data.names.length - 1 - count, share: shares[count].toFixed(2) };
+    rest.show(count, 0.8, shares[count] > 0 ? filledIn(table.rest, others) : "");
+  });
 }

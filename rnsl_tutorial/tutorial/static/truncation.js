@@ -47,16 +47,13 @@ function plateauChart(table, onPoint, signal) {
   const rule = thresholdRule(chart);
   const dot = chart.dot({ name: "k on the loss", color: truncated.color, marker: truncated.marker });
   chart.onPoint(onPoint);
-  return {
-    element: chart.element,
-    show(q, k) {
-      shade.show(ks[k]);
-      uncutLine.show(p, uncut(q));
-      cutLine.show(p, cut(q, k));
-      rule.show(ks[k]);
-      dot.show(ks[k], levels(q, k));
-    },
-  };
+  return chart.shows((q, k) => {
+    shade.show(ks[k]);
+    uncutLine.show(p, uncut(q));
+    cutLine.show(p, cut(q, k));
+    rule.show(ks[k]);
+    dot.show(ks[k], levels(q, k));
+  });
 }
 
 function sharesOverK(table, onPoint, signal) {
@@ -71,11 +68,8 @@ function sharesOverK(table, onPoint, signal) {
   const rule = thresholdRule(chart);
   const lines = measureLines(chart, table.measure_styles);
   chart.onPoint(onPoint);
-  return {
-    element: chart.element,
-    show(k) {
-      rule.show(ks[k]);
-      lines.show(ks, [0, 1, 2].map((i) => table.measures(0, i)), k);
-    },
-  };
+  return chart.shows((k) => {
+    rule.show(ks[k]);
+    lines.show(ks, [0, 1, 2].map((i) => table.measures(0, i)), k);
+  });
 }
