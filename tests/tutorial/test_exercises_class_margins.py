@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from exercise_answers import right, wrong
+from exercise_answers import by_place, right, wrong
 from numpy.typing import NDArray
 
 from rnsl_tutorial.tutorial import exercises
@@ -62,40 +62,17 @@ test_class_accuracy_right = right(exercises.check_class_accuracy, shares_right, 
 
 
 test_class_accuracy_wrong = wrong(
+    by_place(exercises.check_class_accuracy),
+    (lambda p, y, n: shares_right(y, p, n), "You divide by the images that are \\*called\\*"),
+    (lambda p, y, n: np.nan_to_num(shares_right(p, y, n)), "NaN, not 0"),
+    (lambda p, y, n: np.bincount(y[p == y], minlength=n), "numbers of images"),
+    (lambda p, y, n: np.bincount(y[p == y], minlength=n) / len(y), "You divide by all images"),
+    (lambda p, y, n: (p == y).mean(), "accuracy over all images"),
+    (lambda p, y, n: shares_right(p, y, n)[np.unique(y)], "A class is missing"),
+)
+test_class_accuracy_with_a_name_of_its_own = wrong(
     exercises.check_class_accuracy,
     (lambda predicted, labels, n: shares_right(predicted, labels, n), "takes predicted"),
-    (
-        lambda predicted, labels, num_classes: shares_right(labels, predicted, num_classes),
-        "You divide by the images that are \\*called\\*",
-    ),
-    (
-        lambda predicted, labels, num_classes: np.nan_to_num(
-            shares_right(predicted, labels, num_classes)
-        ),
-        "NaN, not 0",
-    ),
-    (
-        lambda predicted, labels, num_classes: np.bincount(
-            labels[predicted == labels], minlength=num_classes
-        ),
-        "numbers of images",
-    ),
-    (
-        lambda predicted, labels, num_classes: (
-            np.bincount(labels[predicted == labels], minlength=num_classes) / len(labels)
-        ),
-        "You divide by all images",
-    ),
-    (
-        lambda predicted, labels, num_classes: (predicted == labels).mean(),
-        "accuracy over all images",
-    ),
-    (
-        lambda predicted, labels, num_classes: shares_right(predicted, labels, num_classes)[
-            np.unique(labels)
-        ],
-        "A class is missing",
-    ),
 )
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from exercise_answers import wrong
+from exercise_answers import by_place, wrong
 from numpy.typing import NDArray
 
 from rnsl_tutorial import noise
@@ -140,34 +140,23 @@ def test_a_matrix_that_is_written_into_spoils_no_later_check(
 
 
 test_lost_classes_wrong = wrong(
-    exercises.check_lost_classes,
-    (lambda transition: np.flatnonzero(most_wrong(transition) >= transition.diagonal()), "tie"),
-    (lambda transition: np.flatnonzero(transition.diagonal() < 0.5), "largest single one"),
+    by_place(exercises.check_lost_classes),
+    (lambda T: np.flatnonzero(most_wrong(T) >= T.diagonal()), "tie"),
+    (lambda T: np.flatnonzero(T.diagonal() < 0.5), "largest single one"),
     (
-        lambda transition: [
-            i for i, row in enumerate(transition) if np.delete(row, i).sum() > row[i]
-        ],
+        lambda T: [i for i, row in enumerate(T) if np.delete(row, i).sum() > row[i]],
         "all kinds of wrong together",
     ),
-    (
-        lambda transition: lost(transition.T),
-        r"gives \[.*\], expected \[.*\]\. .* down the columns",
-    ),
-    (lambda transition: most_wrong(transition) > transition.diagonal(), "flatnonzero"),
-    (
-        lambda transition: np.flatnonzero(transition.max(axis=1) >= transition.diagonal()),
-        "all classes",
-    ),
-    (lambda transition: np.flatnonzero(zeroed(transition).max(axis=1) > 0), r"\.copy\(\)"),
-    (
-        lambda transition: np.flatnonzero(most_wrong(transition) < transition.diagonal()),
-        "where the right label leads",
-    ),
-    (lambda transition: len(lost(transition)), "how many are lost"),
-    (lambda transition: (np.array(lost(transition), dtype=int),), "np.where returns a tuple"),
-    (lambda transition: np.array(lost(transition), dtype=int)[:, None], "np.argwhere makes"),
-    (lambda transition: None, "returns None"),
-    (lambda transition: [], r"gives \[\], expected \[\d\]"),
+    (lambda T: lost(T.T), r"gives \[.*\], expected \[.*\]\. .* down the columns"),
+    (lambda T: most_wrong(T) > T.diagonal(), "flatnonzero"),
+    (lambda T: np.flatnonzero(T.max(axis=1) >= T.diagonal()), "all classes"),
+    (lambda T: np.flatnonzero(zeroed(T).max(axis=1) > 0), r"\.copy\(\)"),
+    (lambda T: np.flatnonzero(most_wrong(T) < T.diagonal()), "where the right label leads"),
+    (lambda T: len(lost(T)), "how many are lost"),
+    (lambda T: (np.array(lost(T), dtype=int),), "np.where returns a tuple"),
+    (lambda T: np.array(lost(T), dtype=int)[:, None], "np.argwhere makes"),
+    (lambda T: None, "returns None"),
+    (lambda T: [], r"gives \[\], expected \[\d\]"),
 )
 
 
