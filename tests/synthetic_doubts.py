@@ -5,17 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rnsl_tutorial.tutorial.tables import Estimate
+
 CLASSES = ("Beach", "Forest", "Pond", "River")
-
-
-class Estimate(NamedTuple):
-    """As `audit.PrecisionEstimate`: over thresholds up to 0.9."""
-
-    thresholds: NDArray[np.float64]
-    precision: NDArray[np.float64]
-    recall: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
 
 
 class Doubts(NamedTuple):
@@ -35,7 +27,7 @@ def small_doubts(images: int = 400) -> Doubts:
 
 
 def small_estimate() -> Estimate:
-    """Lines over the threshold."""
+    """Lines over thresholds up to 0.9."""
     thresholds = np.linspace(0, 1, 101)[:91]
     precision = 0.2 + 0.8 * thresholds
     return Estimate(

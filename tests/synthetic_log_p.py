@@ -1,9 +1,7 @@
-"""What a run and an explorer hold, small and without training."""
+"""What a run holds, small and without training."""
 
 import numpy as np
 from numpy.typing import NDArray
-
-from rnsl_tutorial.tutorial.explorers import Explorer
 
 
 def small_run(moments: int = 1, images: int = 400) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -13,8 +11,3 @@ def small_run(moments: int = 1, images: int = 400) -> tuple[NDArray[np.float32],
     rise = np.linspace(0.1, 3.0, moments)[:, None]
     log_p = -generator.exponential(1.0, (moments, images)) / rise * np.where(flipped, 6 * rise, 1)
     return log_p.astype(np.float32), flipped
-
-
-def unpacked(explorer: Explorer, name: str) -> NDArray[np.float32]:
-    packed = explorer._table[name]
-    return np.frombuffer(packed["data"], "<f4").reshape(packed["shape"])

@@ -19,6 +19,8 @@ from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.experiments.images import Run
 from rnsl_tutorial.training import EpochReport, devices
 
+__all__ = ["BackgroundRun", "Moment"]
+
 _READY, _RUNNING, _PAUSING, _PAUSED = "ready", "running", "pausing", "paused"
 _STOPPING, _STOPPED, _FINISHED, _FAILED = "stopping", "stopped", "finished", "failed"
 

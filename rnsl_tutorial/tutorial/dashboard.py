@@ -26,10 +26,12 @@ from rnsl_tutorial.tutorial.explorers.base import (
     Choice,
     Control,
     Explorer,
+    handed,
     module,
     number_control,
-    packed,
 )
+
+__all__ = ["Dashboard"]
 
 _BUTTONS = ("start", "pause", "resume", "stop")
 
@@ -98,7 +100,7 @@ class Dashboard(Explorer):
             "run": Control("Run", names, labels),
             "epoch": number_control("Look at epoch", range(1, self._epochs + 1), "{:.0f}"),
         }
-        super().__init__(controls, self._handed(), {"epoch": self._epochs})
+        super().__init__(controls, self._lookup(), {"epoch": self._epochs})
         self._publish()
         self.on_msg(self._pressed)
 
@@ -156,19 +158,20 @@ class Dashboard(Explorer):
         """Send what changes: states, sentences, curves and the axes that they need."""
         with self._lock:
             values_MRE = self._values()
-            self._live = {
+            live = {
                 "runs": [self._told(name) for name in self.lives],
                 "summary": "; ".join(map(self._standing, self.lives)),
-                "curves": packed(values_MRE),
-                "axes": [axis._asdict() for axis in map(_axis, _MEASURES.values(), values_MRE)],
+                "curves": values_MRE,
+                "axes": [*map(_axis, _MEASURES.values(), values_MRE)],
             }
+            self._live = handed(live)
 
-    def _handed(self) -> dict[str, Any]:
+    def _lookup(self) -> dict[str, Any]:
         """What the ES module looks up: see the type ``Table`` in ``static/dashboard.js``."""
         return {
             "titles": [one.title for one in _MEASURES.values()],
-            "epochs": _epochs_axis(self._epochs)._asdict(),
-            "styles": [self._styles[name]._asdict() for name in self.lives],
+            "epochs": _epochs_axis(self._epochs),
+            "styles": [self._styles[name] for name in self.lives],
             "buttons": _BUTTONS,
         }
 

@@ -16,6 +16,8 @@ import torch
 from rnsl_tutorial.experiments.images import Run
 from rnsl_tutorial.training.devices import Stopwatch
 
+__all__ = ["Speed", "can_compile", "compare", "epochs_of", "table"]
+
 _Step = Callable[[], int]
 """Does some work, and returns on how many images."""
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, FloatRect, Locator, Page, Route, expect, sync_playwright
 
 from benchmarks.lab import free_port, wait_for_answer
 
@@ -139,6 +139,25 @@ def curve(root: Locator, mark: str) -> NDArray[np.float64]:
     numbers = re.findall(r"-?[\d.]+(?:e-?\d+)?", drawn["turn"] or drawn["path"] or "")
     places = np.array(numbers, dtype=float).reshape(-1, 2)
     return np.stack([_unscaled(places[:, i], drawn[axis]) for i, axis in enumerate("xy")], axis=1)
+
+
+def px_of(drawing: Locator, axis: str, value: float) -> float:
+    """Return where a value on the x or y axis of a chart lies in its drawing, px."""
+    low, high, low_px, high_px = map(float, str(drawing.get_attribute(f"data-{axis}")).split())
+    return low_px + (value - low) / (high - low) * (high_px - low_px)
+
+
+def box_of(element: Locator) -> FloatRect:
+    """Return where an element lies on the page, px."""
+    box = element.bounding_box()
+    assert box
+    return box
+
+
+def press(root: Locator, slider: str, key: str, times: int = 1) -> None:
+    """Press a key on a slider, again and again."""
+    for _ in range(times):
+        root.get_by_role("slider", name=slider, exact=True).press(key)
 
 
 def _unscaled(places: NDArray[Any], axis: str) -> NDArray[np.float64]:

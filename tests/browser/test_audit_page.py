@@ -2,20 +2,13 @@
 
 import numpy as np
 import pytest
-from harness import SCREENSHOTS, Open, curve
+from harness import SCREENSHOTS, Open, curve, press, px_of
 from playwright.sync_api import Locator, expect
 from synthetic_doubts import small_audit, small_doubts, small_estimate
 
 from rnsl_tutorial.tutorial.explorers import AuditExplorer
 
 DOUBT, LABELS, WRONG = small_doubts()
-
-
-def press(root: Locator, key: str, times: int) -> None:
-    slider = root.get_by_role("slider", name="Threshold on the doubt")
-    slider.focus()
-    for _ in range(times):
-        slider.press(key)
 
 
 def flagged_share(row: Locator) -> float:
@@ -25,7 +18,7 @@ def flagged_share(row: Locator) -> float:
 def test_the_threshold_moves_the_line_the_dots_and_the_classes(open_page: Open) -> None:
     root = open_page(AuditExplorer(**small_audit())).locator(".rnsl-explorer")
     bars = curve(root, "right")
-    press(root, "ArrowRight", 20)
+    press(root, "Threshold on the doubt", "ArrowRight", 20)
     expect(root.locator(".rnsl-readout")).to_contain_text("Threshold 0.7:")
     flagged = DOUBT.astype(float) >= 0.7
     for name, expected in (
@@ -66,11 +59,7 @@ def test_the_classes_are_drawn_to_the_scale_of_their_shares(open_page: Open) -> 
 def test_the_threshold_can_be_dragged(open_page: Open) -> None:
     page = open_page(AuditExplorer(**small_audit()))
     chart = page.locator(".rnsl-plot").first.locator("svg").first
-    low, high, left, right = map(float, str(chart.get_attribute("data-x")).split())
-    box = chart.bounding_box()
-    assert box
-    x = box["x"] + left + (0.25 - low) / (high - low) * (right - left)
-    page.mouse.click(x, box["y"] + 60)
+    chart.click(position={"x": px_of(chart, "x", 0.25), "y": 60})
     expect(page.get_by_role("slider")).to_have_attribute("aria-valuetext", "0.25")
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from harness import SCREENSHOTS, Open, curve
+from harness import SCREENSHOTS, Open, curve, press, px_of
 from numpy.typing import NDArray
 from playwright.sync_api import Locator, expect
 from synthetic_class_margins import NAMES, PREDICTIONS, T, small_drops, small_explorer
@@ -35,9 +35,7 @@ def assert_places(found: NDArray[np.float64], expected: NDArray[np.float64]) -> 
 def test_the_rate_moves_the_classes_and_marks_the_lost_ones(open_page: Open) -> None:
     root = open_page(small_explorer(row="stadium")).locator(".rnsl-explorer")
     assert_places(points(root, "safe"), shown(0, "nsl"))
-    slider = root.get_by_role("slider", name="Noise rate")
-    slider.focus()
-    slider.press("End")
+    press(root, "Noise rate", "End")
     expect(root.locator(".rnsl-readout")).to_contain_text("70% wrong labels")
     lost = class_margins.dominated_classes(T[2])
     assert_places(points(root, "lost"), shown(2, "nsl")[lost])
@@ -60,14 +58,8 @@ def test_the_chosen_class_shows_its_labels(open_page: Open) -> None:
 def test_a_click_chooses_the_nearest_class(open_page: Open) -> None:
     page = open_page(small_explorer(rate=0.7))
     chart = page.locator(".rnsl-plot svg").first
-    x0, x1, left, right = map(float, str(chart.get_attribute("data-x")).split())
-    y0, y1, bottom, top = map(float, str(chart.get_attribute("data-y")).split())
-    place, box = shown(2, "nsl")[STADIUM], chart.bounding_box()
-    assert box
-    page.mouse.click(
-        box["x"] + left + (place[0] - x0) / (x1 - x0) * (right - left),
-        box["y"] + bottom + (place[1] - y0) / (y1 - y0) * (top - bottom),
-    )
+    x, y = shown(2, "nsl")[STADIUM]
+    chart.click(position={"x": px_of(chart, "x", x), "y": px_of(chart, "y", y)})
     expect(page.get_by_role("combobox", name="Class")).to_have_value("stadium")
 
 

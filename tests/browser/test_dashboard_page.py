@@ -7,7 +7,7 @@ from typing import Any
 import nbformat
 import numpy as np
 import pytest
-from harness import ROOT, SCREENSHOTS, JupyterLab, Open, curve
+from harness import ROOT, SCREENSHOTS, JupyterLab, Open, box_of, curve
 from playwright.sync_api import Browser, Locator, expect
 from tiny_scenes import tiny_run
 
@@ -91,11 +91,9 @@ def test_the_slider_leaves_the_buttons_free(
     dashboard: Dashboard, open_page: Open, width: int
 ) -> None:
     root = open_page(dashboard, width=width).locator(".rnsl-explorer")
-    slider = root.locator(".rnsl-control", has=root.page.get_by_role("slider")).bounding_box()
-    assert slider
+    slider = box_of(root.locator(".rnsl-control", has=root.page.get_by_role("slider")))
     for button in root.locator("button:not(.rnsl-saving *)").all():
-        box = button.bounding_box()
-        assert box
+        box = box_of(button)
         assert (
             box["x"] + box["width"] <= slider["x"]
             or box["y"] + box["height"] <= slider["y"]

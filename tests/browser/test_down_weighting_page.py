@@ -1,30 +1,24 @@
 """The explorers of the down-weighting in a plain page: no JupyterLab, no kernel, no network."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from harness import SCREENSHOTS, curve
+from harness import SCREENSHOTS, Open, box_of, curve, px_of
 from numpy.testing import assert_allclose
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, expect
 from synthetic_batch import small_batch
 
 from rnsl_tutorial import experiments
-from rnsl_tutorial.tutorial.explorers import (
-    DownWeightingExplorer,
-    QExplorer,
-    down_weighting,
-    standalone_html,
-)
+from rnsl_tutorial.tutorial.explorers import DownWeightingExplorer, QExplorer, down_weighting
 from rnsl_tutorial.tutorial.explorers.down_weighting import _QS, _TEMPERATURES
 
 BATCH = small_batch()
 BATCH_EXPLORER = DownWeightingExplorer(**BATCH)
 SCORES = BATCH_EXPLORER.scores
 TABLE = experiments.shipped_over_q()
-Open = Callable[..., Locator]
+OpenRoot = Callable[..., Locator]
 
 # The colour of the canvas behind a chart, where its axes have a place.
 COLOR = """(canvas, [x, y]) => {
@@ -42,32 +36,13 @@ COLOR = """(canvas, [x, y]) => {
 
 
 @pytest.fixture
-def open_page(browser: Browser, tmp_path: Path) -> Iterator[Open]:
-    """Open a page of one explorer; it may ask for nothing outside and report no problem."""
-    pages: list[Page] = []
-    problems: list[str] = []
-    requests: list[str] = []
+def open_root(open_page: Open) -> OpenRoot:
+    """Open a page of one explorer, and return where it lies."""
 
-    def opened(
-        explorer: DownWeightingExplorer | QExplorer, width: int = 1100, **options: Any
-    ) -> Locator:
-        file = tmp_path / "explorer.html"
-        file.write_text(standalone_html(explorer), encoding="utf-8")
-        page = browser.new_page(viewport={"width": width, "height": 620}, **options)
-        pages.append(page)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("console", lambda message: problems.append(message.text))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(file.as_uri())
-        root = page.locator(".rnsl-explorer")
-        expect(root.locator(".rnsl-readout")).not_to_be_empty()
-        return root
+    def opened(explorer: DownWeightingExplorer | QExplorer, **options: Any) -> Locator:
+        return open_page(explorer, **({"width": 1100} | options)).locator(".rnsl-explorer")
 
-    yield opened
-    for page in pages:
-        page.close()
-    assert problems == []
-    assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    return opened
 
 
 def slider(root: Locator, name: str) -> Locator:
@@ -95,8 +70,8 @@ def assert_batch_is_shown(root: Locator, surface: int, m: int, t: int, q: int) -
     assert color_at(root, 1.0, 11) == expected
 
 
-def test_every_slider_moves_what_it_must(open_page: Open) -> None:
-    root = open_page(BATCH_EXPLORER)
+def test_every_slider_moves_what_it_must(open_root: OpenRoot) -> None:
+    root = open_root(BATCH_EXPLORER)
     t, q = _TEMPERATURES.index(0.07), _QS.index(0.7)
     assert_batch_is_shown(root, 0, 0, t, q)
     slider(root, "q").press("ArrowLeft")
@@ -112,8 +87,8 @@ def test_every_slider_moves_what_it_must(open_page: Open) -> None:
     )
 
 
-def test_q_leaves_the_map_and_the_images_margins_as_they_are(open_page: Open) -> None:
-    root = open_page(BATCH_EXPLORER)
+def test_q_leaves_the_map_and_the_images_margins_as_they_are(open_root: OpenRoot) -> None:
+    root = open_root(BATCH_EXPLORER)
     before = [curve(root, mark) for mark in ("wrong", "levels")]
     slider(root, "q").press("Home")
     after = [curve(root, mark) for mark in ("wrong", "levels")]
@@ -122,14 +97,10 @@ def test_q_leaves_the_map_and_the_images_margins_as_they_are(open_page: Open) ->
     assert_allclose(after[0][::5, 1], 1, atol=1e-3)  # NSL hears everybody
 
 
-def test_a_press_on_the_map_chooses_both(open_page: Open) -> None:
-    root = open_page(BATCH_EXPLORER)
+def test_a_press_on_the_map_chooses_both(open_root: OpenRoot) -> None:
+    root = open_root(BATCH_EXPLORER)
     drawing = root.locator(".rnsl-heat-map .rnsl-plot svg")
-    low, high, left, right = map(float, (drawing.get_attribute("data-x") or "").split())
-    bottom_row, top_row, bottom, top = map(float, (drawing.get_attribute("data-y") or "").split())
-    x = left + (0.31 - low) / (high - low) * (right - left)
-    y = bottom + (2.2 - bottom_row) / (top_row - bottom_row) * (top - bottom)
-    drawing.click(position={"x": x, "y": y})
+    drawing.click(position={"x": px_of(drawing, "x", 0.31), "y": px_of(drawing, "y", 2.2)})
     assert_batch_is_shown(root, 0, 0, 2, _QS.index(0.3))
     expect(slider(root, "q")).to_have_attribute("aria-valuetext", "0.30")
     expect(slider(root, "Temperature T")).to_have_attribute("aria-valuetext", "0.04")
@@ -152,8 +123,8 @@ def assert_runs_are_shown(root: Locator, k: int, r: int, i: int) -> None:
     assert_allclose(np.diff(ends[:, :, 1])[:, 0] / 2, 100 * TABLE.accuracy_spread[k, r], atol=0.15)
 
 
-def test_rate_q_and_noise_choose_among_the_runs(open_page: Open) -> None:
-    root = open_page(QExplorer(**TABLE._asdict(), q=0.7, rate=0.5))
+def test_rate_q_and_noise_choose_among_the_runs(open_root: OpenRoot) -> None:
+    root = open_root(QExplorer(**TABLE._asdict(), q=0.7, rate=0.5))
     assert_runs_are_shown(root, 0, 3, 4)
     slider(root, "Loss").press("ArrowRight")
     assert_runs_are_shown(root, 0, 3, 5)
@@ -168,20 +139,16 @@ def test_rate_q_and_noise_choose_among_the_runs(open_page: Open) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "columns"), [(480, 1), (720, 2), (1400, 2)])
-def test_both_fit_the_width(open_page: Open, width: int, columns: int, scheme: str) -> None:
+def test_both_fit_the_width(open_root: OpenRoot, width: int, columns: int, scheme: str) -> None:
     for name, explorer in (
         ("down_weighting", DownWeightingExplorer(**BATCH, epoch=10)),
         ("accuracy_over_q", QExplorer(**TABLE._asdict(), q=0.7, rate=0.5)),
     ):
-        root = open_page(explorer, width=width, color_scheme=scheme)
-        left, right = (chart.bounding_box() for chart in root.locator(".rnsl-chart").all())
-        assert left
-        assert right
+        root = open_root(explorer, width=width, color_scheme=scheme)
+        left, right = map(box_of, root.locator(".rnsl-chart").all())
         assert (right["x"] >= left["x"] + left["width"]) == (columns == 2)
         assert root.page.evaluate("document.documentElement.scrollWidth") <= width
         if width == 720:
-            box = root.bounding_box()
-            assert box
-            assert box["height"] <= 620
+            assert box_of(root)["height"] <= 620
         file = SCREENSHOTS / f"{name}_{width}_{scheme}.png"
         root.page.screenshot(path=file, full_page=True)

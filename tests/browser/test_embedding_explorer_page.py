@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from harness import SCREENSHOTS, Open
+from harness import SCREENSHOTS, Open, box_of
 from playwright.sync_api import Locator, Page, expect
 from synthetic_maps import IMAGES, small_maps
 
@@ -289,9 +289,7 @@ def test_it_fits_the_width(open_page: Open, width: int, columns: int, scheme: st
     explorer = EmbeddingExplorer(EmbeddingMaps.shipped(), rate=0.5)
     page = open_page(explorer, width=width, height=760, color_scheme=scheme)
     shown = Shown(page)
-    chart, canvas = (shown.root.locator(css).bounding_box() for css in (".rnsl-chart", "canvas"))
-    assert chart
-    assert canvas
+    chart, canvas = (box_of(shown.root.locator(css)) for css in (".rnsl-chart", "canvas"))
     assert (chart["x"] > canvas["x"] + canvas["width"]) == (columns == 2)
     assert canvas["width"] == pytest.approx(canvas["height"])
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -304,17 +302,16 @@ def test_an_explorer_that_is_taken_away_leaves_nothing_behind(open_page: Open) -
         """async source => {
         const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
         const { default: { render } } = await import(url);
-        const zeros = (dtype, length) => ({
-            dtype, shape: [length], data: new DataView(new ArrayBuffer(8 * length)),
-        });
+        const data = new DataView(new ArrayBuffer(8));
+        const zeros = (dtype, ...shape) => ({ dtype, shape, data });
         const control = value => ({ label: value, values: [value], texts: [value] });
         const state = { noise: "n", rate: "r", loss: "l", _table: {
             percents: [0],
             losses: [{ id: "l", label: "l", color: "red", dash: [], marker: "o" }],
             class_names: ["c"], class_colors: ["red"], files: ["f"], headlines: ["told"],
             accuracy: [[[50]]], spread: [[[0]]], accuracy_range: [0, 100], chart_note: "",
-            coordinates: zeros("u2", 2), medians: zeros("u2", 2), predicted: zeros("u1", 1),
-            labels: zeros("u1", 1),
+            coordinates: zeros("u2", 1, 1, 1, 1, 2), medians: zeros("u2", 1, 1, 1, 1, 2),
+            predicted: zeros("u1", 1, 1, 1, 1), labels: zeros("u1", 1),
         }, _controls: { noise: control("n"), rate: control("r"), loss: control("l") } };
         let listeners = 0;
         const model = {

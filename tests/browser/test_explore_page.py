@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
-from harness import HOST, SCREENSHOTS, Explorer
+from harness import HOST, SCREENSHOTS, Explorer, box_of
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from rnsl_tutorial.tutorial import explorers
@@ -130,10 +130,7 @@ def test_the_bar_goes_to_an_explorer_and_follows(opened: Opened) -> None:
 
 def expect_below_the_bar(page: Page, heading: Locator) -> None:
     expect(heading).to_be_in_viewport()
-    bar = page.locator(".app-bar").bounding_box()
-    place = heading.bounding_box()
-    assert bar
-    assert place
+    bar, place = box_of(page.locator(".app-bar")), box_of(heading)
     assert bar["y"] == 0
     assert bar["height"] <= place["y"] < 2 * bar["height"]
 

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from harness import SCREENSHOTS, Open, curve
+from harness import SCREENSHOTS, Open, box_of, curve, px_of
 from numpy.typing import NDArray
 from playwright.sync_api import Locator, expect
 from synthetic_gradients import EPOCHS, small_runs
+from synthetic_log_p import small_run
 
 from rnsl_tutorial.tutorial import curves
-from rnsl_tutorial.tutorial.explorers import GradientShareExplorer
+from rnsl_tutorial.tutorial.explorers import GradientShareExplorer, PruningExplorer
 
 RUNS = small_runs()
 WRONG = RUNS["flipped"]
@@ -92,9 +93,7 @@ def test_the_run_is_chosen_and_an_epoch_by_a_click_on_the_chart(open_page: Open)
     expect(root.get_by_role("radio", name="NSL", exact=True)).to_be_checked()
     shown_is(root, "nsl", 2, 0.7)
     chart = root.locator("svg[data-x]").nth(1)
-    low, high, low_px, high_px = map(float, (chart.get_attribute("data-x") or "").split())
-    place = low_px + (8.4 - low) / (high - low) * (high_px - low_px)
-    chart.click(position={"x": place, "y": 60})
+    chart.click(position={"x": px_of(chart, "x", 8.4), "y": 60})
     shown_is(root, "nsl", 3, 0.7)
 
 
@@ -113,9 +112,7 @@ def test_it_fits_the_screen(
     open_page: Open, width: int, height: int, columns: int, scheme: str
 ) -> None:
     page = open_page(explorer(), width=width, height=height, color_scheme=scheme)
-    left, right = (page.locator(".rnsl-chart").nth(i).bounding_box() for i in (0, 1))
-    assert left
-    assert right
+    left, right = map(box_of, page.locator(".rnsl-chart").all())
     assert (right["x"] > left["x"] + left["width"] / 2) == (columns == 2)
     size = page.evaluate("[document.body.scrollWidth, document.body.scrollHeight]")
     assert size[0] <= width
@@ -124,7 +121,8 @@ def test_it_fits_the_screen(
 
 
 def test_a_screen_reader_is_not_told_each_step_of_what_plays(open_page: Open) -> None:
-    root = open_page(GradientShareExplorer(**RUNS)).locator(".rnsl-explorer")
+    long_run = PruningExplorer(*small_run(moments=101))  # plays longer than a busy machine needs
+    root = open_page(long_run).locator(".rnsl-explorer")
     expect(root.locator(".rnsl-readout")).to_have_attribute("aria-live", "polite")
     root.get_by_role("button", name="Play").press("Enter")
     expect(root.locator(".rnsl-readout")).to_have_attribute("aria-live", "off")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from harness import SCREENSHOTS, Open, curve
+from harness import SCREENSHOTS, Open, box_of, curve, press, px_of
 from playwright.sync_api import Locator, Page, expect
 
 from rnsl_tutorial.tutorial import curves
@@ -21,9 +21,8 @@ def chart(page: Page, title: str) -> Locator:
 def test_q_moves_the_curve_of_rnsl_to_what_the_library_computes(page: Page) -> None:
     costs, pulls = chart(page, "What the image costs"), chart(page, "over p")
     before = curve(costs, "NSL")
-    page.get_by_role("slider", name="q of RNSL").press("Home")
-    for _ in range(15):
-        page.keyboard.press("ArrowRight")
+    press(page.locator(".rnsl-explorer"), "q of RNSL", "Home")
+    press(page.locator(".rnsl-explorer"), "q of RNSL", "ArrowRight", 15)
     expect(page.locator(".rnsl-readout")).to_contain_text("RNSL (q = 0.30)")
     p, loss = curve(costs, "RNSL").T
     np.testing.assert_allclose(loss, curves.loss_of_p(p.clip(0, 1), 0.3), atol=0.03)
@@ -51,10 +50,8 @@ def test_the_marked_image_is_moved_by_slider_and_by_pointer(page: Page) -> None:
         "p = 0.99: NSL pulls with 0.01, RNSL (q = 0.70) with 0.01. NSL pulls 1.0 times"
     )
     pulls = chart(page, "over p")
-    box = pulls.locator(".rnsl-plot svg").bounding_box()
-    assert box
-    low, high = map(float, str(pulls.locator(".rnsl-plot svg").get_attribute("data-x")).split()[2:])
-    page.mouse.click(box["x"] + low + 0.4 * (high - low), box["y"] + 50)
+    drawing = pulls.locator(".rnsl-plot svg")
+    drawing.click(position={"x": px_of(drawing, "x", 0.4), "y": 50})
     expect(page.locator(".rnsl-readout")).to_contain_text("p = 0.40")
     at, height = curve(pulls, "RNSL marked")[0]
     assert (at, height) == pytest.approx((0.4, 0.4**0.7 * 0.6), abs=0.005)
@@ -78,8 +75,7 @@ def test_a_finger_taps_and_draws_sideways_and_else_scrolls(open_page: Open) -> N
 
 def swipe(page: Page, element: Locator, right: float, down: float) -> None:
     """Move a finger from the middle of an element."""
-    box = element.bounding_box()
-    assert box
+    box = box_of(element)
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     session = page.context.new_cdp_session(page)
     for kind, part in [("touchStart", 0.0), *(("touchMove", i / 8) for i in range(1, 9))]:

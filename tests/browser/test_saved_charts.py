@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from harness import Open
+from harness import Open, box_of
 from PIL import Image
 from playwright.sync_api import Page, expect
+from synthetic_batch import small_batch
 
-from rnsl_tutorial.datasets import load_shipped_features
-from rnsl_tutorial.tutorial.explorers import Explorer, LossExplorer, TransitionExplorer
+from rnsl_tutorial.tutorial.explorers import DownWeightingExplorer, LossExplorer
 
 NAME = "{http://www.w3.org/2000/svg}"
 
@@ -26,11 +26,6 @@ def saved(page: Page, kind: str, chart: str, folder: Path) -> Path:
     path = folder / download.value.suggested_filename
     download.value.save_as(path)
     return path
-
-
-def transitions() -> Explorer:
-    aid = load_shipped_features("aid")
-    return TransitionExplorer(aid.labels[aid.split.train])
 
 
 def test_an_svg_holds_marks_axes_words_and_paint(open_page: Open, tmp_path: Path) -> None:
@@ -54,15 +49,14 @@ def test_a_png_shows_the_chart_on_the_paper_of_the_page(
     page = open_page(LossExplorer(), color_scheme=scheme)
     with Image.open(saved(page, "PNG", "What the image costs", tmp_path)) as image:
         pixels = np.asarray(image.convert("RGB"), dtype=float)
-    box = page.locator(".rnsl-chart", has_text="What the image costs").bounding_box()
-    assert box
+    box = box_of(page.locator(".rnsl-chart", has_text="What the image costs"))
     assert pixels.shape[:2] == pytest.approx((2 * box["height"], 2 * box["width"]), abs=3)
     assert (pixels[2, 2].mean() > 200) == (scheme == "light")
     assert (np.abs(pixels - pixels[2, 2]).max(axis=2) > 60).mean() > 0.01, "something is drawn"
 
 
-def test_the_cells_of_a_matrix_are_saved_too(open_page: Open, tmp_path: Path) -> None:
-    page = open_page(transitions())
+def test_the_cells_of_a_heat_map_are_saved_too(open_page: Open, tmp_path: Path) -> None:
+    page = open_page(DownWeightingExplorer(**small_batch()))
     button = page.get_by_role("button", name="Save as SVG").first
     name = str(button.get_attribute("aria-label")).removeprefix("Save as SVG: ")
     root = ET.parse(saved(page, "SVG", name, tmp_path)).getroot()

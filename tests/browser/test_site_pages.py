@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from harness import ROOT, SCREENSHOTS, Explorer
+from harness import ROOT, SCREENSHOTS, Explorer, box_of
 from playwright.sync_api import Browser, Locator, Page, expect
 from site_notebook import notebook_of_all_explorers, small_notebook
 from synthetic_maps import small_maps
@@ -177,9 +177,7 @@ def test_formulas_are_drawn_and_answers_stay_folded(page: Page) -> None:
     )
     assert len(sizes) == 4  # one waits in an answer that is closed
     assert min(sizes) > 10
-    cases = page.locator('math[display="block"]').bounding_box()
-    assert cases
-    assert cases["height"] > 40  # two lines
+    assert box_of(page.locator('math[display="block"]'))["height"] > 40  # two lines
     framed = "fold => [!!fold.closest('article'), getComputedStyle(fold).borderTopWidth !== '0px']"
     folds = [fold.evaluate(framed) for fold in page.locator("details").all()]
     assert sorted(folds) == [[False, False], [True, True]]  # the list of pages, an answer

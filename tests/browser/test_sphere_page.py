@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from harness import SCREENSHOTS, Open, curve
+from harness import SCREENSHOTS, Open, box_of, curve, px_of
 from numpy.typing import NDArray
 from playwright.sync_api import Locator, expect
 from synthetic_spheres import small_runs
@@ -141,8 +141,7 @@ def test_the_sphere_turns_by_key_and_pointer_and_the_charts_stay(open_page: Open
             assert place(root, f"prototype {name}") == pytest.approx(expected, abs=PX)
     globe.press("Home")
     assert globe.get_attribute("data-view") == begin
-    box = globe.bounding_box()
-    assert box
+    box = box_of(globe)
     mouse = root.page.mouse
     mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.8 * box["height"])
     mouse.down()
@@ -160,8 +159,7 @@ def test_the_sphere_turns_by_key_and_pointer_and_the_charts_stay(open_page: Open
 
 def test_a_finger_turns_the_sphere(open_page: Open) -> None:
     root = open_page(SPHERE, has_touch=True).locator(".rnsl-explorer")
-    box = root.locator(".rnsl-globe").bounding_box()
-    assert box
+    box = box_of(root.locator(".rnsl-globe"))
     x, y = box["x"] + 0.7 * box["width"], box["y"] + 0.8 * box["height"]
     finger = root.page.context.new_cdp_session(root.page)
     for kind, moved in (
@@ -179,8 +177,7 @@ def test_a_finger_turns_the_sphere(open_page: Open) -> None:
 
 def test_the_image_is_dragged_along_its_circle_and_chosen_on_a_chart(open_page: Open) -> None:
     root = open_page(SphereExplorer(temperature=0.1, angle=50)).locator(".rnsl-explorer")
-    box = root.locator(".rnsl-globe").bounding_box()
-    assert box
+    box = box_of(root.locator(".rnsl-globe"))
     mouse = root.page.mouse
     for step, angle in enumerate((50, 60, 72)):
         x, y = projected(root, image_at(angle))
@@ -192,9 +189,7 @@ def test_the_image_is_dragged_along_its_circle_and_chosen_on_a_chart(open_page: 
     view = root.locator(".rnsl-globe").get_attribute("data-view") or ""
     assert [float(value) for value in view.split()[:2]] == pytest.approx(SPHERE.view)
     chart = root.locator("svg[data-x]").first
-    low, high, left, right = map(float, (chart.get_attribute("data-x") or "").split())
-    at = left + (120 - low) / (high - low) * (right - left)
-    chart.click(position={"x": at, "y": 30})
+    chart.click(position={"x": px_of(chart, "x", 120), "y": 30})
     assert_shows(root, 0.1, 120)
 
 
@@ -267,14 +262,12 @@ def test_both_fit_the_width(open_page: Open, width: int, scheme: str) -> None:
     }
     for name, explorer in explorers.items():
         root = open_page(explorer, width=width, color_scheme=scheme).locator(".rnsl-explorer")
-        globe = root.locator(".rnsl-globe").bounding_box()
-        chart = root.locator(".rnsl-chart").first.bounding_box()
-        assert globe
-        assert chart
+        globe, chart = (
+            box_of(root.locator(".rnsl-globe")),
+            box_of(root.locator(".rnsl-chart").first),
+        )
         assert (chart["x"] > globe["x"] + globe["width"]) == (width >= 720)
         assert root.page.evaluate("document.documentElement.scrollWidth") <= width
         if width == 720:
-            box = root.bounding_box()
-            assert box
-            assert box["height"] <= 620
+            assert box_of(root)["height"] <= 620
         root.page.screenshot(path=SCREENSHOTS / f"{name}_{width}_{scheme}.png", full_page=True)

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from harness import SCREENSHOTS, Open, curve
+from harness import SCREENSHOTS, Open, box_of, curve, px_of
 from numpy.typing import NDArray
 from playwright.sync_api import Locator, Page, expect
 
 from rnsl_tutorial import noise
 from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.tutorial import plots
-from rnsl_tutorial.tutorial.explorers import TransitionExplorer
+from rnsl_tutorial.tutorial.explorers import TransitionExplorer, transition
 
 LABELS = np.repeat(np.arange(30), 233)
 AID = noise.label_dependent_classes("aid")
@@ -44,14 +44,9 @@ class Shown:
         """Classes with a cross: each is drawn by one absolute and four relative places."""
         return [int(y) for y in curve(self.root, "lost")[::5, 1]]
 
-    def color(self, i: int, j: int, classes: int) -> list[int]:
+    def color(self, i: int, j: int) -> list[int]:
         """The colour of a cell of the heat map."""
-        left, right, top, bottom = (
-            float(self.heat.get_attribute(f"data-{axis}").split()[end])  # type: ignore[union-attr]
-            for axis, end in (("x", 2), ("x", 3), ("y", 3), ("y", 2))
-        )
-        x = left + (j + 0.5) * (right - left) / classes
-        y = top + (i + 0.5) * (bottom - top) / classes
+        x, y = px_of(self.heat, "x", j + 0.5), px_of(self.heat, "y", i + 0.5)
         found: list[int] = self.root.locator("canvas[data-mark=matrix]").evaluate(
             """(canvas, [x, y]) => {
                 const copy = new OffscreenCanvas(1, 1).getContext("2d");
@@ -62,14 +57,9 @@ class Shown:
         )
         return found
 
-    def click_row(self, i: int, classes: int, *, press: bool = True) -> None:
-        box = self.heat.bounding_box()
-        assert box
-        top, bottom = (
-            float(self.heat.get_attribute("data-y").split()[end])  # type: ignore[union-attr]
-            for end in (3, 2)
-        )
-        x, y = box["x"] + 70, box["y"] + top + (i + 0.5) * (bottom - top) / classes
+    def click_row(self, i: int, *, press: bool = True) -> None:
+        box = box_of(self.heat)
+        x, y = box["x"] + 70, box["y"] + px_of(self.heat, "y", i + 0.5)
         self.page.mouse.move(x, y)
         if press:
             self.page.mouse.click(x, y)
@@ -88,7 +78,7 @@ def shown(open_page: Open, explorer: TransitionExplorer) -> Shown:
 def shares(row: NDArray[np.float64], own: int) -> NDArray[np.float64]:
     """The largest shares of a row's wrong labels, those above 0."""
     wrong = np.delete(row, own)
-    largest = np.sort(wrong / wrong.sum())[::-1][: plots.BARS]
+    largest = np.sort(wrong / wrong.sum())[::-1][: transition._BARS]
     return largest[largest > 0]
 
 
@@ -110,12 +100,12 @@ def test_the_rate_moves_the_line_and_the_lost_classes_and_no_bar(shown: Shown) -
         assert shown.rule() == pytest.approx((1 - rate) / rate, abs=0.003)
         assert shown.lost() == lost.tolist()
         assert sorted(shown.bars()) == pytest.approx(sorted(before), abs=0.003)
-        assert shown.color(3, 3, 30) == heat_color(1 - rate)
+        assert shown.color(3, 3) == heat_color(1 - rate)
 
 
 def test_concentration_edits_the_row_and_the_class_tips_over(shown: Shown) -> None:
     slider, published = shown.slider("Concentration"), noise.label_dependent_transition("aid", 0.7)
-    rule, other = shown.rule(), shown.color(0, 12, 30)
+    rule, other = shown.rule(), shown.color(0, 12)
     for presses, amount, is_lost in ((3, -0.3, True), (3, -0.6, False), (4, -1.0, False)):
         for _ in range(presses):
             slider.press("ArrowLeft")
@@ -128,10 +118,10 @@ def test_concentration_edits_the_row_and_the_class_tips_over(shown: Shown) -> No
         expect(shown.readout).to_contain_text(f"{np.delete(edited[1], 1).max():.1%} ")
         np.testing.assert_allclose(shown.bars(), shares(edited[1], 1), atol=0.003)
         assert shown.rule() == pytest.approx(rule)
-        assert shown.color(0, 12, 30) == other
+        assert shown.color(0, 12) == other
         assert (BARELAND in shown.lost()) == is_lost
     expect(slider).to_have_attribute("aria-valuetext", "evenly spread")
-    spread = np.array(shown.color(BARELAND, 20, 30)) - heat_color(0.7 / 29)
+    spread = np.array(shown.color(BARELAND, 20)) - heat_color(0.7 / 29)
     assert np.abs(spread).max() <= 3  # the code of a colour is rounded twice
 
 
@@ -145,33 +135,31 @@ def test_noise_data_set_and_class_are_chosen_by_keyboard(shown: Shown) -> None:
     classes.press("ArrowDown")
     expect(shown.readout).to_contain_text("45 of 45 classes are lost. airport is one of them")
     assert (shown.heat.get_attribute("data-x") or "").startswith("0 45 ")
-    assert shown.color(1, 2, 45) == heat_color(0.7)
+    assert shown.color(1, 2) == heat_color(0.7)
     assert shown.root.locator('[data-mark="name-0"]').text_content() == "baseball_diamond 1.00"
 
 
-def test_one_draw_shows_what_was_drawn_and_its_row_is_not_edited(
-    shown: Shown, explorer: TransitionExplorer
-) -> None:
+def test_one_draw_shows_what_was_drawn_and_its_row_is_not_edited(shown: Shown) -> None:
     shown.root.get_by_role("radio", name="probabilities").press("ArrowRight")
     expect(shown.readout).to_contain_text("In this draw ")
     expect(shown.slider("Concentration")).to_be_disabled()
-    explorer.view = "drawn"
-    drawn = explorer.matrix
-    explorer.view = "nominal"
+    published = noise.label_dependent_transition("aid", 0.7)
+    given = noise.corrupt_labels(LABELS, published, 42, method="vectorized").labels
+    drawn = np.histogram2d(LABELS, given, np.arange(31))[0] / 233
     row, lost = drawn[BARELAND], class_margins.dominated_classes(drawn)
     np.testing.assert_allclose(shown.bars(), shares(row, BARELAND), atol=0.003)
     assert shown.rule() == pytest.approx(row[BARELAND] / (1 - row[BARELAND]), abs=0.003)
     assert shown.lost() == lost.tolist()
     expect(shown.readout).to_contain_text(f"{len(lost)} of 30 classes are lost")
-    assert shown.color(BARELAND, BARELAND, 30) == heat_color(row[BARELAND])
+    assert shown.color(BARELAND, BARELAND) == heat_color(row[BARELAND])
 
 
 def test_a_row_is_read_by_hover_and_chosen_by_a_click(shown: Shown) -> None:
     named = shown.root.locator(".rnsl-cell-name")
     expect(named).to_have_text("Row 1: BareLand")
-    shown.click_row(27, 30, press=False)
+    shown.click_row(27, press=False)
     expect(named).to_have_text(f"Row 27: Stadium, column 1: called {AID[1]}")
-    shown.click_row(27, 30)
+    shown.click_row(27)
     expect(shown.root.get_by_role("combobox", name="Class (row)")).to_have_value("Stadium")
     expect(shown.readout).to_contain_text("Stadium is one of them: 56.0% of its labels say Play")
     frame = curve(shown.root, "row")

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from harness import SCREENSHOTS, Open, curve
+from harness import SCREENSHOTS, Open, box_of, curve, press, px_of
 from playwright.sync_api import Locator, expect
 from synthetic_log_p import small_run
 
@@ -33,13 +33,6 @@ def loss(q: float, k: float) -> Any:
 
 def dots(root: Locator) -> list[float]:
     return [float(curve(root, f"{name} now")[0, 1]) for name in ("precision", "recall", "kept")]
-
-
-def press(root: Locator, name: str, key: str, times: int) -> None:
-    slider = root.get_by_role("slider", name=name)
-    slider.focus()
-    for _ in range(times):
-        slider.press(key)
 
 
 # ------------------------------------------------------------------ truncation
@@ -76,10 +69,8 @@ def test_q_moves_the_loss_and_nobody_across_the_threshold(open_page: Open) -> No
 def test_the_threshold_can_be_dragged(open_page: Open) -> None:
     page = open_page(TruncationExplorer(LOG_P[5], FLIPPED))
     chart = page.locator(".rnsl-plot").nth(1).locator("svg").first
-    low, high, left, right = map(float, str(chart.get_attribute("data-x")).split())
-    box = chart.bounding_box()
-    assert box
-    places = [box["x"] + left + (k - low) / (high - low) * (right - left) for k in (0.2, 0.8)]
+    box = box_of(chart)
+    places = [box["x"] + px_of(chart, "x", k) for k in (0.2, 0.8)]
     page.mouse.move(places[0], box["y"] + 60)
     page.mouse.down()
     expect(page.get_by_role("slider", name="Threshold k")).to_have_value("10")

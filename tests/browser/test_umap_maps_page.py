@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from harness import SCREENSHOTS, Open
+from harness import SCREENSHOTS, Open, box_of
 from playwright.sync_api import Locator, Page, expect
 from synthetic_umap_maps import FULL_SCALE, IMAGES, small_umap_maps
 
@@ -43,8 +43,7 @@ def alpha(canvas: Locator, coordinates: np.ndarray) -> int:
 def drag(page: Page, canvas: Locator, low: tuple[float, float], high: tuple[float, float]) -> None:
     """Drag a rectangle between two corners in shares of the map, y upwards."""
     canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    assert box
+    box = box_of(canvas)
     corners = [place_of(canvas, np.array(corner) * FULL_SCALE) for corner in (low, high)]
     (left, bottom), (right, top) = [(box["x"] + x, box["y"] + y) for x, y in corners]
     page.mouse.move(left, bottom)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import traitlets
+from explorer_checks import array
 from tiny_scenes import CallingAt, same_bits, tiny_run
 
 from rnsl_tutorial.tutorial.background_run import Moment
@@ -27,8 +28,7 @@ def finished() -> Dashboard:
 
 
 def curves(dashboard: Dashboard) -> Any:
-    array = dashboard._live["curves"]
-    return np.frombuffer(array["data"], array["dtype"]).reshape(array["shape"])
+    return array(dashboard._live["curves"])
 
 
 def test_curves_and_sentences_are_the_moments(finished: Dashboard) -> None:

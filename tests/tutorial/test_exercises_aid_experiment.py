@@ -6,30 +6,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from exercise_answers import right, wrong
 
 from rnsl_tutorial.evaluation import significance
 from rnsl_tutorial.training import baselines
 from rnsl_tutorial.tutorial import exercises
 from rnsl_tutorial.tutorial.exercises.aid_experiment import _SEEDS, _T_OF_5
 
-
-def unsolved(*_: object, **__: object) -> None:
-    raise NotImplementedError
-
-
 # ------------------------------------------------------------------ symmetric cross-entropy
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        lambda log_p, alpha, beta: -alpha * log_p + 4 * beta * (1 - log_p.exp()),
-        lambda log_p, alpha, beta: alpha * -log_p - 4 * beta * torch.expm1(log_p),
-    ],
+test_sce_right = right(
+    exercises.check_sce,
+    lambda log_p, alpha, beta: -alpha * log_p + 4 * beta * (1 - log_p.exp()),
+    lambda log_p, alpha, beta: alpha * -log_p - 4 * beta * torch.expm1(log_p),
 )
-def test_sce_right(answer: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
-    exercises.check_sce(answer)
-    assert capsys.readouterr().out.startswith("Right.")
 
 
 def test_the_right_sce_is_the_librarys() -> None:
@@ -41,26 +32,21 @@ def test_the_right_sce_is_the_librarys() -> None:
     torch.testing.assert_close(-0.3 * log_p + 4 * 0.6 * (1 - log_p.exp()), expected)
 
 
-@pytest.mark.parametrize(
-    ("answer", "message"),
-    [
-        (lambda log_p, alpha, beta: alpha * log_p + 4 * beta * (1 - log_p.exp()), "the minus is"),
-        (lambda log_p, alpha, beta: -alpha * log_p + beta * (1 - log_p.exp()), "factor 4"),
-        (lambda log_p, alpha, beta: -alpha * log_p - 4 * beta * (1 - log_p.exp()), "wrong sign"),
-        (lambda log_p, alpha, beta: -beta * log_p + 4 * alpha * (1 - log_p.exp()), "changed pl"),
-        (lambda log_p, alpha, beta: -alpha * log_p + 4 * beta * log_p.exp(), "must be 1 - p"),
-        (lambda log_p, alpha, beta: -alpha * log_p + 4 * beta * (1 - log_p), "not 1 - p"),
-        (
-            lambda log_p, alpha, beta: (-alpha * log_p + 4 * beta * (1 - log_p.exp())).mean(),
-            "loss of each image",
-        ),
-        (lambda log_p, alpha, beta: -0.1 * log_p + 4 * (1 - log_p.exp()), "not always 0.1"),
-        (lambda log_p, alpha, beta: None, "is the `return` missing"),
-    ],
+test_sce_wrong = wrong(
+    exercises.check_sce,
+    (lambda log_p, alpha, beta: alpha * log_p + 4 * beta * (1 - log_p.exp()), "the minus is"),
+    (lambda log_p, alpha, beta: -alpha * log_p + beta * (1 - log_p.exp()), "factor 4"),
+    (lambda log_p, alpha, beta: -alpha * log_p - 4 * beta * (1 - log_p.exp()), "wrong sign"),
+    (lambda log_p, alpha, beta: -beta * log_p + 4 * alpha * (1 - log_p.exp()), "changed pl"),
+    (lambda log_p, alpha, beta: -alpha * log_p + 4 * beta * log_p.exp(), "must be 1 - p"),
+    (lambda log_p, alpha, beta: -alpha * log_p + 4 * beta * (1 - log_p), "not 1 - p"),
+    (
+        lambda log_p, alpha, beta: (-alpha * log_p + 4 * beta * (1 - log_p.exp())).mean(),
+        "loss of each image",
+    ),
+    (lambda log_p, alpha, beta: -0.1 * log_p + 4 * (1 - log_p.exp()), "not always 0.1"),
+    (lambda log_p, alpha, beta: None, "is the `return` missing"),
 )
-def test_sce_wrong(answer: Callable[..., Any], message: str) -> None:
-    with pytest.raises(exercises.NotYetRightError, match=message):
-        exercises.check_sce(answer)
 
 
 # ------------------------------------------------------------------ a paired interval
@@ -86,23 +72,18 @@ def two_samples(ours: Any, theirs: Any, t: float) -> list[float]:
     return [mean, mean - reach, mean + reach]
 
 
-@pytest.mark.parametrize(
-    ("answer", "message"),
-    [
-        (two_samples, "add the spreads of both losses"),
-        (lambda ours, theirs, t: interval(theirs, ours, t), "sign is turned around"),
-        (lambda ours, theirs, t: interval(ours, theirs, t * len(ours) ** 0.5), "root of"),
-        (
-            lambda ours, theirs, t: interval(ours, theirs, t * (1 - 1 / len(ours)) ** 0.5),
-            "ddof=1",
-        ),
-        (lambda ours, theirs, t: interval(ours, theirs, 1.0), "takes t of them"),
-        (lambda ours, theirs, t: np.mean(ours - theirs), "return mean, low, high"),
-    ],
+test_paired_interval_wrong = wrong(
+    exercises.check_paired_interval,
+    (two_samples, "add the spreads of both losses"),
+    (lambda ours, theirs, t: interval(theirs, ours, t), "sign is turned around"),
+    (lambda ours, theirs, t: interval(ours, theirs, t * len(ours) ** 0.5), "root of"),
+    (
+        lambda ours, theirs, t: interval(ours, theirs, t * (1 - 1 / len(ours)) ** 0.5),
+        "ddof=1",
+    ),
+    (lambda ours, theirs, t: interval(ours, theirs, 1.0), "takes t of them"),
+    (lambda ours, theirs, t: np.mean(ours - theirs), "return mean, low, high"),
 )
-def test_paired_interval_wrong(answer: Callable[..., Any], message: str) -> None:
-    with pytest.raises(exercises.NotYetRightError, match=message):
-        exercises.check_paired_interval(answer)
 
 
 # ------------------------------------------------------------------ a loss of one's own
@@ -121,28 +102,16 @@ def test_own_loss_that_can_be_trained(answer: Callable[..., Any]) -> None:
     assert exercises.check_own_loss(answer)
 
 
-@pytest.mark.parametrize(
-    ("answer", "message"),
-    [
-        (lambda log_p: None, "is the `return` missing"),
-        (lambda log_p: 0.5, "one value for each image"),
-        (lambda log_p: -log_p.mean(), "one value for each image"),
-        (lambda log_p: log_p, "rises somewhere as p rises"),
-        (lambda log_p: -log_p.exp() * log_p, "rises somewhere"),
-        (lambda log_p: 0 * log_p, "rises somewhere"),
-        (lambda log_p: -log_p.exp().log(), "log p = -200 the loss or its slope is not finite"),
-        (lambda log_p: (1 - log_p.exp() ** 0.5) / log_p.exp() ** 0, "slope is not finite"),
-        (lambda log_p: -log_p.detach(), "torch can follow"),
-        (lambda p, q: p, "Python stopped in your function: TypeError"),
-    ],
+test_own_loss_that_cannot = wrong(
+    exercises.check_own_loss,
+    (lambda log_p: None, "is the `return` missing"),
+    (lambda log_p: 0.5, "one value for each image"),
+    (lambda log_p: -log_p.mean(), "one value for each image"),
+    (lambda log_p: log_p, "rises somewhere as p rises"),
+    (lambda log_p: -log_p.exp() * log_p, "rises somewhere"),
+    (lambda log_p: 0 * log_p, "rises somewhere"),
+    (lambda log_p: -log_p.exp().log(), "log p = -200 the loss or its slope is not finite"),
+    (lambda log_p: (1 - log_p.exp() ** 0.5) / log_p.exp() ** 0, "slope is not finite"),
+    (lambda log_p: -log_p.detach(), "torch can follow"),
+    (lambda p, q: p, "Python stopped in your function: TypeError"),
 )
-def test_own_loss_that_cannot(answer: Callable[..., Any], message: str) -> None:
-    with pytest.raises(exercises.NotYetRightError, match=message):
-        exercises.check_own_loss(answer)
-
-
-def test_not_solved_yet(capsys: pytest.CaptureFixture[str]) -> None:
-    exercises.check_sce(unsolved)
-    exercises.check_paired_interval(unsolved)
-    assert not exercises.check_own_loss(unsolved)
-    assert capsys.readouterr().out.count("Not solved yet") == 3

@@ -1,28 +1,11 @@
 """The checks of notebook 10 pass right answers and tell the likely wrong ones what is wrong."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytest
+from exercise_answers import right, wrong
 
 from rnsl_tutorial.tutorial import exercises
-
-Answer = Callable[..., Any]
-
-
-def unsolved() -> None:
-    raise NotImplementedError
-
-
-@pytest.mark.parametrize(
-    "check",
-    [exercises.check_out_of_fold, exercises.check_planted_precision, exercises.check_decide],
-)
-def test_not_solved_yet(check: Answer, capsys: pytest.CaptureFixture[str]) -> None:
-    check(lambda **_: unsolved())
-    assert capsys.readouterr().out.startswith("Not solved yet")
-
 
 # ------------------------------------------------------------------ out of fold
 
@@ -69,32 +52,24 @@ def on_the_fold_itself(features: Any, labels: Any, fold_of: Any, fit: Any) -> An
     return found
 
 
-@pytest.mark.parametrize("answer", [out_of_fold, one_by_one])
-def test_out_of_fold_right(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:
-    exercises.check_out_of_fold(answer)
-    assert capsys.readouterr().out.startswith("Right.")
+test_out_of_fold_right = right(exercises.check_out_of_fold, out_of_fold, one_by_one)
 
 
-@pytest.mark.parametrize(
-    ("answer", "message"),
-    [
-        (lambda features, labels, fold_of, fit: fit(features, labels)(features), "in fold"),
-        (on_the_fold_itself, "Train on all others"),
-        (in_the_order_of_folds, "in the order of the folds"),
-        (without_the_last, "The last fold is missing"),
-        (lambda **case: out_of_fold(**case).argmax(axis=1), "return the probabilities"),
-        (
-            lambda **case: out_of_fold(**case)[np.arange(24), case["labels"]],
-            "belief in the given label; return all",
-        ),
-        (lambda features, labels, fold_of, fit: None, "is the `return` missing"),
-        (lambda features, labels, fold_of, fit: fit(features), "takes features, labels, fold_of"),
-        (lambda **case: out_of_fold(**case).T, r"fit = nearest_means it gives the shape \[3, 24\]"),
-    ],
+test_out_of_fold_wrong = wrong(
+    exercises.check_out_of_fold,
+    (lambda features, labels, fold_of, fit: fit(features, labels)(features), "in fold"),
+    (on_the_fold_itself, "Train on all others"),
+    (in_the_order_of_folds, "in the order of the folds"),
+    (without_the_last, "The last fold is missing"),
+    (lambda **case: out_of_fold(**case).argmax(axis=1), "return the probabilities"),
+    (
+        lambda **case: out_of_fold(**case)[np.arange(24), case["labels"]],
+        "belief in the given label; return all",
+    ),
+    (lambda features, labels, fold_of, fit: None, "is the `return` missing"),
+    (lambda features, labels, fold_of, fit: fit(features), "takes features, labels, fold_of"),
+    (lambda **case: out_of_fold(**case).T, r"fit = nearest_means it gives the shape \[3, 24\]"),
 )
-def test_out_of_fold_wrong(answer: Answer, message: str) -> None:
-    with pytest.raises(exercises.NotYetRightError, match=message):
-        exercises.check_out_of_fold(answer)
 
 
 # ------------------------------------------------------------------ precision from planted flips
@@ -121,36 +96,29 @@ def upside_down(doubt: Any, planted: Any, wrong_share: float, threshold: float) 
     return planted_precision(below, planted, wrong_share, 0.5)
 
 
-def test_planted_precision_right(capsys: pytest.CaptureFixture[str]) -> None:
-    exercises.check_planted_precision(planted_precision)
-    assert capsys.readouterr().out.startswith("Right.")
+test_planted_precision_right = right(exercises.check_planted_precision, planted_precision)
 
 
-@pytest.mark.parametrize(
-    ("answer", "message"),
-    [
-        (
-            lambda doubt, planted, wrong_share, threshold: planted[doubt >= threshold].mean(),
-            "the share of the flagged that you planted",
-        ),
-        (
-            lambda doubt, planted, wrong_share, threshold: (doubt[planted] >= threshold).mean(),
-            "This is the recall",
-        ),
-        (among_all, "Count the flagged among the others"),
-        (uncut, "may be larger than 1"),
-        (
-            lambda **case: planted_precision(**(case | {"wrong_share": 1.0})),
-            "wrong_share is missing",
-        ),
-        (upside_down, "Flagged are the doubtful images"),
-        (lambda doubt, planted, wrong_share, threshold: None, "is the `return` missing"),
-        (lambda doubt: doubt, "takes doubt, planted, wrong_share and threshold"),
-    ],
+test_planted_precision_wrong = wrong(
+    exercises.check_planted_precision,
+    (
+        lambda doubt, planted, wrong_share, threshold: planted[doubt >= threshold].mean(),
+        "the share of the flagged that you planted",
+    ),
+    (
+        lambda doubt, planted, wrong_share, threshold: (doubt[planted] >= threshold).mean(),
+        "This is the recall",
+    ),
+    (among_all, "Count the flagged among the others"),
+    (uncut, "may be larger than 1"),
+    (
+        lambda **case: planted_precision(**(case | {"wrong_share": 1.0})),
+        "wrong_share is missing",
+    ),
+    (upside_down, "Flagged are the doubtful images"),
+    (lambda doubt, planted, wrong_share, threshold: None, "is the `return` missing"),
+    (lambda doubt: doubt, "takes doubt, planted, wrong_share and threshold"),
 )
-def test_planted_precision_wrong(answer: Answer, message: str) -> None:
-    with pytest.raises(exercises.NotYetRightError, match=message):
-        exercises.check_planted_precision(answer)
 
 
 # ------------------------------------------------------------------ the decision table
@@ -189,30 +157,24 @@ def cheaper_looks(p_given: Any, p_suggested: Any, look: float, wrong: float) -> 
     return np.argmin([keep, seen * (1 - p_given), relabel], axis=0)
 
 
-@pytest.mark.parametrize("answer", [lambda **case: np.argmin(costs(**case), 0), image_by_image])
-def test_decide_right(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:
-    exercises.check_decide(answer)
-    assert capsys.readouterr().out.startswith("Right.")
-
-
-@pytest.mark.parametrize(
-    ("answer", "message"),
-    [
-        (swapped, r"\(1 - p_given\) \* wrong"),
-        (cheaper_looks, "A look costs the same"),
-        (paying_twice, "You never relabel.* nobody looks"),
-        (never_relabelling, "You never relabel"),
-        (
-            lambda p_given, p_suggested, look, wrong: np.where(p_suggested > p_given, 2, 0),
-            "You never look",
-        ),
-        (lambda **case: 2 - np.argmin(costs(**case), axis=0), "have changed places"),
-        (lambda **case: np.min(costs(**case), axis=0), "argmin, not min"),
-        (lambda **case: np.argmax(costs(**case), axis=0), "the dearest"),
-        (lambda **case: None, "is the `return` missing"),
-        (lambda **case: ["keep"] * 8, "it gives "),
-    ],
+test_decide_right = right(
+    exercises.check_decide, lambda **case: np.argmin(costs(**case), 0), image_by_image
 )
-def test_decide_wrong(answer: Answer, message: str) -> None:
-    with pytest.raises(exercises.NotYetRightError, match=message):
-        exercises.check_decide(answer)
+
+
+test_decide_wrong = wrong(
+    exercises.check_decide,
+    (swapped, r"\(1 - p_given\) \* wrong"),
+    (cheaper_looks, "A look costs the same"),
+    (paying_twice, "You never relabel.* nobody looks"),
+    (never_relabelling, "You never relabel"),
+    (
+        lambda p_given, p_suggested, look, wrong: np.where(p_suggested > p_given, 2, 0),
+        "You never look",
+    ),
+    (lambda **case: 2 - np.argmin(costs(**case), axis=0), "have changed places"),
+    (lambda **case: np.min(costs(**case), axis=0), "argmin, not min"),
+    (lambda **case: np.argmax(costs(**case), axis=0), "the dearest"),
+    (lambda **case: None, "is the `return` missing"),
+    (lambda **case: ["keep"] * 8, "it gives "),
+)

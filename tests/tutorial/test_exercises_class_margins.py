@@ -1,19 +1,14 @@
 """The checks of notebook 08 pass right answers and tell the likely wrong ones what is wrong."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytest
+from exercise_answers import by_place, right, wrong
 from numpy.typing import NDArray
 
 from rnsl_tutorial.tutorial import exercises
 
 Array = NDArray[Any]
-
-
-def unsolved(*_: object) -> None:
-    raise NotImplementedError
 
 
 # ------------------------------------------------------------------ the margin
@@ -31,34 +26,21 @@ def margin_by_loop(shares: Array) -> list[float]:
     return [shares[i, i] - max(shares[i, j] for j in classes if j != i) for i in classes]
 
 
-@pytest.mark.parametrize("answer", [margin, margin_by_loop])
-def test_margin_right(answer: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
-    exercises.check_margin(answer)
-    assert capsys.readouterr().out.startswith("Right.")
+test_margin_right = right(exercises.check_margin, margin, margin_by_loop)
 
 
-def test_margin_not_solved_yet(capsys: pytest.CaptureFixture[str]) -> None:
-    exercises.check_margin(lambda shares: unsolved())
-    assert capsys.readouterr().out.startswith("Not solved yet")
-
-
-@pytest.mark.parametrize(
-    ("answer", "message"),
-    [
-        (lambda shares: -margin(shares), "sign is turned round"),
-        (lambda shares: np.diag(shares) - shares.max(axis=1), "may be the right label itself"),
-        (lambda shares: margin(shares.T), "down the columns"),
-        (lambda shares: 2 * np.diag(shares) - 1, "all wrong labels together"),
-        (lambda shares: abs(margin(shares)), "below 0"),
-        (lambda shares: margin(shares) < 0, "how far the right label leads"),
-        (lambda shares: margin(shares).min(), "axis=1"),
-        (lambda shares: None, "is the `return` missing"),
-        (lambda shares: shares.nothing, "Python stopped in your function"),
-    ],
+test_margin_wrong = wrong(
+    exercises.check_margin,
+    (lambda shares: -margin(shares), "sign is turned round"),
+    (lambda shares: np.diag(shares) - shares.max(axis=1), "may be the right label itself"),
+    (lambda shares: margin(shares.T), "down the columns"),
+    (lambda shares: 2 * np.diag(shares) - 1, "all wrong labels together"),
+    (lambda shares: abs(margin(shares)), "below 0"),
+    (lambda shares: margin(shares) < 0, "how far the right label leads"),
+    (lambda shares: margin(shares).min(), "axis=1"),
+    (lambda shares: None, "is the `return` missing"),
+    (lambda shares: shares.nothing, "Python stopped in your function"),
 )
-def test_margin_wrong(answer: Callable[..., Any], message: str) -> None:
-    with pytest.raises(exercises.NotYetRightError, match=message):
-        exercises.check_margin(answer)
 
 
 # ------------------------------------------------------------------ the accuracy of each class
@@ -76,60 +58,22 @@ def shares_by_loop(predicted: Array, labels: Array, num_classes: int) -> list[fl
     return [float(group.mean()) if len(group) else float("nan") for group in groups]
 
 
-@pytest.mark.parametrize("answer", [shares_right, shares_by_loop])
-def test_class_accuracy_right(
-    answer: Callable[..., Any], capsys: pytest.CaptureFixture[str]
-) -> None:
-    exercises.check_class_accuracy(answer)
-    assert capsys.readouterr().out.startswith("Right.")
+test_class_accuracy_right = right(exercises.check_class_accuracy, shares_right, shares_by_loop)
 
 
-def test_class_accuracy_not_solved_yet(capsys: pytest.CaptureFixture[str]) -> None:
-    exercises.check_class_accuracy(lambda predicted, labels, num_classes: unsolved())
-    assert capsys.readouterr().out.startswith("Not solved yet")
-
-
-@pytest.mark.parametrize(
-    ("answer", "message"),
-    [
-        (lambda predicted, labels, n: shares_right(predicted, labels, n), "takes predicted"),
-        (
-            lambda predicted, labels, num_classes: shares_right(labels, predicted, num_classes),
-            "You divide by the images that are \\*called\\*",
-        ),
-        (
-            lambda predicted, labels, num_classes: np.nan_to_num(
-                shares_right(predicted, labels, num_classes)
-            ),
-            "NaN, not 0",
-        ),
-        (
-            lambda predicted, labels, num_classes: np.bincount(
-                labels[predicted == labels], minlength=num_classes
-            ),
-            "numbers of images",
-        ),
-        (
-            lambda predicted, labels, num_classes: (
-                np.bincount(labels[predicted == labels], minlength=num_classes) / len(labels)
-            ),
-            "You divide by all images",
-        ),
-        (
-            lambda predicted, labels, num_classes: (predicted == labels).mean(),
-            "accuracy over all images",
-        ),
-        (
-            lambda predicted, labels, num_classes: shares_right(predicted, labels, num_classes)[
-                np.unique(labels)
-            ],
-            "A class is missing",
-        ),
-    ],
+test_class_accuracy_wrong = wrong(
+    by_place(exercises.check_class_accuracy),
+    (lambda p, y, n: shares_right(y, p, n), "You divide by the images that are \\*called\\*"),
+    (lambda p, y, n: np.nan_to_num(shares_right(p, y, n)), "NaN, not 0"),
+    (lambda p, y, n: np.bincount(y[p == y], minlength=n), "numbers of images"),
+    (lambda p, y, n: np.bincount(y[p == y], minlength=n) / len(y), "You divide by all images"),
+    (lambda p, y, n: (p == y).mean(), "accuracy over all images"),
+    (lambda p, y, n: shares_right(p, y, n)[np.unique(y)], "A class is missing"),
 )
-def test_class_accuracy_wrong(answer: Callable[..., Any], message: str) -> None:
-    with pytest.raises(exercises.NotYetRightError, match=message):
-        exercises.check_class_accuracy(answer)
+test_class_accuracy_with_a_name_of_its_own = wrong(
+    exercises.check_class_accuracy,
+    (lambda predicted, labels, n: shares_right(predicted, labels, n), "takes predicted"),
+)
 
 
 # ------------------------------------------------------------------ what most labels say
@@ -140,26 +84,14 @@ def most_say(shares: Array) -> Array:
     return favoured
 
 
-def test_most_say_right(capsys: pytest.CaptureFixture[str]) -> None:
-    exercises.check_most_say(most_say)
-    assert capsys.readouterr().out.startswith("Right.")
+test_most_say_right = right(exercises.check_most_say, most_say)
 
 
-def test_most_say_not_solved_yet(capsys: pytest.CaptureFixture[str]) -> None:
-    exercises.check_most_say(lambda shares: unsolved())
-    assert capsys.readouterr().out.startswith("Not solved yet")
-
-
-@pytest.mark.parametrize(
-    ("answer", "message"),
-    [
-        (lambda shares: shares.argmax(axis=1), "give it the tie"),
-        (lambda shares: (shares - np.eye(len(shares))).argmax(axis=1), "most frequent \\*wrong\\*"),
-        (lambda shares: shares.argmax(axis=0), "down the columns"),
-        (lambda shares: shares.max(axis=1), "which label it is"),
-        (lambda shares: np.arange(len(shares)), "every class keeps its label"),
-    ],
+test_most_say_wrong = wrong(
+    exercises.check_most_say,
+    (lambda shares: shares.argmax(axis=1), "give it the tie"),
+    (lambda shares: (shares - np.eye(len(shares))).argmax(axis=1), "most frequent \\*wrong\\*"),
+    (lambda shares: shares.argmax(axis=0), "down the columns"),
+    (lambda shares: shares.max(axis=1), "which label it is"),
+    (lambda shares: np.arange(len(shares)), "every class keeps its label"),
 )
-def test_most_say_wrong(answer: Callable[..., Any], message: str) -> None:
-    with pytest.raises(exercises.NotYetRightError, match=message):
-        exercises.check_most_say(answer)

@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-import pytest
 import torch
 import torch.nn.functional as F
+from exercise_answers import right, wrong
 
 from rnsl_tutorial.tutorial import exercises
 
@@ -33,55 +33,47 @@ def all_classes(embeddings, prototypes, labels, temperature):  # type: ignore[no
     return -F.log_softmax(F.normalize(embeddings) @ F.normalize(prototypes).T / temperature, dim=1)
 
 
-def test_nsl_right(capsys: pytest.CaptureFixture[str]) -> None:
-    exercises.check_nsl(right_nsl)
-    exercises.check_nsl(changed_nsl())
-    assert capsys.readouterr().out.count("Right.") == 2
+test_nsl_right = right(exercises.check_nsl, right_nsl, changed_nsl())
 
 
 def plain(given: torch.Tensor) -> torch.Tensor:
     return given
 
 
-@pytest.mark.parametrize(
-    ("answer", "message"),
-    [
-        (changed_nsl(x=plain), "6 of 6 values are off.* embeddings keep their length"),
-        (changed_nsl(w=plain), "prototypes keep their length"),
-        (changed_nsl(x=plain, w=plain), "These are no cosines"),
-        (changed_nsl(x=lambda a: a / a.norm(dim=0), w=lambda a: a / a.norm(dim=0)), "wrong axis"),
-        (changed_nsl(power=0), "temperature is missing"),
-        (changed_nsl(power=1), "multiplied by the temperature"),
-        (changed_nsl(axis=0), "runs over the images"),
-        (changed_nsl(end=lambda loss: -loss), "sign is turned"),
-        (changed_nsl(end=lambda loss: torch.exp(-loss)), "This is p;"),
-        (changed_nsl(end=lambda loss: 1 - torch.exp(-loss)), "mean absolute error"),
-        (changed_nsl(end=torch.mean), "one value per image"),
-        (changed_nsl(end=torch.sum), "sum over the batch"),
-        (
-            lambda labels, **batch: F.cross_entropy(
-                (-all_classes(labels=labels, **batch)).exp(), labels, reduction="none"
-            ),
-            "softmax is taken twice",
+test_nsl_wrong = wrong(
+    exercises.check_nsl,
+    (changed_nsl(x=plain), "6 of 6 values are off.* embeddings keep their length"),
+    (changed_nsl(w=plain), "prototypes keep their length"),
+    (changed_nsl(x=plain, w=plain), "These are no cosines"),
+    (changed_nsl(x=lambda a: a / a.norm(dim=0), w=lambda a: a / a.norm(dim=0)), "wrong axis"),
+    (changed_nsl(power=0), "temperature is missing"),
+    (changed_nsl(power=1), "multiplied by the temperature"),
+    (changed_nsl(axis=0), "runs over the images"),
+    (changed_nsl(end=lambda loss: -loss), "sign is turned"),
+    (changed_nsl(end=lambda loss: torch.exp(-loss)), "This is p;"),
+    (changed_nsl(end=lambda loss: 1 - torch.exp(-loss)), "mean absolute error"),
+    (changed_nsl(end=torch.mean), "one value per image"),
+    (changed_nsl(end=torch.sum), "sum over the batch"),
+    (
+        lambda labels, **batch: F.cross_entropy(
+            (-all_classes(labels=labels, **batch)).exp(), labels, reduction="none"
         ),
-        (all_classes, r"shape \[6, 5\], expected \[6\].* each image's label"),
-        (lambda **batch: all_classes(**batch).min(dim=1).values, "nearest prototype"),
-        (changed_nsl(x=lambda a: a / a.norm(), w=lambda a: a / a.norm()), "length of the whole"),
-        (changed_nsl(end=lambda loss: -torch.exp(-loss)), "This is -p: the logarithm is missing"),
-        (
-            lambda **batch: all_classes(**batch)[:, batch["labels"]],
-            r"needs column labels\[i\] alone",
-        ),
-        (lambda **batch: all_classes(**batch)[batch["labels"]], "takes whole rows"),
-        (lambda **batch: right_nsl(**batch)[:, None], r"squeeze\(1\)"),
-        (lambda embeddings, prototypes, labels, temperature: None, "`return` missing"),
-        (lambda embeddings, prototypes, labels, temperature: embeddings @ prototypes, "stopped in"),
-        (lambda embeddings, prototypes, labels, temperature: 2 * labels, r"expected [\d.]+\.$"),
-    ],
+        "softmax is taken twice",
+    ),
+    (all_classes, r"shape \[6, 5\], expected \[6\].* each image's label"),
+    (lambda **batch: all_classes(**batch).min(dim=1).values, "nearest prototype"),
+    (changed_nsl(x=lambda a: a / a.norm(), w=lambda a: a / a.norm()), "length of the whole"),
+    (changed_nsl(end=lambda loss: -torch.exp(-loss)), "This is -p: the logarithm is missing"),
+    (
+        lambda **batch: all_classes(**batch)[:, batch["labels"]],
+        r"needs column labels\[i\] alone",
+    ),
+    (lambda **batch: all_classes(**batch)[batch["labels"]], "takes whole rows"),
+    (lambda **batch: right_nsl(**batch)[:, None], r"squeeze\(1\)"),
+    (lambda embeddings, prototypes, labels, temperature: None, "`return` missing"),
+    (lambda embeddings, prototypes, labels, temperature: embeddings @ prototypes, "stopped in"),
+    (lambda embeddings, prototypes, labels, temperature: 2 * labels, r"expected [\d.]+\.$"),
 )
-def test_nsl_wrong(answer, message: str) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(exercises.NotYetRightError, match=message):
-        exercises.check_nsl(answer)
 
 
 # ------------------------------------------------------------------ its gradient
@@ -106,10 +98,7 @@ def changed_gradient(sign=1, power=-1, own=1, projected=True):  # type: ignore[n
     return function
 
 
-def test_gradient_right(capsys: pytest.CaptureFixture[str]) -> None:
-    exercises.check_nsl_gradient(right_gradient)
-    exercises.check_nsl_gradient(changed_gradient())
-    assert capsys.readouterr().out.count("Right.") == 2
+test_gradient_right = right(exercises.check_nsl_gradient, right_gradient, changed_gradient())
 
 
 def as_written(own=lambda p: p - 1, project=lambda g, x: g - x * (x @ g), scale=None):  # type: ignore[no-untyped-def]
@@ -123,43 +112,26 @@ def as_written(own=lambda p: p - 1, project=lambda g, x: g - x * (x @ g), scale=
     return gradient
 
 
-@pytest.mark.parametrize(
-    ("answer", "message"),
-    [
-        (changed_gradient(projected=False), "The projection is missing"),
-        (lambda **case: _along_x(**case), "part along x"),
-        (changed_gradient(sign=-1), "sign is turned: this is the step"),
-        (changed_gradient(sign=-1, projected=False), "sign is turned .* projection is missing"),
-        (changed_gradient(power=0), "factor 1/T is missing"),
-        (changed_gradient(power=0, projected=False), "1/T and the projection are missing"),
-        (changed_gradient(power=1), "do not multiply"),
-        (changed_gradient(own=0), r"pull of the own prototype is missing: subtract"),
-        (changed_gradient(own=0, projected=False), "own prototype is missing .* so is"),
-        (changed_gradient(own=2), "counts twice"),
-        (as_written(own=lambda p: 1 - p), "pushes here"),
-        (as_written(project=lambda g, x: g - x @ x * g), r"Set brackets: x \* \(x @ g\)"),
-        (as_written(project=lambda g, x: g - x @ g), "x @ g is a number"),
-        (as_written(project=lambda g, x: g + x * (x @ g)), "is added; take it away"),
-        (as_written(scale=1.0), "The softmax needs the temperature, too"),
-        (lambda x, prototypes, label, temperature: math.nan, r"shape \[\], expected \[3\]"),
-    ],
+test_gradient_wrong = wrong(
+    exercises.check_nsl_gradient,
+    (changed_gradient(projected=False), "The projection is missing"),
+    (lambda **case: _along_x(**case), "part along x"),
+    (changed_gradient(sign=-1), "sign is turned: this is the step"),
+    (changed_gradient(sign=-1, projected=False), "sign is turned .* projection is missing"),
+    (changed_gradient(power=0), "factor 1/T is missing"),
+    (changed_gradient(power=0, projected=False), "1/T and the projection are missing"),
+    (changed_gradient(power=1), "do not multiply"),
+    (changed_gradient(own=0), r"pull of the own prototype is missing: subtract"),
+    (changed_gradient(own=0, projected=False), "own prototype is missing .* so is"),
+    (changed_gradient(own=2), "counts twice"),
+    (as_written(own=lambda p: 1 - p), "pushes here"),
+    (as_written(project=lambda g, x: g - x @ x * g), r"Set brackets: x \* \(x @ g\)"),
+    (as_written(project=lambda g, x: g - x @ g), "x @ g is a number"),
+    (as_written(project=lambda g, x: g + x * (x @ g)), "is added; take it away"),
+    (as_written(scale=1.0), "The softmax needs the temperature, too"),
+    (lambda x, prototypes, label, temperature: math.nan, r"shape \[\], expected \[3\]"),
 )
-def test_gradient_wrong(answer, message: str) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(exercises.NotYetRightError, match=message):
-        exercises.check_nsl_gradient(answer)
 
 
 def _along_x(x, **case):  # type: ignore[no-untyped-def]
     return x * (x @ changed_gradient(projected=False)(x, **case))
-
-
-# ------------------------------------------------------------------ both
-
-
-@pytest.mark.parametrize("check", [exercises.check_nsl, exercises.check_nsl_gradient])
-def test_not_solved_yet(check, capsys: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
-    def unsolved(**case: object) -> None:
-        raise NotImplementedError
-
-    check(unsolved)
-    assert capsys.readouterr().out.startswith("Not solved yet")

@@ -1,32 +1,13 @@
 """The checks of notebook 06 pass right answers and tell the likely wrong ones what is wrong."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
+from exercise_answers import by_place, right, wrong
 from torch.nn.functional import normalize
 
 from rnsl_tutorial.tutorial import exercises
-
-
-def unsolved(*_: object, **__: object) -> None:
-    raise NotImplementedError
-
-
-@pytest.mark.parametrize(
-    "check",
-    [
-        exercises.check_memorized_share,
-        exercises.check_images_per_second,
-        exercises.check_last_safe_epoch,
-    ],
-)
-def test_not_solved_yet(check: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
-    check(unsolved)
-    assert capsys.readouterr().out.startswith("Not solved yet")
-
 
 # ------------------------------------------------------------------ the memorized share
 
@@ -40,79 +21,49 @@ def nearest_by_distance(embeddings: Any, prototypes: Any, given: Any, wrong: Any
     return (nearest[wrong] == given[wrong]).float().mean().item()
 
 
-@pytest.mark.parametrize(
-    "answer", [lambda e, p, g, w: at_given(e, p, g)[w].float().mean(), nearest_by_distance]
+test_memorized_share_right = right(
+    by_place(exercises.check_memorized_share),
+    lambda e, p, g, w: at_given(e, p, g)[w].float().mean(),
+    nearest_by_distance,
 )
-def test_memorized_share_right(
-    answer: Callable[..., Any], capsys: pytest.CaptureFixture[str]
-) -> None:
-    def named(embeddings: Any, prototypes: Any, given: Any, wrong: Any) -> Any:
-        return answer(embeddings, prototypes, given, wrong)
-
-    exercises.check_memorized_share(named)
-    assert capsys.readouterr().out.startswith("Right.")
-
-
-@pytest.mark.parametrize(
-    ("answer", "message"),
-    [
-        (lambda e, p, g, w: at_given(e, p, g).float().mean(), "the share of all images"),
-        (lambda e, p, g, w: at_given(e, p, g)[~w].float().mean(), "These are the right labels"),
-        (lambda e, p, g, w: 1 - at_given(e, p, g)[w].float().mean(), "not memorized"),
-        (lambda e, p, g, w: (at_given(e, p, g) & w).float().mean(), "number of wrong labels"),
-        (
-            lambda e, p, g, w: ((e @ p.T).argmax(dim=1) == g)[w].float().mean(),
-            "bring the prototypes to unit length",
-        ),
-        (lambda e, p, g, w: at_given(e, p, g)[w].sum(), "a share is a mean"),
-        (lambda e, p, g, w: None, "is the `return` missing"),
-        (lambda e, p, g, w: e @ p, "Python stopped in your function"),
-    ],
+test_memorized_share_wrong = wrong(
+    by_place(exercises.check_memorized_share),
+    (lambda e, p, g, w: at_given(e, p, g).float().mean(), "the share of all images"),
+    (lambda e, p, g, w: at_given(e, p, g)[~w].float().mean(), "These are the right labels"),
+    (lambda e, p, g, w: 1 - at_given(e, p, g)[w].float().mean(), "not memorized"),
+    (lambda e, p, g, w: (at_given(e, p, g) & w).float().mean(), "number of wrong labels"),
+    (
+        lambda e, p, g, w: ((e @ p.T).argmax(dim=1) == g)[w].float().mean(),
+        "bring the prototypes to unit length",
+    ),
+    (lambda e, p, g, w: at_given(e, p, g)[w].sum(), "a share is a mean"),
+    (lambda e, p, g, w: None, "is the `return` missing"),
+    (lambda e, p, g, w: e @ p, "Python stopped in your function"),
 )
-def test_memorized_share_wrong(answer: Callable[..., Any], message: str) -> None:
-    def named(embeddings: Any, prototypes: Any, given: Any, wrong: Any) -> Any:
-        return answer(embeddings, prototypes, given, wrong)
-
-    with pytest.raises(exercises.NotYetRightError, match=message):
-        exercises.check_memorized_share(named)
 
 
 # ------------------------------------------------------------------ images per second
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        lambda images, seconds: np.median(images / seconds[1:]),
-        lambda images, seconds: torch.tensor(images / seconds[1:]).quantile(0.5),
-    ],
+test_images_per_second_right = right(
+    exercises.check_images_per_second,
+    lambda images, seconds: np.median(images / seconds[1:]),
+    lambda images, seconds: torch.tensor(images / seconds[1:]).quantile(0.5),
 )
-def test_images_per_second_right(
-    answer: Callable[..., Any], capsys: pytest.CaptureFixture[str]
-) -> None:
-    exercises.check_images_per_second(answer)
-    assert capsys.readouterr().out.startswith("Right.")
-
-
-@pytest.mark.parametrize(
-    ("answer", "message"),
-    [
-        (lambda images, seconds: images / np.median(seconds), "is a warm-up"),
-        (lambda images, seconds: images / np.mean(seconds[1:]), "moves the mean a lot"),
-        (lambda images, seconds: (images / seconds[1:]).mean(), "take the median"),
-        (lambda images, seconds: images * len(seconds) / seconds.sum(), "Leave the first epoch"),
-        (lambda images, seconds: np.median(seconds[1:]) / images, "seconds per image"),
-        (lambda images, seconds: images / seconds[1:], "return their median"),
-        (
-            lambda images, seconds: images * len(seconds[1:]) / np.median(seconds[1:]),
-            "do not count all epochs",
-        ),
-        (lambda images, seconds: None, "is the `return` missing"),
-    ],
+test_images_per_second_wrong = wrong(
+    exercises.check_images_per_second,
+    (lambda images, seconds: images / np.median(seconds), "is a warm-up"),
+    (lambda images, seconds: images / np.mean(seconds[1:]), "moves the mean a lot"),
+    (lambda images, seconds: (images / seconds[1:]).mean(), "take the median"),
+    (lambda images, seconds: images * len(seconds) / seconds.sum(), "Leave the first epoch"),
+    (lambda images, seconds: np.median(seconds[1:]) / images, "seconds per image"),
+    (lambda images, seconds: images / seconds[1:], "return their median"),
+    (
+        lambda images, seconds: images * len(seconds[1:]) / np.median(seconds[1:]),
+        "do not count all epochs",
+    ),
+    (lambda images, seconds: None, "is the `return` missing"),
 )
-def test_images_per_second_wrong(answer: Callable[..., Any], message: str) -> None:
-    with pytest.raises(exercises.NotYetRightError, match=message):
-        exercises.check_images_per_second(answer)
 
 
 # ------------------------------------------------------------------ the last safe epoch
@@ -125,26 +76,17 @@ def safe(believed: Any, rate: float) -> int:
     return len(believed)
 
 
-def test_last_safe_epoch_right(capsys: pytest.CaptureFixture[str]) -> None:
-    exercises.check_last_safe_epoch(safe)
-    assert capsys.readouterr().out.startswith("Right.")
-
-
-@pytest.mark.parametrize(
-    ("answer", "message"),
-    [
-        (lambda believed, rate: safe(believed, rate) - 1, "epochs begin at 1"),
-        (lambda believed, rate: safe(believed, rate) + 1, "return the one before it"),
-        (lambda believed, rate: safe(believed, 1 - rate), "those that can be right are 1 - rate"),
-        (
-            lambda believed, rate: int(np.flatnonzero(believed <= 1 - rate)[-1]) + 1,
-            "may fall below the line again",
-        ),
-        (lambda believed, rate: np.argmax(believed > 1 - rate), "no epoch is above the line"),
-        (lambda believed, rate: np.argmax(believed) + 1, "is believed at the end"),
-        (lambda believed, rate: None, "is the `return` missing"),
-    ],
+test_last_safe_epoch_right = right(exercises.check_last_safe_epoch, safe)
+test_last_safe_epoch_wrong = wrong(
+    exercises.check_last_safe_epoch,
+    (lambda believed, rate: safe(believed, rate) - 1, "epochs begin at 1"),
+    (lambda believed, rate: safe(believed, rate) + 1, "return the one before it"),
+    (lambda believed, rate: safe(believed, 1 - rate), "those that can be right are 1 - rate"),
+    (
+        lambda believed, rate: int(np.flatnonzero(believed <= 1 - rate)[-1]) + 1,
+        "may fall below the line again",
+    ),
+    (lambda believed, rate: np.argmax(believed > 1 - rate), "no epoch is above the line"),
+    (lambda believed, rate: np.argmax(believed) + 1, "is believed at the end"),
+    (lambda believed, rate: None, "is the `return` missing"),
 )
-def test_last_safe_epoch_wrong(answer: Callable[..., Any], message: str) -> None:
-    with pytest.raises(exercises.NotYetRightError, match=message):
-        exercises.check_last_safe_epoch(answer)

@@ -109,6 +109,8 @@ def test_a_number_between_two_steps_of_a_range_means_the_nearest() -> None:
 def test_a_name_that_no_control_has_is_refused(explorer: EmbeddingExplorer) -> None:
     with pytest.raises(AttributeError, match="no 'T' to set; it has rate, loss, noise"):
         explorer.T = 0.1
+    with pytest.raises(TypeError, match="no 'T'; it has rate, loss, noise"):
+        EmbeddingExplorer(small_maps(), T=0.1)
     explorer.observe(lambda change: None, "rate")
     explorer.layout.width = "50%"
 

@@ -1,10 +1,9 @@
 """The explorer of losses hands over what the closed forms say."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 import traitlets
+from explorer_checks import unpacked
 
 from rnsl_tutorial.tutorial.explorers import LossExplorer, standalone_html
 
@@ -14,17 +13,12 @@ def explorer() -> LossExplorer:
     return LossExplorer()
 
 
-def array(explorer: LossExplorer, name: str) -> Any:
-    packed = explorer._table[name]
-    return np.frombuffer(packed["data"], packed["dtype"]).reshape(packed["shape"])
-
-
 def test_loss_and_pull_are_the_closed_forms(explorer: LossExplorer) -> None:
-    p = array(explorer, "p").astype(float)
+    p = unpacked(explorer, "p").astype(float)
     for place, q in [(5, 0.1), (35, 0.7), (50, 1.0)]:
-        np.testing.assert_allclose(array(explorer, "loss")[place], (1 - p**q) / q, atol=1e-6)
-        np.testing.assert_allclose(array(explorer, "pull")[place], p**q * (1 - p), atol=1e-6)
-    np.testing.assert_allclose(array(explorer, "loss")[0], -np.log(p), rtol=1e-6)
+        np.testing.assert_allclose(unpacked(explorer, "loss")[place], (1 - p**q) / q, atol=1e-6)
+        np.testing.assert_allclose(unpacked(explorer, "pull")[place], p**q * (1 - p), atol=1e-6)
+    np.testing.assert_allclose(unpacked(explorer, "loss")[0], -np.log(p), rtol=1e-6)
 
 
 @pytest.mark.parametrize("temperature", [0.02, 0.07, 1.0])
@@ -32,26 +26,26 @@ def test_over_the_cosine_there_are_29_rivals_at_a_right_angle(
     explorer: LossExplorer, temperature: float
 ) -> None:
     t = explorer.controls["temperature"].values.index(temperature)
-    cosines = array(explorer, "cosines").astype(float)
+    cosines = unpacked(explorer, "cosines").astype(float)
     p = 1 / (1 + 29 * np.exp(-cosines / temperature))
-    np.testing.assert_allclose(array(explorer, "pull_at")[35, t], p**0.7 * (1 - p), atol=1e-5)
+    np.testing.assert_allclose(unpacked(explorer, "pull_at")[35, t], p**0.7 * (1 - p), atol=1e-5)
 
 
 def test_the_marker_lies_where_p_is_reached(explorer: LossExplorer) -> None:
     t = explorer.controls["temperature"].values.index(0.05)
-    cosine = array(explorer, "cosine")[t]
-    p = array(explorer, "p")[:-1].astype(float)
+    cosine = unpacked(explorer, "cosine")[t]
+    p = unpacked(explorer, "p")[:-1].astype(float)
     np.testing.assert_allclose(cosine[:-1], 0.05 * np.log(29 * p / (1 - p)), atol=5e-4)
-    hottest = array(explorer, "cosine")[-1]
+    hottest = unpacked(explorer, "cosine")[-1]
     assert np.isnan(hottest[40:]).all(), "at T = 1 no image reaches p = 0.2"
 
 
 def test_how_many_times_as_hard_nsl_pulls(explorer: LossExplorer) -> None:
-    p = array(explorer, "p")[:-1].astype(float)
-    harder = array(explorer, "harder")
+    p = unpacked(explorer, "p")[:-1].astype(float)
+    harder = unpacked(explorer, "harder")
     np.testing.assert_allclose(harder[35, :-1], p**-0.7, rtol=1e-4)
     assert np.isnan(harder[:, -1]).all(), "at p = 1 none pulls"
-    marked = array(explorer, "p")[explorer._table["marked"]]
+    marked = unpacked(explorer, "p")[explorer._table["marked"]]
     np.testing.assert_allclose(marked, explorer.controls["p"].values, rtol=1e-6)
 
 

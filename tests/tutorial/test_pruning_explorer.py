@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-import traitlets
+from explorer_checks import lacks, unpacked
 from numpy.typing import NDArray
-from synthetic_log_p import small_run, unpacked
+from synthetic_log_p import small_run
 
 from rnsl_tutorial.evaluation.embedding import flip_detection
+from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.explorers import PruningExplorer, TruncationExplorer, standalone_html
 
 
@@ -72,9 +73,8 @@ def test_traits_take_the_values_of_their_controls(explorer: PruningExplorer) -> 
     assert (explorer.epoch, explorer.k) == (0, 0.5)
     explorer.epoch = 8.0
     assert range(9)[explorer.epoch] == 8, "an epoch can index an array"
-    for name, value in (("epoch", 9), ("epoch", 1.5), ("k", 1.1)):
-        with pytest.raises(traitlets.TraitError, match=f"{name} is {value!r}; this explorer has"):
-            setattr(explorer, name, value)
+    lacks(explorer, epoch=9, k=1.1)
+    lacks(explorer, epoch=1.5)
 
 
 def test_a_long_run_of_many_images_stays_below_two_megabytes() -> None:
@@ -102,6 +102,15 @@ def test_the_figure_shows_what_is_chosen(explorer: PruningExplorer) -> None:
     np.testing.assert_allclose(heights, unpacked(explorer, "heights")[4].ravel(), rtol=1e-6)
     lines = [line.get_ydata() for line in shares.lines if len(line.get_ydata()) == 9]
     np.testing.assert_allclose(lines, unpacked(explorer, "measures")[15], rtol=1e-6)
+    assert all(line.get_markevery() == [4] for line in shares.lines[:3])
     rules = [line for line in shares.lines if list(line.get_ydata()) == [0, 1]]
     assert [line.get_xdata()[0] for line in rules] == [3, 5]
     assert figure.get_suptitle() == explorer._table["told"][4][15]
+
+
+def test_the_figure_refuses_curves_of_another_length() -> None:
+    counts, two = plots.mirrored_axis(1), np.ones((2, 1))
+    with pytest.raises(ValueError, match="kept 2, recall 3 moments; give all as many"):
+        plots.pruning_over_epochs(
+            np.array([0, 1.0]), two, counts, {"kept": [1, 1], "recall": [1, 1, 1]}, k=0.5, moment=0
+        )

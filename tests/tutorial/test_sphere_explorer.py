@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import traitlets
-from numpy.typing import NDArray
+from explorer_checks import refuses, unpacked
 from synthetic_spheres import small_runs
 
 from rnsl_tutorial import losses
@@ -24,11 +24,6 @@ def explorer() -> SphereExplorer:
 @pytest.fixture
 def training() -> SphereTrainingExplorer:
     return SphereTrainingExplorer(*small_runs())
-
-
-def table(explorer: Any, name: str) -> NDArray[Any]:
-    handed = explorer._table[name]
-    return np.frombuffer(handed["data"], handed["dtype"]).reshape(handed["shape"])
 
 
 # ------------------------------------------------------------------ forces
@@ -50,12 +45,12 @@ def test_arrows_and_loss_are_what_autograd_finds(
     explorer.temperature, explorer.angle = temperature, angle
     place = (explorer.place("temperature"), explorer.place("angle"))
     on_image, on_prototypes, loss = autograd(explorer, temperature, angle)
-    parts = table(explorer, "on_image")[place]
+    parts = unpacked(explorer, "on_image")[place]
     np.testing.assert_allclose(parts.sum(axis=0), on_image, atol=1e-6)
-    np.testing.assert_allclose(table(explorer, "total")[place], on_image, atol=1e-6)
-    np.testing.assert_allclose(table(explorer, "on_prototypes")[place], on_prototypes, atol=1e-6)
-    assert table(explorer, "loss")[place] == pytest.approx(loss, rel=1e-6, abs=1e-6)
-    lengths = table(explorer, "lengths")[place[0], :, place[1]]
+    np.testing.assert_allclose(unpacked(explorer, "total")[place], on_image, atol=1e-6)
+    np.testing.assert_allclose(unpacked(explorer, "on_prototypes")[place], on_prototypes, atol=1e-6)
+    assert unpacked(explorer, "loss")[place] == pytest.approx(loss, rel=1e-6, abs=1e-6)
+    lengths = unpacked(explorer, "lengths")[place[0], :, place[1]]
     np.testing.assert_allclose(lengths, np.linalg.norm(parts, axis=1), atol=1e-6)
 
 
@@ -144,24 +139,19 @@ def test_what_the_table_lacks_is_refused(
     assert getattr(explorer, name) == before
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"prototypes": np.eye(4)}, r"shape \[4, 4\] and there are 5 names"),
-        ({"prototypes": np.eye(3)}, r"shape \[3, 3\] and there are 5 names"),
-        ({"prototypes": np.zeros((2, 3)), "names": "AB"}, "length is 0"),
-        ({"own": 1}, "own is 1, rival is 1; they must be two classes of 0 to 4"),
-        ({"rival": 5}, "rival is 5"),
-        ({"prototypes": [[0, 0, 1], [0, 0, -1]], "names": "AB"}, "lie on one line"),
-        (
-            {"prototypes": np.ones((7, 3)) + np.eye(7, 3), "names": "ABCDEFG"},
-            "7 classes; at most 6",
-        ),
-    ],
+test_arguments_that_disagree_are_named = refuses(
+    lambda **changes: SphereExplorer(**changes),
+    ({"prototypes": np.eye(4)}, r"shape \[4, 4\] and there are 5 names"),
+    ({"prototypes": np.eye(3)}, r"shape \[3, 3\] and there are 5 names"),
+    ({"prototypes": np.zeros((2, 3)), "names": "AB"}, "length is 0"),
+    ({"own": 1}, "own is 1, rival is 1; they must be two classes of 0 to 4"),
+    ({"rival": 5}, "rival is 5"),
+    ({"prototypes": [[0, 0, 1], [0, 0, -1]], "names": "AB"}, "lie on one line"),
+    (
+        {"prototypes": np.ones((7, 3)) + np.eye(7, 3), "names": "ABCDEFG"},
+        "7 classes; at most 6",
+    ),
 )
-def test_arguments_that_disagree_are_named(arguments: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        SphereExplorer(**arguments)
 
 
 # ------------------------------------------------------------------ training
@@ -186,8 +176,8 @@ def test_training_tells_the_angles_and_p_of_the_library(training: SphereTraining
     ]
     loss = losses.nsl(*map(torch.tensor, (images, directions, runs.labels)), temperature=1.0)
     p = (-loss).exp().mean().item()
-    np.testing.assert_allclose(table(training, "own")[1, 2], np.median(own), rtol=1e-4)
-    np.testing.assert_allclose(table(training, "rival")[1, 2], np.median(rival), rtol=1e-4)
+    np.testing.assert_allclose(unpacked(training, "own")[1, 2], np.median(own), rtol=1e-4)
+    np.testing.assert_allclose(unpacked(training, "rival")[1, 2], np.median(rival), rtol=1e-4)
     assert training._table["sentences"][4 + 2] == (
         f"T = 1, after 2 epochs: half of the images lie within {np.median(own):.0f}° of their "
         f"prototype; p = {p:.2f} on average."
@@ -198,25 +188,20 @@ def test_training_tells_the_angles_and_p_of_the_library(training: SphereTraining
 
 def test_training_hands_the_points_over(training: SphereTrainingExplorer) -> None:
     runs = small_runs()
-    np.testing.assert_array_equal(table(training, "embeddings"), runs.embeddings)
-    np.testing.assert_array_equal(table(training, "prototypes"), runs.prototypes)
-    np.testing.assert_array_equal(table(training, "labels"), runs.labels)
+    np.testing.assert_array_equal(unpacked(training, "embeddings"), runs.embeddings)
+    np.testing.assert_array_equal(unpacked(training, "prototypes"), runs.prototypes)
+    np.testing.assert_array_equal(unpacked(training, "labels"), runs.labels)
 
 
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({"embeddings": small_runs().embeddings[:, :, :-1]}, r"embeddings have .*\[2, 4, 30, 3\]"),
-        ({"prototypes": small_runs().prototypes[:, 1:]}, r"prototypes have .*\[2, 4, 3, 3\]"),
-        ({"temperatures": (0.05,)}, r"1 temperatures, .* need \[1, 4, 30, 3\]"),
-        ({"labels": small_runs().labels + 1}, "labels run from 1 to 3; 3 names allow 0 to 2"),
-        ({"names": tuple("ABCDEFG")}, "7 classes; at most 6"),
-        ({"embeddings": np.ones(3)}, r"embeddings have the shape \[3\]"),
-    ],
+test_runs_that_disagree_are_named = refuses(
+    lambda **changes: SphereTrainingExplorer(*small_runs()._replace(**changes)),
+    ({"embeddings": small_runs().embeddings[:, :, :-1]}, r"embeddings have .*\[2, 4, 30, 3\]"),
+    ({"prototypes": small_runs().prototypes[:, 1:]}, r"prototypes have .*\[2, 4, 3, 3\]"),
+    ({"temperatures": (0.05,)}, r"1 temperatures, .* need \[1, 4, 30, 3\]"),
+    ({"labels": small_runs().labels + 1}, "labels run from 1 to 3; 3 names allow 0 to 2"),
+    ({"names": tuple("ABCDEFG")}, "7 classes; at most 6"),
+    ({"embeddings": np.ones(3)}, r"embeddings have the shape \[3\]"),
 )
-def test_runs_that_disagree_are_named(changed: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        SphereTrainingExplorer(*small_runs()._replace(**changed))
 
 
 # ------------------------------------------------------------------ figures

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 import traitlets
+from explorer_checks import array
 from numpy.typing import NDArray
 
 from rnsl_tutorial import noise
 from rnsl_tutorial.evaluation import class_margins
-from rnsl_tutorial.tutorial import explorers, plots
-from rnsl_tutorial.tutorial.explorers import transition
+from rnsl_tutorial.tutorial import plots
+from rnsl_tutorial.tutorial.explorers import TransitionExplorer, transition
 
 Floats = NDArray[np.float64]
 
@@ -22,21 +23,17 @@ CLASSES = {"aid": 30, "nwpu45": 45}
 
 
 @pytest.fixture(scope="module")
-def shared() -> explorers.TransitionExplorer:
-    return explorers.TransitionExplorer(LABELS)
+def shared() -> TransitionExplorer:
+    return TransitionExplorer(LABELS)
 
 
 @pytest.fixture
-def explorer(shared: explorers.TransitionExplorer) -> explorers.TransitionExplorer:
+def explorer(shared: TransitionExplorer) -> TransitionExplorer:
     start = {"dataset": "aid", "noise": "label_dependent", "rate": 0.7, "aid_row": "Airport"}
     for name, value in (start | {"view": "nominal", "concentration": 0.0}).items():
         setattr(shared, name, value)
     shared.nwpu45_row = "airplane"
     return shared
-
-
-def array(packed: dict[str, Any]) -> Floats:
-    return np.frombuffer(packed["data"], packed["dtype"]).reshape(packed["shape"]).astype(float)
 
 
 def matrix(dataset: str, kind: str, rate: float) -> Floats:
@@ -56,7 +53,7 @@ SPOTS = [
 ]
 
 
-def spots(explorer: explorers.TransitionExplorer) -> Iterator[tuple[Any, ...]]:
+def spots(explorer: TransitionExplorer) -> Iterator[tuple[Any, ...]]:
     """Some places of the table: view, position there, edited matrix, row."""
     for dataset, rate, amount, row in SPOTS:
         for k, kind in enumerate(transition._NOISES):
@@ -71,22 +68,22 @@ def spots(explorer: explorers.TransitionExplorer) -> Iterator[tuple[Any, ...]]:
 
 
 def test_the_bars_of_the_table_are_the_largest_shares_of_the_edited_row(
-    explorer: explorers.TransitionExplorer,
+    explorer: TransitionExplorer,
 ) -> None:
     for view, (k, _, a, row), published, edited in spots(explorer):
         order = array(view["order"])[k, row].astype(int)
         shares = array(view["shares"])[k, a, row]
         wrong = np.delete(edited[row], row) / np.delete(edited[row], row).sum()
-        largest = np.sort(wrong)[::-1][: plots.BARS]
+        largest = np.sort(wrong)[::-1][: transition._BARS]
         np.testing.assert_allclose(shares[:-1], largest, atol=1e-6)
         np.testing.assert_allclose(shares.sum(), 1, atol=1e-5)
         assert row not in order
-        assert len(set(order)) == plots.BARS
+        assert len(set(order)) == transition._BARS
         assert (np.diff(published[row, order]) <= 0).all()
 
 
 def test_the_table_says_which_classes_are_lost_as_the_library_does(
-    explorer: explorers.TransitionExplorer,
+    explorer: TransitionExplorer,
 ) -> None:
     for view, (k, r, a, row), published, edited in spots(explorer):
         lost = class_margins.dominated_classes(edited)
@@ -99,9 +96,7 @@ def test_the_table_says_which_classes_are_lost_as_the_library_does(
         assert array(view["most"])[k, r, a, row] == pytest.approx(most, abs=1e-6)
 
 
-def test_the_colours_of_the_table_are_those_of_the_matrix(
-    explorer: explorers.TransitionExplorer,
-) -> None:
+def test_the_colours_of_the_table_are_those_of_the_matrix(explorer: TransitionExplorer) -> None:
     table = explorer._table
     for view, (k, r, a, row), _, edited in spots(explorer):
         shares = array(view["codes"])[k, a, row].astype(int)
@@ -113,7 +108,7 @@ def test_the_colours_of_the_table_are_those_of_the_matrix(
     assert table["colors"]["shape"] == [256, 3]
 
 
-def test_a_draw_is_that_of_corrupt_labels(explorer: explorers.TransitionExplorer) -> None:
+def test_a_draw_is_that_of_corrupt_labels(explorer: TransitionExplorer) -> None:
     labels = {"aid": LABELS, "nwpu45": np.repeat(np.arange(45), int(0.7 * 700))}
     for dataset, rate, _, row in SPOTS:
         for k, kind in enumerate(transition._NOISES):
@@ -125,7 +120,7 @@ def test_a_draw_is_that_of_corrupt_labels(explorer: explorers.TransitionExplorer
             view = explorer._table["datasets"][dataset]["drawn"]
             place = (k, r, row)
             shares = array(view["shares"])[place]
-            largest = np.sort(wrong)[::-1][: plots.BARS] / wrong.sum()
+            largest = np.sort(wrong)[::-1][: transition._BARS] / wrong.sum()
             np.testing.assert_allclose(shares[:-1], largest, atol=1e-6)
             assert array(view["rules"])[place] == pytest.approx(right / wrong.sum(), rel=1e-6)
             assert array(view["over"])[place] == (wrong > right).sum()
@@ -136,9 +131,7 @@ def test_a_draw_is_that_of_corrupt_labels(explorer: explorers.TransitionExplorer
             assert f"{len(true):,} images: {given.flipped.mean():.1%} wrong; 10 draws" in note
 
 
-def test_the_line_lies_at_the_right_labels_per_wrong_one(
-    explorer: explorers.TransitionExplorer,
-) -> None:
+def test_the_line_lies_at_the_right_labels_per_wrong_one(explorer: TransitionExplorer) -> None:
     rules = array(explorer._table["rules"])
     assert rules[0] == np.inf
     for rate, rule in zip(transition._RATES[1:], rules[1:], strict=True):
@@ -151,7 +144,7 @@ def size(part: Any) -> int:
     return len(part) if isinstance(part, bytes) else 0
 
 
-def test_the_table_is_small(explorer: explorers.TransitionExplorer) -> None:
+def test_the_table_is_small(explorer: TransitionExplorer) -> None:
     assert 0 < size(explorer._table) < 2_000_000
 
 
@@ -159,7 +152,7 @@ def test_the_table_is_small(explorer: explorers.TransitionExplorer) -> None:
 
 
 def test_it_begins_where_it_is_told_to() -> None:
-    other = explorers.TransitionExplorer(
+    other = TransitionExplorer(
         LABELS, dataset="nwpu45", noise="pair_flip", rate=0.55, row="harbor", view="drawn"
     )
     assert (other.dataset, other.noise, other.rate) == ("nwpu45", "pair_flip", 0.55)
@@ -179,13 +172,13 @@ def test_it_begins_where_it_is_told_to() -> None:
     ],
 )
 def test_what_cannot_be_shown_is_refused_and_the_choices_are_named(
-    explorer: explorers.TransitionExplorer, name: str, value: Any, allowed: str
+    explorer: TransitionExplorer, name: str, value: Any, allowed: str
 ) -> None:
     with pytest.raises(traitlets.TraitError, match=allowed):
         setattr(explorer, name, value)
 
 
-def test_each_data_set_keeps_its_row(explorer: explorers.TransitionExplorer) -> None:
+def test_each_data_set_keeps_its_row(explorer: TransitionExplorer) -> None:
     explorer.row = "Bridge"
     explorer.dataset = "nwpu45"
     assert explorer.row == "airplane"
@@ -197,23 +190,10 @@ def test_each_data_set_keeps_its_row(explorer: explorers.TransitionExplorer) -> 
 @pytest.mark.parametrize("labels", [LABELS[: -COUNTS[-1]], np.arange(31), LABELS.reshape(1, -1)])
 def test_labels_that_are_not_aids_are_refused(labels: Any) -> None:
     with pytest.raises(ValueError, match=r"shape \(.*training labels of AID.* from 0 to 29"):
-        explorers.TransitionExplorer(labels)
+        TransitionExplorer(labels)
 
 
 # ------------------------------------------------------------------ what is shown
-
-
-def test_the_matrix_is_the_one_that_is_shown(explorer: explorers.TransitionExplorer) -> None:
-    published = noise.label_dependent_transition("aid", 0.7)
-    np.testing.assert_array_equal(explorer.matrix, published)
-    explorer.row, explorer.concentration = "Bridge", 0.3
-    edited = class_margins.concentrate(published, AID.index("Bridge"), 0.3)
-    np.testing.assert_array_equal(explorer.matrix, edited)
-    explorer.view = "drawn"
-    given = noise.corrupt_labels(LABELS, published, 42, method="vectorized").labels
-    counts = np.zeros((30, 30))
-    np.add.at(counts, (LABELS, given), 1)
-    np.testing.assert_allclose(explorer.matrix, counts / COUNTS[:, None])
 
 
 def test_a_matrix_stands_beside_the_wrong_labels_of_a_row() -> None:
@@ -224,7 +204,9 @@ def test_a_matrix_stands_beside_the_wrong_labels_of_a_row() -> None:
     np.testing.assert_array_equal(heat.images[0].get_array(), matrix)
     np.testing.assert_allclose(heat.lines[0].get_ydata(), lost + 0.5)
     heights = sorted((patch.get_height() for patch in bars.patches), reverse=True)
-    np.testing.assert_allclose(heights, np.sort(wrong / wrong.sum())[::-1][: plots.BARS], atol=1e-9)
+    np.testing.assert_allclose(
+        heights, np.sort(wrong / wrong.sum())[::-1][: transition._BARS], atol=1e-9
+    )
     assert bars.lines[0].get_ydata()[0] == pytest.approx(matrix[i, i] / wrong.sum())
 
 
@@ -249,4 +231,4 @@ def test_heat_colours_rise_in_brightness() -> None:
     brightness = plots.heat_colors() @ np.array([0.2126, 0.7152, 0.0722])
     assert (np.diff(brightness) > -0.5).all()
     assert plots.heat_codes([0, 0.25, 1]).tolist() == [0, 128, 255]
-    assert plots.heat_codes(plots.heat_values()).tolist() == list(range(256))
+    assert plots.heat_codes(transition._heat_values()).tolist() == list(range(256))

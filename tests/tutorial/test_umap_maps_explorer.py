@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 import traitlets
+from explorer_checks import array
 from PIL import Image
 from synthetic_umap_maps import DISTS, IMAGES, LOSSES, NEIGHBORS, small_umap_maps
 
@@ -19,17 +20,12 @@ from rnsl_tutorial.tutorial.explorers import (
 TABLE = small_umap_maps()
 
 
-def unpacked(array: dict[str, object]) -> np.ndarray:
-    types = {"u1": np.uint8, "u2": np.uint16}
-    return np.frombuffer(array["data"], types[array["dtype"]]).reshape(array["shape"])
-
-
 def test_each_loss_has_a_panel_with_its_maps_over_epochs() -> None:
     panels = EpochMapsExplorer(TABLE)._table["panels"]
     assert [panel["title"] for panel in panels] == ["NSL", "RNSL", "t-RNSL"]
     for i, panel in enumerate(panels):
         assert tuple(panel["axes"]) == ("epoch",)
-        np.testing.assert_array_equal(unpacked(panel["maps"]), TABLE.over_epochs[i])
+        np.testing.assert_array_equal(array(panel["maps"]), TABLE.over_epochs[i])
         trust, overlap, _ = TABLE.measured_over_epochs[i, 1]
         assert panel["captions"][1] == f"trustworthiness {trust:.3f}; neighbours kept {overlap:.0%}"
 
@@ -41,9 +37,9 @@ def test_the_settings_stand_beside_pca() -> None:
         ("loss", "n_neighbors", "min_dist"),
         ("loss",),
     )
-    np.testing.assert_array_equal(unpacked(umap["maps"]), TABLE.over_settings)
-    np.testing.assert_array_equal(unpacked(pca["maps"]), TABLE.pca)
-    np.testing.assert_array_equal(unpacked(table["neighbors"]["places"]), TABLE.neighbors)
+    np.testing.assert_array_equal(array(umap["maps"]), TABLE.over_settings)
+    np.testing.assert_array_equal(array(pca["maps"]), TABLE.pca)
+    np.testing.assert_array_equal(array(table["neighbors"]["places"]), TABLE.neighbors)
     places = list(np.ndindex(len(LOSSES), len(NEIGHBORS), len(DISTS)))
     for place, told, caption in zip(places, table["told"]["texts"], umap["captions"], strict=True):
         kept = f"{TABLE.measured_over_settings[place][1]:.0%}"
@@ -55,16 +51,16 @@ def test_the_settings_stand_beside_pca() -> None:
 
 def test_colours_come_from_labels_p_and_kept() -> None:
     over_epochs = EpochMapsExplorer(TABLE)._table["colorings"]
-    np.testing.assert_array_equal(unpacked(over_epochs["true"]["codes"]), TABLE.labels)
-    np.testing.assert_array_equal(unpacked(over_epochs["given"]["codes"]), TABLE.given)
-    np.testing.assert_array_equal(unpacked(over_epochs["p"]["codes"]), TABLE.p)
-    np.testing.assert_array_equal(unpacked(over_epochs["kept"]["codes"]), TABLE.kept)
+    np.testing.assert_array_equal(array(over_epochs["true"]["codes"]), TABLE.labels)
+    np.testing.assert_array_equal(array(over_epochs["given"]["codes"]), TABLE.given)
+    np.testing.assert_array_equal(array(over_epochs["p"]["codes"]), TABLE.p)
+    np.testing.assert_array_equal(array(over_epochs["kept"]["codes"]), TABLE.kept)
     assert tuple(over_epochs["p"]["axes"]) == ("panel", "epoch")
     at_the_end = UmapSettingsExplorer(TABLE)._table["colorings"]
-    np.testing.assert_array_equal(unpacked(at_the_end["p"]["codes"]), TABLE.p[:, -1])
-    np.testing.assert_array_equal(unpacked(at_the_end["kept"]["codes"]), TABLE.kept[:, -1])
+    np.testing.assert_array_equal(array(at_the_end["p"]["codes"]), TABLE.p[:, -1])
+    np.testing.assert_array_equal(array(at_the_end["kept"]["codes"]), TABLE.kept[:, -1])
     for coloring in over_epochs.values():
-        assert unpacked(coloring["codes"]).max() < len(coloring["colors"])
+        assert array(coloring["codes"]).max() < len(coloring["colors"])
 
 
 def test_p_goes_from_red_to_blue() -> None:

@@ -16,11 +16,12 @@ from rnsl_tutorial.tutorial.exercises.checking import (
     UNSOLVED,
     Function,
     NotYetRightError,
-    Slip,
     check,
     say,
     telling_what_stops,
 )
+
+__all__ = ["check_own_loss", "check_paired_interval", "check_sce"]
 
 _P = torch.tensor([0.9, 0.5, 0.2, 0.01, 1.0, 0.7])
 _LOG_P = _P.log()
@@ -45,41 +46,29 @@ def check_sce(function: Function) -> None:
             {"log_p": _LOG_P, "alpha": alpha, "beta": beta}
             for alpha, beta in ((0.1, 1.0), (1.0, 0.0), (0.0, 0.5), (6.0, 0.1))
         ],
-        slips=[
-            Slip(
-                lambda log_p, alpha, beta: alpha * log_p + a * beta * (1 - log_p.exp()),
-                "The first part is a loss, so it is -log p: the minus is missing.",
+        slips=lambda right, log_p, alpha, beta: {
+            "The first part is a loss, so it is -log p: the minus is missing.": (
+                alpha * log_p + a * beta * (1 - log_p.exp())
             ),
-            Slip(
-                lambda log_p, alpha, beta: -alpha * log_p + beta * (1 - log_p.exp()),
-                "The second part lacks its factor 4: log 0 is set to -4.",
+            "The second part lacks its factor 4: log 0 is set to -4.": (
+                -alpha * log_p + beta * (1 - log_p.exp())
             ),
-            Slip(
-                lambda log_p, alpha, beta: -alpha * log_p - a * beta * (1 - log_p.exp()),
-                "The second part has the wrong sign: -A is +4.",
+            "The second part has the wrong sign: -A is +4.": (
+                -alpha * log_p - a * beta * (1 - log_p.exp())
             ),
-            Slip(
-                lambda log_p, alpha, beta: -beta * log_p + a * alpha * (1 - log_p.exp()),
-                "alpha and beta have changed places: alpha goes with -log p.",
+            "alpha and beta have changed places: alpha goes with -log p.": (
+                -beta * log_p + a * alpha * (1 - log_p.exp())
             ),
-            Slip(
-                lambda log_p, alpha, beta: -alpha * log_p + a * beta * log_p.exp(),
-                "The second part is p; it must be 1 - p, which is large where the label is "
-                "disbelieved.",
+            "The second part is p; it must be 1 - p, which is large where the label is "
+            "disbelieved.": -alpha * log_p + a * beta * log_p.exp(),
+            "1 - log p is not 1 - p: take log_p.exp() first.": (
+                -alpha * log_p + a * beta * (1 - log_p)
             ),
-            Slip(
-                lambda log_p, alpha, beta: -alpha * log_p + a * beta * (1 - log_p),
-                "1 - log p is not 1 - p: take log_p.exp() first.",
+            "This is the mean; return the loss of each image.": right.mean(),
+            "alpha and beta are not always 0.1 and 1: use those that are given.": (
+                _sce(log_p, 0.1, 1.0)
             ),
-            Slip(
-                lambda log_p, alpha, beta: _sce(log_p, alpha, beta).mean(),
-                "This is the mean; return the loss of each image.",
-            ),
-            Slip(
-                lambda log_p, alpha, beta: _sce(log_p, 0.1, 1.0),
-                "alpha and beta are not always 0.1 and 1: use those that are given.",
-            ),
-        ],
+        },
         praise="One part that learns fast, and one that wrong labels cannot drive far.",
     )
 
@@ -104,38 +93,20 @@ def check_paired_interval(function: Function) -> None:
             {"ours": ours, "theirs": theirs, "t": _T_OF_5},
             {"ours": theirs[:3], "theirs": ours[:3], "t": 4.303},
         ],
-        slips=[
-            Slip(
-                unpaired,
-                "You add the spreads of both losses. Take the five differences first, and their "
-                "spread: that is what pairing is.",
+        slips=lambda right, ours, theirs, t: {
+            "You add the spreads of both losses. Take the five differences first, and their "
+            "spread: that is what pairing is.": unpaired(ours, theirs, t),
+            "The sign is turned around: ours minus theirs.": _paired_interval(theirs, ours, t),
+            "The spread of the differences is not that of their mean: divide by the root of "
+            "their number.": _around(ours - theirs, t * np.std(ours - theirs, ddof=1)),
+            "np.std divides by S unless you tell it not to: pass ddof=1, for S - 1.": (
+                _around(ours - theirs, t * np.std(ours - theirs) / math.sqrt(len(ours)))
             ),
-            Slip(
-                lambda ours, theirs, t: _paired_interval(theirs, ours, t),
-                "The sign is turned around: ours minus theirs.",
+            "This is one standard error up and down; an interval of 95% takes t of them.": (
+                _around(ours - theirs, np.std(ours - theirs, ddof=1) / math.sqrt(len(ours)))
             ),
-            Slip(
-                lambda ours, theirs, t: _around(ours - theirs, t * np.std(ours - theirs, ddof=1)),
-                "The spread of the differences is not that of their mean: divide by the root of "
-                "their number.",
-            ),
-            Slip(
-                lambda ours, theirs, t: _around(
-                    ours - theirs, t * np.std(ours - theirs) / math.sqrt(len(ours))
-                ),
-                "np.std divides by S unless you tell it not to: pass ddof=1, for S - 1.",
-            ),
-            Slip(
-                lambda ours, theirs, t: _around(
-                    ours - theirs, np.std(ours - theirs, ddof=1) / math.sqrt(len(ours))
-                ),
-                "This is one standard error up and down; an interval of 95% takes t of them.",
-            ),
-            Slip(
-                lambda ours, theirs, t: (ours - theirs).mean(),
-                "The mean is right; return mean, low, high.",
-            ),
-        ],
+            "The mean is right; return mean, low, high.": (ours - theirs).mean(),
+        },
         praise="An interval that does not hold 0: this difference is more than the seeds' own.",
     )
 

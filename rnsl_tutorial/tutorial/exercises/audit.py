@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnsl_tutorial.tutorial.exercises.checking import Function, Slip, check
+from rnsl_tutorial.tutorial.exercises.checking import Function, check
+
+__all__ = ["check_decide", "check_out_of_fold", "check_planted_precision"]
 
 _Floats = NDArray[np.float64]
 _Integers = NDArray[np.int64]
@@ -49,51 +51,27 @@ def check_out_of_fold(function: Function) -> None:
         function,
         right=_out_of_fold,
         cases=[_folded(seed) for seed in (0, 1)],
-        slips=[
-            Slip(
-                lambda features, labels, fold_of, fit: fit(features, labels)(features),
-                "This trains on all images and judges the same ones: in fold. Leave the images of "
-                "a fold out, and judge just those.",
+        slips=lambda right, features, labels, fold_of, fit: {
+            "This trains on all images and judges the same ones: in fold. Leave the images of "
+            "a fold out, and judge just those.": fit(features, labels)(features),
+            "You train on the fold that you judge. Train on all others: features[~held].": (
+                _filled(fold_of, lambda held: fit(features[held], labels[held])(features[held]))
             ),
-            Slip(
-                lambda features, labels, fold_of, fit: _filled(
-                    fold_of, lambda held: fit(features[held], labels[held])(features[held])
-                ),
-                "You train on the fold that you judge. Train on all others: features[~held].",
+            "The rows come in the order of the folds. Put them back where their images stand: "
+            "found[held] = ...": np.concatenate(
+                [
+                    fit(features[fold_of != k], labels[fold_of != k])(features[fold_of == k])
+                    for k in np.unique(fold_of)
+                ]
             ),
-            Slip(
-                lambda features, labels, fold_of, fit: np.concatenate(
-                    [
-                        fit(features[fold_of != k], labels[fold_of != k])(features[fold_of == k])
-                        for k in np.unique(fold_of)
-                    ]
-                ),
-                "The rows come in the order of the folds. Put them back where their images stand: "
-                "found[held] = ...",
+            "The last fold is missing: its rows are 0.": (
+                _out_of_fold(features, labels, np.where(fold_of == fold_of.max(), -1, fold_of), fit)
+                * (fold_of < fold_of.max())[:, None]
             ),
-            Slip(
-                lambda features, labels, fold_of, fit: (
-                    _out_of_fold(
-                        features, labels, np.where(fold_of == fold_of.max(), -1, fold_of), fit
-                    )
-                    * (fold_of < fold_of.max())[:, None]
-                ),
-                "The last fold is missing: its rows are 0.",
-            ),
-            Slip(
-                lambda features, labels, fold_of, fit: _out_of_fold(
-                    features, labels, fold_of, fit
-                ).argmax(axis=1),
-                forgotten,
-            ),
-            Slip(
-                lambda features, labels, fold_of, fit: _out_of_fold(features, labels, fold_of, fit)[
-                    np.arange(len(labels)), labels
-                ],
-                "This is the belief in the given label; return all probabilities, [images, "
-                "classes].",
-            ),
-        ],
+            forgotten: right.argmax(axis=1),
+            "This is the belief in the given label; return all probabilities, [images, "
+            "classes].": right[np.arange(len(labels)), labels],
+        },
         praise="No image was judged by a model that has seen its label. That is all of it.",
     )
 
@@ -111,54 +89,38 @@ def check_planted_precision(function: Function) -> None:
             {"doubt": _DOUBT, "planted": _PLANTED, "wrong_share": share, "threshold": t}
             for share, t in ((0.2, 0.5), (0.3, 0.7), (0.9, 0.1))
         ],
-        slips=[
-            Slip(
-                lambda doubt, planted, wrong_share, threshold: planted[doubt >= threshold].mean(),
-                "This is the share of the flagged that you planted. The labels that were wrong "
-                "before are flagged, too: they are what we ask for.",
+        slips=lambda right, doubt, planted, wrong_share, threshold: {
+            "This is the share of the flagged that you planted. The labels that were wrong "
+            "before are flagged, too: they are what we ask for.": (
+                planted[doubt >= threshold].mean()
             ),
-            Slip(
-                lambda doubt, planted, wrong_share, threshold: (doubt[planted] >= threshold).mean(),
-                "This is the recall, measured on the planted labels. One step more: wrong_share * "
-                "recall is the share of all images that is wrong and flagged.",
+            "This is the recall, measured on the planted labels. One step more: wrong_share * "
+            "recall is the share of all images that is wrong and flagged.": (
+                (doubt[planted] >= threshold).mean()
             ),
-            Slip(
-                lambda doubt, planted, wrong_share, threshold: min(
-                    1.0,
-                    wrong_share
-                    * (doubt[planted] >= threshold).mean()
-                    / (doubt >= threshold).mean(),
-                ),
-                "The planted images are flagged, too, and they are yours. Count the flagged among "
-                "the others: doubt[~planted].",
+            "The planted images are flagged, too, and they are yours. Count the flagged among "
+            "the others: doubt[~planted].": min(
+                1.0,
+                wrong_share * (doubt[planted] >= threshold).mean() / (doubt >= threshold).mean(),
             ),
-            Slip(
-                lambda doubt, planted, wrong_share, threshold: (
-                    wrong_share
-                    * (doubt[planted] >= threshold).mean()
-                    / (doubt[~planted] >= threshold).mean()
-                ),
-                "Nearly: an estimate may be larger than 1, a share may not. Cut it off with "
-                "min(1, ...).",
+            "Nearly: an estimate may be larger than 1, a share may not. Cut it off with "
+            "min(1, ...).": (
+                wrong_share
+                * (doubt[planted] >= threshold).mean()
+                / (doubt[~planted] >= threshold).mean()
             ),
-            Slip(
-                lambda doubt, planted, wrong_share, threshold: min(
-                    1.0,
-                    (doubt[planted] >= threshold).mean() / (doubt[~planted] >= threshold).mean(),
-                ),
-                "wrong_share is missing: recall counts among the wrong labels, the flagged among "
-                "all images.",
+            "wrong_share is missing: recall counts among the wrong labels, the flagged among "
+            "all images.": min(
+                1.0,
+                (doubt[planted] >= threshold).mean() / (doubt[~planted] >= threshold).mean(),
             ),
-            Slip(
-                lambda doubt, planted, wrong_share, threshold: min(
-                    1.0,
-                    wrong_share
-                    * (doubt[planted] < threshold).mean()
-                    / (doubt[~planted] < threshold).mean(),
-                ),
-                "Flagged are the doubtful images: doubt >= threshold.",
+            "Flagged are the doubtful images: doubt >= threshold.": min(
+                1.0,
+                wrong_share
+                * (doubt[planted] < threshold).mean()
+                / (doubt[~planted] < threshold).mean(),
             ),
-        ],
+        },
         praise="No true label was needed: the planted ones stand for those that we cannot know.",
     )
 
@@ -176,52 +138,29 @@ def check_decide(function: Function) -> None:
             {"p_given": _P_GIVEN, "p_suggested": _P_SUGGESTED, "look": look, "wrong": wrong}
             for look, wrong in ((1.0, 10.0), (1.0, 3.0), (2.0, 100.0), (5.0, 4.0))
         ],
-        slips=[
-            Slip(
-                lambda p_given, p_suggested, look, wrong: _cheapest(
-                    p_given * wrong, np.full_like(p_given, look), p_suggested * wrong
-                ),
-                "To keep a label costs something where it is wrong: (1 - p_given) * wrong. So does "
-                "the suggested one.",
+        slips=lambda right, p_given, p_suggested, look, wrong: {
+            "To keep a label costs something where it is wrong: (1 - p_given) * wrong. So does "
+            "the suggested one.": (
+                _cheapest(p_given * wrong, np.full_like(p_given, look), p_suggested * wrong)
             ),
-            Slip(
-                lambda p_given, p_suggested, look, wrong: _cheapest(
-                    (1 - p_given) * wrong, look * (1 - p_given), (1 - p_suggested) * wrong
-                ),
-                "A look costs the same for every image, whether its label is right or wrong.",
+            "A look costs the same for every image, whether its label is right or wrong.": (
+                _cheapest((1 - p_given) * wrong, look * (1 - p_given), (1 - p_suggested) * wrong)
             ),
-            Slip(
-                lambda p_given, p_suggested, look, wrong: np.where(
-                    (1 - p_given) * wrong > look, _LOOK, _KEEP
-                ),
-                "You never relabel. Where the suggestion is nearly sure, to take it unseen costs "
-                "less than a look, and nobody looks then.",
+            "You never relabel. Where the suggestion is nearly sure, to take it unseen costs "
+            "less than a look, and nobody looks then.": (
+                np.where((1 - p_given) * wrong > look, _LOOK, _KEEP)
             ),
-            Slip(
-                lambda p_given, p_suggested, look, wrong: np.where(
-                    p_suggested > p_given, _RELABEL, _KEEP
-                ),
-                "You never look. What does each of the three cost? Take the cheapest.",
+            "You never look. What does each of the three cost? Take the cheapest.": (
+                np.where(p_suggested > p_given, _RELABEL, _KEEP)
             ),
-            Slip(
-                lambda p_given, p_suggested, look, wrong: (
-                    2 - _decide(p_given, p_suggested, look, wrong)
-                ),
-                "keep and relabel have changed places: 0 is keep, 1 is look, 2 is relabel.",
+            "keep and relabel have changed places: 0 is keep, 1 is look, 2 is relabel.": 2 - right,
+            "These are the costs; return which of the three is the cheapest: argmin, not min.": (
+                np.stack(_costs(p_given, p_suggested, look, wrong)).min(axis=0)
             ),
-            Slip(
-                lambda p_given, p_suggested, look, wrong: np.stack(
-                    [(1 - p_given) * wrong, np.full_like(p_given, look), (1 - p_suggested) * wrong]
-                ).min(axis=0),
-                "These are the costs; return which of the three is the cheapest: argmin, not min.",
+            "This takes the dearest of the three, not the cheapest.": (
+                np.stack(_costs(p_given, p_suggested, look, wrong)).argmax(axis=0)
             ),
-            Slip(
-                lambda p_given, p_suggested, look, wrong: np.stack(
-                    [(1 - p_given) * wrong, np.full_like(p_given, look), (1 - p_suggested) * wrong]
-                ).argmax(axis=0),
-                "This takes the dearest of the three, not the cheapest.",
-            ),
-        ],
+        },
         praise="The threshold was never asked for: it follows from what a look and an error cost.",
     )
 
@@ -251,7 +190,11 @@ def _planted_precision(
 
 
 def _decide(p_given: _Floats, p_suggested: _Floats, look: float, wrong: float) -> _Integers:
-    return _cheapest((1 - p_given) * wrong, np.full_like(p_given, look), (1 - p_suggested) * wrong)
+    return _cheapest(*_costs(p_given, p_suggested, look, wrong))
+
+
+def _costs(p_given: _Floats, p_suggested: _Floats, look: float, wrong: float) -> list[_Floats]:
+    return [(1 - p_given) * wrong, np.full_like(p_given, look), (1 - p_suggested) * wrong]
 
 
 def _cheapest(keep: _Floats, look: _Floats, relabel: _Floats) -> _Integers:

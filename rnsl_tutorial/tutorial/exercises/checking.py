@@ -9,7 +9,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-FEW = 6  # values that a message lists one by one
+__all__ = [
+    "UNSOLVED",
+    "Function",
+    "NotYetRightError",
+    "OneOf",
+    "check",
+    "say",
+    "telling_what_stops",
+]
+
+_FEW = 6  # values that a message lists one by one
 Function = Callable[..., Any]
 
 UNSOLVED = "Not solved yet: write the function in place of `raise NotImplementedError(...)`."
@@ -23,18 +33,18 @@ class NotYetRightError(AssertionError):
         return [f"Not yet right. {self}"]
 
 
-class Slip(NamedTuple):
-    """A likely wrong answer: what it computes, and what to tell who wrote it."""
+class OneOf(NamedTuple):
+    """What two wrong answers give that deserve the same advice."""
 
-    function: Function
-    advice: str
+    one: Any
+    other: Any
 
 
 def check(
     function: Function,
     right: Function,
     cases: Sequence[Mapping[str, Any]],
-    slips: Sequence[Slip],
+    slips: Function,
     praise: str,
 ) -> None:
     """Compare a learner's function with the right one, case by case.
@@ -45,7 +55,9 @@ def check(
         function: the learner's; while it raises NotImplementedError, that is said and nothing else.
         right: the right answer; returns a number, or an array or tensor of any shape.
         cases: arguments by name: numbers, arrays, tensors.
-        slips: likely wrong answers; the first that agrees on every case is named.
+        slips: called with the right answer and the arguments of a case, returns by the advice what
+            likely wrong answers give; the first that the learner's agrees with on every case is
+            named.
         praise: what is said after "Right."
 
     Raises:
@@ -59,8 +71,9 @@ def check(
         return
     expected = [right(**case) for case in cases]
     for case, answer, value in zip(cases, answers, expected, strict=True):
-        if not agree(answer, value):
-            raise NotYetRightError(_explain(case, answer, value, answers, cases, slips))
+        if not _agree(answer, value):
+            tried = [slips(v, **c) for v, c in zip(expected, cases, strict=True)]
+            raise NotYetRightError(_explain(case, answer, value, _likely(answers, tried)))
     say(f"Right. {praise}")
 
 
@@ -87,8 +100,10 @@ def telling_what_stops(takes: str) -> Iterator[None]:
         ) from error
 
 
-def agree(answer: Any, value: Any) -> bool:
+def _agree(answer: Any, value: Any) -> bool:
     """Whether an answer has the shape of the value and equals it, to 1e-5 relative or absolute."""
+    if isinstance(value, OneOf):
+        return any(_agree(answer, one) for one in value)
     found, wanted = _array(answer), _array(value)
     if found is None or wanted is None or found.shape != wanted.shape:
         return False
@@ -100,30 +115,19 @@ def say(text: str) -> None:
     print(text)  # noqa: T201
 
 
-def _explain(
-    case: Mapping[str, Any],
-    answer: object,
-    value: Any,
-    answers: Sequence[object],
-    cases: Sequence[Mapping[str, Any]],
-    slips: Sequence[Slip],
-) -> str:
+def _likely(answers: Sequence[object], tried: Sequence[Mapping[str, Any]]) -> str:
+    """The advice to the first wrong answer that agrees on every case; empty if there is none."""
+    for advice in tried[0]:
+        if all(_agree(answer, wrong[advice]) for answer, wrong in zip(answers, tried, strict=True)):
+            return advice
+    return ""
+
+
+def _explain(case: Mapping[str, Any], answer: object, value: Any, advice: str) -> str:
     where = ", ".join(f"{name} = {_short(given)}" for name, given in case.items())
     if answer is None:
         return f"At {where} your function returns None: is the `return` missing?"
-    text = f"At {where} {_difference(answer, value)}"
-    for slip in slips:
-        if all(agree(a, _tried(slip.function, c)) for a, c in zip(answers, cases, strict=True)):
-            return f"{text} {slip.advice}"
-    return text
-
-
-def _tried(slip: Function, case: Mapping[str, Any]) -> Any:
-    """What a slip computes; None where Python stops in it, which agrees with nothing."""
-    try:
-        return slip(**case)
-    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError):
-        return None
+    return f"At {where} {_difference(answer, value)} {advice}".rstrip()
 
 
 def _difference(answer: object, value: Any) -> str:
@@ -131,7 +135,7 @@ def _difference(answer: object, value: Any) -> str:
     if found is None or wanted is None or found.ndim == wanted.ndim == 0:
         return f"it gives {_short(answer)}, expected {_short(value)}."
     if found.shape != wanted.shape:
-        if found.ndim == wanted.ndim == 1 and max(found.size, wanted.size) <= FEW:
+        if found.ndim == wanted.ndim == 1 and max(found.size, wanted.size) <= _FEW:
             return f"it gives {_listed(found)}, expected {_listed(wanted)}."
         return f"it gives the shape {list(found.shape)}, expected {list(wanted.shape)}."
     wrong = ~np.isclose(found, wanted, rtol=1e-5, atol=1e-5, equal_nan=True)

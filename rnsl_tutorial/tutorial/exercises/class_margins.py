@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from rnsl_tutorial import noise
 from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.evaluation import embedding as evaluate
-from rnsl_tutorial.tutorial.exercises.checking import Function, Slip, check
+from rnsl_tutorial.tutorial.exercises.checking import Function, check
+
+__all__ = ["check_class_accuracy", "check_margin", "check_most_say"]
 
 _Array = NDArray[Any]
 
@@ -40,38 +42,21 @@ def check_margin(function: Function) -> None:
         function,
         right=class_margins.margins,
         cases=[{"shares": _SHARES}, {"shares": noise.label_dependent_transition("nwpu45", 0.7)}],
-        slips=[
-            Slip(
-                lambda shares: -class_margins.margins(shares),
-                "The sign is turned round: right label minus wrong one.",
+        slips=lambda right, shares: {
+            "The sign is turned round: right label minus wrong one.": -right,
+            "The maximum may be the right label itself. Look at the wrong labels alone: put "
+            "something small onto the diagonal of a copy first.": (
+                np.diag(shares) - shares.max(axis=1)
             ),
-            Slip(
-                lambda shares: np.diag(shares) - shares.max(axis=1),
-                "The maximum may be the right label itself. Look at the wrong labels alone: put "
-                "something small onto the diagonal of a copy first.",
+            "You look down the columns. Row i holds the labels around images of class i.": (
+                class_margins.margins(shares.T)
             ),
-            Slip(
-                lambda shares: class_margins.margins(shares.T),
-                "You look down the columns. Row i holds the labels around images of class i.",
-            ),
-            Slip(
-                lambda shares: 2 * np.diag(shares) - shares.sum(axis=1),
-                "You take away all wrong labels together. Each is a rival of its own: take away "
-                "the most frequent one.",
-            ),
-            Slip(
-                lambda shares: np.abs(class_margins.margins(shares)),
-                "A class whose wrong label leads has a margin below 0: leave the sign.",
-            ),
-            Slip(
-                lambda shares: class_margins.margins(shares) < 0,
-                "This says which classes are lost; return how far the right label leads.",
-            ),
-            Slip(
-                lambda shares: class_margins.margins(shares).min(),
-                "One number for each class is wanted: take the maximum with axis=1.",
-            ),
-        ],
+            "You take away all wrong labels together. Each is a rival of its own: take away "
+            "the most frequent one.": 2 * np.diag(shares) - shares.sum(axis=1),
+            "A class whose wrong label leads has a margin below 0: leave the sign.": np.abs(right),
+            "This says which classes are lost; return how far the right label leads.": right < 0,
+            "One number for each class is wanted: take the maximum with axis=1.": right.min(),
+        },
         praise="It needs the matrix and nothing else: no image, no training.",
     )
 
@@ -89,42 +74,24 @@ def check_class_accuracy(function: Function) -> None:
             {"predicted": _PREDICTED, "labels": _LABELS, "num_classes": 5},
             {"predicted": _LABELS, "labels": _LABELS, "num_classes": 6},
         ],
-        slips=[
-            Slip(
-                lambda predicted, labels, num_classes: evaluate.class_accuracy(
-                    labels, predicted, num_classes
-                ),
-                "You divide by the images that are *called* the class. Divide by those that are of "
-                "the class.",
+        slips=lambda right, predicted, labels, num_classes: {
+            "You divide by the images that are *called* the class. Divide by those that are of "
+            "the class.": evaluate.class_accuracy(labels, predicted, num_classes),
+            "A class without images has no accuracy: NaN, not 0. Zero would say that all of "
+            "them went wrong.": np.nan_to_num(right),
+            "These are numbers of images; divide by the images of each class.": (
+                _counts(predicted, labels, num_classes)
             ),
-            Slip(
-                lambda predicted, labels, num_classes: np.nan_to_num(
-                    evaluate.class_accuracy(predicted, labels, num_classes)
-                ),
-                "A class without images has no accuracy: NaN, not 0. Zero would say that all of "
-                "them went wrong.",
+            "You divide by all images; divide by those of the class.": (
+                _counts(predicted, labels, num_classes) / len(labels)
             ),
-            Slip(
-                lambda predicted, labels, num_classes: _counts(predicted, labels, num_classes),
-                "These are numbers of images; divide by the images of each class.",
+            "This is the accuracy over all images. One number for each class is wanted.": (
+                (predicted == labels).mean()
             ),
-            Slip(
-                lambda predicted, labels, num_classes: (
-                    _counts(predicted, labels, num_classes) / len(labels)
-                ),
-                "You divide by all images; divide by those of the class.",
+            "A class is missing: return num_classes numbers, NaN where there is no image.": (
+                right[np.unique(labels)]
             ),
-            Slip(
-                lambda predicted, labels, num_classes: (predicted == labels).mean(),
-                "This is the accuracy over all images. One number for each class is wanted.",
-            ),
-            Slip(
-                lambda predicted, labels, num_classes: evaluate.class_accuracy(
-                    predicted, labels, num_classes
-                )[np.unique(labels)],
-                "A class is missing: return num_classes numbers, NaN where there is no image.",
-            ),
-        ],
+        },
         praise="An average over all images hides what happens to a single class.",
     )
 
@@ -139,30 +106,19 @@ def check_most_say(function: Function) -> None:
         function,
         right=_most_say,
         cases=[{"shares": _SHARES}, {"shares": noise.label_dependent_transition("nwpu45", 0.7)}],
-        slips=[
-            Slip(
-                lambda shares: shares.argmax(axis=1),
-                "In a row where a wrong label is exactly as frequent as the right one, keep the "
-                "class itself: give it the tie.",
+        slips=lambda right, shares: {
+            "In a row where a wrong label is exactly as frequent as the right one, keep the "
+            "class itself: give it the tie.": shares.argmax(axis=1),
+            "This is the most frequent *wrong* label. Where the right label leads, the class "
+            "keeps its own.": _wrong(shares).argmax(axis=1),
+            "You look down the columns. Row i holds the labels around images of class i.": (
+                shares.argmax(axis=0)
             ),
-            Slip(
-                lambda shares: _wrong(shares).argmax(axis=1),
-                "This is the most frequent *wrong* label. Where the right label leads, the class "
-                "keeps its own.",
+            "These are shares; return which label it is: argmax.": shares.max(axis=1),
+            "This says that every class keeps its label. Compare with the wrong ones.": (
+                np.arange(len(shares))
             ),
-            Slip(
-                lambda shares: shares.argmax(axis=0),
-                "You look down the columns. Row i holds the labels around images of class i.",
-            ),
-            Slip(
-                lambda shares: shares.max(axis=1),
-                "These are shares; return which label it is: argmax.",
-            ),
-            Slip(
-                lambda shares: np.arange(len(shares)),
-                "This says that every class keeps its label. Compare with the wrong ones.",
-            ),
-        ],
+        },
         praise="Where it differs from the class itself, the class is eaten.",
     )
 

@@ -11,11 +11,12 @@ from rnsl_tutorial.tutorial import curves, plots
 from rnsl_tutorial.tutorial.exercises.checking import (
     Function,
     NotYetRightError,
-    Slip,
     check,
     say,
     telling_what_stops,
 )
+
+__all__ = ["check_half_heard", "check_q_choice", "check_weight"]
 
 _MOST_LOST = 0.01
 """How much accuracy a good choice may lose: about as much as two seeds differ by."""
@@ -32,24 +33,23 @@ def check_weight(function: Function) -> None:
         function,
         right=_weight,
         cases=[{"p": p, "q": q} for q in (0.7, 0.2, 1.0) for p in (0.5, 0.9, 0.01)],
-        slips=[
-            Slip(lambda p, q: q**p, "p and q have changed places."),
-            Slip(lambda p, q: p**q * (1 - p), "This is RNSL's pull; divide it by NSL's, 1 - p."),
-            Slip(lambda p, q: 1 - p, "This is NSL's pull; how much of it does RNSL keep?"),
-            Slip(lambda p, q: p ** (q - 1), "This is the slope over p; divide it by NSL's, 1/p."),
-            Slip(lambda p, q: (1 - p**q) / q, "This is the loss; asked is the share of the pull."),
-            Slip(
-                lambda p, q: (1 - p**q) / (-q * math.log(p)),
-                "You divide RNSL's loss by NSL's; divide the pulls, p**q * (1 - p) by 1 - p.",
+        slips=lambda right, p, q: {
+            "p and q have changed places.": q**p,
+            "This is RNSL's pull; divide it by NSL's, 1 - p.": p**q * (1 - p),
+            "This is NSL's pull; how much of it does RNSL keep?": 1 - p,
+            "This is the slope over p; divide it by NSL's, 1/p.": p ** (q - 1),
+            "This is the loss; asked is the share of the pull.": (1 - p**q) / q,
+            "You divide RNSL's loss by NSL's; divide the pulls, p**q * (1 - p) by 1 - p.": (
+                (1 - p**q) / (-q * math.log(p))
             ),
-            Slip(lambda p, q: p**-q, "Turned round: divide RNSL's pull by NSL's."),
-            Slip(lambda p, q: -(p**q), "Both pulls have the same sign: the share is positive."),
-            Slip(lambda p, q: 1 - p**q, "This is what is lost of the pull; asked is what is kept."),
-            Slip(lambda p, q: (1 - p) ** q, "Take the power of p, not of 1 - p."),
-            Slip(lambda p, q: p * q, "q is the exponent of p: a power is written **."),
-            Slip(lambda p, q: 100 * p**q, "A share is at most 1: leave the factor 100 out."),
-            Slip(lambda p, q: p**0.7, "q is not always 0.7: write q."),
-        ],
+            "Turned round: divide RNSL's pull by NSL's.": p**-q,
+            "Both pulls have the same sign: the share is positive.": -(p**q),
+            "This is what is lost of the pull; asked is what is kept.": 1 - p**q,
+            "Take the power of p, not of 1 - p.": (1 - p) ** q,
+            "q is the exponent of p: a power is written **.": p * q,
+            "A share is at most 1: leave the factor 100 out.": 100 * p**q,
+            "q is not always 0.7: write q.": p**0.7,
+        },
         praise=f"At q = 0.7 an image with p = 0.01 keeps {kept:.0%} of the pull that NSL gives it.",
     )
 
@@ -68,19 +68,16 @@ def check_half_heard(function: Function) -> None:
         function,
         right=lambda q: 0.5 ** (1 / q),
         cases=[{"q": q} for q in (0.7, 0.1, 0.5, 1.0)],
-        slips=[
-            Slip(lambda q: 0.5**q, "Turned round: p**q = 0.5 gives p = 0.5 to the power 1/q."),
-            Slip(lambda q: 2 ** (1 / q), "p is at most 1: the base is 0.5, not 2."),
-            Slip(
-                lambda q: 0.5 / q,
-                "This solves p * q = 0.5: take the root. (0.5**1/q is 0.5/q, too.)",
-            ),
-            Slip(lambda q: 0.5, "At p = 0.5 the weight is 0.5**q: half only if q is 1."),
-            Slip(lambda q: q / (1 + q), "There RNSL pulls hardest; asked is where p**q is 0.5."),
-            Slip(lambda q: 1 - 0.5 ** (1 / q), "This is 1 - p; asked is p."),
-            Slip(lambda q: math.log(0.5) / q, "This is log p: take exp of it."),
-            Slip(lambda q: 0.5 ** (1 / 0.7), "q is not always 0.7: write q."),
-        ],
+        slips=lambda right, q: {
+            "Turned round: p**q = 0.5 gives p = 0.5 to the power 1/q.": 0.5**q,
+            "p is at most 1: the base is 0.5, not 2.": 2 ** (1 / q),
+            "This solves p * q = 0.5: take the root. (0.5**1/q is 0.5/q, too.)": 0.5 / q,
+            "At p = 0.5 the weight is 0.5**q: half only if q is 1.": 0.5,
+            "There RNSL pulls hardest; asked is where p**q is 0.5.": q / (1 + q),
+            "This is 1 - p; asked is p.": 1 - right,
+            "This is log p: take exp of it.": math.log(0.5) / q,
+            "q is not always 0.7: write q.": 0.5 ** (1 / 0.7),
+        },
         praise=f"At q = 0.7 images below p = {0.5 ** (1 / 0.7):.2f} lose more than half of their "
         f"pull, at q = 0.1 only those below p = {0.5**10:.3f}.",
     )

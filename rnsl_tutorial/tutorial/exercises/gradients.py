@@ -5,7 +5,9 @@ from torch import Tensor
 
 from rnsl_tutorial import losses
 from rnsl_tutorial.tutorial import curves
-from rnsl_tutorial.tutorial.exercises.checking import Function, NotYetRightError, Slip, check, say
+from rnsl_tutorial.tutorial.exercises.checking import Function, NotYetRightError, OneOf, check, say
+
+__all__ = ["check_gradient_share", "check_pull", "check_stable_rnsl"]
 
 _FAR = -200.0  # log p at a cosine of -1 where another prototype's is 1, at T = 0.01
 
@@ -20,47 +22,36 @@ def check_pull(function: Function) -> None:
         function,
         right=lambda p, q: -curves.gradient_wrt_logit(p, q).item(),
         cases=[{"p": p, "q": q} for q in (0.7, 0.2, 1.0, 0.0) for p in (0.5, 0.9, 0.01)],
-        slips=[
-            Slip(lambda p, q: -(p**q) * (1 - p), "Drop the minus: how hard is the size alone."),
-            Slip(lambda p, q: p ** (q - 1), "This is the slope over p; times dp/dz = p (1 - p)."),
-            Slip(lambda p, q: -(p ** (q - 1)), "This is dL/dp; times dp/dz = p (1 - p)."),
-            Slip(lambda p, q: p**q, "The factor 1 - p is missing: dp/dz = p (1 - p)."),
-            Slip(
-                lambda p, q: p**q - p,
-                "The brackets are missing: Python reads p**q * 1 - p. Write p**q * (1 - p).",
+        slips=lambda right, p, q: {
+            "Drop the minus: how hard is the size alone.": -(p**q) * (1 - p),
+            "This is the slope over p; times dp/dz = p (1 - p).": p ** (q - 1),
+            "This is dL/dp; times dp/dz = p (1 - p).": -(p ** (q - 1)),
+            "The factor 1 - p is missing: dp/dz = p (1 - p).": p**q,
+            "The brackets are missing: Python reads p**q * 1 - p. Write p**q * (1 - p).": p**q - p,
+            "One p too many: p**(q - 1) times p is p**q.": p ** (q + 1) * (1 - p),
+            "This is the slope of p**q alone. Divided by q it is p**(q - 1); then times dp/dz.": (
+                q * p ** (q - 1)
             ),
-            Slip(
-                lambda p, q: p ** (q + 1) * (1 - p),
-                "One p too many: p**(q - 1) times p is p**q.",
+            "Drop the minus. And it is q times too small: the q of the power cancels.": (
+                -q * p**q * (1 - p)
             ),
-            Slip(
-                lambda p, q: q * p ** (q - 1),
-                "This is the slope of p**q alone. Divided by q it is p**(q - 1); then times dp/dz.",
+            "This is q times the loss, not its slope.": 1 - p**q,
+            "This is NSL's pull: multiply by p**q.": 1 - p,
+            "This is dp/dz; times the slope over p, p**(q - 1).": p * (1 - p),
+            "It is q times too small: the q of the power cancels that of the division.": (
+                q * p**q * (1 - p)
             ),
-            Slip(
-                lambda p, q: -q * p**q * (1 - p),
-                "Drop the minus. And it is q times too small: the q of the power cancels.",
+            "dL/dp = -p**(q - 1): its q cancels. And dp/dz = p (1 - p), with the factor p.": (
+                q * p ** (q - 1) * (1 - p)
             ),
-            Slip(lambda p, q: 1 - p**q, "This is q times the loss, not its slope."),
-            Slip(lambda p, q: 1 - p, "This is NSL's pull: multiply by p**q."),
-            Slip(lambda p, q: p * (1 - p), "This is dp/dz; times the slope over p, p**(q - 1)."),
-            Slip(
-                lambda p, q: q * p**q * (1 - p),
-                "It is q times too small: the q of the power cancels that of the division.",
+            "The p of dp/dz = p (1 - p) is missing: it makes p**q of p**(q - 1).": (
+                p ** (q - 1) * (1 - p)
             ),
-            Slip(
-                lambda p, q: q * p ** (q - 1) * (1 - p),
-                "dL/dp = -p**(q - 1): its q cancels. And dp/dz = p (1 - p), with the factor p.",
-            ),
-            Slip(
-                lambda p, q: p ** (q - 1) * (1 - p),
-                "The p of dp/dz = p (1 - p) is missing: it makes p**q of p**(q - 1).",
-            ),
-            Slip(lambda p, q: p * q * (1 - p), "q is the exponent of p: a power is written **."),
-            Slip(lambda p, q: p**0.7 * (1 - p), "q is not always 0.7: write q."),
-            Slip(lambda p, q: (1 - p) ** q * p, "p and 1 - p have changed places."),
-            Slip(lambda p, q: (1 - p**q) / q if q else 0.0, "This is the loss, not its slope."),
-        ],
+            "q is the exponent of p: a power is written **.": p * q * (1 - p),
+            "q is not always 0.7: write q.": p**0.7 * (1 - p),
+            "p and 1 - p have changed places.": (1 - p) ** q * p,
+            "This is the loss, not its slope.": (1 - p**q) / q if q else 0.0,
+        },
         praise="At p = 0.01 NSL pulls with "
         f"{-curves.gradient_wrt_logit(0.01, 0).item():.2f}, RNSL (q = 0.7) with "
         f"{-curves.gradient_wrt_logit(0.01, 0.7).item():.2f}.",
@@ -78,37 +69,25 @@ def check_stable_rnsl(function: Function) -> None:
         function,
         right=losses.negative_box_cox,
         cases=[{"log_p": torch.tensor(log_p), "q": q} for q, log_p in cases],
-        slips=[
-            Slip(
-                lambda log_p, q: (1 - log_p.exp() ** q) / q,
-                "Never form p: it underflows to 0, and for small q the digits of 1 - p**q cancel. "
-                "torch.expm1(q * log_p) is p**q - 1 in one step.",
+        slips=lambda right, log_p, q: {
+            "Never form p: it underflows to 0, and for small q the digits of 1 - p**q cancel. "
+            "torch.expm1(q * log_p) is p**q - 1 in one step.": (1 - log_p.exp() ** q) / q,
+            "For small q the digits of 1 - exp(...) cancel: torch.expm1 keeps them.": (
+                (1 - (q * log_p).exp()) / q
             ),
-            Slip(
-                lambda log_p, q: (1 - (q * log_p).exp()) / q,
-                "For small q the digits of 1 - exp(...) cancel: torch.expm1 keeps them.",
+            "The minus in front is missing.": torch.expm1(q * log_p) / q,
+            "Divide by q.": -torch.expm1(q * log_p),
+            "Here q cancels: set brackets. It is expm1(q * log_p), and then / q.": (
+                -torch.expm1(log_p)
             ),
-            Slip(lambda log_p, q: torch.expm1(q * log_p) / q, "The minus in front is missing."),
-            Slip(lambda log_p, q: -torch.expm1(q * log_p), "Divide by q."),
-            Slip(
-                lambda log_p, q: -torch.expm1(log_p),
-                "Here q cancels: set brackets. It is expm1(q * log_p), and then / q.",
+            "The minus stands in front of expm1, and not inside.": torch.expm1(-q * log_p) / q,
+            "You are given log p, and not p: p**q = exp(q * log_p).": (1 - log_p**q) / q,
+            "The power: it is q * log_p.": -torch.expm1(log_p) / q,
+            "expm1 has taken the 1 away already: expm1(x) = exp(x) - 1.": (
+                (1 - torch.expm1(q * log_p)) / q
             ),
-            Slip(
-                lambda log_p, q: torch.expm1(-q * log_p) / q,
-                "The minus stands in front of expm1, and not inside.",
-            ),
-            Slip(
-                lambda log_p, q: (1 - log_p**q) / q,
-                "You are given log p, and not p: p**q = exp(q * log_p).",
-            ),
-            Slip(lambda log_p, q: -torch.expm1(log_p) / q, "The power: it is q * log_p."),
-            Slip(
-                lambda log_p, q: (1 - torch.expm1(q * log_p)) / q,
-                "expm1 has taken the 1 away already: expm1(x) = exp(x) - 1.",
-            ),
-            Slip(lambda log_p, q: -log_p, "This is NSL, the limit q -> 0."),
-        ],
+            "This is NSL, the limit q -> 0.": -log_p,
+        },
         praise=f"At q = 1e-06 and log p = {_FAR:g} it costs 200, as NSL does. And its slope?",
     )
     try:
@@ -154,71 +133,43 @@ def check_gradient_share(function: Function) -> None:
         function,
         right=_share,
         cases=[_batch(seed) | {"q": q} for seed, q in ((0, 0.7), (1, 0.0), (2, 0.3))],
-        slips=[
-            Slip(
-                lambda p, wrong, q: wrong.float().mean(),
-                "This counts the images: add up their pulls p**q * (1 - p) instead.",
+        slips=lambda right, p, wrong, q: {
+            "This counts the images: add up their pulls p**q * (1 - p) instead.": (
+                wrong.float().mean()
             ),
-            Slip(
-                lambda p, wrong, q: _pull(p, q)[wrong].sum() / _pull(p, q)[~wrong].sum(),
-                "A share is of the whole: divide by the pull of all images, not of the right ones.",
+            "A share is of the whole: divide by the pull of all images, not of the right ones.": (
+                _pull(p, q)[wrong].sum() / _pull(p, q)[~wrong].sum()
             ),
-            Slip(
-                lambda p, wrong, q: _pull(p, q)[wrong].mean() / _pull(p, q).mean(),
-                "This compares means of one image: use sums, since there are fewer wrong labels.",
+            "This compares means of one image: use sums, since there are fewer wrong "
+            "labels.": OneOf(
+                _pull(p, q)[wrong].mean() / _pull(p, q).mean(),
+                _pull(p, q)[wrong].mean()
+                / (_pull(p, q)[wrong].mean() + _pull(p, q)[~wrong].mean()),
             ),
-            Slip(
-                lambda p, wrong, q: (
-                    _pull(p, q)[wrong].mean()
-                    / (_pull(p, q)[wrong].mean() + _pull(p, q)[~wrong].mean())
-                ),
-                "This compares means of one image: use sums, since there are fewer wrong labels.",
+            "Divide by the pull of all images, not by their number.": (
+                _pull(p, q)[wrong].sum() / len(p)
             ),
-            Slip(
-                lambda p, wrong, q: _pull(p, q)[wrong].sum() / len(p),
-                "Divide by the pull of all images, not by their number.",
+            "This is the share of the right labels.": _share(p, ~wrong, q),
+            "This is NSL's: multiply by p**q.": _share(p, wrong, 0.0),
+            "q is not always 0.7: write q.": _share(p, wrong, 0.7),
+            "This adds up p: add up the pulls, p**q * (1 - p).": p[wrong].sum() / p.sum(),
+            "This is the share of the loss; what moves the prototypes is its slope.": OneOf(
+                curves.loss_of_p(p[wrong], q).sum() / curves.loss_of_p(p, q).sum(),
+                ((1 - p**q) / q)[wrong].sum() / ((1 - p**q) / q).sum(),
             ),
-            Slip(
-                lambda p, wrong, q: _share(p, ~wrong, q), "This is the share of the right labels."
+            "This adds up p**q: the factor 1 - p of the pull is missing.": (
+                (p**q)[wrong].sum() / (p**q).sum()
             ),
-            Slip(lambda p, wrong, q: _share(p, wrong, 0.0), "This is NSL's: multiply by p**q."),
-            Slip(lambda p, wrong, q: _share(p, wrong, 0.7), "q is not always 0.7: write q."),
-            Slip(
-                lambda p, wrong, q: p[wrong].sum() / p.sum(),
-                "This adds up p: add up the pulls, p**q * (1 - p).",
+            "This is the pull of the wrong labels; divide it by the pull of all images.": (
+                _pull(p, q)[wrong].sum()
             ),
-            Slip(
-                lambda p, wrong, q: (
-                    curves.loss_of_p(p[wrong], q).sum() / curves.loss_of_p(p, q).sum()
-                ),
-                "This is the share of the loss; what moves the prototypes is its slope.",
+            "This is the mean pull of a wrong label. A share is a sum divided by the sum over "
+            "all images.": _pull(p, q)[wrong].mean(),
+            "This is one share for each wrong label. Add them up.": (
+                _pull(p, q)[wrong] / _pull(p, q).sum()
             ),
-            Slip(
-                lambda p, wrong, q: ((1 - p**q) / q)[wrong].sum() / ((1 - p**q) / q).sum(),
-                "This is the share of the loss; what moves the prototypes is its slope.",
-            ),
-            Slip(
-                lambda p, wrong, q: (p**q)[wrong].sum() / (p**q).sum(),
-                "This adds up p**q: the factor 1 - p of the pull is missing.",
-            ),
-            Slip(
-                lambda p, wrong, q: _pull(p, q)[wrong].sum(),
-                "This is the pull of the wrong labels; divide it by the pull of all images.",
-            ),
-            Slip(
-                lambda p, wrong, q: _pull(p, q)[wrong].mean(),
-                "This is the mean pull of a wrong label. A share is a sum divided by the sum over "
-                "all images.",
-            ),
-            Slip(
-                lambda p, wrong, q: _pull(p, q)[wrong] / _pull(p, q).sum(),
-                "This is one share for each wrong label. Add them up.",
-            ),
-            Slip(
-                lambda p, wrong, q: 100 * _share(p, wrong, q),
-                "These are percent. A share lies between 0 and 1.",
-            ),
-        ],
+            "These are percent. A share lies between 0 and 1.": 100 * right,
+        },
         praise="The number of wrong labels does not say who steers: their pull does.",
     )
 

@@ -11,11 +11,13 @@ from rnsl_tutorial.tutorial.exercises.checking import (
     UNSOLVED,
     Function,
     NotYetRightError,
-    Slip,
+    OneOf,
     check,
     say,
     telling_what_stops,
 )
+
+__all__ = ["check_breaking_rate", "check_draw_labels", "check_lost_classes"]
 
 # Row 0 is lost; row 1 has a tie; in row 2 the right label leads with less than a half. The columns
 # sum to 1 as well, so that who takes them for rows is told so, and not stopped by numpy.
@@ -72,53 +74,33 @@ def check_lost_classes(function: Function) -> None:
         function,
         right=class_margins.dominated_classes,
         cases=[{"transition": matrix} for matrix in (_MATRIX, np.eye(3), *tables)],
-        slips=[
-            Slip(
-                lambda transition: np.flatnonzero(_most_wrong(transition) >= _right(transition)),
-                "At a tie the class is not lost yet: write > in place of >=.",
+        slips=lambda right, transition: {
+            "At a tie the class is not lost yet: write > in place of >=.": (
+                np.flatnonzero(_most_wrong(transition) >= _right(transition))
             ),
-            Slip(
-                lambda transition: np.flatnonzero(_right(transition) < 0.5),
-                "These are the classes with more wrong labels than right ones, all kinds of wrong "
-                "together. Compare with the largest single one: T[i, i] may lead with 0.4.",
+            "These are the classes with more wrong labels than right ones, all kinds of wrong "
+            "together. Compare with the largest single one: T[i, i] may lead with 0.4.": (
+                np.flatnonzero(_right(transition) < 0.5)
             ),
-            Slip(
-                lambda transition: np.flatnonzero(_most_wrong(transition) > 0),
-                "These are all classes with a wrong label. Is the diagonal 0 when you compare? "
-                "np.fill_diagonal writes into the matrix, and transition.diagonal() sees it: use "
-                "transition.diagonal().copy().",
+            "These are all classes with a wrong label. Is the diagonal 0 when you compare? "
+            "np.fill_diagonal writes into the matrix, and transition.diagonal() sees it: use "
+            "transition.diagonal().copy().": np.flatnonzero(_most_wrong(transition) > 0),
+            "These are the classes where the right label leads. The others are lost.": (
+                np.flatnonzero(_most_wrong(transition) < _right(transition))
             ),
-            Slip(
-                lambda transition: np.flatnonzero(_most_wrong(transition) < _right(transition)),
-                "These are the classes where the right label leads. The others are lost.",
+            "This is how many are lost. Return their numbers.": len(right),
+            "np.where returns a tuple: take its first entry, or use np.flatnonzero.": (
+                right[None, :]
             ),
-            Slip(
-                lambda transition: len(class_margins.dominated_classes(transition)),
-                "This is how many are lost. Return their numbers.",
+            "np.argwhere makes a column of them: use np.flatnonzero.": right[:, None],
+            "These are all classes. The largest number of a row may be T[i, i] itself: compare "
+            "with the largest of the others.": np.arange(len(transition)),
+            "You looked down the columns. The labels of class i stand in row i.": (
+                np.flatnonzero(_most_wrong(transition.T) > _right(transition))
             ),
-            Slip(
-                lambda transition: class_margins.dominated_classes(transition)[None, :],
-                "np.where returns a tuple: take its first entry, or use np.flatnonzero.",
-            ),
-            Slip(
-                lambda transition: class_margins.dominated_classes(transition)[:, None],
-                "np.argwhere makes a column of them: use np.flatnonzero.",
-            ),
-            Slip(
-                lambda transition: np.arange(len(transition)),
-                "These are all classes. The largest number of a row may be T[i, i] itself: compare "
-                "with the largest of the others.",
-            ),
-            Slip(
-                lambda transition: np.flatnonzero(_most_wrong(transition.T) > _right(transition)),
-                "You looked down the columns. The labels of class i stand in row i.",
-            ),
-            Slip(
-                lambda transition: _most_wrong(transition) > _right(transition),
-                "These are True and False for each class. Return the numbers of the classes: "
-                "np.flatnonzero(...) finds them.",
-            ),
-        ],
+            "These are True and False for each class. Return the numbers of the classes: "
+            "np.flatnonzero(...) finds them.": _most_wrong(transition) > _right(transition),
+        },
         praise="Ten classes of AID and ten of NWPU45 are lost at a rate of 0.7.",
     )
 
@@ -139,55 +121,31 @@ def check_breaking_rate(function: Function) -> None:
             {"shares": np.array(shares)}
             for shares in ([0.6, 0.4], [0.2, 0.4, 0.4], [1.0], [1 / 29] * 29)
         ],
-        slips=[
-            Slip(
-                lambda shares: 1 - np.max(shares),
-                "A share is one of the wrong labels alone. Of all labels it is rate * share: solve "
-                "rate * share = 1 - rate.",
+        slips=lambda right, shares: {
+            "A share is one of the wrong labels alone. Of all labels it is rate * share: solve "
+            "rate * share = 1 - rate.": 1 - np.max(shares),
+            "At 0.5 all wrong labels together are as many as the right ones. But a single one "
+            "must outnumber them: take the largest share, not the sum.": 0.5,
+            "This is the largest share itself. Solve rate * share = 1 - rate for the rate.": (
+                np.max(shares)
             ),
-            Slip(
-                lambda shares: 0.5,
-                "At 0.5 all wrong labels together are as many as the right ones. But a single one "
-                "must outnumber them: take the largest share, not the sum.",
+            "From rate * share = 1 - rate follows rate * (share + 1) = 1.": OneOf(
+                1 / np.max(shares), 1 / np.max(shares) - 1
             ),
-            Slip(
-                lambda shares: np.max(shares),
-                "This is the largest share itself. Solve rate * share = 1 - rate for the rate.",
+            "A rate lies between 0 and 1. Python divides before it adds: 1 / (1 + ...).": (
+                1 + np.max(shares)
             ),
-            Slip(
-                lambda shares: 1 / np.max(shares),
-                "From rate * share = 1 - rate follows rate * (share + 1) = 1.",
+            "The largest share need not be the first: np.max(shares).": 1 / (1 + shares[0]),
+            "Take the largest share, not the mean of the shares.": 1 / (1 + np.mean(shares)),
+            "Take the largest share, not the smallest: that label is the first to win.": (
+                1 / (1 + np.min(shares))
             ),
-            Slip(
-                lambda shares: 1 + np.max(shares),
-                "A rate lies between 0 and 1. Python divides before it adds: 1 / (1 + ...).",
+            "That is one rate for each wrong label. The class is lost at the first of them.": (
+                1 / (1 + shares)
             ),
-            Slip(
-                lambda shares: 1 / (1 + shares[0]),
-                "The largest share need not be the first: np.max(shares).",
-            ),
-            Slip(
-                lambda shares: 1 / (1 + np.mean(shares)),
-                "Take the largest share, not the mean of the shares.",
-            ),
-            Slip(
-                lambda shares: 1 / (1 + np.min(shares)),
-                "Take the largest share, not the smallest: that label is the first to win.",
-            ),
-            Slip(
-                lambda shares: 1 / (1 + shares),
-                "That is one rate for each wrong label. The class is lost at the first of them.",
-            ),
-            Slip(
-                lambda shares: 1 / np.max(shares) - 1,
-                "From rate * share = 1 - rate follows rate * (share + 1) = 1.",
-            ),
-            Slip(
-                lambda shares: np.max(shares) / (1 + np.max(shares)),
-                "This is the share of wrong labels of that one kind. Asked is the rate, the share "
-                "of all wrong labels.",
-            ),
-        ],
+            "This is the share of wrong labels of that one kind. Asked is the rate, the share "
+            "of all wrong labels.": np.max(shares) / (1 + np.max(shares)),
+        },
         praise="Wrong labels that agree break a class at a rate of 0.5, and evenly spread over 29 "
         f"classes only at {29 / 30:.3f}.",
     )

@@ -14,11 +14,19 @@ from rnsl_tutorial.tutorial.exercises.checking import (
     UNSOLVED,
     Function,
     NotYetRightError,
-    Slip,
     check,
     say,
     telling_what_stops,
 )
+
+__all__ = [
+    "STATEMENTS",
+    "check_doubt",
+    "check_may_be_read",
+    "check_neighbor_overlap",
+    "compare_doubt",
+    "judge_selection",
+]
 
 _TRUE_NEIGHBORS = np.array([[1, 2, 3], [0, 2, 4], [1, 0, 5], [4, 5, 0], [3, 5, 1], [4, 3, 2]])
 _MAP_NEIGHBORS = np.array([[2, 1, 4], [3, 4, 5], [0, 1, 5], [5, 0, 1], [2, 0, 1], [3, 4, 1]])
@@ -85,48 +93,27 @@ def check_neighbor_overlap(function: Function) -> None:
             {"true_neighbors": _TRUE_NEIGHBORS[:4, :2], "map_neighbors": _MAP_NEIGHBORS[:4, :2]},
             {"true_neighbors": _TRUE_NEIGHBORS, "map_neighbors": _TRUE_NEIGHBORS[:, ::-1]},
         ],
-        slips=[
-            Slip(
-                lambda true_neighbors, map_neighbors: (true_neighbors == map_neighbors).mean(),
-                "You compare place by place. The order does not matter: count who is in both rows.",
+        slips=lambda right, true_neighbors, map_neighbors: {
+            "You compare place by place. The order does not matter: count who is in both rows.": (
+                (true_neighbors == map_neighbors).mean()
             ),
-            Slip(
-                lambda true_neighbors, map_neighbors: np.isin(true_neighbors, map_neighbors).mean(),
-                "You look for a neighbour among the neighbours of all images; look into the row of "
-                "the same image.",
+            "You look for a neighbour among the neighbours of all images; look into the row of "
+            "the same image.": np.isin(true_neighbors, map_neighbors).mean(),
+            "That is how many neighbours are shared; divide by how many there are, K.": (
+                right * true_neighbors.shape[1]
             ),
-            Slip(
-                lambda true_neighbors, map_neighbors: (
-                    _overlap(true_neighbors, map_neighbors) * true_neighbors.shape[1]
-                ),
-                "That is how many neighbours are shared; divide by how many there are, K.",
+            "That is the number of all shared neighbours; divide by N times K.": (
+                right * true_neighbors.size
             ),
-            Slip(
-                lambda true_neighbors, map_neighbors: (
-                    _overlap(true_neighbors, map_neighbors) * true_neighbors.size
-                ),
-                "That is the number of all shared neighbours; divide by N times K.",
+            "Take the mean over the images, not the sum.": right * len(true_neighbors),
+            "You divide by all that are in one row or the other; divide by K.": np.mean(
+                [
+                    len(set(a) & set(b)) / len(set(a) | set(b))
+                    for a, b in zip(true_neighbors, map_neighbors, strict=True)
+                ]
             ),
-            Slip(
-                lambda true_neighbors, map_neighbors: (
-                    _overlap(true_neighbors, map_neighbors) * len(true_neighbors)
-                ),
-                "Take the mean over the images, not the sum.",
-            ),
-            Slip(
-                lambda true_neighbors, map_neighbors: np.mean(
-                    [
-                        len(set(a) & set(b)) / len(set(a) | set(b))
-                        for a, b in zip(true_neighbors, map_neighbors, strict=True)
-                    ]
-                ),
-                "You divide by all that are in one row or the other; divide by K.",
-            ),
-            Slip(
-                lambda true_neighbors, map_neighbors: 1 - _overlap(true_neighbors, map_neighbors),
-                "That is the share that is lost; return the share that is kept.",
-            ),
-        ],
+            "That is the share that is lost; return the share that is kept.": 1 - right,
+        },
         praise="1 would be a perfect map. By chance it is K / N.",
     )
 
@@ -144,36 +131,25 @@ def check_doubt(function: Function) -> None:
             {"neighbors": _TRUE_NEIGHBORS, "given": _GIVEN},
             {"neighbors": _MAP_NEIGHBORS[:, :2], "given": _GIVEN[::-1].copy()},
         ],
-        slips=[
-            Slip(
-                lambda neighbors, given: 1 - _doubt(neighbors, given),
-                "That is the share that agrees; doubt is the share that has another label.",
+        slips=lambda right, neighbors, given: {
+            "That is the share that agrees; doubt is the share that has another label.": 1 - right,
+            "That is how many have another label; return a share between 0 and 1.": (
+                right * neighbors.shape[1]
             ),
-            Slip(
-                lambda neighbors, given: _doubt(neighbors, given) * neighbors.shape[1],
-                "That is how many have another label; return a share between 0 and 1.",
+            "That is one number for all images; return one for each: mean(axis=1).": right.mean(),
+            "That is a mean over the images; take it over the neighbours, axis=1.": (
+                (given[neighbors] != given[:, None]).mean(axis=0)
             ),
-            Slip(
-                lambda neighbors, given: _doubt(neighbors, given).mean(),
-                "That is one number for all images; return one for each: mean(axis=1).",
+            "You compare places with labels: given[neighbors] are the neighbours' labels.": (
+                (neighbors != given[:, None]).mean(axis=1)
             ),
-            Slip(
-                lambda neighbors, given: (given[neighbors] != given[:, None]).mean(axis=0),
-                "That is a mean over the images; take it over the neighbours, axis=1.",
+            "You ask the nearest neighbour alone; ask all of them.": (
+                given[neighbors[:, 0]] != given
             ),
-            Slip(
-                lambda neighbors, given: (neighbors != given[:, None]).mean(axis=1),
-                "You compare places with labels: given[neighbors] are the neighbours' labels.",
+            "That says whether one of them has another label; return which share has.": (
+                (given[neighbors] != given[:, None]).any(axis=1)
             ),
-            Slip(
-                lambda neighbors, given: given[neighbors[:, 0]] != given,
-                "You ask the nearest neighbour alone; ask all of them.",
-            ),
-            Slip(
-                lambda neighbors, given: (given[neighbors] != given[:, None]).any(axis=1),
-                "That says whether one of them has another label; return which share has.",
-            ),
-        ],
+        },
         praise="No true label is used: you can do this with an archive of your own.",
     )
 

@@ -7,7 +7,9 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
-from rnsl_tutorial.tutorial.exercises.checking import Function, Slip, check
+from rnsl_tutorial.tutorial.exercises.checking import Function, check
+
+__all__ = ["check_images_per_second", "check_last_safe_epoch", "check_memorized_share"]
 
 _COSINES_NC = torch.tensor(
     [
@@ -35,45 +37,25 @@ def check_memorized_share(function: Function) -> None:
             {"embeddings": embeddings, "prototypes": prototypes, "given": _LABELS, "wrong": wrong}
             for wrong in (_WRONG, _WRONG.roll(1), _WRONG.roll(3))
         ],
-        slips=[
-            Slip(
-                lambda embeddings, prototypes, given, wrong: _at(
-                    embeddings, prototypes, given
-                ).mean(),
-                "This is the share of all images; take those with a wrong label only.",
+        slips=lambda right, embeddings, prototypes, given, wrong: {
+            "This is the share of all images; take those with a wrong label only.": (
+                _at(embeddings, prototypes, given).mean()
             ),
-            Slip(
-                lambda embeddings, prototypes, given, wrong: _at(embeddings, prototypes, given)[
-                    ~wrong
-                ].mean(),
-                "These are the right labels, the ones that are learned; take those that are wrong.",
+            "These are the right labels, the ones that are learned; take those that are wrong.": (
+                _at(embeddings, prototypes, given)[~wrong].mean()
             ),
-            Slip(
-                lambda embeddings, prototypes, given, wrong: (
-                    1 - _memorized(embeddings, prototypes, given, wrong)
-                ),
-                "This is the share that is not memorized.",
+            "This is the share that is not memorized.": 1 - right,
+            "Divide by the number of wrong labels, not by that of all images.": (
+                (_at(embeddings, prototypes, given) * wrong).sum() / len(given)
             ),
-            Slip(
-                lambda embeddings, prototypes, given, wrong: (
-                    (_at(embeddings, prototypes, given) * wrong).sum() / len(given)
-                ),
-                "Divide by the number of wrong labels, not by that of all images.",
+            "Nearest means by cosine: bring the prototypes to unit length first "
+            "(normalize(prototypes, dim=1)).": (
+                ((embeddings @ prototypes.T).argmax(1) == given)[wrong].float().mean()
             ),
-            Slip(
-                lambda embeddings, prototypes, given, wrong: (
-                    ((embeddings @ prototypes.T).argmax(1) == given)[wrong].float().mean()
-                ),
-                "Nearest means by cosine: bring the prototypes to unit length first "
-                "(normalize(prototypes, dim=1)).",
+            "This is a number of images; a share is a mean.": (
+                _at(embeddings, prototypes, given)[wrong].sum()
             ),
-            Slip(
-                lambda embeddings, prototypes, given, wrong: _at(embeddings, prototypes, given)[
-                    wrong
-                ].sum(),
-                "This is a number of images; a share is a mean.",
-            ),
-        ],
+        },
         praise="It is the curve of the dashboard. Only who knows the wrong labels can draw it.",
     )
 
@@ -92,36 +74,21 @@ def check_images_per_second(function: Function) -> None:
             {"images": 256, "seconds": np.array([0.9, 0.32, 0.4, 0.25])},
             {"images": 100, "seconds": np.array([0.1, 0.5])},
         ],
-        slips=[
-            Slip(
-                lambda images, seconds: images / np.median(seconds),
-                "The first epoch is a warm-up and does not count: seconds[1:].",
+        slips=lambda right, images, seconds: {
+            "The first epoch is a warm-up and does not count: seconds[1:].": (
+                images / np.median(seconds)
             ),
-            Slip(
-                lambda images, seconds: images / np.mean(seconds[1:]),
-                "One slow epoch moves the mean a lot; take the median.",
+            "One slow epoch moves the mean a lot; take the median.": images / np.mean(seconds[1:]),
+            "One slow epoch moves the mean; take the median.": np.mean(images / seconds[1:]),
+            "Leave the first epoch out (a warm-up), and take the median, not the mean.": (
+                images / np.mean(seconds)
             ),
-            Slip(
-                lambda images, seconds: np.mean(images / seconds[1:]),
-                "One slow epoch moves the mean; take the median.",
+            "These are seconds per image; turn the fraction over.": np.median(seconds[1:]) / images,
+            "This is one number for each epoch; return their median.": images / seconds[1:],
+            "The seconds are of one epoch, and so are the images: do not count all epochs.": (
+                images * len(seconds[1:]) / np.median(seconds[1:])
             ),
-            Slip(
-                lambda images, seconds: images / np.mean(seconds),
-                "Leave the first epoch out (a warm-up), and take the median, not the mean.",
-            ),
-            Slip(
-                lambda images, seconds: np.median(seconds[1:]) / images,
-                "These are seconds per image; turn the fraction over.",
-            ),
-            Slip(
-                lambda images, seconds: images / seconds[1:],
-                "This is one number for each epoch; return their median.",
-            ),
-            Slip(
-                lambda images, seconds: images * len(seconds[1:]) / np.median(seconds[1:]),
-                "The seconds are of one epoch, and so are the images: do not count all epochs.",
-            ),
-        ],
+        },
         praise="A median after a warm-up: one disturbed epoch changes nothing.",
     )
 
@@ -142,33 +109,21 @@ def check_last_safe_epoch(function: Function) -> None:
         function,
         right=_last_safe_epoch,
         cases=cases,
-        slips=[
-            Slip(
-                lambda believed, rate: _last_safe_epoch(believed, rate) - 1,
-                "This is the position in the array, which begins at 0; epochs begin at 1.",
+        slips=lambda right, believed, rate: {
+            "This is the position in the array, which begins at 0; epochs begin at 1.": right - 1,
+            "In this epoch too much is believed already; return the one before it.": right + 1,
+            "rate is the share of wrong labels; those that can be right are 1 - rate.": (
+                _last_safe_epoch(believed, 1 - rate)
             ),
-            Slip(
-                lambda believed, rate: _last_safe_epoch(believed, rate) + 1,
-                "In this epoch too much is believed already; return the one before it.",
+            "A later epoch may fall below the line again; the first one above it counts.": (
+                int(np.flatnonzero(believed <= 1 - rate)[-1]) + 1
             ),
-            Slip(
-                lambda believed, rate: _last_safe_epoch(believed, 1 - rate),
-                "rate is the share of wrong labels; those that can be right are 1 - rate.",
+            "Where no epoch is above the line, all are safe: return the last one, "
+            "len(believed).": int(np.argmax(believed > 1 - rate)),
+            "The most is believed at the end, when the wrong labels are memorized.": (
+                int(np.argmax(believed)) + 1
             ),
-            Slip(
-                lambda believed, rate: int(np.flatnonzero(believed <= 1 - rate)[-1]) + 1,
-                "A later epoch may fall below the line again; the first one above it counts.",
-            ),
-            Slip(
-                lambda believed, rate: int(np.argmax(believed > 1 - rate)),
-                "Where no epoch is above the line, all are safe: return the last one, "
-                "len(believed).",
-            ),
-            Slip(
-                lambda believed, rate: int(np.argmax(believed)) + 1,
-                "The most is believed at the end, when the wrong labels are memorized.",
-            ),
-        ],
+        },
         praise="No true label was needed, only the rate: a bound, not a guess.",
     )
 

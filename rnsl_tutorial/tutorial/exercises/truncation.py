@@ -14,11 +14,13 @@ from rnsl_tutorial.tutorial.exercises.checking import (
     UNSOLVED,
     Function,
     NotYetRightError,
-    Slip,
+    OneOf,
     check,
     say,
     telling_what_stops,
 )
+
+__all__ = ["check_choose_k", "check_keep_mask", "check_precision_recall"]
 
 _LOG_P = np.log(np.array([0.9, 0.5, 0.2, 0.001, 0.7, 1.0, 0.3, 0.95]))
 _KEPT = np.array([True, True, False, False, False, True, True, False, True, True])
@@ -39,36 +41,25 @@ def check_keep_mask(function: Function) -> None:
         function,
         right=lambda log_p, k: log_p > np.log(k),
         cases=[{"log_p": _LOG_P, "k": k} for k in (0.5, 0.2, 0.9)],
-        slips=[
-            Slip(
-                lambda log_p, k: log_p > k,
-                "Nobody is kept: log p is at most 0. It is compared with np.log(k), not with k.",
+        slips=lambda right, log_p, k: {
+            "Nobody is kept: log p is at most 0. It is compared with np.log(k), not with k.": (
+                log_p > k
             ),
-            Slip(
-                lambda log_p, k: log_p >= np.log(k),
-                "An image with p = k exactly is left out: write > in place of >=.",
+            "An image with p = k exactly is left out: write > in place of >=.": log_p >= np.log(k),
+            upside_down: OneOf(log_p <= np.log(k), log_p < np.log(k)),
+            "p is compared with log k: both sides with a log, or both without.": (
+                np.exp(log_p) > np.log(k)
             ),
-            Slip(lambda log_p, k: log_p <= np.log(k), upside_down),
-            Slip(lambda log_p, k: log_p < np.log(k), upside_down),
-            Slip(
-                lambda log_p, k: np.exp(log_p) > np.log(k),
-                "p is compared with log k: both sides with a log, or both without.",
+            upside_down + " And take the log of k, too.": -log_p > k,
+            "log p is a natural logarithm: np.log(k), not np.log10(k).": log_p > np.log10(k),
+            "These are the places of the images; return one True or False for each image.": (
+                np.flatnonzero(right)
             ),
-            Slip(lambda log_p, k: -log_p > k, upside_down + " And take the log of k, too."),
-            Slip(
-                lambda log_p, k: log_p > np.log10(k),
-                "log p is a natural logarithm: np.log(k), not np.log10(k).",
+            "These are the values that stay; return one True or False for each image.": (
+                log_p[right]
             ),
-            Slip(
-                lambda log_p, k: np.flatnonzero(log_p > np.log(k)),
-                "These are the places of the images; return one True or False for each image.",
-            ),
-            Slip(
-                lambda log_p, k: log_p[log_p > np.log(k)],
-                "These are the values that stay; return one True or False for each image.",
-            ),
-            Slip(lambda log_p, k: log_p > np.log(0.5), "k is not always 0.5: write k."),
-        ],
+            "k is not always 0.5: write k.": log_p > np.log(0.5),
+        },
         praise="It is all of pruning: no q, no true label, one comparison for each image.",
     )
 
@@ -87,72 +78,41 @@ def check_precision_recall(function: Function) -> None:
             {"kept": _WRONG, "wrong": _KEPT},
             {"kept": ~_KEPT[:7], "wrong": _WRONG[:7]},
         ],
-        slips=[
-            Slip(
-                lambda kept, wrong: _precision_recall(kept, wrong)[::-1],
-                "The two have changed places: precision divides by the images left out, recall by "
-                "the wrong labels.",
+        slips=lambda right, kept, wrong: {
+            "The two have changed places: precision divides by the images left out, recall by "
+            "the wrong labels.": right[::-1],
+            "You look at the images that are kept; what finds wrong labels is ~kept.": (
+                _precision_recall(~kept, wrong)
             ),
-            Slip(
-                lambda kept, wrong: _precision_recall(~kept, wrong),
-                "You look at the images that are kept; what finds wrong labels is ~kept.",
+            "You look for right labels among the images that are kept; count the wrong labels "
+            "among those left out.": _precision_recall(~kept, ~wrong),
+            "You divide by all images: precision divides by those left out, recall by those "
+            "with a wrong label.": (
+                (~kept & wrong).sum() / kept.size,
+                (~kept & wrong).sum() / kept.size,
             ),
-            Slip(
-                lambda kept, wrong: _precision_recall(~kept, ~wrong),
-                "You look for right labels among the images that are kept; count the wrong labels "
-                "among those left out.",
+            "Precision is right. Recall divides by the number of wrong labels, not by all.": (
+                right[0],
+                (~kept & wrong).sum() / kept.size,
             ),
-            Slip(
-                lambda kept, wrong: (
-                    (~kept & wrong).sum() / kept.size,
-                    (~kept & wrong).sum() / kept.size,
-                ),
-                "You divide by all images: precision divides by those left out, recall by those "
-                "with a wrong label.",
+            "Precision is right. Recall divides by the wrong labels, not by the right ones.": (
+                right[0],
+                (~kept & wrong).sum() / (~wrong).sum(),
             ),
-            Slip(
-                lambda kept, wrong: (
-                    _precision_recall(kept, wrong)[0],
-                    (~kept & wrong).sum() / kept.size,
-                ),
-                "Precision is right. Recall divides by the number of wrong labels, not by all.",
+            "~kept | wrong: left out, or wrong. Found are those that are both, ~kept & wrong.": (
+                (~kept | wrong).sum() / (~kept).sum(),
+                (~kept | wrong).sum() / wrong.sum(),
             ),
-            Slip(
-                lambda kept, wrong: (
-                    _precision_recall(kept, wrong)[0],
-                    (~kept & wrong).sum() / (~wrong).sum(),
-                ),
-                "Precision is right. Recall divides by the wrong labels, not by the right ones.",
+            "Precision is right. This recall counts the wrong labels that are kept, those that "
+            "are missed; count those that are left out.": (
+                right[0],
+                (kept & wrong).sum() / wrong.sum(),
             ),
-            Slip(
-                lambda kept, wrong: (
-                    (~kept | wrong).sum() / (~kept).sum(),
-                    (~kept | wrong).sum() / wrong.sum(),
-                ),
-                "~kept | wrong: left out, or wrong. Found are those that are both, ~kept & wrong.",
-            ),
-            Slip(
-                lambda kept, wrong: (
-                    _precision_recall(kept, wrong)[0],
-                    (kept & wrong).sum() / wrong.sum(),
-                ),
-                "Precision is right. This recall counts the wrong labels that are kept, those that "
-                "are missed; count those that are left out.",
-            ),
-            Slip(
-                lambda kept, wrong: 100 * _precision_recall(kept, wrong),
-                "These are percent; return shares between 0 and 1.",
-            ),
-            Slip(
-                lambda kept, wrong: (~kept).sum() / wrong.sum(),
-                "This compares two numbers of images; count those that are left out and wrong, "
-                "~kept & wrong, and return two shares.",
-            ),
-            Slip(
-                lambda kept, wrong: _precision_recall(kept, wrong)[0],
-                "This is the precision; return the recall, too: return precision, recall.",
-            ),
-        ],
+            "These are percent; return shares between 0 and 1.": 100 * right,
+            "This compares two numbers of images; count those that are left out and wrong, "
+            "~kept & wrong, and return two shares.": (~kept).sum() / wrong.sum(),
+            "This is the precision; return the recall, too: return precision, recall.": right[0],
+        },
         praise="Only who knows the wrong labels can compute this. You will need it to judge a "
         "rule, never inside one.",
     )

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnsl_tutorial.tutorial import plots
-from rnsl_tutorial.tutorial.explorers.base import Choice, Explorer, module, number_control, packed
+from rnsl_tutorial.tutorial.explorers.base import Choice, Explorer, module, number_control
+
+__all__ = ["AuditExplorer"]
 
 _Floats = NDArray[np.float64]
 _Bools = NDArray[np.bool_]
@@ -76,7 +78,7 @@ class AuditExplorer(Explorer):
     beside the truth, where that is known.
 
     Attributes:
-        threshold: on the doubt, 0 (all images are flagged) to 0.9999.
+        threshold: on the doubt, 0 (all images are flagged) to 0.9999; at first 0.5.
     """
 
     _esm = module("widgets.js", "chart.js", "audit.js")
@@ -92,7 +94,7 @@ class AuditExplorer(Explorer):
         wrong: ArrayLike | None = None,
         estimate: _Estimate | None = None,
         class_noise: ArrayLike | None = None,
-        threshold: float = 0.5,
+        **chosen: float | None,
     ) -> None:
         """Sort the images by their doubt, and show them.
 
@@ -103,7 +105,7 @@ class AuditExplorer(Explorer):
             wrong: bool [N], which labels are wrong, where that is known.
             estimate: of precision and recall, where there is one.
             class_noise: float [C], estimated share of wrong labels among the images given a class.
-            threshold: to begin with.
+            chosen: what to begin with, by the name of the attribute.
 
         Raises:
             ValueError: shapes that disagree, or values out of range.
@@ -118,42 +120,42 @@ class AuditExplorer(Explorer):
             "threshold": number_control("Threshold on the doubt", _THRESHOLDS, "{:g}", snaps=True)
         }
         told = [_sentence(self._shown, k, len(doubt_N)) for k in range(len(_THRESHOLDS))]
-        super().__init__(controls, self._handed(told), {"threshold": threshold})
+        super().__init__(controls, self._lookup(told), {"threshold": 0.5, **chosen})
 
     def _count_axis(self) -> plots.Axis:
         shown = self._shown
         both = plots.mirrored_axis(float(max(shown.right.max(), shown.wrong.max())))
         return both if self._is_known else _upper_half(both)
 
-    def _handed(self, told: list[str]) -> dict[str, Any]:
+    def _lookup(self, told: list[str]) -> dict[str, Any]:
         """What the ES module looks up: see the type ``Table`` in ``static/audit.js``."""
         shown = self._shown
         x_classes, y_classes = _class_axes(shown)
         return {
-            "edges": packed(_EDGES),
-            "heights": packed(plots.mirrored(_counts(shown))),
-            "thresholds": packed(_THRESHOLDS),
-            "curves": packed(shown.curves),
+            "edges": _EDGES,
+            "heights": plots.mirrored(shown.right, shown.wrong),
+            "thresholds": _THRESHOLDS,
+            "curves": shown.curves,
             "names": self._names,
-            "class_flagged": packed(shown.class_flagged),
-            "class_estimated": packed(shown.class_estimated),
-            "class_true": packed(shown.class_true),
+            "class_flagged": shown.class_flagged,
+            "class_estimated": shown.class_estimated,
+            "class_true": shown.class_true,
             "told": told,
             "known": self._is_known,
             "estimated": bool(np.isfinite(shown.curves[:2]).any()),
             "class_noise": bool(np.isfinite(shown.class_estimated).any()),
             "axes": {
-                "doubt": _DOUBT_AXIS._asdict(),
-                "counts": self._count_axis()._asdict(),
-                "threshold": _THRESHOLD_AXIS._asdict(),
-                "share": plots.SHARE_AXIS._asdict(),
-                "classes": x_classes._asdict(),
-                "class_share": y_classes._asdict(),
+                "doubt": _DOUBT_AXIS,
+                "counts": self._count_axis(),
+                "threshold": _THRESHOLD_AXIS,
+                "share": plots.SHARE_AXIS,
+                "classes": x_classes,
+                "class_share": y_classes,
             },
-            "labels": {"right": plots.RIGHT._asdict(), "wrong": plots.WRONG._asdict()},
+            "labels": {"right": plots.RIGHT, "wrong": plots.WRONG},
             "flagged_color": _FLAGGED_COLOR,
             "true_dash": _TRUE_DASH,
-            "measures": [plots.MEASURE_STYLES[name]._asdict() for name in _CURVES[:2]],
+            "measures": [plots.MEASURE_STYLES[name] for name in _CURVES[:2]],
         }
 
 
@@ -221,10 +223,6 @@ def _share(part: ArrayLike, whole: ArrayLike) -> _Floats:
     share = np.full(parts.shape, np.nan)
     np.divide(parts, wholes, out=share, where=wholes > 0)
     return share
-
-
-def _counts(shown: _Shown) -> plots.LabelCounts:
-    return plots.LabelCounts(_EDGES, shown.right, shown.wrong)
 
 
 # ------------------------------------------------------------------ what is shown and said

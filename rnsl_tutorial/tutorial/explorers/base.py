@@ -9,31 +9,22 @@ from typing import Any, NamedTuple, TypeAlias
 import anywidget
 import numpy as np
 import traitlets
-from numpy.typing import ArrayLike
 
 from rnsl_tutorial._files import PACKAGE
 
-Value: TypeAlias = float | str
-_STYLES = (
-    "explorers.css",
-    "loss_curves.css",
-    "sphere.css",
-    "transition.css",
-    "gradient_share.css",
-    "down_weighting.css",
-    "truncation.css",
-    "class_margins.css",
-    "umap_maps.css",
-    "dashboard.css",
-    "audit.css",
-)
+__all__ = ["Choice", "Control", "Explorer", "handed", "module", "number_control", "static"]
+
+_Value: TypeAlias = float | str
+
+_STATIC = PACKAGE / "tutorial" / "static"
+_STYLES = ("explorers.css", *sorted({p.name for p in _STATIC.glob("*.css")} - {"explorers.css"}))
 """What is common comes first. Every explorer brings all of them: on a page of several, the common
 rules that came last would else win over another explorer's own."""
 
 
 def static(name: str) -> str:
     """Return the text of a file of the folder ``static``."""
-    return (PACKAGE / "tutorial" / "static" / name).read_text(encoding="utf-8")
+    return (_STATIC / name).read_text(encoding="utf-8")
 
 
 def module(*names: str) -> str:
@@ -47,15 +38,24 @@ def module(*names: str) -> str:
     return "\n".join(imports.sub("", static(name)) for name in names)
 
 
-def packed(array: ArrayLike, dtype: str = "<f4") -> dict[str, Any]:
-    """Return an array as the ES modules take it: its shape, its type, its bytes.
+def handed(part: Any) -> Any:
+    """Return what stands in a table as the ES modules take it.
+
+    Of an array they get its shape, its type and its bytes, of a named tuple its fields by name.
 
     Args:
-        array: of numbers.
-        dtype: "<f4", "<u2" or "u1".
+        part: an array, a named tuple, a mapping or a list of such, or what JSON holds; of floats
+            four bytes are handed over, of integers one, unless they are unsigned.
     """
-    array = np.ascontiguousarray(array, dtype=dtype)
-    return {"shape": list(array.shape), "dtype": array.dtype.str[1:], "data": array.tobytes()}
+    if isinstance(part, np.ndarray):
+        dtype = {"f": "<f4", "u": part.dtype.str}.get(part.dtype.kind, "u1")
+        array = np.ascontiguousarray(part, dtype)
+        return {"shape": list(array.shape), "dtype": array.dtype.str[1:], "data": array.tobytes()}
+    if hasattr(part, "_asdict"):
+        part = part._asdict()
+    if isinstance(part, Mapping):
+        return {name: handed(value) for name, value in part.items()}
+    return list(map(handed, part)) if isinstance(part, list | tuple) else part
 
 
 class Control(NamedTuple):
@@ -70,7 +70,7 @@ class Control(NamedTuple):
     """
 
     label: str
-    values: tuple[Value, ...]
+    values: tuple[_Value, ...]
     texts: tuple[str, ...]
     snaps: bool = False
 
@@ -91,7 +91,7 @@ def number_control(
 class Choice(traitlets.TraitType[Any, Any]):
     """One of the values of the control of this name; 0.1 + 0.2 and float32 0.3 count as 0.3."""
 
-    def validate(self, obj: "Explorer", value: Any) -> Value:
+    def validate(self, obj: "Explorer", value: Any) -> _Value:
         """Return the control's own value: the same, or the nearest where the control snaps.
 
         Raises:
@@ -110,13 +110,13 @@ class Choice(traitlets.TraitType[Any, Any]):
         )
 
 
-def _is_same(choice: Value, value: object) -> bool:
+def _is_same(choice: _Value, value: object) -> bool:
     if isinstance(choice, str):
         return isinstance(value, str) and choice == value
     return isinstance(value, Real) and math.isclose(choice, value, rel_tol=1e-6, abs_tol=1e-9)
 
 
-def _listed(choices: tuple[Value, ...]) -> str:
+def _listed(choices: tuple[_Value, ...]) -> str:
     if len(choices) <= 12:
         return ", ".join(map(repr, choices))
     return f"{choices[0]!r}, {choices[1]!r}, {choices[2]!r}, ... to {choices[-1]!r}"
@@ -142,25 +142,27 @@ class Explorer(anywidget.AnyWidget):
         self,
         controls: Mapping[str, Control],
         table: Mapping[str, Any],
-        chosen: Mapping[str, Value | None],
+        chosen: Mapping[str, _Value | None],
     ) -> None:
         """Hand controls and table over.
 
         Args:
             controls: by name of the trait.
-            table: what the ES module looks up; arrays as `packed`.
+            table: what the ES module looks up: arrays, named tuples, and what JSON holds.
             chosen: what to begin with; None, or no entry, for the first value.
 
         Raises:
+            TypeError: a name that no control has.
             traitlets.TraitError: a value that its control does not have.
         """
         self.controls = dict(controls)
+        if unknown := [name for name in chosen if name not in controls]:
+            raise TypeError(f"This explorer has no {unknown[0]!r}; it has {', '.join(controls)}.")
         start = {
             name: control.values[0] if chosen.get(name) is None else chosen[name]
             for name, control in controls.items()
         }
-        handed = {name: control._asdict() for name, control in controls.items()}
-        super().__init__(_controls=handed, _table=dict(table), **start)
+        super().__init__(_controls=handed(controls), _table=handed(table), **start)
         self._is_ready = True
 
     def __setattr__(self, name: str, value: Any) -> None:

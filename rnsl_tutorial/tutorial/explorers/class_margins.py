@@ -12,14 +12,9 @@ from scipy.stats import rankdata, spearmanr
 
 from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.tutorial import plots
-from rnsl_tutorial.tutorial.explorers.base import (
-    Choice,
-    Control,
-    Explorer,
-    module,
-    number_control,
-    packed,
-)
+from rnsl_tutorial.tutorial.explorers.base import Choice, Control, Explorer, module, number_control
+
+__all__ = ["ClassMarginsExplorer"]
 
 _Floats = NDArray[np.float64]
 _Integers = NDArray[np.int64]
@@ -67,11 +62,7 @@ class ClassMarginsExplorer(Explorer):
         drops: Mapping[str, Mapping[str, ArrayLike]],
         *,
         about: str,
-        rate: float | None = None,
-        loss: str | None = None,
-        judge: str | None = None,
-        prediction: str | None = None,
-        row: str | None = None,
+        **chosen: float | str | None,
     ) -> None:
         """Rank the classes, and show them.
 
@@ -83,11 +74,7 @@ class ClassMarginsExplorer(Explorer):
             drops: by loss and judge, float [R, C]: accuracy without wrong labels minus that with
                 them; every loss with the same judges.
             about: what the data are, in a few words; they stand at the axis of what was measured.
-            rate: to begin with; by default the first, as for all that follow.
-            loss: to begin with.
-            judge: to begin with.
-            prediction: to begin with.
-            row: to begin with.
+            chosen: what to begin with, by the name of the attribute; by default the first of each.
 
         Raises:
             ValueError: shapes that disagree, or shares that do not sum to 1.
@@ -106,8 +93,7 @@ class ClassMarginsExplorer(Explorer):
             "prediction": Control("Predicted from", tuple(predictions), tuple(predictions)),
             "row": Control("Class", self._names, self._names),
         }
-        chosen = {"rate": rate, "loss": loss, "judge": judge, "prediction": prediction, "row": row}
-        super().__init__(controls, self._handed(controls), chosen)
+        super().__init__(controls, self._lookup(controls), chosen)
 
     @property
     def agreement(self) -> float:
@@ -119,38 +105,29 @@ class ClassMarginsExplorer(Explorer):
     def _at(self) -> tuple[int, int, int]:
         return self.place("loss"), self.place("judge"), self.place("rate")
 
-    def _axes(self) -> tuple[plots.Axis, plots.Axis]:
-        margins, drops = self._margins, self._drops
-        return (
-            _margin_axis(float(margins.min()), float(margins.max())),
-            _drop_axis(float(drops.min()), float(drops.max()), self._about),
-        )
-
-    def _handed(self, controls: Mapping[str, Control]) -> dict[str, Any]:
+    def _lookup(self, controls: Mapping[str, Control]) -> dict[str, Any]:
         """What the ES module looks up: see the type ``Table`` in ``static/class_margins.js``."""
         order_PRCB = _order(self._shares)
-        x, y = self._axes()
-        labels_x, labels_y = _label_axes()
         told = np.empty(self._agreement.shape, dtype=object)
         for place, found in np.ndenumerate(self._agreement):
             told[place] = _sentence(controls, place, float(found), self._drops[place[1:]].mean())
         return {
             "about": self._about,
-            "names": list(self._names),
-            "margins": packed(self._margins),
-            "drops": packed(100 * self._drops),
-            "margin_ranks": packed(_ranks(-self._margins), "u1"),
-            "drop_ranks": packed(_ranks(self._drops), "u1"),
-            "order": packed(order_PRCB, "u1"),
-            "shares": packed(np.take_along_axis(self._shares, order_PRCB, axis=-1)),
+            "names": self._names,
+            "margins": self._margins,
+            "drops": 100 * self._drops,
+            "margin_ranks": _ranks(-self._margins),
+            "drop_ranks": _ranks(self._drops),
+            "order": order_PRCB,
+            "shares": np.take_along_axis(self._shares, order_PRCB, axis=-1),
             "told": told.tolist(),
             "right": {**plots.RIGHT._asdict(), "label": "right label leads"},
             "wrong": {**plots.WRONG._asdict(), "label": "a wrong label leads"},
             "axes": {
-                "margin": x._asdict(),
-                "drop": y._asdict(),
-                "labels": labels_x._asdict(),
-                "share": labels_y._asdict(),
+                "margin": _axis("margin of the right label (predicted)", self._margins),
+                "drop": _axis(f"points lost ({self._about})", 100 * self._drops),
+                "labels": _LABELS_AXIS,
+                "share": _SHARE_AXIS,
             },
         }
 
@@ -158,32 +135,17 @@ class ClassMarginsExplorer(Explorer):
 # ------------------------------------------------------------------ axes
 
 
-def _margin_axis(low: float, high: float) -> plots.Axis:
-    """Return the axis of predictions that holds these margins, and 0."""
-    return plots.axis("margin of the right label (predicted)", *_widened(min(low, 0), max(high, 0)))
+_LABELS_AXIS = plots.axis(
+    "right label, then the most frequent wrong ones", 0, _LABELS_SHOWN, ticks=()
+)
+_SHARE_AXIS = plots.axis("share of the labels", 0, 1, ticks=(0, 0.25, 0.5, 0.75, 1), text="{:.0%}")
 
 
-def _drop_axis(low: float, high: float, about: str) -> plots.Axis:
-    """Return the axis of measurements that holds these losses of accuracy, and 0.
-
-    Args:
-        low: the smallest loss, in [-1, 1].
-        high: the largest.
-        about: what was measured on, in a few words.
-    """
-    ends = _widened(100 * min(low, 0), 100 * max(high, 0))
-    return plots.axis(f"points lost ({about})", *ends)
-
-
-def _widened(low: float, high: float) -> tuple[float, float]:
+def _axis(label: str, values: _Floats) -> plots.Axis:
+    """The axis that holds these values, and 0."""
+    low, high = float(values.min(initial=0)), float(values.max(initial=0))
     room = 0.05 * max(high - low, 0.01)
-    return low - room, high + room
-
-
-def _label_axes() -> tuple[plots.Axis, plots.Axis]:
-    """Return the axes of the labels around a class: its own first, then the wrong ones."""
-    x = plots.axis("right label, then the most frequent wrong ones", 0, _LABELS_SHOWN, ticks=())
-    return x, plots.axis("share of the labels", 0, 1, ticks=(0, 0.25, 0.5, 0.75, 1), text="{:.0%}")
+    return plots.axis(label, low - room, high + room)
 
 
 # ------------------------------------------------------------------ what is computed

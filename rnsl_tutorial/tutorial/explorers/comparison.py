@@ -8,14 +8,9 @@ from typing import Any
 import numpy as np
 
 from rnsl_tutorial.tutorial import plots
-from rnsl_tutorial.tutorial.explorers.base import (
-    Choice,
-    Control,
-    Explorer,
-    module,
-    number_control,
-    packed,
-)
+from rnsl_tutorial.tutorial.explorers.base import Choice, Control, Explorer, module, number_control
+
+__all__ = ["ComparisonExplorer"]
 
 _METRICS = {
     "knn_clean": "k-NN accuracy, neighbours with true labels",
@@ -43,23 +38,12 @@ class ComparisonExplorer(Explorer):
     metric = Choice().tag(sync=True)
     noise = Choice().tag(sync=True)
 
-    def __init__(
-        self,
-        table: plots.Comparison,
-        *,
-        rate: float | None = None,
-        loss: str | None = None,
-        metric: str | None = None,
-        noise: str | None = None,
-    ) -> None:
+    def __init__(self, table: plots.Comparison, **chosen: float | str | None) -> None:
         """Show a table, such as that of `differences.compare`.
 
         Args:
             table: what to show.
-            rate: to begin with; by default the first.
-            loss: to begin with; by default the first.
-            metric: to begin with; by default the first.
-            noise: to begin with; by default the first.
+            chosen: what to begin with, by the name of the attribute; by default the first of each.
 
         Raises:
             ValueError: arrays of the table whose shapes disagree.
@@ -67,23 +51,21 @@ class ComparisonExplorer(Explorer):
         """
         _check(table)
         self.table = table
-        chosen = {"rate": rate, "loss": loss, "metric": metric, "noise": noise}
         super().__init__(_controls(table), self._lookup(), chosen)
 
     def _lookup(self) -> dict[str, Any]:
         """What the ES module looks up: see the type ``Table`` in ``static/comparison.js``."""
         table = self.table
         places = list(np.ndindex(table.mean.shape[:2]))
-        axes = [[a._asdict() for a in plots.comparison_axes(table, *place)] for place in places]
         numbers = ("mean", "spread", "difference", "low", "high")
         return {
             "percents": [100 * rate for rate in table.rates],
-            "styles": [style._asdict() for style in plots.loss_styles(table.losses)],
+            "styles": plots.loss_styles(table.losses),
             "reference": table.losses.index(table.reference),
-            "axes": axes,
+            "axes": [plots.comparison_axes(table, *place) for place in places],
             "headlines": [self._headline(*place) for place in np.ndindex(table.mean.shape)],
             "note": _note(table),
-            **{name: packed(100 * getattr(table, name)) for name in numbers},
+            **{name: 100 * getattr(table, name) for name in numbers},
         }
 
     def _headline(self, m: int, k: int, r: int, i: int) -> str:

@@ -18,15 +18,9 @@ from torch import Tensor
 
 from rnsl_tutorial import losses
 from rnsl_tutorial.tutorial import curves, plots
-from rnsl_tutorial.tutorial.explorers.base import (
-    Choice,
-    Control,
-    Explorer,
-    Value,
-    module,
-    number_control,
-    packed,
-)
+from rnsl_tutorial.tutorial.explorers.base import Choice, Control, Explorer, module, number_control
+
+__all__ = ["DownWeightingExplorer", "QExplorer"]
 
 _HEAT_MAP = "cividis"  # even steps look even, also to the colour-blind and in black and white
 _QS = tuple(round(0.05 * i, 2) for i in range(21))
@@ -54,10 +48,10 @@ class DownWeightingExplorer(Explorer):
     as they are: another q or temperature scores them anew and trains nothing.
 
     Attributes:
-        q: 0, 0.05, ... to 1.
-        temperature: one of `TEMPERATURES`.
-        epoch: one of the given moments.
-        surface: what the heat map shows, "wrong" or "right".
+        q: 0, 0.05, ... to 1; at first 0.7.
+        temperature: one of twelve from 0.02 to 1; at first 0.07.
+        epoch: one of the given moments; at first the first.
+        surface: what the heat map shows, "wrong" (at first) or "right".
     """
 
     _esm = module("widgets.js", "chart.js", "down_weighting.js")
@@ -74,11 +68,7 @@ class DownWeightingExplorer(Explorer):
         labels: Tensor,
         flipped: Tensor,
         epochs: Sequence[int],
-        *,
-        q: float = 0.7,
-        temperature: float = 0.07,
-        epoch: int | None = None,
-        surface: str = "wrong",
+        **chosen: float | str | None,
     ) -> None:
         """Score a batch at every q and temperature.
 
@@ -88,10 +78,7 @@ class DownWeightingExplorer(Explorer):
             labels: int64 [B] in [0, C), as given, some of them wrong.
             flipped: bool [B], True where the label is wrong.
             epochs: [M], after which the moments were seen.
-            q: to begin with.
-            temperature: to begin with.
-            epoch: to begin with; by default the first.
-            surface: to begin with.
+            chosen: what to begin with, by the name of the attribute.
 
         Raises:
             ValueError: shapes that disagree, or a batch without right or without wrong labels.
@@ -100,34 +87,27 @@ class DownWeightingExplorer(Explorer):
         _check_batch(embeddings, prototypes, labels, flipped, epochs)
         self.flipped = flipped.numpy()
         self.scores = _score(embeddings, prototypes, labels, flipped)
-        chosen: dict[str, Value | None] = {
-            "q": q,
-            "temperature": temperature,
-            "epoch": epoch,
-            "surface": surface,
-        }
-        super().__init__(_batch_controls(epochs), self._lookup(), chosen)
+        start = {"q": 0.7, "temperature": 0.07}
+        super().__init__(_batch_controls(epochs), self._lookup(), {**start, **chosen})
 
     def _lookup(self) -> dict[str, Any]:
         """What the ES module looks up: see the type ``Table`` in ``static/down_weighting.js``."""
-        x, y = _surface_axes(_QS, _TEMPERATURES)
         surfaces = (self.scores.wrong, self.scores.right)
-        weight_x, weight_y = _weight_axes(self.scores.margins)
         return {
-            "map_axes": {"x": x._asdict(), "y": y._asdict()},
-            "weight_axes": {"x": weight_x._asdict(), "y": weight_y._asdict()},
-            "surfaces": packed(np.round(255 * np.stack(surfaces)[:, :, ::-1]), "u1"),
+            "map_axes": dict(zip("xy", _surface_axes(_QS, _TEMPERATURES), strict=True)),
+            "weight_axes": dict(zip("xy", _weight_axes(self.scores.margins), strict=True)),
+            "surfaces": np.round(255 * np.stack(surfaces)[:, :, ::-1]).astype(np.uint8),
             "levels": [[_packed_levels(moment) for moment in surface] for surface in surfaces],
             "titles": [text[0].upper() + text[1:] for text in _SURFACES.values()],
-            "colors": packed(_share_colors(), "u1"),
+            "colors": _share_colors(),
             "color_stops": _color_stops(),
             "color_texts": ["0%", *(f"{level:.0%}" for level in _LEVELS), "100%"],
-            "weights": packed(np.round(65535 * self.scores.weights), "<u2"),
-            "line_weights": packed(np.round(65535 * self.scores.line_weights), "<u2"),
-            "margins": packed(self.scores.margins),
-            "line_margins": packed(self.scores.line_margins),
-            "flipped": packed(self.flipped, "u1"),
-            "styles": [plots.RIGHT._asdict(), plots.WRONG._asdict()],
+            "weights": np.round(65535 * self.scores.weights).astype(np.uint16),
+            "line_weights": np.round(65535 * self.scores.line_weights).astype(np.uint16),
+            "margins": self.scores.margins,
+            "line_margins": self.scores.line_margins,
+            "flipped": self.flipped,
+            "styles": [plots.RIGHT, plots.WRONG],
             "headlines": [self._headline(*place) for place in np.ndindex(surfaces[0].shape)],
             "note": _NOTE,
         }
@@ -241,7 +221,7 @@ def _packed_levels(surface: NDArray[np.float32]) -> dict[str, Any]:
     gap = np.full((1, 2), np.nan)
     lines = [part for level in _LEVELS for part in (_level_line(_QS, surface, level), gap)]
     x, y = np.concatenate(lines).T
-    return {"x": packed(x), "y": packed(y)}
+    return {"x": x, "y": y}
 
 
 def _color_stops() -> list[str]:
@@ -338,10 +318,7 @@ class QExplorer(Explorer):
         memorized: NDArray[np.float64],
         memorized_spread: NDArray[np.float64],
         seeds: int,
-        *,
-        q: float | None = None,
-        rate: float | None = None,
-        noise: str | None = None,
+        **chosen: float | str | None,
     ) -> None:
         """Show a table of measured runs, such as that of `experiments.over_q`.
 
@@ -355,9 +332,7 @@ class QExplorer(Explorer):
                 wrong.
             memorized_spread: [K, R, Q], its standard deviation.
             seeds: the fewest behind any mean.
-            q: to begin with; by default the first.
-            rate: to begin with; by default the first.
-            noise: to begin with; by default the first.
+            chosen: what to begin with, by the name of the attribute; by default the first of each.
 
         Raises:
             ValueError: shapes that disagree.
@@ -371,22 +346,22 @@ class QExplorer(Explorer):
                 f"noises, {shape[1]} rates and {shape[2]} values of q need {shape} each."
             )
         self.controls = _over_q_controls(noises, rates, qs)
-        chosen = {"q": q, "rate": rate, "noise": noise}
         super().__init__(self.controls, self._lookup(seeds), chosen)
 
     def _lookup(self, seeds: int) -> dict[str, Any]:
         """What the ES module looks up: see the type ``Table`` in ``static/down_weighting_q.js``."""
         accuracy, spread, memorized, memorized_spread = (100 * table for table in self.tables)
         qs = self.controls["q"].values
-        axes = [_over_q_axes(*tables) for tables in zip(*self.tables[:2], strict=True)]
         return {
-            "x": _q_axis([float(q) for q in qs])._asdict(),
-            "accuracy_axes": [accuracy_axis._asdict() for accuracy_axis, _ in axes],
-            "memorized_axis": axes[0][1]._asdict(),
-            "accuracy": packed(accuracy),
-            "accuracy_spread": packed(np.nan_to_num(spread)),
-            "memorized": packed(memorized),
-            "memorized_spread": packed(memorized_spread),
+            "x": _q_axis([float(q) for q in qs]),
+            "accuracy_axes": [
+                _accuracy_axis(*tables) for tables in zip(*self.tables[:2], strict=True)
+            ],
+            "memorized_axis": plots.axis("memorized (% of the wrong labels)", 0, 100),
+            "accuracy": accuracy,
+            "accuracy_spread": np.nan_to_num(spread),
+            "memorized": memorized,
+            "memorized_spread": memorized_spread,
             "best": accuracy.argmax(axis=2).tolist(),
             "headlines": [self._headline(*place) for place in np.ndindex(accuracy.shape)],
             "note": f"Head on frozen features. Mean of {seeds} seeds or more; bars: ± 1 standard "
@@ -425,12 +400,6 @@ def _q_axis(qs: Sequence[float]) -> plots.Axis:
     return plots.axis(label, low - 0.17 * (high - low), high + 0.03 * (high - low), ticks=qs)
 
 
-def _over_q_axes(
-    accuracy: NDArray[Any], accuracy_spread: NDArray[Any]
-) -> tuple[plots.Axis, plots.Axis]:
-    """Return the axes of accuracy and of the memorized share, both in percent."""
-    low, high = plots.whole_tens(accuracy, accuracy_spread)
-    return (
-        plots.axis("k-NN accuracy (% of test images)", low, high),
-        plots.axis("memorized (% of the wrong labels)", 0, 100),
-    )
+def _accuracy_axis(accuracy: NDArray[Any], spread: NDArray[Any]) -> plots.Axis:
+    """Return the axis of accuracy in percent."""
+    return plots.axis("k-NN accuracy (% of test images)", *plots.whole_tens(accuracy, spread))

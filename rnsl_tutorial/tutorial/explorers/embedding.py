@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnsl_tutorial.tutorial import plots
-from rnsl_tutorial.tutorial.explorers.base import Choice, Control, Explorer, module, packed
+from rnsl_tutorial.tutorial.explorers.base import Choice, Control, Explorer, module
 from rnsl_tutorial.tutorial.tables import EmbeddingMaps
+
+__all__ = ["EmbeddingExplorer"]
 
 
 class EmbeddingExplorer(Explorer):
@@ -33,21 +35,12 @@ class EmbeddingExplorer(Explorer):
     rate = Choice().tag(sync=True)
     loss = Choice().tag(sync=True)
 
-    def __init__(
-        self,
-        maps: EmbeddingMaps,
-        *,
-        noise: str | None = None,
-        rate: float | None = None,
-        loss: str | None = None,
-    ) -> None:
+    def __init__(self, maps: EmbeddingMaps, **chosen: float | str | None) -> None:
         """Show a table of maps.
 
         Args:
             maps: what to show.
-            noise: to begin with; by default the first.
-            rate: to begin with; by default the first.
-            loss: to begin with; by default the first.
+            chosen: what to begin with, by the name of the attribute; by default the first of each.
 
         Raises:
             ValueError: arrays of the table whose shapes disagree.
@@ -55,7 +48,6 @@ class EmbeddingExplorer(Explorer):
         """
         _check(maps)
         self.maps = maps
-        chosen = {"noise": noise, "rate": rate, "loss": loss}
         super().__init__(_controls(maps), _table(maps), chosen)
 
 
@@ -79,18 +71,18 @@ def _table(maps: EmbeddingMaps) -> dict[str, Any]:
             {"id": name, **style._asdict()}
             for name, style in zip(maps.losses, plots.loss_styles(maps.losses), strict=True)
         ],
-        "class_names": list(maps.class_names),
+        "class_names": maps.class_names,
         "class_colors": plots.class_colors(len(maps.class_names)),
-        "files": list(maps.files),
+        "files": maps.files,
         "headlines": [_headline(maps, *place) for place in np.ndindex(maps.accuracy.shape)],
         "accuracy": (100.0 * maps.accuracy.astype(float)).tolist(),
         "spread": np.nan_to_num(100.0 * maps.spread.astype(float)).tolist(),
         "accuracy_range": plots.whole_tens(maps.accuracy, maps.spread),
         "chart_note": _chart_note(maps.seeds),
-        "coordinates": packed(maps.coordinates, "<u2"),
-        "medians": packed(_medians(maps), "<u2"),
-        "predicted": packed(maps.predicted, "u1"),
-        "labels": packed(maps.labels, "u1"),
+        "coordinates": maps.coordinates,
+        "medians": _medians(maps),
+        "predicted": maps.predicted,
+        "labels": maps.labels,
     }
 
 
@@ -120,9 +112,9 @@ def _percent(rate: float) -> str:
     return f"{100 * rate:g}"
 
 
-def _medians(maps: EmbeddingMaps) -> NDArray[np.float64]:
+def _medians(maps: EmbeddingMaps) -> NDArray[np.uint16]:
     medians = plots.class_medians(maps.coordinates, maps.labels, len(maps.class_names))
-    return np.nan_to_num(medians)
+    return np.nan_to_num(medians).astype(np.uint16)
 
 
 def _check(maps: EmbeddingMaps) -> None:

@@ -13,14 +13,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from rnsl_tutorial.tutorial import curves, plots
-from rnsl_tutorial.tutorial.explorers.base import (
-    Choice,
-    Control,
-    Explorer,
-    module,
-    number_control,
-    packed,
-)
+from rnsl_tutorial.tutorial.explorers.base import Choice, Control, Explorer, module, number_control
+
+__all__ = ["GradientShareExplorer"]
 
 _Floats = NDArray[np.float64]
 
@@ -49,9 +44,9 @@ class GradientShareExplorer(Explorer):
     sums to 0. So the shares are those over all logits, too.
 
     Attributes:
-        loss: which run is shown, by the loss that it was trained with.
-        epoch: when, one of the given epochs.
-        q: 0, 0.05, ... 1; 0 is NSL.
+        loss: which run is shown, by the loss that it was trained with; at first the first.
+        epoch: when, one of the given epochs; at first the first.
+        q: 0, 0.05, ... 1, at first 0.7; 0 is NSL.
         share: float64 [R, Q, E], share of the pull that comes from wrong labels.
     """
 
@@ -67,10 +62,7 @@ class GradientShareExplorer(Explorer):
         flipped: ArrayLike,
         batch: ArrayLike,
         epochs: Sequence[float],
-        *,
-        loss: str | None = None,
-        epoch: float | None = None,
-        q: float = 0.7,
+        **chosen: float | str | None,
     ) -> None:
         """Measure some runs on the same labels.
 
@@ -80,9 +72,7 @@ class GradientShareExplorer(Explorer):
             flipped: bool [N], whether the label is wrong.
             batch: int [B], places of the images that are drawn one by one.
             epochs: numbers of the E moments, ascending.
-            loss: to begin with; by default the first.
-            epoch: to begin with; by default the first.
-            q: to begin with.
+            chosen: what to begin with, by the name of the attribute.
 
         Raises:
             ValueError: arrays that disagree, a log p above 0, or labels of one kind only.
@@ -92,34 +82,33 @@ class GradientShareExplorer(Explorer):
         self._run, self._pull = run, _pull_of_batch(run)
         self.share = np.stack([_share(log_p_EN, run.wrong) for log_p_EN in run.log_p])
         self._sentences = _sentences(run, self.share)
-        chosen = {"loss": loss, "epoch": epoch, "q": q}
-        super().__init__(_controls(run), self._handed(), chosen)
+        super().__init__(_controls(run), self._lookup(), {"q": 0.7, **chosen})
 
-    def _handed(self) -> dict[str, Any]:
+    def _lookup(self) -> dict[str, Any]:
         """What the ES module looks up: see the type ``Table`` in ``static/gradient_share.js``."""
         run = self._run
         return {
             "axes": {
-                "p": _P_AXIS._asdict(),
-                "pull": _PULL_AXIS._asdict(),
-                "epoch": _epoch_axis(run)._asdict(),
-                "share": _SHARE_AXIS._asdict(),
+                "p": _P_AXIS,
+                "pull": _PULL_AXIS,
+                "epoch": plots.axis("epoch", run.epochs[0], run.epochs[-1]),
+                "share": _SHARE_AXIS,
             },
             "titles": [
                 f"{len(run.batch)} images of one batch",
                 f"All {run.wrong.size:,} training images",
             ],
             "split_texts": ["All images", "Their pull"],
-            "losses": {name: plots.LOSS_STYLES[name]._asdict() for name in ("nsl", "rnsl")},
-            "labels": {"right": plots.RIGHT._asdict(), "wrong": plots.WRONG._asdict()},
+            "losses": {name: plots.LOSS_STYLES[name] for name in ("nsl", "rnsl")},
+            "labels": {"right": plots.RIGHT, "wrong": plots.WRONG},
             "rate": 100 * run.rate,
             "sentences": self._sentences,
             "right_in_batch": int((~run.wrong[run.batch]).sum()),
-            "curve_x": packed(_log_odds(_LOG_P_G)),
-            "curve_y": packed(np.stack([_pull(_LOG_P_G, q) for q in _QS])),
-            "image_x": packed(_log_odds(run.log_p[:, :, run.batch])),
-            "image_y": packed(self._pull),
-            "share": packed(100 * self.share),
+            "curve_x": _log_odds(_LOG_P_G),
+            "curve_y": np.stack([_pull(_LOG_P_G, q) for q in _QS]),
+            "image_x": _log_odds(run.log_p[:, :, run.batch]),
+            "image_y": self._pull,
+            "share": 100 * self.share,
         }
 
 
@@ -145,10 +134,6 @@ def _log_odds(log_p: _Floats) -> _Floats:
     with np.errstate(divide="ignore"):
         odds = (log_p - np.log(-np.expm1(log_p))) / math.log(10)
     return np.clip(odds, *_LOG_ODDS_RANGE)
-
-
-def _epoch_axis(run: "_Run") -> plots.Axis:
-    return plots.axis("epoch", run.epochs[0], run.epochs[-1])
 
 
 def _pull(log_p: ArrayLike, q: float) -> _Floats:

@@ -3,7 +3,7 @@
 Shapes: Q values of q, T temperatures, P values of p, G cosines, L = 3 losses.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from rnsl_tutorial import losses
 from rnsl_tutorial.tutorial import curves, plots
-from rnsl_tutorial.tutorial.explorers.base import Choice, Explorer, module, number_control, packed
+from rnsl_tutorial.tutorial.explorers.base import Choice, Explorer, module, number_control
+
+__all__ = ["LossExplorer"]
 
 _Floats = NDArray[np.float64]
 
@@ -29,24 +31,6 @@ _LOSS_AXIS = plots.axis("loss", 0, 5)
 _PULL_AXIS = plots.axis("pull on the logit", 0, 1)
 
 
-class _Tables(NamedTuple):
-    """What the explorer looks up.
-
-    Attributes:
-        loss: [Q, P], L_q(p).
-        pull: [Q, P], |dL/dz| of the label's logit z.
-        harder: [Q, P], how many times as hard NSL pulls; NaN at p = 1, where none pulls.
-        pull_at: [Q, T, G], the same over the cosine to the label's prototype.
-        cosine: [T, P], the cosine at which p is reached; NaN where none is high or low enough.
-    """
-
-    loss: _Floats
-    pull: _Floats
-    harder: _Floats
-    pull_at: _Floats
-    cosine: _Floats
-
-
 class LossExplorer(Explorer):
     """Loss and pull over p, and pull over the cosine, of RNSL beside NSL and MAE.
 
@@ -54,9 +38,9 @@ class LossExplorer(Explorer):
     the cosine it is that of an image whose other 29 prototypes all lie at a right angle to it.
 
     Attributes:
-        q: of RNSL, 0 to 1 in steps of 0.02; 0 is NSL, 1 is MAE.
-        temperature: T, which only the pull over the cosine sees.
-        p: where the markers stand, 0.01 to 1 in steps of 0.01.
+        q: of RNSL, 0 to 1 in steps of 0.02, at first 0.7; 0 is NSL, 1 is MAE.
+        temperature: T, which only the pull over the cosine sees; at first 0.05.
+        p: where the markers stand, 0.01 to 1 in steps of 0.01; at first 0.1.
     """
 
     _esm = module("widgets.js", "chart.js", "loss_curves.js")
@@ -65,38 +49,43 @@ class LossExplorer(Explorer):
     temperature = Choice().tag(sync=True)
     p = Choice().tag(sync=True)
 
-    def __init__(self, *, q: float = 0.7, temperature: float = 0.05, p: float = 0.1) -> None:
+    def __init__(self, **chosen: float | str | None) -> None:
         """Compute the curves and show them.
 
         Args:
-            q: to begin with.
-            temperature: to begin with.
-            p: to begin with.
+            chosen: what to begin with, by the name of the attribute.
 
         Raises:
             traitlets.TraitError: a value that its control does not have.
         """
-        self._tables = _tables()
         controls = {
             "q": number_control("q of RNSL", _QS, snaps=True),
             "temperature": number_control("Temperature T", _TEMPERATURES, "{:g}"),
             "p": number_control("Marked image: p", _MARKED, snaps=True),
         }
-        chosen = {"q": q, "temperature": temperature, "p": p}
-        super().__init__(controls, _handed(self._tables), chosen)
+        super().__init__(controls, _table(), {"q": 0.7, "temperature": 0.05, "p": 0.1, **chosen})
 
 
-def _tables() -> _Tables:
+def _table() -> dict[str, Any]:
+    """What the ES module looks up: see the type ``Table`` in ``static/loss_curves.js``.
+
+    NaN stands where none pulls (p = 1), and where no cosine is high or low enough to reach p.
+    """
     p_at_TG = np.stack([_p_at(temperature) for temperature in _TEMPERATURES])
     p, p_at = torch.from_numpy(_P), torch.from_numpy(p_at_TG)
     pull = np.abs(_over_q(curves.gradient_wrt_logit, p))
-    return _Tables(
-        loss=_over_q(curves.loss_of_p, p),
-        pull=pull,
-        harder=np.divide(pull[0], pull, out=np.full_like(pull, np.nan), where=pull > 0),
-        pull_at=np.abs(_over_q(curves.gradient_wrt_logit, p_at)),
-        cosine=np.stack([np.interp(_P, p_G, _COSINES, np.nan, np.nan) for p_G in p_at_TG]),
-    )
+    return {
+        "p": _P,
+        "cosines": _COSINES,
+        "marked": _PLACES.tolist(),
+        "axes": {"p": _P_AXIS, "cosine": _COSINE_AXIS, "loss": _LOSS_AXIS, "pull": _PULL_AXIS},
+        "styles": plots.loss_styles(("nsl", "rnsl", "MAE")),
+        "loss": _over_q(curves.loss_of_p, p),
+        "pull": pull,
+        "harder": np.divide(pull[0], pull, out=np.full_like(pull, np.nan), where=pull > 0),
+        "pull_at": np.abs(_over_q(curves.gradient_wrt_logit, p_at)),
+        "cosine": np.stack([np.interp(_P, p_G, _COSINES, np.nan, np.nan) for p_G in p_at_TG]),
+    }
 
 
 def _over_q(curve: Any, p: torch.Tensor) -> _Floats:
@@ -113,21 +102,3 @@ def _p_at(temperature: float) -> _Floats:
     log_p_G = losses.label_log_probability(images_GD, prototypes_CD, labels_G, temperature)
     p_G: _Floats = log_p_G.exp().numpy()
     return p_G
-
-
-def _handed(tables: _Tables) -> dict[str, Any]:
-    """What the ES module looks up: see the type ``Table`` in ``static/loss_curves.js``."""
-    nsl, rnsl, mae = plots.loss_styles(("nsl", "rnsl", "MAE"))
-    return {
-        "p": packed(_P),
-        "cosines": packed(_COSINES),
-        "marked": _PLACES.tolist(),
-        "axes": {
-            "p": _P_AXIS._asdict(),
-            "cosine": _COSINE_AXIS._asdict(),
-            "loss": _LOSS_AXIS._asdict(),
-            "pull": _PULL_AXIS._asdict(),
-        },
-        "styles": [style._asdict() for style in (nsl, rnsl, mae)],
-        **{name: packed(array) for name, array in tables._asdict().items()},
-    }

@@ -14,6 +14,8 @@ import anywidget
 
 from rnsl_tutorial.tutorial.explorers.base import static
 
+__all__ = ["Model", "model", "mount", "page_of", "scripts", "standalone_html", "style_sheet"]
+
 
 class Model(NamedTuple):
     """What a page needs of an explorer: its ES module, its style sheet, the state of its own."""

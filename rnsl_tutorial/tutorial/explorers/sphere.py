@@ -17,13 +17,9 @@ from torch import Tensor
 
 from rnsl_tutorial import losses
 from rnsl_tutorial.tutorial import plots
-from rnsl_tutorial.tutorial.explorers.base import (
-    Choice,
-    Explorer,
-    module,
-    number_control,
-    packed,
-)
+from rnsl_tutorial.tutorial.explorers.base import Choice, Explorer, module, number_control
+
+__all__ = ["SphereExplorer", "SphereTrainingExplorer"]
 
 _Floats = NDArray[np.float64]
 
@@ -73,8 +69,8 @@ class SphereExplorer(Explorer):
     they can be compared from one temperature to another.
 
     Attributes:
-        temperature: T, one of TEMPERATURES, 0.02 to 1.
-        angle: from the image to its own prototype, 0 to 180 degrees in steps of 2.
+        temperature: T, one of twelve from 0.02 to 1; at first 0.05.
+        angle: from the image to its own prototype, 0 to 180 degrees in steps of 2; at first 50.
         forces: the table that is shown.
     """
 
@@ -90,8 +86,7 @@ class SphereExplorer(Explorer):
         *,
         own: int = 0,
         rival: int = 1,
-        temperature: float = 0.05,
-        angle: float = 50.0,
+        **chosen: float | None,
     ) -> None:
         """Compute the forces and show them.
 
@@ -100,8 +95,7 @@ class SphereExplorer(Explorer):
             names: C, of their classes.
             own: the class of the image.
             rival: the class whose prototype the image's great circle passes.
-            temperature: to begin with.
-            angle: to begin with, degrees.
+            chosen: what to begin with, by the name of the attribute.
 
         Raises:
             ValueError: shapes or classes that disagree.
@@ -117,34 +111,29 @@ class SphereExplorer(Explorer):
             "temperature": number_control("Temperature T", _TEMPERATURES, "{:g}"),
             "angle": number_control(label, _ANGLES, "{:.0f}°", snaps=True),
         }
-        super().__init__(controls, self._handed(), {"temperature": temperature, "angle": angle})
+        super().__init__(controls, self._lookup(), {"temperature": 0.05, "angle": 50, **chosen})
 
-    def _angle_axis(self) -> plots.Axis:
-        return plots.axis(f"angle from {self.names[self.own]} (degrees)", 0, 180, ticks=_DEGREES)
-
-    def _handed(self) -> dict[str, Any]:
+    def _lookup(self) -> dict[str, Any]:
         """What the ES module looks up: see the type ``Table`` in ``static/sphere.js``."""
         forces = self.forces
-        styles = plots.prototype_styles(len(self.names))
         return {
-            "names": list(self.names),
+            "names": self.names,
             "own": self.own,
-            "styles": [style._asdict() for style in styles],
-            "view": list(self.view),
+            "styles": plots.prototype_styles(len(self.names)),
+            "view": self.view,
             "scale": _ARROW_SCALE,
             "nothing": _NOTHING,
             "sentences": self._sentences,
-            "angles": packed(_ANGLES),
-            "prototypes": packed(self.prototypes),
-            "loss": packed(-forces.log_p),
+            "angles": _ANGLES,
+            "prototypes": self.prototypes,
+            "loss": -forces.log_p,
             "p_texts": [[f"p = {p:.2f}" for p in row] for row in np.exp(forces.log_p)],
-            "loss_axes": [_loss_axis(log_p)._asdict() for log_p in forces.log_p],
-            "length_axis": _LENGTH_AXIS._asdict(),
-            "angle_axis": self._angle_axis()._asdict(),
-            **{
-                name: packed(getattr(forces, name))
-                for name in ("images", "circle", "on_image", "total", "on_prototypes", "lengths")
-            },
+            "loss_axes": [_loss_axis(log_p) for log_p in forces.log_p],
+            "length_axis": _LENGTH_AXIS,
+            "angle_axis": plots.axis(
+                f"angle from {self.names[self.own]} (degrees)", 0, 180, ticks=_DEGREES
+            ),
+            **forces._asdict(),
         }
 
 
@@ -289,8 +278,8 @@ class SphereTrainingExplorer(Explorer):
     other one, over the epochs.
 
     Attributes:
-        temperature: T, one of those that were trained with.
-        epoch: 0 is before training.
+        temperature: T, one of those that were trained with; at first the first.
+        epoch: 0 (at first) is before training.
         gathering: what the chart shows.
     """
 
@@ -306,9 +295,7 @@ class SphereTrainingExplorer(Explorer):
         labels: ArrayLike,
         names: Sequence[str],
         temperatures: Sequence[float],
-        *,
-        temperature: float | None = None,
-        epoch: int = 0,
+        **chosen: float | None,
     ) -> None:
         """Show runs that `experiments.follow` saw with ``embedding_dim=3``.
 
@@ -318,8 +305,7 @@ class SphereTrainingExplorer(Explorer):
             labels: integers [B] in [0, C).
             names: C, of the classes, at most 6.
             temperatures: T, that the runs were trained with.
-            temperature: to begin with; by default the first.
-            epoch: to begin with.
+            chosen: what to begin with, by the name of the attribute.
 
         Raises:
             ValueError: shapes that disagree, or labels without a name.
@@ -341,23 +327,22 @@ class SphereTrainingExplorer(Explorer):
             "temperature": number_control("Temperature T", temperatures, "{:g}"),
             "epoch": number_control("Epoch", epochs, "{:g}"),
         }
-        super().__init__(controls, self._handed(), {"temperature": temperature, "epoch": epoch})
+        super().__init__(controls, self._lookup(), chosen)
 
-    def _handed(self) -> dict[str, Any]:
+    def _lookup(self) -> dict[str, Any]:
         """What the ES module looks up: see ``Table`` in ``static/sphere_training.js``."""
-        styles = plots.prototype_styles(len(self.names))
         return {
-            "names": list(self.names),
-            "styles": [style._asdict() for style in styles],
-            "view": list(self.view),
+            "names": self.names,
+            "styles": plots.prototype_styles(len(self.names)),
+            "view": self.view,
             "sentences": self._sentences,
-            "curve_names": list(_CURVES),
-            "axes": [axis._asdict() for axis in self._axes],
-            "embeddings": packed(self.embeddings),
-            "prototypes": packed(self.prototypes),
-            "labels": packed(self.labels, "u1"),
-            "own": packed(self.gathering.own),
-            "rival": packed(self.gathering.rival),
+            "curve_names": _CURVES,
+            "axes": self._axes,
+            "embeddings": self.embeddings,
+            "prototypes": self.prototypes,
+            "labels": self.labels,
+            "own": self.gathering.own,
+            "rival": self.gathering.rival,
         }
 
 

@@ -12,14 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 from rnsl_tutorial import noise
 from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.tutorial import plots
-from rnsl_tutorial.tutorial.explorers.base import (
-    Choice,
-    Control,
-    Explorer,
-    module,
-    number_control,
-    packed,
+from rnsl_tutorial.tutorial.explorers.base import Choice, Control, Explorer, module, number_control
+from rnsl_tutorial.tutorial.plots.transition import (
+    _BARS,
+    _HEAT_TICKS,
+    _class_axes,
+    _heat_values,
+    _share_axes,
 )
+
+__all__ = ["TransitionExplorer"]
 
 _DATASETS = {"aid": "AID", "nwpu45": "NWPU45"}
 _NOISES = ("label_dependent", "symmetric", "pair_flip")
@@ -58,6 +60,7 @@ class _State(NamedTuple):
         most: float [R, A, C], the probability of the most frequent wrong label.
         drawn: float [R, C, C], the shares of labels that one draw gave.
         realized: float [R, DRAWS], the share of wrong labels in each draw.
+        images: that the labels are drawn for.
     """
 
     names: tuple[str, ...]
@@ -67,6 +70,7 @@ class _State(NamedTuple):
     most: _Floats
     drawn: _Floats
     realized: _Floats
+    images: int
 
 
 class TransitionExplorer(Explorer):
@@ -81,13 +85,13 @@ class TransitionExplorer(Explorer):
     draw gave is shown as published.
 
     Attributes:
-        dataset: "aid" (30 classes) or "nwpu45" (45).
-        noise: "label_dependent", "symmetric" or "pair_flip".
-        rate: nominal share of wrong labels, 0 to 0.9 in steps of 0.05.
-        aid_row: the class that the bars show while the data set is AID.
+        dataset: "aid" (30 classes, at first) or "nwpu45" (45).
+        noise: "label_dependent" (at first), "symmetric" or "pair_flip".
+        rate: nominal share of wrong labels, 0 to 0.9 in steps of 0.05; at first 0.7.
+        aid_row: the class that the bars show while the data set is AID; at first its first.
         nwpu45_row: the same for NWPU45.
-        view: "nominal" for the probabilities, "drawn" for what one draw gave.
-        concentration: -1 (spread evenly) to 1 (all to one class) in steps of 0.1.
+        view: "nominal" for the probabilities (at first), "drawn" for what one draw gave.
+        concentration: -1 (spread evenly) to 1 (all to one class) in steps of 0.1; at first 0.
     """
 
     _esm = module("widgets.js", "chart.js", "transition.js")
@@ -101,27 +105,15 @@ class TransitionExplorer(Explorer):
     concentration = Choice().tag(sync=True)
 
     def __init__(
-        self,
-        aid_labels: ArrayLike,
-        *,
-        dataset: str | None = None,
-        noise: str | None = None,
-        rate: float = 0.7,
-        row: str | None = None,
-        view: str | None = None,
-        concentration: float = 0.0,
+        self, aid_labels: ArrayLike, *, row: str | None = None, **chosen: float | str | None
     ) -> None:
         """Compute the table.
 
         Args:
             aid_labels: integers [N], the true labels of AID's training images; what is drawn is
                 drawn for them. NWPU45 has 489 images in each class.
-            dataset: to begin with; by default "aid".
-            noise: to begin with; by default "label_dependent".
-            rate: to begin with.
             row: name of a class of the data set to begin with; by default its first.
-            view: to begin with; by default "nominal".
-            concentration: to begin with.
+            chosen: what to begin with, by the name of the attribute.
 
         Raises:
             ValueError: labels that are not those of 30 classes, each with an image.
@@ -131,16 +123,11 @@ class TransitionExplorer(Explorer):
             "aid": _checked(aid_labels),
             "nwpu45": np.repeat(np.arange(45), _NWPU45_IMAGES),
         }
-        self._states = {
+        states = {
             (name, kind): _state(name, kind, labels[name]) for name in _DATASETS for kind in _NOISES
         }
-        self._notes = {
-            place: _notes(state.realized, len(labels[place[0]]))
-            for place, state in self._states.items()
-        }
-        chosen = {"dataset": dataset, "noise": noise, "rate": rate, "view": view}
-        chosen |= {"concentration": concentration, f"{dataset or 'aid'}_row": row}
-        super().__init__(_controls(), _table(self._states, self._notes), chosen)
+        start = {"rate": 0.7, "concentration": 0.0, f"{chosen.get('dataset') or 'aid'}_row": row}
+        super().__init__(_controls(), _table(states), {**start, **chosen})
 
     @property
     def row(self) -> str:
@@ -150,21 +137,6 @@ class TransitionExplorer(Explorer):
     @row.setter
     def row(self, name: str) -> None:
         setattr(self, f"{self.dataset}_row", name)
-
-    @property
-    def matrix(self) -> _Floats:
-        """The matrix that is shown now, float64 [C, C]: probabilities, or shares in the draw."""
-        state, rate = self._states[self.dataset, self.noise], self.place("rate")
-        if self.view == "drawn":
-            drawn: _Floats = state.drawn[rate]
-            return drawn
-        return class_margins.concentrate(
-            state.nominal[rate], self._class, float(self.concentration)
-        )
-
-    @property
-    def _class(self) -> int:
-        return self.place(f"{self.dataset}_row")
 
 
 # ------------------------------------------------------------------ what is computed
@@ -190,6 +162,7 @@ def _state(dataset: str, kind: str, labels_N: _Integers) -> _State:
         most=wrong_RACC.max(axis=-1),
         drawn=counts_DRCC[0] / counts_DRCC[0].sum(axis=-1, keepdims=True),
         realized=_wrong(counts_DRCC).sum(axis=(2, 3)).T / len(labels_N),
+        images=len(labels_N),
     )
 
 
@@ -234,14 +207,12 @@ def _checked(aid_labels: ArrayLike) -> _Integers:
 # ------------------------------------------------------------------ what is said
 
 
-def _notes(realized_RD: _Floats, images: int) -> list[str]:
+def _notes(state: _State) -> list[str]:
     """Nominal and realised rate in one sentence, for each rate."""
     return [
-        f"Nominal rate {rate:.0%}. One draw for {images:,} images: {first:.1%} wrong; "
-        f"{_DRAWS} draws: {low:.1%} to {high:.1%}."
-        for rate, first, low, high in zip(
-            _RATES, realized_RD[:, 0], realized_RD.min(axis=1), realized_RD.max(axis=1), strict=True
-        )
+        f"Nominal rate {rate:.0%}. One draw for {state.images:,} images: {shares_D[0]:.1%} wrong; "
+        f"{_DRAWS} draws: {shares_D.min():.1%} to {shares_D.max():.1%}."
+        for rate, shares_D in zip(_RATES, state.realized, strict=True)
     ]
 
 
@@ -268,44 +239,42 @@ def _controls() -> dict[str, Control]:
     }
 
 
-def _table(
-    states: Mapping[tuple[str, str], _State], notes: Mapping[tuple[str, str], Sequence[str]]
-) -> dict[str, Any]:
+def _table(states: Mapping[tuple[str, str], _State]) -> dict[str, Any]:
     """What the ES module looks up: see the type ``Table`` in ``static/transition.js``."""
     rates = np.array(_RATES)
-    codes_R256 = [plots.heat_codes(rate * plots.heat_values()) for rate in _RATES]
+    codes_R256 = plots.heat_codes(rates[:, None] * _heat_values())
     with np.errstate(divide="ignore"):
         rules_R = (1 - rates) / rates
-    bars_x, bars_y = plots.share_axes()
+    bars_x, bars_y = _share_axes()
     return {
         "datasets": {
             name: _dataset([states[name, kind] for kind in _NOISES]) for name in _DATASETS
         },
-        "notes": {name: [notes[name, kind] for kind in _NOISES] for name in _DATASETS},
+        "notes": {name: [_notes(states[name, kind]) for kind in _NOISES] for name in _DATASETS},
         "sentences": {"none": _NONE_WRONG, "lost": _LOST, "safe": _SAFE, "draw": _IN_DRAW},
         "rest": _REST,
         "drawn_note": _DRAWN_NOTE,
-        "codes_at_rate": packed(codes_R256, "u1"),
+        "codes_at_rate": codes_R256,
         "right_codes": plots.heat_codes(1 - rates).tolist(),
-        "right": packed(1 - rates),
-        "rules": packed(rules_R),
-        "colors": packed(plots.heat_colors(), "u1"),
+        "right": 1 - rates,
+        "rules": rules_R,
+        "colors": plots.heat_colors(),
         "color_ticks": [
             {"text": f"{tick:g}", "place": int(plots.heat_codes(tick)) / 255}
-            for tick in plots.HEAT_TICKS
+            for tick in _HEAT_TICKS
         ],
-        "wrong": plots.WRONG._asdict(),
-        "axes": {"x": bars_x._asdict(), "y": bars_y._asdict()},
+        "wrong": plots.WRONG,
+        "axes": {"x": bars_x, "y": bars_y},
     }
 
 
 def _dataset(states: Sequence[_State]) -> dict[str, Any]:
     """One data set; K kinds of noise. The bars of a row come in the order of their size."""
     names = states[0].names
-    x, y = plots.class_axes(len(names))
+    x, y = _class_axes(len(names))
     return {
-        "names": list(names),
-        "axes": {"x": x._asdict(), "y": y._asdict()},
+        "names": names,
+        "axes": {"x": x, "y": y},
         "nominal": _nominal(states),
         "drawn": _drawn(states),
     }
@@ -320,12 +289,12 @@ def _nominal(states: Sequence[_State]) -> dict[str, Any]:
     published_KRC = lost_KRAC[:, :, _AMOUNTS.index(0.0)]
     others_KRC = published_KRC.sum(axis=-1, keepdims=True) - published_KRC
     return {
-        "order": packed(order_KCC, "u1"),
-        "shares": packed(_shown(edited_KACC, order_KCC[:, None])),
-        "codes": packed(plots.heat_codes(edited_KACC), "u1"),
-        "over": packed(over_KRAC, "u1"),
-        "most": packed(most_KRAC),
-        "lost": packed(others_KRC[:, :, None] + lost_KRAC, "u1"),
+        "order": order_KCC,
+        "shares": _shown(edited_KACC, order_KCC[:, None]),
+        "codes": plots.heat_codes(edited_KACC),
+        "over": over_KRAC,
+        "most": most_KRAC,
+        "lost": others_KRC[:, :, None] + lost_KRAC,
     }
 
 
@@ -338,22 +307,22 @@ def _drawn(states: Sequence[_State]) -> dict[str, Any]:
     with np.errstate(divide="ignore"):
         rules_KRC = right_KRC / wrong_KRCC.sum(axis=-1)
     return {
-        "order": packed(order_KRCC, "u1"),
-        "shares": packed(_shown(_shares(drawn_KRCC), order_KRCC)),
-        "codes": packed(plots.heat_codes(drawn_KRCC), "u1"),
-        "over": packed(over_KRC, "u1"),
-        "most": packed(wrong_KRCC.max(axis=-1)),
-        "lost": packed((over_KRC > 0).sum(axis=-1), "u1"),
-        "right": packed(right_KRC),
-        "rules": packed(rules_KRC),
+        "order": order_KRCC,
+        "shares": _shown(_shares(drawn_KRCC), order_KRCC),
+        "codes": plots.heat_codes(drawn_KRCC),
+        "over": over_KRC,
+        "most": wrong_KRCC.max(axis=-1),
+        "lost": (over_KRC > 0).sum(axis=-1),
+        "right": right_KRC,
+        "rules": rules_KRC,
     }
 
 
 def _order(matrices: _Floats) -> _Integers:
-    """Return the most frequent wrong labels of each row, [..., C, BARS]."""
+    """Return the most frequent wrong labels of each row, [..., C, _BARS]."""
     own = np.eye(matrices.shape[-1], dtype=bool)
     order = np.argsort(np.where(own, 1.0, -matrices), axis=-1, kind="stable")
-    return order[..., : plots.BARS].astype(np.int64)
+    return order[..., :_BARS].astype(np.int64)
 
 
 def _shown(shares: _Floats, order: _Integers) -> _Floats:

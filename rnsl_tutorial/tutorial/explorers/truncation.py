@@ -11,7 +11,11 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from rnsl_tutorial.tutorial import curves, plots
-from rnsl_tutorial.tutorial.explorers.base import Choice, Explorer, module, number_control, packed
+from rnsl_tutorial.tutorial.explorers.audit import _share
+from rnsl_tutorial.tutorial.explorers.base import Choice, Explorer, module, number_control
+from rnsl_tutorial.tutorial.plots.truncation import _CUT_COLOR, _P_AXIS
+
+__all__ = ["PruningExplorer", "TruncationExplorer"]
 
 _Floats = NDArray[np.float64]
 _Bools = NDArray[np.bool_]
@@ -48,8 +52,8 @@ class TruncationExplorer(Explorer):
     the precision and the recall of `evaluate.flip_detection`.
 
     Attributes:
-        k: threshold on p, 0 (nobody is left out) to 0.98 in steps of 0.02.
-        q: of the loss that is drawn, 0.5 to 1.
+        k: threshold on p, 0 (nobody is left out) to 0.98 in steps of 0.02; at first 0.5.
+        q: of the loss that is drawn, 0.5 to 1; at first 0.7.
     """
 
     _esm = module("widgets.js", "chart.js", "label_histogram.js", "truncation.js")
@@ -57,17 +61,14 @@ class TruncationExplorer(Explorer):
     k = Choice().tag(sync=True)
     q = Choice().tag(sync=True)
 
-    def __init__(
-        self, log_p: ArrayLike, flipped: ArrayLike, *, q: float = 0.7, k: float = 0.5
-    ) -> None:
+    def __init__(self, log_p: ArrayLike, flipped: ArrayLike, **chosen: float | None) -> None:
         """Sort the images of one moment, and show them.
 
         Args:
             log_p: float [N], at most 0: log of the probability that the prototypes give to the
                 label that each training image was given, such as `experiments.History.log_p[20]`.
             flipped: bool [N], which labels are wrong.
-            q: to begin with.
-            k: to begin with.
+            chosen: what to begin with, by the name of the attribute.
 
         Raises:
             ValueError: shapes that disagree, or values out of range.
@@ -75,33 +76,31 @@ class TruncationExplorer(Explorer):
         """
         log_p_N, flipped_N = _checked_run(log_p, flipped, moments=False)
         self._split = _split(log_p_N[None], flipped_N)
-        self._uncut = np.stack([_loss(_P, q) for q in _QS])
-        self._cut = np.stack([[_loss(_P, q, k) for k in _KS] for q in _QS])
         controls = {
             "k": number_control("Threshold k", _KS, snaps=True),
             "q": number_control("q of the loss", _QS, "{:.1f}", snaps=True),
         }
-        super().__init__(controls, self._handed(flipped_N), {"q": q, "k": k})
+        super().__init__(controls, self._lookup(flipped_N), {"q": 0.7, "k": 0.5, **chosen})
 
-    def _handed(self, flipped_N: _Bools) -> dict[str, Any]:
+    def _lookup(self, flipped_N: _Bools) -> dict[str, Any]:
         """What the ES module looks up: see the type ``Table`` in ``static/truncation.js``."""
         shown = self._split
         return {
             **_histogram_table(shown),
             "axes": {
                 **_histogram_axes(shown),
-                "loss": plots.axis("loss", 0, 2.1, ticks=(0, 0.5, 1, 1.5, 2))._asdict(),
-                "k": plots.axis("threshold k", 0, 1)._asdict(),
+                "loss": plots.axis("loss", 0, 2.1, ticks=(0, 0.5, 1, 1.5, 2)),
+                "k": plots.axis("threshold k", 0, 1),
             },
             "losses": [
-                {**plots.LOSS_STYLES["rnsl"]._asdict(), "label": "RNSL, uncut"},
-                plots.LOSS_STYLES["trnsl"]._asdict(),
+                plots.LOSS_STYLES["rnsl"]._replace(label="RNSL, uncut"),
+                plots.LOSS_STYLES["trnsl"],
             ],
-            "p": packed(_P),
-            "ks": packed(_KS),
-            "uncut": packed(self._uncut),
-            "cut": packed(self._cut),
-            "levels": packed([[_loss(k, q) for k in _KS] for q in _QS]),
+            "p": _P,
+            "ks": _KS,
+            "uncut": np.stack([_loss(_P, q) for q in _QS]),
+            "cut": np.stack([[_loss(_P, q, k) for k in _KS] for q in _QS]),
+            "levels": np.array([[_loss(k, q) for k in _KS] for q in _QS]),
             "told": [
                 _sentence(k, int(out), int(found), flipped_N)
                 for k, out, found in zip(_KS, shown.left_out[0], shown.found[0], strict=True)
@@ -119,8 +118,8 @@ class PruningExplorer(Explorer):
     rules mark where the run itself chose anew which images to keep.
 
     Attributes:
-        epoch: moment, 0 (before training) to the last epoch.
-        k: threshold on p, 0 (nobody is left out) to 0.98 in steps of 0.02.
+        epoch: moment, 0 (before training, at first) to the last epoch.
+        k: threshold on p, 0 (nobody is left out) to 0.98 in steps of 0.02; at first 0.5.
         pruned: the moments at which the run itself pruned.
     """
 
@@ -134,9 +133,7 @@ class PruningExplorer(Explorer):
         log_p: ArrayLike,
         flipped: ArrayLike,
         kept: ArrayLike | None = None,
-        *,
-        epoch: int = 0,
-        k: float = 0.5,
+        **chosen: float | None,
     ) -> None:
         """Sort the images of every moment, and show them.
 
@@ -145,8 +142,7 @@ class PruningExplorer(Explorer):
             flipped: bool [N], which labels are wrong.
             kept: bool [E, N], as `experiments.History.kept`: whether epoch e trained on the image;
                 None for a run that prunes nobody.
-            epoch: to begin with.
-            k: to begin with.
+            chosen: what to begin with, by the name of the attribute.
 
         Raises:
             ValueError: shapes that disagree, or values out of range.
@@ -159,28 +155,27 @@ class PruningExplorer(Explorer):
             "epoch": number_control("Epochs of training", range(len(log_p_EN)), "{:.0f}"),
             "k": number_control("Threshold k", _KS, snaps=True),
         }
-        super().__init__(controls, self._handed(flipped_N), {"epoch": epoch, "k": k})
+        super().__init__(controls, self._lookup(flipped_N), {"k": 0.5, **chosen})
 
     def figure(self) -> Figure:
-        """Return the picture that is shown now as a static figure."""
-        e, k = self.place("epoch"), self.place("k")
-        measures = self._split.measures[:, :, k].T
+        """Return the picture that is shown now as a static figure, for a page that is printed."""
+        epoch, k, shown = self.place("epoch"), self.place("k"), self._split
         return plots.pruning_over_epochs(
-            _counts_at(self._split, e), _largest_count(self._split), self.k,
-            dict(zip(_NAMES, measures, strict=True)),
-            moment=e, pruned=self.pruned, title=self._table["told"][e][k],
+            _EDGES, plots.mirrored(shown.right, shown.wrong)[epoch],
+            _histogram_axes(shown)["counts"],
+            dict(zip(_NAMES, shown.measures[:, :, k].T, strict=True)),
+            k=self.k, moment=epoch, pruned=self.pruned, title=self._table["told"][epoch][k],
         )  # fmt: skip
 
-    def _handed(self, flipped_N: _Bools) -> dict[str, Any]:
+    def _lookup(self, flipped_N: _Bools) -> dict[str, Any]:
         """What the ES module looks up: see the type ``Table`` in ``static/pruning.js``."""
         shown, moments = self._split, len(self._split.measures)
-        axes = _histogram_axes(shown)
-        axes["epoch"] = plots.axis("epochs of training", 0, max(moments - 1, 1))._asdict()
+        epochs = plots.axis("epochs of training", 0, max(moments - 1, 1))
         return {
             **_histogram_table(shown),
-            "axes": axes,
-            "measures": packed(shown.measures.transpose(2, 1, 0)),
-            "pruned": list(self.pruned),
+            "axes": {**_histogram_axes(shown), "epoch": epochs},
+            "measures": shown.measures.transpose(2, 1, 0),
+            "pruned": self.pruned,
             "told": [
                 [
                     _moment_sentence(e, k, out, found, flipped_N)
@@ -242,40 +237,24 @@ def _in_bins(at_most_EK: _Floats) -> _Floats:
     return at_most_EK[:, 1:] - below
 
 
-def _share(part: _Floats, whole: ArrayLike) -> _Floats:
-    whole = np.broadcast_to(np.asarray(whole, dtype=float), part.shape)
-    share = np.full(part.shape, np.nan)
-    np.divide(part, whole, out=share, where=whole > 0)
-    return share
-
-
-def _counts_at(shown: _Split, moment: int) -> plots.LabelCounts:
-    """Return the counts of one moment."""
-    return plots.LabelCounts(_EDGES, shown.right[moment], shown.wrong[moment])
-
-
 def _histogram_table(shown: _Split) -> dict[str, Any]:
     """What ``static/label_histogram.js`` looks up: see its type ``Counted``."""
-    heights = [plots.mirrored(_counts_at(shown, e)) for e in range(len(shown.right))]
+    cut = {"label": "left out", "color": _CUT_COLOR}
     return {
-        "edges": packed(_EDGES),
-        "heights": packed(heights),
-        "measures": packed(shown.measures),
-        "labels": {
-            "right": plots.RIGHT._asdict(),
-            "wrong": plots.WRONG._asdict(),
-            "cut": {"label": "left out", "color": plots.CUT_COLOR},
-        },
-        "measure_styles": [plots.MEASURE_STYLES[name]._asdict() for name in _NAMES],
+        "edges": _EDGES,
+        "heights": plots.mirrored(shown.right, shown.wrong),
+        "measures": shown.measures,
+        "labels": {"right": plots.RIGHT, "wrong": plots.WRONG, "cut": cut},
+        "measure_styles": [plots.MEASURE_STYLES[name] for name in _NAMES],
     }
 
 
 def _histogram_axes(shown: _Split) -> dict[str, Any]:
     """The axes of the histogram and of the shares, the same for all moments."""
     return {
-        "p": plots.P_AXIS._asdict(),
-        "counts": plots.mirrored_axis(_largest_count(shown))._asdict(),
-        "share": plots.SHARE_AXIS._asdict(),
+        "p": _P_AXIS,
+        "counts": plots.mirrored_axis(float(max(shown.right.max(), shown.wrong.max()))),
+        "share": plots.SHARE_AXIS,
     }
 
 
@@ -285,11 +264,6 @@ def _precision_and_recall(found: float, left_out: float, wrong: int) -> str:
         f"{found / left_out:.0%} of them have a wrong label, "
         f"and they are {found / wrong:.0%} of all that have one"
     )
-
-
-def _largest_count(shown: _Split) -> float:
-    """Count of the fullest bin of all moments."""
-    return float(max(shown.right.max(), shown.wrong.max()))
 
 
 # ------------------------------------------------------------------ the table for the page

@@ -13,16 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rnsl_tutorial.tutorial import plots
-from rnsl_tutorial.tutorial.explorers.base import (
-    Choice,
-    Control,
-    Explorer,
-    Value,
-    module,
-    number_control,
-    packed,
-)
+from rnsl_tutorial.tutorial.explorers.base import Choice, Control, Explorer, module, number_control
 from rnsl_tutorial.tutorial.tables import MEASURES, UmapMaps
+
+__all__ = ["EpochMapsExplorer", "UmapSettingsExplorer"]
 
 _THUMBNAIL = 40  # px a side in the atlas
 _MOST_ATLAS = 1_500_000  # bytes
@@ -67,7 +61,7 @@ class _LinkedMaps(Explorer):
 
     Attributes:
         color: what the colour says: "given", "true", "p" or "kept".
-        mark: what is drawn as a cross: "nothing" or "wrong labels".
+        mark: what is drawn as a cross: "nothing" (at first) or "wrong labels".
         selected: places of the images that are selected.
         table: what is shown.
     """
@@ -86,28 +80,25 @@ class _LinkedMaps(Explorer):
         told: tuple[tuple[str, ...], list[str]],
         probability: _Codes,
         kept: _Codes,
-        chosen: Mapping[str, Value | None],
+        chosen: Mapping[str, float | str | None],
         images: NDArray[np.uint8] | None,
         **handed: Any,
     ) -> None:
         """Hand over what a subclass puts together."""
         _check(table)
-        self.table, self._panels, self._told = table, panels, told
-        self._colorings = _colorings(table, probability, kept)
+        self.table = table
         colors = {
             "color": Control("Colour", tuple(_COLORS), tuple(_COLORS.values())),
             "mark": Control("Crosses", _MARKS, _MARKS),
         }
         own = {
-            "panels": [
-                {**panel._asdict(), "maps": packed(panel.maps, "<u2")} for panel in self._panels
-            ],
+            "panels": panels,
             "told": {"axes": told[0], "texts": told[1]},
-            "colorings": {name: _handed(*entry) for name, entry in self._colorings.items()},
-            "labels": packed(table.labels, "u1"),
-            "given": packed(table.given, "u1"),
-            "class_names": list(table.class_names),
-            "files": list(table.files),
+            "colorings": _colorings(table, probability, kept),
+            "labels": table.labels,
+            "given": table.given,
+            "class_names": table.class_names,
+            "files": table.files,
             "wrong_color": plots.WRONG.color,
             "atlas": None if images is None else _atlas(images, len(table.files)),
             **handed,
@@ -124,23 +115,13 @@ class _LinkedMaps(Explorer):
             )
         return sorted(set(proposal["value"]))
 
-    def _places(self, axes: Sequence[str], panel: int = 0) -> tuple[int, ...]:
-        return tuple(panel if name == "panel" else self.place(name) for name in axes)
-
-    def _number(self, axes: Sequence[str]) -> int:
-        sizes = [len(self.controls[name].values) for name in axes]
-        return int(np.ravel_multi_index(self._places(axes), sizes)) if axes else 0
-
-    def _at(self, codes: _Codes, panel: int) -> NDArray[np.uint8]:
-        codes_N: NDArray[np.uint8] = codes.codes[self._places(codes.axes, panel)]
-        return codes_N
-
 
 class EpochMapsExplorer(_LinkedMaps):
     """The same training images under each loss, epoch after epoch, on maps that were made together.
 
     Attributes:
-        epoch: one of ``table.epochs``.
+        epoch: one of ``table.epochs``; at first the last.
+        color: as the others; at first "given".
     """
 
     epoch = Choice().tag(sync=True)
@@ -149,20 +130,16 @@ class EpochMapsExplorer(_LinkedMaps):
         self,
         table: UmapMaps,
         *,
-        epoch: int | None = None,
-        color: str = "given",
-        mark: str = "nothing",
         images: NDArray[np.uint8] | None = None,
+        **chosen: float | str | None,
     ) -> None:
         """Show a table.
 
         Args:
             table: what to show.
-            epoch: to begin with; by default the last.
-            color: to begin with.
-            mark: to begin with.
             images: uint8 [N, 3, S, S], the scenes themselves, in the order of ``table.files``;
                 shown as small pictures beside the maps.
+            chosen: what to begin with, by the name of the attribute.
 
         Raises:
             ValueError: arrays whose shapes disagree.
@@ -184,10 +161,9 @@ class EpochMapsExplorer(_LinkedMaps):
             (("epoch",), _epochs_told(table)),
             _Codes(("panel", "epoch"), table.p),
             _Codes(("panel", "epoch"), table.kept.astype(np.uint8)),
-            {"epoch": table.epochs[-1] if epoch is None else epoch, "color": color, "mark": mark},
+            {"epoch": table.epochs[-1], **chosen},
             images,
-            sliders=["epoch"],
-            player=True,
+            players=["epoch"],
         )
 
 
@@ -197,9 +173,10 @@ class UmapSettingsExplorer(_LinkedMaps):
     An image that is pointed at is joined with its nearest neighbours in all dimensions.
 
     Attributes:
-        loss: one of ``table.losses``.
-        n_neighbors: one of ``table.n_neighbors``.
-        min_dist: one of ``table.min_dists``.
+        loss: one of ``table.losses``; at first the last.
+        n_neighbors: one of ``table.n_neighbors``; at first the first.
+        min_dist: one of ``table.min_dists``; at first the first.
+        color: as the others; at first "true".
     """
 
     loss = Choice().tag(sync=True)
@@ -210,23 +187,15 @@ class UmapSettingsExplorer(_LinkedMaps):
         self,
         table: UmapMaps,
         *,
-        loss: str | None = None,
-        n_neighbors: int | None = None,
-        min_dist: float | None = None,
-        color: str = "true",
-        mark: str = "nothing",
         images: NDArray[np.uint8] | None = None,
+        **chosen: float | str | None,
     ) -> None:
         """Show a table.
 
         Args:
             table: what to show.
-            loss: to begin with; by default the last.
-            n_neighbors: to begin with; by default the first.
-            min_dist: to begin with; by default the first.
-            color: to begin with.
-            mark: to begin with.
             images: as in `EpochMapsExplorer`.
+            chosen: what to begin with, by the name of the attribute.
 
         Raises:
             ValueError: arrays whose shapes disagree.
@@ -250,17 +219,11 @@ class UmapSettingsExplorer(_LinkedMaps):
             (axes, _settings_told(table)),
             _Codes(("loss",), table.p[:, last]),
             _Codes(("loss",), table.kept[:, last].astype(np.uint8)),
-            {
-                "loss": table.losses[-1] if loss is None else loss,
-                "n_neighbors": n_neighbors,
-                "min_dist": min_dist,
-                "color": color,
-                "mark": mark,
-            },
+            {"loss": table.losses[-1], "color": "true", **chosen},
             images,
             sliders=["n_neighbors", "min_dist"],
             menus=["loss"],
-            neighbors={"axes": ["loss"], "places": packed(table.neighbors, "<u2")},
+            neighbors={"axes": ["loss"], "places": table.neighbors},
         )
 
 
@@ -295,19 +258,22 @@ def _atlas(images: NDArray[np.uint8], count: int) -> dict[str, Any]:
     return {"jpeg": jpeg.getvalue(), "columns": columns, "rows": -(-count // columns)}
 
 
-def _colorings(
-    table: UmapMaps, probability: _Codes, kept: _Codes
-) -> dict[str, tuple[_Codes, plots.Coloring]]:
-    nothing = np.zeros(0, dtype=np.int64)  # the codes come with the choice
-    classes = plots.Coloring(nothing, plots.class_colors(len(table.class_names)))
-    p_legend = [(round(p * (_P_STEPS - 1)), f"p = {p:g}") for p in (0, 0.25, 0.5, 0.75, 1)]
-    sides = [(0, "left out"), (1, "kept")]
+def _colorings(table: UmapMaps, probability: _Codes, kept: _Codes) -> dict[str, Any]:
+    classes = plots.class_colors(len(table.class_names))
+    p_legend = {round(p * (_P_STEPS - 1)): f"p = {p:g}" for p in (0, 0.25, 0.5, 0.75, 1)}
     return {
-        "given": (_Codes((), table.given), classes),
-        "true": (_Codes((), table.labels), classes),
-        "p": (probability, plots.Coloring(nothing, _p_colors(), p_legend)),
-        "kept": (kept, plots.Coloring(nothing, _KEPT_COLORS, sides)),
+        "given": _coloring(_Codes((), table.given), classes),
+        "true": _coloring(_Codes((), table.labels), classes),
+        "p": _coloring(probability, _p_colors(), p_legend),
+        "kept": _coloring(kept, _KEPT_COLORS, {0: "left out", 1: "kept"}),
     }
+
+
+def _coloring(
+    codes: _Codes, colors: Sequence[str], legend: Mapping[int, str] | None = None
+) -> dict[str, Any]:
+    explained = [{"color": colors[code], "text": text} for code, text in (legend or {}).items()]
+    return {**codes._asdict(), "colors": colors, "legend": explained}
 
 
 def _p_colors() -> list[str]:
@@ -315,17 +281,6 @@ def _p_colors() -> list[str]:
     places = np.linspace(0, 1, _P_STEPS)
     parts = [np.interp(places, (0, 0.5, 1), end) for end in np.transpose(_P_ENDS)]
     return ["#" + "".join(f"{round(255 * v):02x}" for v in rgb) for rgb in np.transpose(parts)]
-
-
-def _handed(codes: _Codes, coloring: plots.Coloring) -> dict[str, Any]:
-    return {
-        "axes": codes.axes,
-        "codes": packed(codes.codes, "u1"),
-        "colors": list(coloring.colors),
-        "legend": [
-            {"color": coloring.colors[code], "text": text} for code, text in coloring.legend
-        ],
-    }
 
 
 def _caption(measured: NDArray[np.float32]) -> str:

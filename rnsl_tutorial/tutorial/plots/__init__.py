@@ -27,21 +27,13 @@ from rnsl_tutorial.tutorial.plots.down_weighting import shares_over_epochs
 from rnsl_tutorial.tutorial.plots.embedding import class_medians, embedding_panels
 from rnsl_tutorial.tutorial.plots.sphere import images_on_spheres, prototype_styles, sphere_view
 from rnsl_tutorial.tutorial.plots.transition import (
-    BARS,
-    HEAT_TICKS,
-    class_axes,
     heat_codes,
     heat_colors,
-    heat_values,
-    share_axes,
     transition_beside_row,
 )
 from rnsl_tutorial.tutorial.plots.truncation import (
-    CUT_COLOR,
     MEASURE_STYLES,
-    P_AXIS,
     SHARE_AXIS,
-    LabelCounts,
     mirrored,
     mirrored_axis,
     pruning_over_epochs,
@@ -49,25 +41,19 @@ from rnsl_tutorial.tutorial.plots.truncation import (
 from rnsl_tutorial.tutorial.plots.umap_maps import Coloring, maps_side_by_side
 
 __all__ = [
-    "BARS",
-    "CUT_COLOR",
-    "HEAT_TICKS",
     "LOSS_STYLES",
     "MEASURE_STYLES",
     "NOISE_NAMES",
-    "P_AXIS",
     "RIGHT",
     "SHARE_AXIS",
     "WRONG",
     "Axis",
     "Coloring",
     "Comparison",
-    "LabelCounts",
     "LabelStyle",
     "LossStyle",
     "accuracy_over_rate",
     "axis",
-    "class_axes",
     "class_colors",
     "class_medians",
     "comparison",
@@ -76,7 +62,6 @@ __all__ = [
     "embedding_panels",
     "heat_codes",
     "heat_colors",
-    "heat_values",
     "images_on_spheres",
     "loss_styles",
     "maps_side_by_side",
@@ -86,7 +71,6 @@ __all__ = [
     "prototype_styles",
     "pruning_over_epochs",
     "set_axes",
-    "share_axes",
     "shares_over_epochs",
     "sphere_view",
     "transition_beside_row",

@@ -12,12 +12,10 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from rnsl_tutorial.experiments.style import (
-    RIGHT,
-    WRONG,
-    new_figure,
-)
-from rnsl_tutorial.tutorial.plots.transition import _HEAT_COLORS, _HEAT_POWER, HEAT_TICKS
+from rnsl_tutorial.experiments.style import RIGHT, WRONG, new_figure
+from rnsl_tutorial.tutorial.plots.transition import _HEAT_COLORS, _HEAT_POWER, _HEAT_TICKS
+
+__all__ = ["doubtful_images", "transitions_side_by_side"]
 
 
 def doubtful_images(
@@ -84,8 +82,8 @@ def transitions_side_by_side(
             cell.set_yticks(range(count), class_names, fontsize=size)
             cell.set_xlabel("given label")
         row[0].set_ylabel("true class")
-        bar = figure.colorbar(image, ax=list(row), ticks=HEAT_TICKS, shrink=0.7)
-        bar.ax.set_yticklabels([f"{tick:g}" for tick in HEAT_TICKS])
+        bar = figure.colorbar(image, ax=list(row), ticks=_HEAT_TICKS, shrink=0.7)
+        bar.ax.set_yticklabels([f"{tick:g}" for tick in _HEAT_TICKS])
         bar.set_label("probability")
     return figure
 

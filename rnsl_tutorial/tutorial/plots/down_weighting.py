@@ -17,16 +17,9 @@ from rnsl_tutorial.experiments.style import (
     set_axes,
 )
 
+__all__ = ["shares_over_epochs"]
+
 _RUN_STYLES = (LOSS_STYLES["nsl"], LOSS_STYLES["rnsl"], *_OTHER_STYLES)
-
-
-# ------------------------------------------------------------------ over q and temperature
-
-
-# ------------------------------------------------------------------ over q
-
-
-# ------------------------------------------------------------------ over the epochs
 
 
 def shares_over_epochs(shares: Mapping[str, Numbers], wrong: float, *, title: str = "") -> Figure:

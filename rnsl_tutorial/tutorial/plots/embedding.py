@@ -13,14 +13,10 @@ from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation
 from matplotlib.transforms import BboxBase
 
-from rnsl_tutorial.experiments.style import (
-    INK,
-    PALE,
-    Floats,
-    Numbers,
-    class_colors,
-    new_figure,
-)
+from rnsl_tutorial.experiments.style import INK, Floats, Numbers, class_colors, new_figure
+from rnsl_tutorial.tutorial.plots.umap_maps import _frame, _reach
+
+__all__ = ["class_medians", "embedding_panels"]
 
 
 def class_medians(coordinates: Numbers, labels: Numbers, num_classes: int) -> Floats:
@@ -69,14 +65,14 @@ def embedding_panels(
         ValueError: shapes that disagree.
     """
     _check_maps(coordinates, labels, predicted, class_names, titles, captions)
-    panels = len(coordinates)
+    panels, points = len(coordinates), coordinates.reshape(-1, 2)
     with new_figure(figsize=(4.1 * panels, 4.9)) as figure:
         row = figure.subplots(1, panels, squeeze=False)[0]
         for axes, map_M2, found_M, title, caption in zip(
             row, coordinates, predicted, titles, captions, strict=True
         ):
             _draw_map(axes, map_M2, labels, found_M)
-            _frame(axes, coordinates)
+            _frame(axes, points, _reach(points))
             axes.set_title(title)
             axes.set_xlabel(caption)
         _explain_marks(figure)
@@ -89,10 +85,6 @@ def embedding_panels(
 # ------------------------------------------------------------------ maps
 
 
-def _ring(axes: Axes, x: float, y: float) -> None:
-    axes.plot([x], [y], "o", markersize=16, markerfacecolor="none", color=INK, zorder=4)
-
-
 def _draw_map(axes: Axes, map_M2: Numbers, labels_M: Numbers, predicted_M: Numbers) -> None:
     found_M = predicted_M == labels_M
     color_C = np.array(class_colors(int(labels_M.max()) + 1))
@@ -100,16 +92,6 @@ def _draw_map(axes: Axes, map_M2: Numbers, labels_M: Numbers, predicted_M: Numbe
     color_M = color_C[labels_M]
     axes.scatter(x_M[found_M], y_M[found_M], 9, color_M[found_M], alpha=0.55, linewidths=0)
     axes.scatter(x_M[~found_M], y_M[~found_M], 13, INK, marker="x", linewidths=0.9)
-    axes.set(aspect="equal", xticks=[], yticks=[])
-    axes.spines[:].set(visible=True, color=PALE)
-
-
-def _frame(axes: Axes, coordinates: Numbers) -> None:
-    """Show the smallest square that holds all points, with a margin."""
-    points_N2 = coordinates.reshape(-1, 2).astype(float)
-    low_2, high_2 = points_N2.min(axis=0), points_N2.max(axis=0)
-    (x, y), reach = (low_2 + high_2) / 2, 0.53 * np.max(high_2 - low_2)
-    axes.set(xlim=(x - reach, x + reach), ylim=(y - reach, y + reach))
 
 
 def _explain_marks(figure: Figure) -> None:

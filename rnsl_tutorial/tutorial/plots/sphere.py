@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike
 
 from rnsl_tutorial.experiments.style import INK, QUIET, Floats, new_figure
 
+__all__ = ["images_on_spheres", "prototype_styles", "sphere_view"]
+
 _HALO = (withStroke(linewidth=3, foreground="white"),)
 
 
@@ -136,6 +138,3 @@ def _draw_images(
                 x[part], y[part], style.marker, color=style.color, markersize=4,
                 markeredgewidth=0, alpha=alpha, linestyle="none", zorder=2,
             )  # fmt: skip
-
-
-# ------------------------------------------------------------------ charts

@@ -24,11 +24,13 @@ from rnsl_tutorial.experiments.style import (
     set_axes,
 )
 
+__all__ = ["heat_codes", "heat_colors", "transition_beside_row"]
+
 _HEAT_COLORS = "cividis"  # evenly rising in brightness, also for the colour-blind
 _HEAT_POWER = 0.5  # colour follows the square root: 0.02 is told from 0
-HEAT_TICKS = (0.0, 0.05, 0.2, 0.5, 1.0)
+_HEAT_TICKS = (0.0, 0.05, 0.2, 0.5, 1.0)
 _GAP = 0.35  # rows between the chosen row and its frame
-BARS = 10  # wrong labels that are shown, the most frequent ones
+_BARS = 10  # wrong labels that are shown, the most frequent ones
 
 
 def heat_codes(probabilities: ArrayLike) -> NDArray[np.uint8]:
@@ -37,7 +39,7 @@ def heat_codes(probabilities: ArrayLike) -> NDArray[np.uint8]:
     return np.rint(255 * roots).astype(np.uint8)
 
 
-def heat_values() -> Floats:
+def _heat_values() -> Floats:
     """Return the probability that each of the 256 positions stands for, float64 [256]."""
     values: Floats = (np.arange(256) / 255) ** (1 / _HEAT_POWER)
     return values
@@ -49,7 +51,7 @@ def heat_colors() -> NDArray[np.uint8]:
     return np.ascontiguousarray(colors, dtype=np.uint8)
 
 
-def class_axes(num_classes: int) -> tuple[Axis, Axis]:
+def _class_axes(num_classes: int) -> tuple[Axis, Axis]:
     """Return the axes of a transition matrix: given label to the right, true class downwards."""
     numbers = range(0, num_classes, 10)
     ticks, texts = tuple(i + 0.5 for i in numbers), tuple(map(str, numbers))
@@ -59,9 +61,9 @@ def class_axes(num_classes: int) -> tuple[Axis, Axis]:
     )
 
 
-def share_axes() -> tuple[Axis, Axis]:
+def _share_axes() -> tuple[Axis, Axis]:
     """Return the axes of the bars: wrong labels to the right, their shares upwards."""
-    x = axis(f"its {BARS} most frequent wrong labels", 0, BARS, ticks=())
+    x = axis(f"its {_BARS} most frequent wrong labels", 0, _BARS, ticks=())
     return x, axis("share of its wrong labels", 0, 1.05, ticks=(0, 0.2, 0.4, 0.6, 0.8, 1))
 
 
@@ -108,7 +110,7 @@ def _right_per_wrong(right: float) -> float:
 def _rule_label(rule: float) -> str:
     if rule == np.inf:
         return "no label is wrong"
-    above = ", above the picture" if rule > share_axes()[1].range[1] else ""
+    above = ", above the picture" if rule > _share_axes()[1].range[1] else ""
     return f"right labels per wrong one: {rule:.2f}{above}"
 
 
@@ -122,7 +124,7 @@ def _draw_matrix(axes: Axes, matrix: Floats, row: int, lost: NDArray[np.int64]) 
         interpolation="nearest",
         aspect="auto",  # else the layout cuts the label off
     )
-    set_axes(axes, *class_axes(classes))
+    set_axes(axes, *_class_axes(classes))
     axes.grid(visible=False)
     for color, width in (("white", 2.6), (INK, 1.2)):
         frame = Rectangle((0, row - _GAP), classes, 1 + 2 * _GAP, fill=False)
@@ -130,22 +132,22 @@ def _draw_matrix(axes: Axes, matrix: Floats, row: int, lost: NDArray[np.int64]) 
     axes.plot(
         np.full(len(lost), 1.035 * classes), lost + 0.5, "x", color=WRONG.color, clip_on=False
     )
-    bar = axes.figure.colorbar(image, ax=axes, ticks=HEAT_TICKS, shrink=0.8, pad=0.09)
-    bar.ax.set_yticklabels([f"{tick:g}" for tick in HEAT_TICKS])
+    bar = axes.figure.colorbar(image, ax=axes, ticks=_HEAT_TICKS, shrink=0.8, pad=0.09)
+    bar.ax.set_yticklabels([f"{tick:g}" for tick in _HEAT_TICKS])
     bar.set_label("probability")
 
 
 def _draw_shares(
     axes: Axes, shares: Floats, class_names: Sequence[str], row: int, rule: float
 ) -> None:
-    order = [i for i in np.argsort(-shares, kind="stable") if i != row][:BARS]
+    order = [i for i in np.argsort(-shares, kind="stable") if i != row][:_BARS]
     heights = shares[order]
     over = heights > rule
     for part, hatch, alpha in ((~over, "///", 0.35), (over, "", 0.9)):
         places = np.flatnonzero(part) + 0.5
         look = {"color": WRONG.color, "hatch": hatch, "edgecolor": "white", "linewidth": 0.5}
         axes.bar(places, heights[part], 0.9, alpha=alpha, **look)  # type: ignore[arg-type]
-    set_axes(axes, *share_axes())
+    set_axes(axes, *_share_axes())
     for i in np.flatnonzero(heights):
         name = axes.text(i + 0.5, 0.02, f"{class_names[order[i]]} {heights[i]:.2f}")
         name.set(rotation=90, ha="center", va="bottom", fontsize="small")

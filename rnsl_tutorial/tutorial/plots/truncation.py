@@ -1,10 +1,10 @@
-"""Figures of truncation: the loss with its plateau, and whom a threshold on p leaves out.
+"""How pictures of truncation look: whom a threshold on p leaves out, and how well it chooses.
 
-Shapes: B bins, K thresholds, P values of p, M moments.
+Shapes: B bins, M moments.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,11 +18,12 @@ from rnsl_tutorial.experiments.style import (
     WRONG,
     Axis,
     Floats,
-    LabelStyle,
     axis,
     new_figure,
     set_axes,
 )
+
+__all__ = ["MEASURE_STYLES", "SHARE_AXIS", "mirrored", "mirrored_axis", "pruning_over_epochs"]
 
 
 class _MeasureStyle(NamedTuple):
@@ -41,31 +42,21 @@ MEASURE_STYLES = {
 }
 """Of "left out" as a finder of wrong labels: precision, recall, and the share still listened to."""
 
-CUT_COLOR = "#8c96a0"
-P_AXIS = axis("p, belief in the given label", 0, 1)
+_CUT_COLOR = "#8c96a0"
+_P_AXIS = axis("p, belief in the given label", 0, 1)
 SHARE_AXIS = axis("share", 0, 1.05, ticks=(0, 0.25, 0.5, 0.75, 1), text="{:.0%}")
 
 
-class LabelCounts(NamedTuple):
-    """How many images have a p in each bin.
-
-    Attributes:
-        edges: [B + 1], ascending from 0 to 1.
-        right: [B], images with a right label.
-        wrong: [B], images with a wrong label.
-    """
-
-    edges: Floats
-    right: Floats
-    wrong: Floats
-
-
-def mirrored(counts: LabelCounts) -> Floats:
-    """Return the heights of the bars, [2, B]: square roots, up for right labels, down for wrong.
+def mirrored(right: Floats, wrong: Floats) -> Floats:
+    """Return the heights of the bars, [..., 2, B]: roots, up for right labels, down for wrong.
 
     In training most images pile up at both ends; with roots the few between them are seen, too.
+
+    Args:
+        right: [..., B], how many images with a right label have a p in each bin.
+        wrong: [..., B], the same of those with a wrong label.
     """
-    return np.stack([np.sqrt(counts.right), -np.sqrt(counts.wrong)])
+    return np.stack([np.sqrt(right), -np.sqrt(wrong)], axis=-2)
 
 
 def mirrored_axis(largest: float) -> Axis:
@@ -81,88 +72,62 @@ def mirrored_axis(largest: float) -> Axis:
 
 
 def pruning_over_epochs(
-    counts: LabelCounts,
-    largest: float,
-    k: float,
+    edges: Floats,
+    heights: Floats,
+    counts: Axis,
     measures: Mapping[str, ArrayLike],
     *,
+    k: float,
     moment: int,
-    pruned: ArrayLike = (),
+    pruned: Sequence[int] = (),
     title: str = "",
 ) -> Figure:
     """Draw whom a threshold leaves out at one moment, and how well it chooses at all of them.
 
     Args:
-        counts: images over p at this moment.
-        largest: count of the fullest bin of all moments.
-        k: the threshold.
+        edges: [B + 1], of the bins of p, ascending from 0 to 1.
+        heights: [2, B], as of `mirrored`, at this moment.
+        counts: as of `mirrored_axis`, the same for all moments.
         measures: by name of MEASURE_STYLES, [M] each: shares, NaN where there is none.
+        k: the threshold.
         moment: the current one, in [0, M).
         pruned: moments at which the run itself pruned.
         title: above both.
 
     Raises:
-        ValueError: shapes that disagree.
+        ValueError: measures of different lengths.
     """
-    moments_M = np.arange(len(np.asarray(measures["kept"])), dtype=float)
-    _check_lengths("moments", moments_M, measures)
+    moments = {len(np.asarray(values)) for values in measures.values()}
+    if len(moments) != 1:
+        lengths = ", ".join(f"{name} {len(np.asarray(v))}" for name, v in measures.items())
+        raise ValueError(f"The measures have {lengths} moments; give all as many.")
     with new_figure(figsize=(12.0, 4.2)) as figure:
         figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
-        left, right = figure.subplots(1, 2)
-        _draw_counts(left, counts, k, largest)
-        epochs = axis("epochs of training", 0, max(len(moments_M) - 1, 1))
-        _draw_measures(right, moments_M, measures, moment, epochs)
-        for i, at in enumerate(np.asarray(pruned, dtype=float)):
-            right.axvline(at, color=CUT_COLOR, linewidth=1.0, linestyle=(0, (4, 2)), zorder=1,
-                          label="_" * (i > 0) + "the run pruned")  # fmt: skip
-        _explain(right)
+        images, shares = figure.subplots(1, 2)
+        images.axvspan(0, k, color=_CUT_COLOR, alpha=0.2, linewidth=0, label="left out")
+        for heights_B, style in zip(heights, (RIGHT, WRONG), strict=True):
+            images.bar(
+                edges[:-1], heights_B, np.diff(edges), align="edge", linewidth=0.6,
+                edgecolor=style.color, facecolor="none" if style.hatched else f"{style.color}8c",
+                hatch="////" if style.hatched else None, label=style.label,
+            )  # fmt: skip
+        images.axvline(k, color=INK, linewidth=1.6)
+        _finish(images, _P_AXIS, counts)
+        for name, values in measures.items():
+            label, color, dash, marker = MEASURE_STYLES[name]
+            shares.plot(
+                np.asarray(values, dtype=float), color=color or INK, marker=marker,
+                linestyle=(0, dash) if dash else "-", markevery=[moment], label=label,
+            )  # fmt: skip
+        for i, at in enumerate(pruned):
+            label = "_" * (i > 0) + "the run pruned"
+            shares.axvline(at, color=_CUT_COLOR, linewidth=1.0, linestyle=(0, (4, 2)), label=label)
+        _finish(shares, axis("epochs of training", 0, max(*moments, 2) - 1), SHARE_AXIS)
     return figure
 
 
-# ------------------------------------------------------------------ what they share
-
-
-def _draw_counts(axes: Axes, counts: LabelCounts, k: float, largest: float) -> None:
-    axes.axvspan(0, k, color=CUT_COLOR, alpha=0.2, linewidth=0, label="left out")
-    for heights_B, style in zip(mirrored(counts), (RIGHT, WRONG), strict=True):
-        _draw_bars(axes, counts.edges, heights_B, style)
-    axes.axvline(k, color=INK, linewidth=1.6)
-    axes.axhline(0, color=INK, linewidth=0.6)
-    set_axes(axes, P_AXIS, mirrored_axis(largest))
-    _explain(axes)
-
-
-def _explain(axes: Axes) -> None:
-    """Put the legend above the axes, in one row."""
+def _finish(axes: Axes, x: Axis, y: Axis) -> None:
+    """Set both axes, and put the legend above them, in one row."""
+    set_axes(axes, x, y)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.14), ncols=4, fontsize=8.5,
                 columnspacing=1.0, handlelength=1.8)  # fmt: skip
-
-
-def _draw_bars(axes: Axes, edges: Floats, heights_B: Floats, style: LabelStyle) -> None:
-    axes.bar(
-        edges[:-1], heights_B, np.diff(edges), align="edge", edgecolor=style.color, linewidth=0.6,
-        facecolor="none" if style.hatched else f"{style.color}8c",
-        hatch="////" if style.hatched else None, label=style.label,
-    )  # fmt: skip
-
-
-def _draw_measures(
-    axes: Axes, xs: Floats, measures: Mapping[str, ArrayLike], place: int, x_axis: Axis
-) -> None:
-    for name, values in measures.items():
-        style, ys = MEASURE_STYLES[name], np.asarray(values, dtype=float)
-        color = style.color or INK
-        axes.plot(xs, ys, color=color, linestyle=(0, style.dash) if style.dash else "-")
-        axes.plot(xs[place], ys[place], style.marker, color=color, markersize=7)
-        axes.plot([], [], color=color, linestyle=(0, style.dash) if style.dash else "-",
-                  marker=style.marker, label=style.label)  # fmt: skip
-    set_axes(axes, x_axis, SHARE_AXIS)
-    _explain(axes)
-
-
-def _check_lengths(name: str, xs: Floats, curves: Mapping[str, ArrayLike]) -> None:
-    for curve, values in curves.items():
-        if np.shape(values) != xs.shape:
-            raise ValueError(
-                f"{curve} has shape {np.shape(values)}; {len(xs)} {name} need ({len(xs)},)."
-            )

@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnsl_tutorial.experiments.style import INK, PALE, Numbers, new_figure
 
+__all__ = ["Coloring", "maps_side_by_side"]
+
 
 class Coloring(NamedTuple):
     """How images are coloured: a code each, and what the codes mean.
@@ -80,6 +82,7 @@ def _reach(map_N2: Numbers) -> float:
 
 
 def _frame(axes: Axes, map_N2: Numbers, reach: float) -> None:
+    """Show the square around the middle of the points that reaches that far."""
     x, y = (map_N2.min(axis=0).astype(float) + map_N2.max(axis=0)) / 2
     axes.set(xlim=(x - reach, x + reach), ylim=(y - reach, y + reach))
     axes.set(aspect="equal", xticks=[], yticks=[])

@@ -14,34 +14,33 @@
  *   `class_noise`: whether there are estimates
  */
 import { Chart } from "./chart.js";
-import { explorer, html, lookup, nearestPlace, readout, slider, unpacked } from "./widgets.js";
+import { explorer, html, nearestPlace, slider } from "./widgets.js";
 
 const ROWS = { precision: 0, recall: 1, low: 2, high: 3, true: 4, flagged: 6 }; // of the curves
 
-export default explorer("rnsl-panels rnsl-audit", ({ model, signal, place, choices, choose }) => {
-  const table = model.get("_table");
-  const told = readout();
+const widgets = { threshold: slider };
+
+export default explorer("rnsl-panels rnsl-audit", widgets, (tools) => {
+  const { table, signal, place, choices, choose } = tools;
   const flagFrom = (doubt) => choose({ threshold: nearestPlace(choices("threshold"), doubt) });
   const images = doubtHistogram(table, flagFrom, signal);
   const curves = curvesOverThreshold(table, flagFrom, signal);
   const classes = classRows(table);
-  const controls = html("div", { class: "rnsl-controls" }, slider(model, "threshold", signal));
   return {
-    parts: [told, controls, images.element, curves.element, classes.element],
+    parts: [images, curves, classes],
     show() {
       const at = place("threshold");
-      told.textContent = table.told[at];
       images.show(choices("threshold")[at]);
       curves.show(at);
       classes.show(at);
+      return table.told[at];
     },
   };
 });
 
 function doubtHistogram(table, onPoint, signal) {
-  const { axes, labels, known } = table;
-  const edges = unpacked(table.edges);
-  const heights = lookup(table.heights);
+  const { axes, labels, known, heights } = table;
+  const edges = table.edges();
   const description = known
     ? "Histogram of the doubt: right labels upwards, wrong labels downwards"
     : "Histogram of the doubt";
@@ -53,23 +52,19 @@ function doubtHistogram(table, onPoint, signal) {
   const middle = chart.rule({ name: "zero", width: 1 }, "y");
   const threshold = chart.rule({ name: "threshold", width: 1.5 });
   chart.onPoint(onPoint);
-  return {
-    element: chart.element,
-    show(t) {
-      const [low, high] = axes.counts.range;
-      shade.show([t, 1], [low, low], [high, high]);
-      right.show(edges, heights(0));
-      wrong?.show(edges, heights(1));
-      middle.show(0);
-      threshold.show(t);
-    },
-  };
+  return chart.shows((t) => {
+    const [low, high] = axes.counts.range;
+    shade.show([t, 1], [low, low], [high, high]);
+    right.show(edges, heights(0));
+    wrong?.show(edges, heights(1));
+    middle.show(0);
+    threshold.show(t);
+  });
 }
 
 function curvesOverThreshold(table, onPoint, signal) {
-  const { axes, measures } = table;
-  const thresholds = unpacked(table.thresholds);
-  const curves = lookup(table.curves);
+  const { axes, measures, curves } = table;
+  const thresholds = table.thresholds();
   const chart = new Chart({
     x: axes.threshold,
     y: axes.share,
@@ -91,18 +86,15 @@ function curvesOverThreshold(table, onPoint, signal) {
   const low = curves(ROWS.low); // NaN where there is no estimate
   const estimatedPart = (values) => values.filter((_, i) => !Number.isNaN(low[i]));
   chart.onPoint(onPoint);
-  return {
-    element: chart.element,
-    show(at) {
-      rule.show(thresholds[at]);
-      share.show(thresholds, curves(ROWS.flagged));
-      band?.show(...[thresholds, curves(ROWS.low), curves(ROWS.high)].map(estimatedPart));
-      for (const { row, line, dot } of marks) {
-        line.show(thresholds, curves(row));
-        dot.show(thresholds[at], curves(row, at));
-      }
-    },
-  };
+  return chart.shows((at) => {
+    rule.show(thresholds[at]);
+    share.show(thresholds, curves(ROWS.flagged));
+    band?.show(...[thresholds, curves(ROWS.low), curves(ROWS.high)].map(estimatedPart));
+    for (const { row, line, dot } of marks) {
+      line.show(thresholds, curves(row));
+      dot.show(thresholds[at], curves(row, at));
+    }
+  });
 }
 
 /** A line of the table's curves, with a dot at the current threshold. */
@@ -117,14 +109,13 @@ function classRows(table) {
   const { axes, names, labels } = table;
   const top = axes.class_share.range[1];
   const at = (share) => `${Math.min(100, (100 * share) / top).toFixed(2)}%`;
-  const flagged = lookup(table.class_flagged);
   const kinds = [
     { seen: table.class_noise, name: "estimated", shares: table.class_estimated, text: "\u25c6" },
     { seen: table.known, name: "true", shares: table.class_true, text: "\u00d7" },
   ].filter(({ seen }) => seen);
   const marksOf = (i) =>
     kinds.map(({ name, shares, text }) => {
-      const share = unpacked(shares)[i];
+      const share = shares(i);
       const where = Number.isNaN(share) ? "display: none" : `left: ${at(share)}`;
       return html("span", { class: `rnsl-class-${name}`, "data-share": share, style: where }, text);
     });
@@ -142,7 +133,7 @@ function classRows(table) {
   return {
     element,
     show(threshold) {
-      flagged(threshold).forEach((share, i) => {
+      table.class_flagged(threshold).forEach((share, i) => {
         bars[i].dataset.share = share;
         bars[i].style.width = at(Number.isNaN(share) ? 0 : share);
         shown[i].textContent = Number.isNaN(share) ? "" : `${Math.round(100 * share)}%`;

@@ -66,6 +66,11 @@ export class Chart {
     onResize(stage, () => this.#fit(), signal);
   }
 
+  /** Let a function draw what is chosen: the chart's `show`. */
+  shows(draw) {
+    return Object.assign(this, { show: draw });
+  }
+
   /** Change the axes; what is drawn stays until it is shown anew. */
   rescale(x, y) {
     [this.#x, this.#y] = [x, y];

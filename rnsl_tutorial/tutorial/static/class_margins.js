@@ -14,38 +14,28 @@
  *   [L, J, R, C], order and shares of the labels around a class [P, R, C, B]; told [P, L, J, R]
  */
 import { Chart } from "./chart.js";
-import { explorer, html, lookup, menu, readout, segments, slider } from "./widgets.js";
+import { explorer, html, menu, segments, slider } from "./widgets.js";
 
-const ARRAYS = ["margins", "drops", "margin_ranks", "drop_ranks", "order", "shares"];
+const widgets = { rate: slider, loss: segments, judge: menu, prediction: menu, row: menu };
 
-export default explorer("rnsl-panels rnsl-class-margins", ({ model, signal, place, choose }) => {
-  const table = model.get("_table");
-  const arrays = Object.fromEntries(ARRAYS.map((name) => [name, lookup(table[name])]));
-  const told = readout();
+export default explorer("rnsl-panels rnsl-class-margins", widgets, (tools) => {
+  const { table, signal, place, choose } = tools;
   const note = html("p", { class: "rnsl-note" });
   const classes = classChart(table, (row) => choose({ row }), signal);
   const labels = labelChart(table, signal);
-  const controls = html(
-    "div",
-    { class: "rnsl-controls" },
-    slider(model, "rate", signal),
-    segments(model, "loss", signal),
-    menu(model, "judge", signal),
-    menu(model, "prediction", signal),
-    menu(model, "row", signal),
-  );
   return {
-    parts: [told, note, controls, classes.element, labels.element],
+    parts: [classes, labels],
+    note,
     show() {
       const [p, l, j, r, row] = ["prediction", "loss", "judge", "rate", "row"].map(place);
-      const [margins, drops] = [arrays.margins(p, r), arrays.drops(l, j, r)];
-      told.textContent = table.told[p][l][j][r];
-      const predicted = `margin ${margins[row].toFixed(2)}, place ${arrays.margin_ranks(p, r, row)}`;
-      const measured = `loses ${drops[row].toFixed(1)} points, place ${arrays.drop_ranks(l, j, r, row)}`;
+      const [margins, drops] = [table.margins(p, r), table.drops(l, j, r)];
+      const predicted = `margin ${margins[row].toFixed(2)}, place ${table.margin_ranks(p, r, row)}`;
+      const measured = `loses ${drops[row].toFixed(1)} points, place ${table.drop_ranks(l, j, r, row)}`;
       const end = `of ${table.names.length}`;
       note.textContent = `${table.names[row]}: ${predicted} ${end}; ${measured} ${end}. Measured on: ${table.about}.`;
       classes.show(margins, drops, row);
-      labels.show(arrays.order(p, r, row), arrays.shares(p, r, row));
+      labels.show(table.order(p, r, row), table.shares(p, r, row));
+      return table.told[p][l][j][r];
     },
   };
 });
@@ -76,18 +66,15 @@ function classChart({ axes, names, right, wrong }, chooseRow, signal) {
   });
   const [left, width] = [axes.margin.range[0], size(axes.margin)];
   const inside = (x) => Math.min(Math.max(x, left + 0.16 * width), left + 0.84 * width);
-  return {
-    element: chart.element,
-    show(margins, drops, row) {
-      shown = [margins, drops];
-      const only = (wanted) => Array.from(margins, (margin) => (wanted(margin) ? margin : NaN));
-      safe.show(only((margin) => margin >= 0), drops);
-      lost.show(only((margin) => margin < 0), drops);
-      chosen.show(margins[row], drops[row]);
-      const above = drops[row] + 0.04 * size(axes.drop);
-      named.show(inside(margins[row]), Math.min(above, axes.drop.range[1] - 0.04 * size(axes.drop)), names[row]);
-    },
-  };
+  return chart.shows((margins, drops, row) => {
+    shown = [margins, drops];
+    const only = (wanted) => Array.from(margins, (margin) => (wanted(margin) ? margin : NaN));
+    safe.show(only((margin) => margin >= 0), drops);
+    lost.show(only((margin) => margin < 0), drops);
+    chosen.show(margins[row], drops[row]);
+    const above = drops[row] + 0.04 * size(axes.drop);
+    named.show(inside(margins[row]), Math.min(above, axes.drop.range[1] - 0.04 * size(axes.drop)), names[row]);
+  });
 }
 
 /** The labels around one class: the right one, then the most frequent wrong ones. */
@@ -106,16 +93,13 @@ function labelChart({ axes, names, right, wrong }, signal) {
   const edges = Array.from({ length: count + 1 }, (_, i) => i);
   const texts = edges.slice(1).map((i) => chart.text(`label-${i - 1}`));
   texts.forEach(({ element }) => element.classList.add("rnsl-bar-name"));
-  return {
-    element: chart.element,
-    show(order, shares) {
-      own.show(edges, shares.subarray(0, 1));
-      others.show(edges.slice(1), shares.subarray(1));
-      level.show(shares[0]);
-      texts.forEach((text, i) => {
-        const percent = `${(100 * shares[i]).toFixed(0)}%`;
-        text.show(i + 0.5, 0.02, shares[i] > 0 ? `${names[order[i]]} ${percent}` : "");
-      });
-    },
-  };
+  return chart.shows((order, shares) => {
+    own.show(edges, shares.subarray(0, 1));
+    others.show(edges.slice(1), shares.subarray(1));
+    level.show(shares[0]);
+    texts.forEach((text, i) => {
+      const percent = `${(100 * shares[i]).toFixed(0)}%`;
+      text.show(i + 0.5, 0.02, shares[i] > 0 ? `${names[order[i]]} ${percent}` : "");
+    });
+  });
 }

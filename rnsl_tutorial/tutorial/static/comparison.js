@@ -13,42 +13,33 @@
  * }} Table axes: four for each metric and noise, x and y of the left chart, then of the right one
  */
 import { Chart, errorBars } from "./chart.js";
-import { explorer, html, lookup, menu, readout, slider } from "./widgets.js";
+import { explorer, html, menu, slider } from "./widgets.js";
 
 const PALE = 0.4; // opacity of what does not stand out
 const WIDE = 2.6; // px, of what does
 const THIN = 1.4; // px
 
-export default explorer("rnsl-panels", ({ model, choices, signal, place }) => {
-  const table = model.get("_table");
-  const told = readout();
+const widgets = { rate: slider, loss: menu, metric: menu, noise: menu };
+
+export default explorer("rnsl-panels", widgets, ({ table, choices, signal, place }) => {
   const sizes = ["metric", "noise", "rate", "loss"].map((name) => choices(name).length);
   const lines = overRates(table, signal);
   const intervals = differences(table, signal);
-  const controls = html(
-    "div",
-    { class: "rnsl-controls" },
-    slider(model, "rate", signal),
-    menu(model, "loss", signal),
-    menu(model, "metric", signal),
-    menu(model, "noise", signal),
-  );
   const note = html("div", { class: "rnsl-note rnsl-wide" }, table.note);
   return {
-    parts: [told, controls, lines.element, intervals.element, note],
+    parts: [lines, intervals, note],
     show() {
       const [metric, noise, rate, loss] = ["metric", "noise", "rate", "loss"].map(place);
-      const number = ((metric * sizes[1] + noise) * sizes[2] + rate) * sizes[3] + loss;
-      told.textContent = table.headlines[number];
       lines.show(metric, noise, rate, loss);
       intervals.show(metric, noise, rate, loss);
+      return table.headlines[((metric * sizes[1] + noise) * sizes[2] + rate) * sizes[3] + loss];
     },
   };
 });
 
 /** Lines over the noise rate, with bars of one standard deviation; rates not measured are left out. */
 function overRates(table, signal) {
-  const { percents, styles, reference } = table;
+  const { percents, styles, reference, mean, spread } = table;
   const [x, y] = table.axes[0];
   const description = "The metric over the share of wrong labels, a line for each loss";
   const chart = new Chart({ x, y, title: "Over the noise rate", description, signal });
@@ -60,30 +51,26 @@ function overRates(table, signal) {
       return chart.dot({ ...style, label: undefined, name: `${style.label} at ${percent}` });
     }),
   }));
-  const [mean, spread] = [lookup(table.mean), lookup(table.spread)];
-  return {
-    element: chart.element,
-    show(metric, noise, rate, loss) {
-      chart.rescale(...axesOf(table, metric, noise).slice(0, 2));
-      rule.show(percents[rate]);
-      marks.forEach(({ line, bars, dots }, i) => {
-        const heights = percents.map((_, r) => mean(metric, noise, r, i));
-        const seen = percents.map((_, r) => r).filter((r) => !Number.isNaN(heights[r]));
-        const xs = seen.map((r) => percents[r]);
-        const ys = seen.map((r) => heights[r]);
-        line.show(xs, ys);
-        bars.show(...errorBars(xs, ys, seen.map((r) => spread(metric, noise, r, i))));
-        dots.forEach((dot, r) => dot.show(percents[r], heights[r]));
-        [line, bars].forEach((mark) => emphasize(mark, i === loss || i === reference));
-        dots.forEach((dot) => fade(dot, i === loss || i === reference));
-      });
-    },
-  };
+  return chart.shows((metric, noise, rate, loss) => {
+    chart.rescale(...axesOf(table, metric, noise).slice(0, 2));
+    rule.show(percents[rate]);
+    marks.forEach(({ line, bars, dots }, i) => {
+      const heights = percents.map((_, r) => mean(metric, noise, r, i));
+      const seen = percents.map((_, r) => r).filter((r) => !Number.isNaN(heights[r]));
+      const xs = seen.map((r) => percents[r]);
+      const ys = seen.map((r) => heights[r]);
+      line.show(xs, ys);
+      bars.show(...errorBars(xs, ys, seen.map((r) => spread(metric, noise, r, i))));
+      dots.forEach((dot, r) => dot.show(percents[r], heights[r]));
+      [line, bars].forEach((mark) => emphasize(mark, i === loss || i === reference));
+      dots.forEach((dot) => fade(dot, i === loss || i === reference));
+    });
+  });
 }
 
 /** For each loss its mean difference from the reference, and the interval around it. */
 function differences(table, signal) {
-  const { styles, reference } = table;
+  const { styles, reference, difference: middle, low, high } = table;
   const [, , x, y] = table.axes[0];
   const description = "Difference of each loss from the reference, with its 95% interval";
   const chart = new Chart({ x, y, title: "Paired differences at the chosen rate", description, signal });
@@ -92,20 +79,16 @@ function differences(table, signal) {
     interval: chart.line({ name: `interval ${style.label}`, color: style.color, width: THIN }),
     dot: chart.dot({ name: `difference ${style.label}`, color: style.color, marker: style.marker }),
   }));
-  const [middle, low, high] = [table.difference, table.low, table.high].map(lookup);
-  return {
-    element: chart.element,
-    show(metric, noise, rate, loss) {
-      chart.rescale(...axesOf(table, metric, noise).slice(2));
-      zero.show(0);
-      marks.forEach(({ interval, dot }, i) => {
-        const at = [metric, noise, rate, i];
-        interval.show([low(...at), high(...at)], [i, i]);
-        dot.show(middle(...at), i);
-        emphasize(interval, i === loss || i === reference);
-      });
-    },
-  };
+  return chart.shows((metric, noise, rate, loss) => {
+    chart.rescale(...axesOf(table, metric, noise).slice(2));
+    zero.show(0);
+    marks.forEach(({ interval, dot }, i) => {
+      const at = [metric, noise, rate, i];
+      interval.show([low(...at), high(...at)], [i, i]);
+      dot.show(middle(...at), i);
+      emphasize(interval, i === loss || i === reference);
+    });
+  });
 }
 
 function axesOf({ axes, mean }, metric, noise) {

@@ -12,39 +12,39 @@
  *   told one sentence an epoch, after one on where the run stands
  */
 import { Chart, lineSample } from "./chart.js";
-import { explorer, html, lookup, readout, segments, slider, watch } from "./widgets.js";
+import { explorer, html, opened, segments, slider, watch } from "./widgets.js";
 
 const NEEDS_KERNEL = "The curves are recorded; the buttons need a running kernel.";
 
-export default explorer("rnsl-panels rnsl-dashboard", ({ model, signal, place, choices }) => {
-  const table = model.get("_table");
-  const told = readout();
+const widgets = ({ styles, buttons }) => ({
+  run: (...given) => segments(...given, styles.map(legendSample)),
+  buttons: (model) => html(
+    "div",
+    { class: "rnsl-buttons", role: "group", "aria-label": "Training" },
+    ...buttons.map((action) => button(action, model)),
+  ),
+  epoch: slider,
+});
+
+export default explorer("rnsl-panels rnsl-dashboard", widgets, (tools) => {
+  const { model, table, signal, controls, told, place } = tools;
   const summary = html("p", { class: "rnsl-note" });
-  const press = (action) => model.send({ press: action, run: choices("run")[place("run")] });
-  const buttons = new Map(table.buttons.map((action) => [action, button(action, press)]));
   const charts = table.titles.map((title, m) => curvesChart(table, title, m, signal));
   const show = () => {
-    const live = model.get("_live");
+    const live = opened(model.get("_live"));
     const run = live.runs[place("run")];
     const epoch = Math.min(place("epoch") + 1, run.told.length - 1);
     told.setAttribute("aria-live", run.state === "running" ? "off" : "polite");
-    told.textContent = run.told[epoch];
     summary.textContent = canSend(model) ? live.summary : `${live.summary}. ${NEEDS_KERNEL}`;
-    for (const [action, element] of buttons) {
-      element.disabled = !canSend(model) || !run.actions.includes(action);
+    for (const element of controls.buttons.children) {
+      element.disabled = !canSend(model) || !run.actions.includes(element.name);
     }
     charts.forEach((chart) => chart.show(live, place("run"), epoch));
+    return run.told[epoch];
   };
-  watch(model, ["_live"], show, signal);
-  const controls = html(
-    "div",
-    { class: "rnsl-controls" },
-    segments(model, "run", signal, table.styles.map(legendSample)),
-    html("div", { class: "rnsl-buttons", role: "group", "aria-label": "Training" }, ...buttons.values()),
-    slider(model, "epoch", signal),
-  );
+  watch(model, ["_live"], () => (told.textContent = show()), signal);
   const grid = html("div", { class: "rnsl-small" }, ...charts.map((chart) => chart.element));
-  return { parts: [told, controls, summary, grid], show };
+  return { parts: [summary, grid], show };
 });
 
 /** How the line of a run looks, on its button: the one legend for all charts. */
@@ -57,10 +57,10 @@ function canSend(model) {
   return typeof model.send === "function";
 }
 
-function button(action, press) {
+function button(action, model) {
   const name = action[0].toUpperCase() + action.slice(1);
   const element = html("button", { type: "button", class: "rnsl-button", name: action }, name);
-  element.addEventListener("click", () => press(action));
+  element.addEventListener("click", () => model.send({ press: action, run: model.get("run") }));
   return element;
 }
 
@@ -73,18 +73,14 @@ function curvesChart({ styles, epochs }, title, m, signal) {
     chart.line({ ...style, name: style.label, label: undefined, marker: undefined }),
   );
   const dot = chart.dot({ name: "shown", marker: "o" });
-  return {
-    element: chart.element,
-    show({ curves, axes }, run, epoch) {
-      const values = lookup(curves);
-      chart.rescale(epochs, axes[m]);
-      lines.forEach((line, r) => {
-        const heights = values(m, r);
-        line.show(Array.from(heights, (_, e) => e + 1), heights);
-      });
-      rule.show(epoch);
-      dot.show(epoch, epoch ? values(m, run, epoch - 1) : NaN);
-      dot.element.setAttribute("fill", styles[run].color);
-    },
-  };
+  return chart.shows(({ curves, axes }, run, epoch) => {
+    chart.rescale(epochs, axes[m]);
+    lines.forEach((line, r) => {
+      const heights = curves(m, r);
+      line.show(Array.from(heights, (_, e) => e + 1), heights);
+    });
+    rule.show(epoch);
+    dot.show(epoch, epoch ? curves(m, run, epoch - 1) : NaN);
+    dot.element.setAttribute("fill", styles[run].color);
+  });
 }

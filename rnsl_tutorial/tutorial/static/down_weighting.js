@@ -17,34 +17,26 @@
  *   temperature and q
  */
 import { Chart } from "./chart.js";
-import {
-  explorer, html, lookup, nearestPlace, readout, segments, slider, unpacked,
-} from "./widgets.js";
+import { explorer, html, nearestPlace, segments, slider } from "./widgets.js";
 
 const WHOLE = 65535; // the weight of an image that is fully heard
 
-export default explorer("rnsl-panels rnsl-weighting", ({ model, choices, signal, choose, place }) => {
-  const table = model.get("_table");
-  const told = readout();
+const widgets = { q: slider, temperature: slider, epoch: slider };
+
+export default explorer("rnsl-panels rnsl-weighting", widgets, (tools) => {
+  const { model, table, choices, signal, choose, place } = tools;
   const map = heatMap(table, choices, choose, signal);
   const weights = weightChart(table, signal);
   const [temperatures, qs] = ["temperature", "q"].map((name) => choices(name).length);
-  const controls = html(
-    "div",
-    { class: "rnsl-controls" },
-    slider(model, "q", signal),
-    slider(model, "temperature", signal),
-    slider(model, "epoch", signal),
-  );
   const note = html("div", { class: "rnsl-note rnsl-wide" }, table.note);
   const choice = html("div", { class: "rnsl-wide" }, segments(model, "surface", signal));
   return {
-    parts: [told, controls, choice, map.element, weights.element, note],
+    parts: [choice, map, weights, note],
     show() {
       const at = [place("epoch"), place("temperature"), place("q")];
-      told.textContent = table.headlines[(at[0] * temperatures + at[1]) * qs + at[2]];
       map.show(place("surface"), ...at);
       weights.show(...at);
+      return table.headlines[(at[0] * temperatures + at[1]) * qs + at[2]];
     },
   };
 });
@@ -57,8 +49,6 @@ function heatMap(table, choices, choose, signal) {
     description: "Heat map over q and temperature; the sliders choose a place on it",
   });
   const [temperatures, qs] = [choices("temperature").length, choices("q")];
-  const surfaces = lookup(table.surfaces);
-  const colors = unpacked(table.colors);
   const cells = chart.cells("surface");
   const halo = chart.line({ name: "level-halo", color: "#000000", width: 3.4 });
   const levels = chart.line({ name: "levels", color: "#ffffff", width: 1.4 });
@@ -70,16 +60,13 @@ function heatMap(table, choices, choose, signal) {
   });
   const heading = chart.element.querySelector(".rnsl-chart-title");
   heading.after(colorKey(table));
-  return {
-    element: chart.element,
-    show(surface, moment, temperature, q) {
-      const { x, y } = table.levels[surface][moment];
-      heading.textContent = table.titles[surface];
-      cells.show(surfaces(surface, moment), temperatures, qs.length, colors);
-      for (const lines of [halo, levels]) lines.show(unpacked(x), unpacked(y));
-      here.show(qs[q], temperature);
-    },
-  };
+  return chart.shows((surface, moment, temperature, q) => {
+    const { x, y } = table.levels[surface][moment];
+    heading.textContent = table.titles[surface];
+    cells.show(table.surfaces(surface, moment), temperatures, qs.length, table.colors());
+    for (const lines of [halo, levels]) lines.show(x(), y());
+    here.show(qs[q], temperature);
+  });
 }
 
 /** Which colour stands for which share. */
@@ -101,21 +88,16 @@ function weightChart(table, signal) {
     ...table.weight_axes, title: "How hard each image is heard", signal,
     description: "Weight of each image over its margin, and the line of a typical image",
   });
-  const [weights, lineWeights] = [lookup(table.weights), lookup(table.line_weights)];
-  const [margins, lineMargins] = [lookup(table.margins), lookup(table.line_margins)];
-  const flipped = unpacked(table.flipped);
+  const flipped = table.flipped();
   const line = chart.line({ name: "typical", label: "typical" });
   const groups = table.styles.map((style, wrong) => ({
     of: (values) => values.filter((_, image) => flipped[image] === wrong),
     points: chart.points({ ...style, name: wrong ? "wrong" : "right" }),
   }));
   const asShare = (values) => Float32Array.from(values, (value) => value / WHOLE);
-  return {
-    element: chart.element,
-    show(moment, temperature, q) {
-      const heights = asShare(weights(moment, temperature, q));
-      for (const { of, points } of groups) points.show(of(margins(moment)), of(heights));
-      line.show(lineMargins(moment), asShare(lineWeights(moment, temperature, q)));
-    },
-  };
+  return chart.shows((moment, temperature, q) => {
+    const heights = asShare(table.weights(moment, temperature, q));
+    for (const { of, points } of groups) points.show(of(table.margins(moment)), of(heights));
+    line.show(table.line_margins(moment), asShare(table.line_weights(moment, temperature, q)));
+  });
 }

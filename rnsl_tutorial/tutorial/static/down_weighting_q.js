@@ -13,44 +13,37 @@
  * }} Table accuracy_axes one a noise; best the position of the best q
  */
 import { Chart, errorBars } from "./chart.js";
-import { explorer, html, lookup, menu, readout, slider } from "./widgets.js";
+import { explorer, html, menu, slider } from "./widgets.js";
 
 const PALE = { color: "var(--rnsl-quiet)", width: 1 };
 const RING = "M10,0A10,10 0 1 1 -10,0A10,10 0 1 1 10,0Z"; // px
 const ACCENT = "var(--rnsl-accent)";
 
-export default explorer("rnsl-panels", ({ model, choices, signal, place }) => {
-  const table = model.get("_table");
-  const told = readout();
+const widgets = { rate: slider, q: slider, noise: menu };
+
+export default explorer("rnsl-panels", widgets, ({ model, table, choices, signal, place }) => {
   const [qs, rates] = [choices("q"), choices("rate")];
   const texts = model.get("_controls").rate.texts;
   const lines = { qs, texts, signal, x: table.x };
   const accuracy = overQ({
     ...lines, title: "Is the class found?", y: table.accuracy_axes[0],
-    values: lookup(table.accuracy), spread: lookup(table.accuracy_spread),
+    values: table.accuracy, spread: table.accuracy_spread,
   });
   const memorized = overQ({
     ...lines, title: "Are wrong labels learned by heart?", y: table.memorized_axis,
-    values: lookup(table.memorized), spread: lookup(table.memorized_spread),
+    values: table.memorized, spread: table.memorized_spread,
   });
-  const explained = namesAndBest(accuracy.chart, qs, texts, lookup(table.accuracy));
-  const controls = html(
-    "div",
-    { class: "rnsl-controls" },
-    slider(model, "rate", signal),
-    slider(model, "q", signal),
-    menu(model, "noise", signal),
-  );
+  const explained = namesAndBest(accuracy, qs, texts, table.accuracy);
   const note = html("div", { class: "rnsl-note rnsl-wide" }, table.note);
   return {
-    parts: [told, controls, accuracy.chart.element, memorized.chart.element, note],
+    parts: [accuracy, memorized, note],
     show() {
       const [noise, rate, q] = [place("noise"), place("rate"), place("q")];
-      told.textContent = table.headlines[(noise * rates.length + rate) * qs.length + q];
-      accuracy.rescale(table.accuracy_axes[noise]);
+      accuracy.rescale(table.x, table.accuracy_axes[noise]);
       accuracy.show(noise, rate, q);
       explained.show(noise, rate, table.best[noise][rate]);
       memorized.show(noise, rate, q);
+      return table.headlines[(noise * rates.length + rate) * qs.length + q];
     },
   };
 });
@@ -63,18 +56,14 @@ function overQ({ qs, texts, signal, x, y, title, values, spread }) {
   const bars = chart.line({ name: "bars", width: 1.5 });
   const line = chart.line({ name: "line", label: "chosen share of wrong labels", width: 2.4 });
   const here = chart.dot({ name: "here", marker: "o", label: "chosen loss", color: ACCENT });
-  return {
-    chart,
-    rescale: (other) => chart.rescale(x, other),
-    show(noise, rate, q) {
-      const shown = values(noise, rate);
-      rule.show(qs[q]);
-      pale.forEach((mark, i) => mark.show(qs, values(noise, i)));
-      line.show(qs, shown);
-      bars.show(...errorBars(qs, shown, spread(noise, rate)));
-      here.show(qs[q], shown[q]);
-    },
-  };
+  return chart.shows((noise, rate, q) => {
+    const shown = values(noise, rate);
+    rule.show(qs[q]);
+    pale.forEach((mark, i) => mark.show(qs, values(noise, i)));
+    line.show(qs, shown);
+    bars.show(...errorBars(qs, shown, spread(noise, rate)));
+    here.show(qs[q], shown[q]);
+  });
 }
 
 /** Beside each line its rate, and a ring around the best point of the chosen one. */

@@ -11,35 +11,27 @@
 import { accuracyChart } from "./accuracy_chart.js";
 import { lineSample } from "./chart.js";
 import { EmbeddingMap } from "./embedding_map.js";
-import { explorer, html, menu, readout, segments, slider, unpacked } from "./widgets.js";
+import { explorer, menu, segments, slider } from "./widgets.js";
 
-export default explorer("rnsl-embedding", ({ model, choices, signal, choose, place }) => {
-  const table = readTable(model.get("_table"));
-  const map = new EmbeddingMap(table, signal);
+const widgets = ({ losses }) => ({
+  rate: slider,
+  loss: (...given) => segments(...given, losses.map(lineSample)),
+  noise: menu,
+});
+
+export default explorer("rnsl-embedding", widgets, (tools) => {
+  const { table, choices, signal, choose, place } = tools;
+  const map = new EmbeddingMap({ ...table, labels: table.labels() }, signal);
   const chart = accuracyChart(table, (rate, loss) => choose({ rate, loss }), signal);
-  const told = readout();
   const sizes = ["noise", "rate", "loss"].map((name) => choices(name).length);
-  const controls = html(
-    "div",
-    { class: "rnsl-controls" },
-    slider(model, "rate", signal),
-    segments(model, "loss", signal, table.losses.map(lineSample)),
-    menu(model, "noise", signal),
-  );
   return {
-    parts: [told, controls, map.element, chart.element],
+    parts: [map, chart],
     show() {
       const at = { noise: place("noise"), rate: place("rate"), loss: place("loss") };
       const number = (at.noise * sizes[1] + at.rate) * sizes[2] + at.loss;
-      told.textContent = table.headlines[number];
-      map.show(number);
+      map.show(at.noise, at.rate, at.loss);
       chart.show(at);
+      return table.headlines[number];
     },
   };
 });
-
-/** @returns {Table} */
-function readTable(table) {
-  const arrays = ["coordinates", "medians", "predicted", "labels"];
-  return { ...table, ...Object.fromEntries(arrays.map((name) => [name, unpacked(table[name])])) };
-}

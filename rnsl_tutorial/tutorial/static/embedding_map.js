@@ -7,9 +7,9 @@
  *
  * @typedef {{
  *   class_names: string[], class_colors: string[], files: string[],
- *   coordinates: Uint16Array, medians: Uint16Array, predicted: Uint8Array, labels: Uint8Array,
- * }} Maps coordinates [map, M, 2] and medians of the classes [map, C, 2] in [0, 65535], y upwards;
- *   predicted [map, M]
+ *   coordinates: Lookup, medians: Lookup, predicted: Lookup, labels: Uint8Array,
+ * }} Maps coordinates [noise, rate, loss, M, 2] and medians of the classes [noise, rate, loss, C, 2]
+ *   in [0, 65535], y upwards; predicted [noise, rate, loss, M]
  * @typedef {{ class: number, image?: number }} Focus a class, or an image of it
  * @typedef {{ class: number, x: number, y: number, width: number }} Name its middle and width, px
  */
@@ -58,13 +58,13 @@ export class EmbeddingMap {
     onThemeChange(() => this.#recolor(), signal);
   }
 
-  /** @param {number} map number of the map to go to */
-  show(map) {
+  /** @param {number[]} place positions of the noise, the rate and the loss of the map to go to */
+  show(...place) {
     const isFirst = this.#predicted === null;
-    this.#predicted = row(this.#maps.predicted, map, this.#maps.labels.length);
+    this.#predicted = this.#maps.predicted(...place);
     this.#sortImages();
-    setTargets(this.#points, this.#maps.coordinates, map);
-    setTargets(this.#medians, this.#maps.medians, map);
+    setTargets(this.#points, this.#maps.coordinates(...place));
+    setTargets(this.#medians, this.#maps.medians(...place));
     this.#hovered = null;
     this.#arrange();
     if (isFirst) this.#step(Infinity);
@@ -329,14 +329,8 @@ export class EmbeddingMap {
   }
 }
 
-function row(table, i, length) {
-  return table.subarray(i * length, (i + 1) * length);
-}
-
-function setTargets(moving, table, map) {
-  row(table, map, moving.target.length).forEach((value, i) => {
-    moving.target[i] = value / FULL_SCALE;
-  });
+function setTargets(moving, coordinates) {
+  coordinates.forEach((value, i) => (moving.target[i] = value / FULL_SCALE));
 }
 
 /** Whether two names, each as high as `height`, touch. */

@@ -11,32 +11,24 @@
  *   first; curves by q
  */
 import { Chart } from "./chart.js";
-import {
-  explorer, html, lookup, nearestPlace, player, readout, segments, slider, unpacked,
-} from "./widgets.js";
+import { explorer, html, nearestPlace, player, segments, slider } from "./widgets.js";
 
-export default explorer("rnsl-panels rnsl-gradient-share", ({ model, choices, signal, choose, place }) => {
-  const table = model.get("_table");
+const widgets = { epoch: player, q: slider, loss: segments };
+
+export default explorer("rnsl-panels rnsl-gradient-share", widgets, (tools) => {
+  const { table, choices, signal, choose, place } = tools;
   const epochs = choices("epoch");
   const pulls = pullChart(table, signal);
   const shares = shareChart(table, epochs, (epoch) => choose({ epoch }), signal);
-  const told = readout();
   const split = splitBars(table);
-  const controls = html(
-    "div",
-    { class: "rnsl-controls" },
-    player(model, "epoch", signal),
-    slider(model, "q", signal),
-    segments(model, "loss", signal),
-  );
   return {
-    parts: [told, controls, split.element, pulls.element, shares.element],
+    parts: [split, pulls, shares],
     show() {
       const [run, q, epoch] = ["loss", "q", "epoch"].map(place);
-      told.textContent = table.sentences[run][q][epoch];
       split.show(run, q, epoch);
       pulls.show(run, q, epoch);
       shares.show(run, q, epoch);
+      return table.sentences[run][q][epoch];
     },
   };
 });
@@ -54,12 +46,11 @@ function splitBars({ labels, rate, share, split_texts }) {
       percent.textContent = `${Math.round(value)}% wrong`;
     };
   });
-  const shareOf = lookup(share);
   return {
     element,
     show(run, q, epoch) {
       images(rate);
-      pull(shareOf(run, q, epoch));
+      pull(share(run, q, epoch));
     },
   };
 }
@@ -74,38 +65,31 @@ function pullChart(table, signal) {
   const right = chart.points({ ...labels.right, name: "right" });
   right.element.setAttribute("stroke", labels.right.color); // wider, to be seen on the curve
   const wrong = chart.points({ ...labels.wrong, name: "wrong" });
-  const curveX = unpacked(table.curve_x);
-  const [curveY, imageX, imageY] = [table.curve_y, table.image_x, table.image_y].map(lookup);
+  const { image_x: imageX, image_y: imageY, curve_y: curveY } = table;
+  const curveX = table.curve_x();
   const middle = table.right_in_batch;
-  return {
-    element: chart.element,
-    show(run, q, epoch) {
-      const [xs, ys] = [imageX(run, epoch), imageY(run, q, epoch)];
-      reference.show(curveX, curveY(0));
-      curve.show(curveX, curveY(q));
-      right.show(xs.subarray(0, middle), ys.subarray(0, middle));
-      wrong.show(xs.subarray(middle), ys.subarray(middle));
-    },
-  };
+  return chart.shows((run, q, epoch) => {
+    const [xs, ys] = [imageX(run, epoch), imageY(run, q, epoch)];
+    reference.show(curveX, curveY(0));
+    curve.show(curveX, curveY(q));
+    right.show(xs.subarray(0, middle), ys.subarray(0, middle));
+    wrong.show(xs.subarray(middle), ys.subarray(middle));
+  });
 }
 
 function shareChart(table, epochs, chooseEpoch, signal) {
-  const { axes, titles, losses } = table;
+  const { axes, titles, losses, share } = table;
   const description = "Share of the pull that comes from wrong labels, over the epochs.";
   const chart = new Chart({ x: axes.epoch, y: axes.share, title: titles[1], description, signal });
   const alike = chart.rule({ name: "rate", label: "if all pulled alike", width: 1 }, "y");
   const nsl = chart.line({ ...losses.nsl, name: "nsl", marker: "" });
   const chosen = chart.line({ ...losses.rnsl, name: "share", label: "q as chosen", marker: "" });
   const now = chart.dot({ name: "now", color: losses.rnsl.color, marker: losses.rnsl.marker });
-  const share = lookup(table.share);
   chart.onPoint((x) => chooseEpoch(nearestPlace(epochs, x)));
-  return {
-    element: chart.element,
-    show(run, q, epoch) {
-      alike.show(table.rate);
-      nsl.show(epochs, share(run, 0));
-      chosen.show(epochs, share(run, q));
-      now.show(epochs[epoch], share(run, q, epoch));
-    },
-  };
+  return chart.shows((run, q, epoch) => {
+    alike.show(table.rate);
+    nsl.show(epochs, share(run, 0));
+    chosen.show(epochs, share(run, q));
+    now.show(epochs[epoch], share(run, q, epoch));
+  });
 }

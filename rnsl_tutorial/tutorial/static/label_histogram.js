@@ -11,7 +11,6 @@
  *   measures [moment, measure, threshold]
  */
 import { Chart } from "./chart.js";
-import { lookup, unpacked } from "./widgets.js";
 
 const THRESHOLD = { name: "threshold", width: 1.5 };
 const PRUNING_MEASURES = ["precision", "recall", "kept"];
@@ -23,9 +22,8 @@ const PRUNING_MEASURES = ["precision", "recall", "kept"];
  * @param {AbortSignal} signal
  */
 export function labelHistogram(table, title, onPoint, signal) {
-  const { axes, labels } = table;
-  const edges = unpacked(table.edges);
-  const heights = lookup(table.heights);
+  const { axes, labels, heights } = table;
+  const edges = table.edges();
   const description =
     "Histogram of p: images with a right label upwards, with a wrong label downwards";
   const chart = new Chart({ x: axes.p, y: axes.counts, title, description, signal });
@@ -35,16 +33,13 @@ export function labelHistogram(table, title, onPoint, signal) {
   const middle = chart.rule({ name: "zero", width: 1 }, "y");
   const threshold = thresholdRule(chart);
   chart.onPoint(onPoint);
-  return {
-    element: chart.element,
-    show(moment, k) {
-      cut.show(k);
-      right.show(edges, heights(moment, 0));
-      wrong.show(edges, heights(moment, 1));
-      middle.show(0);
-      threshold.show(k);
-    },
-  };
+  return chart.shows((moment, k) => {
+    cut.show(k);
+    right.show(edges, heights(moment, 0));
+    wrong.show(edges, heights(moment, 1));
+    middle.show(0);
+    threshold.show(k);
+  });
 }
 
 /** The region p <= k of a chart over p. */

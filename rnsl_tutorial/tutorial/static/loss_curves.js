@@ -11,28 +11,23 @@
  *   p of the values that the marker can have; styles of NSL, RNSL and MAE
  */
 import { Chart } from "./chart.js";
-import { explorer, html, lookup, nearestPlace, readout, slider, unpacked } from "./widgets.js";
+import { explorer, nearestPlace, slider } from "./widgets.js";
 
-export default explorer("rnsl-panels rnsl-losses", ({ model, signal, place, choices, choose }) => {
-  const table = model.get("_table");
-  const [p, cosines] = [unpacked(table.p), unpacked(table.cosines)];
-  const [loss, pull, harder] = [table.loss, table.pull, table.harder].map(lookup);
-  const [pullAt, cosine] = [lookup(table.pull_at), lookup(table.cosine)];
+const widgets = { q: slider, temperature: slider, p: slider };
+
+export default explorer("rnsl-panels rnsl-losses", widgets, (tools) => {
+  const { model, table, signal, place, choices, choose } = tools;
+  const { loss, pull, harder, pull_at: pullAt, cosine } = table;
+  const [p, cosines] = [table.p(), table.cosines()];
   const last = choices("q").length - 1;
-  const told = readout();
   const costs = threeCurves(table, "p", "loss", "What the image costs", signal);
   const pulls = threeCurves(table, "p", "pull", "How hard it pulls, over p", signal);
   const turned = threeCurves(table, "cosine", "pull", "How hard it pulls, over the cosine", signal);
   const mark = (x) => choose({ p: nearestPlace(choices("p"), x) });
-  costs.chart.onPoint(mark);
-  pulls.chart.onPoint(mark);
-  const controls = html(
-    "div",
-    { class: "rnsl-controls" },
-    ...["q", "temperature", "p"].map((name) => slider(model, name, signal)),
-  );
+  costs.onPoint(mark);
+  pulls.onPoint(mark);
   return {
-    parts: [told, controls, costs.chart.element, pulls.chart.element, turned.chart.element],
+    parts: [costs, pulls, turned],
     show() {
       const [q, t, marked] = [place("q"), place("temperature"), table.marked[place("p")]];
       const three = [0, q, last];
@@ -40,7 +35,7 @@ export default explorer("rnsl-panels rnsl-losses", ({ model, signal, place, choi
       pulls.show(p, three.map((i) => pull(i)), p[marked], three.map((i) => pull(i, marked)));
       const heights = three.map((i) => pull(i, marked));
       turned.show(cosines, three.map((i) => pullAt(i, t)), cosine(t, marked), heights);
-      told.textContent = sentence(model, pull(0, marked), pull(q, marked), harder(q, marked));
+      return sentence(model, pull(0, marked), pull(q, marked), harder(q, marked));
     },
   };
 });
@@ -56,14 +51,11 @@ function threeCurves({ axes, styles }, x, y, title, signal) {
   const dots = styles.map(({ label, color, marker }) =>
     chart.dot({ name: `${label} marked`, color, marker }),
   );
-  return {
-    chart,
-    show(xs, threeYs, at, heights) {
-      curves.forEach((curve, i) => curve.show(xs, threeYs[i]));
-      rule.show(at);
-      dots.forEach((dot, i) => dot.show(at, heights[i]));
-    },
-  };
+  return chart.shows((xs, threeYs, at, heights) => {
+    curves.forEach((curve, i) => curve.show(xs, threeYs[i]));
+    rule.show(at);
+    dots.forEach((dot, i) => dot.show(at, heights[i]));
+  });
 }
 
 function sentence(model, plain, robust, harder) {

@@ -7,34 +7,28 @@
  */
 import { Chart } from "./chart.js";
 import { labelHistogram, measureLines } from "./label_histogram.js";
-import { explorer, html, lookup, nearestPlace, player, readout, slider } from "./widgets.js";
+import { explorer, nearestPlace, player, slider } from "./widgets.js";
 
-export default explorer("rnsl-panels rnsl-pruning", ({ model, signal, place, choices, choose }) => {
-  const table = model.get("_table");
-  const told = readout();
+const widgets = { epoch: player, k: slider };
+
+export default explorer("rnsl-panels rnsl-pruning", widgets, (tools) => {
+  const { table, signal, place, choices, choose } = tools;
   const cutAt = (p) => choose({ k: nearestPlace(choices("k"), p) });
   const goTo = (epoch) => choose({ epoch: nearestPlace(choices("epoch"), epoch) });
   const images = labelHistogram(table, "The images at this epoch", cutAt, signal);
   const shares = sharesOverEpochs(table, choices("epoch"), goTo, signal);
-  const controls = html(
-    "div",
-    { class: "rnsl-controls" },
-    player(model, "epoch", signal),
-    slider(model, "k", signal),
-  );
   return {
-    parts: [told, controls, images.element, shares.element],
+    parts: [images, shares],
     show() {
       const [epoch, k] = [place("epoch"), place("k")];
-      told.textContent = table.told[epoch][k];
       images.show(epoch, choices("k")[k]);
       shares.show(epoch, k);
+      return table.told[epoch][k];
     },
   };
 });
 
 function sharesOverEpochs(table, epochs, onPoint, signal) {
-  const measures = lookup(table.measures);
   const chart = new Chart({
     x: table.axes.epoch,
     y: table.axes.share,
@@ -46,14 +40,11 @@ function sharesOverEpochs(table, epochs, onPoint, signal) {
   const lines = measureLines(chart, table.measure_styles);
   const now = chart.rule({ name: "now", width: 1.5 });
   chart.onPoint(onPoint);
-  return {
-    element: chart.element,
-    show(epoch, k) {
-      pruned.show(table.pruned);
-      now.show(epochs[epoch]);
-      lines.show(epochs, [0, 1, 2].map((i) => measures(k, i)), epoch);
-    },
-  };
+  return chart.shows((epoch, k) => {
+    pruned.show(table.pruned);
+    now.show(epochs[epoch]);
+    lines.show(epochs, [0, 1, 2].map((i) => table.measures(k, i)), epoch);
+  });
 }
 
 /** Rules at the moments at which the run itself pruned. */

@@ -15,52 +15,43 @@
  */
 import { Chart } from "./chart.js";
 import { pointsOf, Sphere } from "./sphere_drawing.js";
-import { explorer, html, lookup, readout, slider, unpacked } from "./widgets.js";
+import { explorer, html, nearestPlace, slider } from "./widgets.js";
 
 const REACH_PX = 26; // around the image, where a press means it
 const JUMP_PX = 0.6; // that a step along the circle costs a dragged image: it goes to the near side
 
-export default explorer("rnsl-panels rnsl-sphere", ({ model, signal, place, choices, choose }) => {
-  const table = model.get("_table");
-  const told = readout();
+const widgets = { temperature: slider, angle: slider };
+
+export default explorer("rnsl-panels rnsl-sphere", widgets, (tools) => {
+  const { table, signal, place, choices, choose } = tools;
   const globe = forceGlobe(table, signal);
   const charts = forceCharts(table, signal);
   const steps = choices("angle").length;
-  const toAngle = (angle) => {
-    const step = Math.round((angle / charts.last) * (steps - 1));
-    choose({ angle: Math.max(0, Math.min(step, steps - 1)) });
-  };
+  const toAngle = (angle) => choose({ angle: nearestPlace(choices("angle"), angle) });
   charts.all.forEach((chart) => chart.onPoint(toAngle));
   globe.onImage((at) => choose({ angle: at }));
-  const sliders = ["temperature", "angle"].map((name) => slider(model, name, signal));
+  const both = charts.all.map((chart) => chart.element);
   return {
-    parts: [
-      told,
-      html("div", { class: "rnsl-controls" }, ...sliders),
-      globe.element,
-      html("div", { class: "rnsl-sphere-charts" }, ...charts.all.map((chart) => chart.element)),
-    ],
+    parts: [globe, html("div", { class: "rnsl-sphere-charts" }, ...both)],
     show() {
       const [t, a] = [place("temperature"), place("angle")];
-      told.textContent = table.sentences[t * steps + a];
       globe.show(t, a);
       charts.show(t, a);
+      return table.sentences[t * steps + a];
     },
   };
 });
 
 function forceGlobe(table, signal) {
   const { names, styles, view } = table;
-  const images = pointsOf(unpacked(table.images));
-  const prototypes = pointsOf(unpacked(table.prototypes));
-  const [onImage, onPrototypes] = [lookup(table.on_image), lookup(table.on_prototypes)];
-  const total = lookup(table.total);
+  const { on_image: onImage, on_prototypes: onPrototypes, total } = table;
+  const [images, prototypes] = [table.images, table.prototypes].map((rows) => pointsOf(rows()));
   const description = `Sphere with the prototypes ${names.join(", ")} and one image.`;
   const note = 
     "Drag x to move the image. Drag the sphere, or use the arrow keys, to turn it; Home turns it back. " +
     "Wide grey arrow: all forces on x together. Thin arrows: forces on the prototypes.";
   const globe = new Sphere({ view, description, note, signal });
-  globe.curve({ name: "circle", width: 1.2 }).show(pointsOf(unpacked(table.circle)));
+  globe.curve({ name: "circle", width: 1.2 }).show(pointsOf(table.circle()));
   const arc = globe.curve({ name: "arc", width: 3 });
   const whole = globe.arrow({ name: "total", width: 7, className: "rnsl-total" });
   const moved = styles.map(({ color }, c) =>
@@ -95,9 +86,8 @@ function forceGlobe(table, signal) {
 }
 
 function forceCharts(table, signal) {
-  const angles = unpacked(table.angles);
-  const [loss, lengths] = [lookup(table.loss), lookup(table.lengths)];
-  const { names, own, styles, angle_axis: x } = table;
+  const { names, own, styles, loss, lengths, angle_axis: x } = table;
+  const angles = table.angles();
   const described = { x, signal };
   const costs = new Chart({
     ...described, y: table.loss_axes[0], title: "What the image costs",
@@ -121,7 +111,6 @@ function forceCharts(table, signal) {
   );
   return {
     all: [costs, forces],
-    last: angles.at(-1),
     show(t, a) {
       costs.rescale(x, table.loss_axes[t]);
       for (const rule of [costRule, forceRule]) rule.show(angles[a]);

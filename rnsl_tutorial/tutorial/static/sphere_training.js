@@ -11,38 +11,31 @@
  */
 import { Chart } from "./chart.js";
 import { pointsOf, Sphere } from "./sphere_drawing.js";
-import {
-  animation, explorer, html, lookup, Moving, player, readout, segments, unpacked,
-} from "./widgets.js";
+import { animation, explorer, Moving, nearestPlace, player, segments } from "./widgets.js";
 
 const FIRST_STEP = 16; // ms of the way to new places that are gone at once
 
-export default explorer("rnsl-panels rnsl-sphere", ({ model, signal, place, choices, choose }) => {
-  const table = model.get("_table");
+const widgets = { epoch: player, temperature: segments };
+
+export default explorer("rnsl-panels rnsl-sphere", widgets, (tools) => {
+  const { table, signal, place, choices, choose } = tools;
   const moments = choices("epoch").length;
-  const told = readout();
   const globe = imageGlobe(table, signal);
   const chart = angleChart(table, signal);
-  chart.onPoint((epoch) => choose({ epoch: Math.max(0, Math.min(Math.round(epoch), moments - 1)) }));
-  const controls = html(
-    "div",
-    { class: "rnsl-controls" },
-    player(model, "epoch", signal),
-    segments(model, "temperature", signal),
-  );
+  chart.onPoint((epoch) => choose({ epoch: nearestPlace(choices("epoch"), epoch) }));
   return {
-    parts: [told, controls, globe.element, chart.element],
+    parts: [globe, chart],
     show() {
       const [t, e] = [place("temperature"), place("epoch")];
-      told.textContent = table.sentences[t * moments + e];
       globe.show(t, e);
       chart.show(t, e);
+      return table.sentences[t * moments + e];
     },
   };
 });
 
 function imageGlobe({ names, styles, view, ...table }, signal) {
-  const labels = unpacked(table.labels);
+  const labels = table.labels();
   const description = `Sphere with ${labels.length} images and the prototypes ${names.join(", ")}.`;
   const note =
     "Small marks: images. Large marks: prototypes. Drag the sphere, or use the arrow keys, to turn it; " +
@@ -54,7 +47,7 @@ function imageGlobe({ names, styles, view, ...table }, signal) {
   const points = styles.map(({ color, marker }, c) =>
     globe.point({ name: `prototype ${names[c]}`, label: names[c], color, marker, size: 1.6 }),
   );
-  const show = gliding([table.embeddings, table.prototypes].map(lookup), signal, (images, prototypes) => {
+  const show = gliding([table.embeddings, table.prototypes], signal, (images, prototypes) => {
     clouds.forEach((cloud, c) => cloud.show(images.filter((_, i) => labels[i] === c)));
     points.forEach((point, c) => point.show(prototypes[c]));
   });
@@ -82,21 +75,17 @@ function angleChart({ axes: [x, y], curve_names: labels, own, rival }, signal) {
   const [title, description] = ["How far an image is", "Median angles over the epochs"];
   const chart = new Chart({ x, y, title, description, signal });
   const rule = chart.rule({ name: "current", width: 1 });
-  const curves = [lookup(own), lookup(rival)].map((values, i) => {
+  const curves = [own, rival].map((values, i) => {
     const line = chart.line({ name: labels[i], label: labels[i], dash: [[], [3.5, 1.5]][i] });
     const dot = chart.dot({ name: `${labels[i]} now`, marker: "os"[i] });
     return { values, line, dot };
   });
-  return {
-    element: chart.element,
-    onPoint: (callback) => chart.onPoint(callback),
-    show(t, e) {
-      rule.show(e);
-      for (const { values, line, dot } of curves) {
-        const heights = values(t);
-        line.show(Array.from(heights, (_, i) => i), heights);
-        dot.show(e, heights[e]);
-      }
-    },
-  };
+  return chart.shows((t, e) => {
+    rule.show(e);
+    for (const { values, line, dot } of curves) {
+      const heights = values(t);
+      line.show(Array.from(heights, (_, i) => i), heights);
+      dot.show(e, heights[e]);
+    }
+  });
 }

@@ -17,33 +17,25 @@
  * }} Picture what is shown of one choice; `matrix` as positions in the colours
  */
 import { Chart } from "./chart.js";
-import { explorer, html, lookup, menu, readout, segments, slider } from "./widgets.js";
+import { explorer, html, menu, segments, slider } from "./widgets.js";
 
-const VIEWS = ["nominal", "drawn"];
 const GAP = 0.35; // rows between the chosen row and its frame
 
-export default explorer("rnsl-transition rnsl-panels", ({ model, signal, place, choices, choose }) => {
-  const table = readMatrices(model.get("_table"));
+const widgets = {
+  rate: slider, noise: menu, dataset: segments, concentration: slider,
+  aid_row: menu, nwpu45_row: menu, view: segments,
+};
+
+export default explorer("rnsl-transition rnsl-panels", widgets, (tools) => {
+  const { model, table, signal, controls, place, choices, choose } = tools;
   const data = () => table.datasets[model.get("dataset")];
   const chooseRow = (row) => choose({ [`${model.get("dataset")}_row`]: row });
-  const told = readout();
   const note = html("p", { class: "rnsl-note" });
   const heat = heatMap(table, data, chooseRow, signal);
   const bars = rowBars(table, signal);
-  const rows = choices("dataset").map((name) => menu(model, `${name}_row`, signal));
-  const amount = slider(model, "concentration", signal);
-  const controls = html(
-    "div",
-    { class: "rnsl-controls" },
-    slider(model, "rate", signal),
-    menu(model, "noise", signal),
-    segments(model, "dataset", signal),
-    amount,
-    ...rows,
-    segments(model, "view", signal),
-  );
   return {
-    parts: [told, note, controls, heat.element, bars.element],
+    parts: [heat, bars],
+    note,
     show() {
       const isDrawn = model.get("view") === "drawn";
       const at = {
@@ -54,30 +46,20 @@ export default explorer("rnsl-transition rnsl-panels", ({ model, signal, place, 
         row: place(`${model.get("dataset")}_row`),
       };
       const picture = (isDrawn ? drawnPicture : nominalPicture)(table, data(), at);
-      told.textContent = sentence(table, data(), picture, isDrawn);
       const notes = table.notes[model.get("dataset")][at.kind][at.rate];
       note.textContent = isDrawn ? `${notes} ${table.drawn_note}` : notes;
-      rows.forEach((element, i) => (element.hidden = i !== place("dataset")));
-      amount.querySelector("input").disabled = isDrawn;
+      for (const name of choices("dataset")) {
+        controls[`${name}_row`].hidden = name !== model.get("dataset");
+      }
+      controls.concentration.querySelector("input").disabled = isDrawn;
       heat.show(picture);
       bars.show(data(), picture);
+      return sentence(table, data(), picture, isDrawn);
     },
   };
 });
 
 // ---------------------------------------------------------------- what is looked up
-
-function readMatrices(table) {
-  const unpackAll = (arrays) =>
-    Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, lookup(array)]));
-  const datasets = Object.entries(table.datasets).map(([name, set]) => {
-    const views = VIEWS.map((view) => [view, unpackAll(set[view])]);
-    return [name, { ...set, ...Object.fromEntries(views) }];
-  });
-  const shared = ["codes_at_rate", "colors", "right", "rules"];
-  const looked = unpackAll(Object.fromEntries(shared.map((name) => [name, table[name]])));
-  return { ...table, ...looked, datasets: Object.fromEntries(datasets) };
-}
 
 /** The matrix as published but for the chosen row. @returns {Picture} */
 function nominalPicture(table, { names, nominal }, { kind, rate, amount, published, row }) {
@@ -168,22 +150,19 @@ function heatMap(table, data, chooseRow, signal) {
   chart.onPoint((_, y) => chooseRow(classAt(y)));
   chart.onHover(tell);
   let shown = data();
-  return {
-    element: chart.element,
-    /** @param {Picture} picture */
-    show({ matrix, row, lost: rows }) {
-      const classes = data().names.length;
-      if (shown !== data()) chart.rescale(data().axes.x, data().axes.y);
-      shown = data();
-      chosen = row;
-      cells.show(matrix, classes, classes, table.colors());
-      const box = [[0, classes, classes, 0, 0], [row - GAP, row - GAP, row + 1 + GAP, row + 1 + GAP, row - GAP]];
-      halo.show(...box);
-      frame.show(...box);
-      lost.show(rows.map(() => classes * 1.03), rows.map((i) => i + 0.5));
-      tell();
-    },
-  };
+  /** @param {Picture} picture */
+  return chart.shows(({ matrix, row, lost: rows }) => {
+    const classes = data().names.length;
+    if (shown !== data()) chart.rescale(data().axes.x, data().axes.y);
+    shown = data();
+    chosen = row;
+    cells.show(matrix, classes, classes, table.colors());
+    const box = [[0, classes, classes, 0, 0], [row - GAP, row - GAP, row + 1 + GAP, row + 1 + GAP, row - GAP]];
+    halo.show(...box);
+    frame.show(...box);
+    lost.show(rows.map(() => classes * 1.03), rows.map((i) => i + 0.5));
+    tell();
+  });
 }
 
 function colorKey({ colors, color_ticks: ticks }) {
@@ -215,24 +194,21 @@ function rowBars(table, signal) {
   names.forEach(({ element }) => element.classList.add("rnsl-bar-name"));
   const edges = Array.from({ length: count + 1 }, (_, i) => i);
   const top = table.axes.y.range[1];
-  return {
-    element: chart.element,
-    /** @param {DataSet} data @param {Picture} picture */
-    show(data, { order, shares, over: crossing, rule: height }) {
-      const heights = Array.from(shares.subarray(0, count));
-      const seen = heights.filter((share) => share > 0);
-      wrong.show(edges.slice(crossing), seen.slice(crossing));
-      over.show(edges, seen.slice(0, crossing));
-      const [inside, finite] = [height <= top, Number.isFinite(height)];
-      rule.show(inside ? height : NaN);
-      const away = finite ? `\u2191 ${height.toFixed(2)}` : "";
-      ruleText.show(count, inside ? height + 0.02 : top - 0.04, inside ? height.toFixed(2) : away);
-      names.forEach((name, i) => {
-        const text = heights[i] > 0 ? `${data.names[order[i]]} ${heights[i].toFixed(2)}` : "";
-        name.show(i + 0.5, 0.02, text);
-      });
-      const others = { count: data.names.length - 1 - count, share: shares[count].toFixed(2) };
-      rest.show(count, 0.8, shares[count] > 0 ? filledIn(table.rest, others) : "");
-    },
-  };
+  /** @param {DataSet} data @param {Picture} picture */
+  return chart.shows((data, { order, shares, over: crossing, rule: height }) => {
+    const heights = Array.from(shares.subarray(0, count));
+    const seen = heights.filter((share) => share > 0);
+    wrong.show(edges.slice(crossing), seen.slice(crossing));
+    over.show(edges, seen.slice(0, crossing));
+    const [inside, finite] = [height <= top, Number.isFinite(height)];
+    rule.show(inside ? height : NaN);
+    const away = finite ? `\u2191 ${height.toFixed(2)}` : "";
+    ruleText.show(count, inside ? height + 0.02 : top - 0.04, inside ? height.toFixed(2) : away);
+    names.forEach((name, i) => {
+      const text = heights[i] > 0 ? `${data.names[order[i]]} ${heights[i].toFixed(2)}` : "";
+      name.show(i + 0.5, 0.02, text);
+    });
+    const others = { count: data.names.length - 1 - count, share: shares[count].toFixed(2) };
+    rest.show(count, 0.8, shares[count] > 0 ? filledIn(table.rest, others) : "");
+  });
 }

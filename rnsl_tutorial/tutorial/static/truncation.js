@@ -9,33 +9,31 @@
  */
 import { Chart } from "./chart.js";
 import { labelHistogram, measureLines, shadedCut, thresholdRule } from "./label_histogram.js";
-import { explorer, html, lookup, nearestPlace, readout, slider, unpacked } from "./widgets.js";
+import { explorer, nearestPlace, slider } from "./widgets.js";
 
-export default explorer("rnsl-panels rnsl-truncation", ({ model, signal, place, choices, choose }) => {
-  const table = model.get("_table");
-  const told = readout();
+const widgets = { k: slider, q: slider };
+
+export default explorer("rnsl-panels rnsl-truncation", widgets, (tools) => {
+  const { table, signal, place, choices, choose } = tools;
   const cutAt = (p) => choose({ k: nearestPlace(choices("k"), p) });
   const plateau = plateauChart(table, cutAt, signal);
   const images = labelHistogram(table, "The images, and the threshold: drag it", cutAt, signal);
   const shares = sharesOverK(table, cutAt, signal);
-  const sliders = ["k", "q"].map((name) => slider(model, name, signal));
-  const controls = html("div", { class: "rnsl-controls" }, ...sliders);
   return {
-    parts: [told, controls, plateau.element, images.element, shares.element],
+    parts: [plateau, images, shares],
     show() {
       const [k, q] = [place("k"), place("q")];
-      told.textContent = table.told[k];
       plateau.show(q, k);
       images.show(0, choices("k")[k]);
       shares.show(k);
+      return table.told[k];
     },
   };
 });
 
 function plateauChart(table, onPoint, signal) {
-  const [p, ks] = [unpacked(table.p), unpacked(table.ks)];
-  const [uncut, cut, levels] = ["uncut", "cut", "levels"].map((name) => lookup(table[name]));
-  const [whole, truncated] = table.losses;
+  const { uncut, cut, levels, losses: [whole, truncated] } = table;
+  const [p, ks] = [table.p(), table.ks()];
   const chart = new Chart({
     x: table.axes.p,
     y: table.axes.loss,
@@ -49,21 +47,17 @@ function plateauChart(table, onPoint, signal) {
   const rule = thresholdRule(chart);
   const dot = chart.dot({ name: "k on the loss", color: truncated.color, marker: truncated.marker });
   chart.onPoint(onPoint);
-  return {
-    element: chart.element,
-    show(q, k) {
-      shade.show(ks[k]);
-      uncutLine.show(p, uncut(q));
-      cutLine.show(p, cut(q, k));
-      rule.show(ks[k]);
-      dot.show(ks[k], levels(q, k));
-    },
-  };
+  return chart.shows((q, k) => {
+    shade.show(ks[k]);
+    uncutLine.show(p, uncut(q));
+    cutLine.show(p, cut(q, k));
+    rule.show(ks[k]);
+    dot.show(ks[k], levels(q, k));
+  });
 }
 
 function sharesOverK(table, onPoint, signal) {
-  const ks = unpacked(table.ks);
-  const measures = lookup(table.measures);
+  const ks = table.ks();
   const chart = new Chart({
     x: table.axes.k,
     y: table.axes.share,
@@ -74,11 +68,8 @@ function sharesOverK(table, onPoint, signal) {
   const rule = thresholdRule(chart);
   const lines = measureLines(chart, table.measure_styles);
   chart.onPoint(onPoint);
-  return {
-    element: chart.element,
-    show(k) {
-      rule.show(ks[k]);
-      lines.show(ks, [0, 1, 2].map((i) => measures(0, i)), k);
-    },
-  };
+  return chart.shows((k) => {
+    rule.show(ks[k]);
+    lines.show(ks, [0, 1, 2].map((i) => table.measures(0, i)), k);
+  });
 }

@@ -13,23 +13,31 @@
  *   }>,
  *   labels: object, given: object, class_names: string[], files: string[], wrong_color: string,
  *   atlas: { jpeg: DataView, columns: number, rows: number } | null,
- *   sliders: string[], menus?: string[], player?: boolean,
+ *   players?: string[], sliders?: string[], menus?: string[],
  *   neighbors?: { axes: string[], places: object },
  * }} Table arrays as Python packed them, with images as their last axis (before x and y)
  */
 import { LinkedMap } from "./linked_map.js";
 import {
-  assign, explorer, html, lookup, menu, player, readout, segments, slider, unpacked, watch,
+  assign, explorer, html, menu, player, segments, slider, watch,
 } from "./widgets.js";
 
 const MOST_CARDS = 48;
 const COUNTED = 4; // labels that the sentence about a selection counts
 
-export default explorer("rnsl-panels rnsl-projection", ({ model, signal, place, choices }) => {
-  const table = readTable(model.get("_table"));
+const widgets = ({ players = [], sliders = [], menus = [] }) => ({
+  ...Object.fromEntries(players.map((name) => [name, player])),
+  ...Object.fromEntries(sliders.map((name) => [name, slider])),
+  ...Object.fromEntries(menus.map((name) => [name, menu])),
+  color: menu,
+  mark: segments,
+});
+
+export default explorer("rnsl-panels rnsl-projection", widgets, (tools) => {
+  const { model, table: given, signal, place, choices } = tools;
+  const table = readTable(given);
   const scenes = sceneMaker(table, signal);
   const detail = selectionList(table, scenes, (images) => assign(model, { selected: images }));
-  const told = readout();
   const places = (axes, panel = 0) => axes.map((name) => (name === "panel" ? panel : place(name)));
   const number = (axes) => axes.reduce((at, name) => at * choices(name).length + place(name), 0);
   const shared = {
@@ -37,7 +45,7 @@ export default explorer("rnsl-panels rnsl-projection", ({ model, signal, place, 
     selected: new Set(),
     pointed: null,
     crossed: null,
-    linked: (image) => table.neighbors?.of(...places(table.neighbors.axes), image) ?? [],
+    linked: (image) => table.neighbors?.places(...places(table.neighbors.axes), image) ?? [],
     select: (images) => assign(model, { selected: images }),
     point(image) {
       if (image === shared.pointed) return;
@@ -57,18 +65,15 @@ export default explorer("rnsl-panels rnsl-projection", ({ model, signal, place, 
   showSelection();
   return {
     parts: [
-      told,
-      controlsOf(table, model, signal),
       legend,
       html(
         "div",
         { class: "rnsl-linked-maps", style: `--panels: ${maps.length}` },
         ...maps.map((map) => map.element),
       ),
-      detail.element,
+      detail,
     ],
     show() {
-      told.textContent = table.told.texts[number(table.told.axes)];
       shared.crossed = place("mark") ? table.wrong : null;
       const { axes, codes, colors, legend: entries } = table.colorings[choices("color")[place("color")]];
       legend.replaceChildren(...legendOf(entries, table, shared.crossed));
@@ -77,38 +82,15 @@ export default explorer("rnsl-panels rnsl-projection", ({ model, signal, place, 
         const shown = { coordinates, codes: codes(...places(axes, i)), colors };
         maps[i].show(shown, panel.captions[number(panel.axes)]);
       });
+      return table.told.texts[number(table.told.axes)];
     },
   };
 });
 
-/** The table with its arrays unpacked. */
+/** The table, with labels as they are looked up one by one. */
 function readTable(table) {
-  const [labels, given] = [unpacked(table.labels), unpacked(table.given)];
-  const colorings = Object.entries(table.colorings).map(([name, entry]) => {
-    return [name, { ...entry, codes: lookup(entry.codes) }];
-  });
-  return {
-    ...table,
-    labels,
-    given,
-    wrong: labels.map((label, i) => Number(label !== given[i])),
-    panels: table.panels.map((panel) => ({ ...panel, maps: lookup(panel.maps) })),
-    colorings: Object.fromEntries(colorings),
-    neighbors: table.neighbors && { ...table.neighbors, of: lookup(table.neighbors.places) },
-  };
-}
-
-function controlsOf({ sliders, player: plays, menus = [] }, model, signal) {
-  const [first, ...others] = sliders;
-  return html(
-    "div",
-    { class: "rnsl-controls" },
-    (plays ? player : slider)(model, first, signal),
-    ...others.map((name) => slider(model, name, signal)),
-    ...menus.map((name) => menu(model, name, signal)),
-    menu(model, "color", signal),
-    segments(model, "mark", signal),
-  );
+  const [labels, given] = [table.labels(), table.given()];
+  return { ...table, labels, given, wrong: labels.map((label, i) => Number(label !== given[i])) };
 }
 
 function legendOf(entries, { wrong_color }, crossed) {

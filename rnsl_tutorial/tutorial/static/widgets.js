@@ -36,28 +36,30 @@ function filled(element, attributes, children) {
 const TYPES = { f4: Float32Array, u2: Uint16Array, u1: Uint8Array };
 
 /**
- * The numbers of an array that Python packed; its bytes may lie at any offset.
- *
- * @param {{ dtype: string, data: DataView }} array
- */
-export function unpacked({ dtype, data }) {
-  return new TYPES[dtype](data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength));
-}
-
-/**
- * Make a function that looks a row up in a packed array: lookup(array)(i, j) is array[i, j], a
- * number where all places are given, else what follows, row by row.
+ * Make a function that looks a row up in an array that Python packed: lookup(array)(i, j) is
+ * array[i, j], a number where all places are given, else what follows, row by row. The bytes may lie
+ * at any offset.
  *
  * @param {{ shape: number[], dtype: string, data: DataView }} array
  */
-export function lookup(array) {
-  const values = unpacked(array);
-  const strides = array.shape.map((_, i) => array.shape.slice(i + 1).reduce((a, b) => a * b, 1));
-  return (...places) => {
+function lookup({ shape, dtype, data }) {
+  const bytes = data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength);
+  const values = new TYPES[dtype](bytes);
+  const strides = shape.map((_, i) => shape.slice(i + 1).reduce((a, b) => a * b, 1));
+  const row = (...places) => {
     const start = places.reduce((sum, place, i) => sum + place * strides[i], 0);
-    if (places.length === array.shape.length) return values[start];
+    if (places.length === shape.length) return values[start];
     return values.subarray(start, start + (strides[places.length - 1] ?? values.length));
   };
+  return Object.assign(row, { shape });
+}
+
+/** What Python handed over, with a `lookup` in the place of each array, however deep it lies. */
+export function opened(part) {
+  if (part?.dtype) return lookup(part);
+  if (Array.isArray(part)) return part.map(opened);
+  if (Object.getPrototypeOf(part ?? 0) !== Object.prototype) return part;
+  return Object.fromEntries(Object.entries(part).map(([name, inside]) => [name, opened(inside)]));
 }
 
 // ---------------------------------------------------------------- the model
@@ -92,42 +94,52 @@ function assignPlaces(model, places) {
 }
 
 /**
- * Make the default export of an explorer's module.
+ * Make the default export of an explorer's module. Above its parts stand a sentence that says what
+ * is seen, of which a screen reader reads the changes, then perhaps a note, then the controls.
  *
  * @param {string} className of the element that holds the parts
+ * @param {Record<string, (model: Model, name: string, signal: AbortSignal) => Element>
+ *   | ((table: object) => object)} widgets what makes the control of each value, in their order
  * @param {(tools: {
- *   model: Model, signal: AbortSignal,
- *   place: (name: string) => number,
+ *   model: Model, table: object, signal: AbortSignal, controls: Record<string, Element>,
+ *   told: Element, place: (name: string) => number,
  *   choices: (name: string) => (string | number)[],
  *   choose: (places: Record<string, number>) => void,
- * }) => { parts: Node[], show: () => void }} build makes what is seen once; `show` draws the model's
- *   current choice; `place` is the position of a value among its `choices`, `choose` sets it
+ * }) => { parts: (Node | { element: Node })[], note?: Node, show: () => string }} build makes what is
+ *   seen once, of the `opened` table; `show` draws the model's current choice, and returns the
+ *   sentence; `place` is the position of a value among its `choices`, `choose` sets it
  */
-export function explorer(className, build) {
+export function explorer(className, widgets, build) {
   const render = ({ model, el }) => {
     const end = new AbortController();
-    const { parts, show } = build({
+    const { signal } = end;
+    const table = opened(model.get("_table"));
+    const told = html("p", { class: "rnsl-readout", "aria-live": "polite" });
+    const make = ([name, widget]) => [name, widget(model, name, signal)];
+    const made = Object.entries(typeof widgets === "function" ? widgets(table) : widgets).map(make);
+    const { parts, note = "", show } = build({
       model,
-      signal: end.signal,
+      table,
+      signal,
+      told,
+      controls: Object.fromEntries(made),
       place: (name) => placeOf(model, name),
       choices: (name) => control(model, name).values,
       choose: (places) => assignPlaces(model, places),
     });
-    const root = explorerRoot(html("div", { class: className }, ...parts));
-    watch(model, Object.keys(model.get("_controls")), show, end.signal);
+    const controls = html("div", { class: "rnsl-controls" }, ...made.map(([, element]) => element));
+    const shown = parts.map((part) => part.element ?? part);
+    const root = explorerRoot(html("div", { class: className }, told, note, controls, ...shown));
+    const draw = () => (told.textContent = show());
+    watch(model, Object.keys(model.get("_controls")), draw, signal);
     el.append(root);
-    show();
+    draw();
     return () => {
       end.abort();
       root.remove();
     };
   };
   return { render };
-}
-
-/** The sentence above an explorer that says what is seen; a screen reader reads its changes. */
-export function readout() {
-  return html("p", { class: "rnsl-readout", "aria-live": "polite" });
 }
 
 // ---------------------------------------------------------------- controls
