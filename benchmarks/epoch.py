@@ -23,9 +23,7 @@ The images are the first of each class of AID where RNSL_AID names its folder or
 saved as JPEG in the size of training, so that the plain loop has no larger ones to decode.
 """
 
-import argparse
 import os
-import platform
 import shutil
 import statistics
 import sys
@@ -35,7 +33,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
-from importlib.metadata import version
 from itertools import groupby
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -49,6 +46,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision import transforms
 
+from benchmarks import frame
 from benchmarks.memory import held_together_mb
 from rnsl_tutorial import datasets
 from rnsl_tutorial.datasets import scenes
@@ -402,10 +400,9 @@ def measure(builds: Mapping[str, Callable[[], Loop]], repeats: int) -> dict[str,
 
 # ------------------------------------------------------------------ the table
 
-HEADER = (
-    "| loop | training images | repeats | median images/s | min to max | times plain | min to max "
-    "| times plain without its pruning pass | min to max | peak MB |\n"
-    "|---|---|---|---|---|---|---|---|---|---|"
+HEADER = frame.header(
+    *("loop", "training images", "repeats", "median images/s", "min to max", "times plain"),
+    *("min to max", "times plain without its pruning pass", "min to max", "peak MB"),
 )
 
 
@@ -415,9 +412,11 @@ def rows(measured: Mapping[str, Measured]) -> list[str]:
     spared = [epoch.seconds - epoch.pruning_seconds for epoch in plain.epochs]
     whole = [epoch.seconds for epoch in plain.epochs]
     return [
-        f"| {name} | {loop.epochs[0].images} | {len(loop.epochs)} | {spread(loop.images_per_s)} "
-        f"| {spread(ratios(loop, whole), 2)} | {spread(ratios(loop, spared), 2)} "
-        f"| {loop.peak_mb:.0f} |"
+        frame.row(
+            *(name, loop.epochs[0].images, len(loop.epochs), frame.spread(loop.images_per_s)),
+            *(frame.spread(ratios(loop, seconds), 2) for seconds in (whole, spared)),
+            f"{loop.peak_mb:.0f}",
+        )
         for name, loop in measured.items()
     ]
 
@@ -432,23 +431,6 @@ def ratios(loop: Measured, plain_seconds: Sequence[float]) -> list[float]:
     """How many times as fast as the plain loop, one value a repeat."""
     pairs = zip(plain_seconds, loop.epochs, strict=True)
     return [seconds / epoch.seconds for seconds, epoch in pairs]
-
-
-def spread(values: Sequence[float], digits: int = 1) -> str:
-    """Format the median and the range as two cells of the table."""
-    low, high = min(values), max(values)
-    return f"{statistics.median(values):,.{digits}f} | {low:,.{digits}f} to {high:,.{digits}f}"
-
-
-def machine() -> str:
-    """Name processors, device, system and versions."""
-    names = ("torch", "torchvision", "pillow", "scikit-learn", "rnsl-tutorial")
-    versions = ", ".join(f"{name} {version(name)}" for name in names)
-    device = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return (
-        f"{os.cpu_count()} processors ({platform.machine()}), {torch.get_num_threads()} threads"
-        f"{device}, {platform.system()}, Python {platform.python_version()}, {versions}"
-    )
 
 
 def loops(task: Task, precisions: Iterable[str], workers: Iterable[int]) -> dict[str, Any]:
@@ -467,7 +449,7 @@ def print_table(task: Task, builds: Mapping[str, Any], repeats: int) -> dict[str
         f"{task.config.network}, {task.config.image_size} pixels, batches of "
         f"{task.config.batch_size}, {len(data.split.train)} training and {len(data.split.val)} "
         f"validation images of {task.config.dataset}; decoding them once took {seconds:.1f} s; "
-        f"{machine()}\n"
+        f"{frame.machine('torch', 'torchvision', 'pillow', 'scikit-learn')}\n"
     )
     measured = measure(builds, repeats)
     print("\n".join([HEADER, *rows(measured)]), flush=True)
@@ -476,16 +458,12 @@ def print_table(task: Task, builds: Mapping[str, Any], repeats: int) -> dict[str
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = frame.parser(__doc__, batch=64, repeats=3)
     parser.add_argument(
         "--images", type=int, default=300, help="of all parts of the split (default 300)"
     )
     parser.add_argument("--size", type=int, default=128, help="pixels (default 128)")
-    parser.add_argument("--batch", type=int, default=64, help="default 64")
     parser.add_argument("--network", default="resnet18", help="default resnet18")
-    parser.add_argument("--repeats", type=int, default=3, help="default 3")
     parser.add_argument(
         "--workers", type=int, nargs="+", default=[0, 2], help="of the DataLoader (default 0 2)"
     )

@@ -8,17 +8,13 @@ Python included, and prints a Markdown table. Memory is the largest sum over all
 for itself), looked at ten times a second.
 """
 
-import argparse
-import os
-import platform
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from typing import NamedTuple
 
+from benchmarks import frame
 from benchmarks.memory import held_together_mb
 
 RATES = ("0.1", "0.3", "0.5", "0.7")
@@ -50,24 +46,13 @@ def measure(jobs: int) -> Measured:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--repeats", type=int, default=3, help="default 3")
-    parser.add_argument("--jobs", type=int, default=2, help="default 2")
+    parser = frame.parser(__doc__, repeats=3, jobs=2)
     args = parser.parse_args()
     runs = [measure(args.jobs) for _ in range(args.repeats)]
-    seconds = [run.seconds for run in runs]
-    print(
-        f"{os.cpu_count()} processors ({platform.machine()}), {args.jobs} jobs, Python "
-        f"{platform.python_version()}, torch {version('torch')}\n"
-    )
-    print("| runs | repeats | median s | min to max s | peak MB |")
-    print("|---|---|---|---|---|")
-    print(
-        f"| 12 | {len(runs)} | {statistics.median(seconds):.1f} "
-        f"| {min(seconds):.1f} to {max(seconds):.1f} | {max(run.peak_mb for run in runs):.0f} |"
-    )
+    seconds = frame.spread([run.seconds for run in runs])
+    print(f"{args.jobs} jobs; {frame.machine('torch')}\n")
+    print(frame.header("runs", "repeats", "median s", "min to max s", "peak MB"))
+    print(frame.row(12, len(runs), seconds, f"{max(run.peak_mb for run in runs):.0f}"))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from tqdm.auto import tqdm
 from rnsl_tutorial._files import cache_dir, written_whole
 from rnsl_tutorial.datasets import _packed
 
-__all__ = ["PINS", "Pin", "describe", "find", "get", "unpack"]
+__all__ = ["PINS", "Pin", "describe", "find", "get"]
 
 _MARKER = ".rnsl-data.json"  # says which pin a folder was made from; image archives pass it over
 _MAX_EXPANSION = 20  # times its own size; images are compressed already, so 1 is usual
@@ -99,6 +99,11 @@ PINS: Mapping[str, Pin] = MappingProxyType(
 def get(name: str, to: Path | None = None, *, progress: bool = True) -> Path:
     """Fetch a data set, unless it is there already, and return its folder.
 
+    Every name in the archive is checked before anything is written. Refused is what would leave the
+    folder (absolute names, "..", drive letters, backslashes), what is neither file nor folder
+    (links, devices), two files of one name (also on disks that ignore case), and what unpacks to
+    more than 20 times its size.
+
     Args:
         name: a key of `PINS`.
         to: the folder to make, new or empty; default ``datasets/NAME`` in the cache
@@ -109,8 +114,8 @@ def get(name: str, to: Path | None = None, *, progress: bool = True) -> Path:
         The folder, which ``datasets.load_archive`` reads.
 
     Raises:
-        ValueError: there is no such data set; or the file that arrived is not the pinned one, in
-            which case it was removed.
+        ValueError: there is no such data set; the archive is damaged, encrypted or refused; or the
+            file that arrived is not the pinned one, in which case it was removed.
         FileExistsError: the folder exists and holds something else.
         OSError: no connection, no such file in the repository, no room, or another process is
             fetching; what was downloaded is kept, and the next call goes on from there.
@@ -121,10 +126,7 @@ def get(name: str, to: Path | None = None, *, progress: bool = True) -> Path:
         with _alone():
             _remove_abandoned(target)
             archive = _fetch(pin, progress)
-            with _folder_made_whole(target) as folder:
-                _extract(archive, folder)
-                with written_whole(folder / _MARKER) as file:
-                    file.write(json.dumps(_identity(pin), indent=1).encode())
+            _unpack(archive, target, pin)
             archive.unlink()
     return target
 
@@ -152,28 +154,6 @@ def describe(name: str) -> str:
         f"Size:    {_size(pin) / 1e6:.1f} MB, and about as much again while it is unpacked\n"
         f"Licence: {pin.licence}"
     )
-
-
-def unpack(archive: Path, target: Path) -> None:
-    """Unpack a zip or tar into a new folder, which appears whole or not at all.
-
-    Every name is checked before anything is written. Refused is what would leave the folder
-    (absolute names, "..", drive letters, backslashes), what is neither file nor folder (links,
-    devices), two files of one name (also on disks that ignore case), and what unpacks to more than
-    20 times its size.
-
-    Args:
-        archive: the zip or tar.
-        target: the folder to make; it does not exist yet, or is empty.
-
-    Raises:
-        ValueError: the archive is damaged, encrypted or refused.
-        FileExistsError: the folder exists and holds something.
-        OSError: it cannot be written, or the disk is full.
-    """
-    _check_vacant(target)
-    with _folder_made_whole(target) as folder:
-        _extract(archive, folder)
 
 
 # ------------------------------------------------------------------ folders
@@ -356,6 +336,14 @@ def _explained(pin: Pin) -> Iterator[None]:
 
 
 # ------------------------------------------------------------------ unpacking
+
+
+def _unpack(archive: Path, target: Path, pin: Pin) -> None:
+    """Unpack a zip or tar into a new or empty folder, with a marker of its pin."""
+    with _folder_made_whole(target) as folder:
+        _extract(archive, folder)
+        with written_whole(folder / _MARKER) as file:
+            file.write(json.dumps(_identity(pin), indent=1).encode())
 
 
 def _extract(archive: Path, folder: Path) -> None:

@@ -199,11 +199,11 @@ def test_scale_measures_every_step_where_the_images_are(share: float, placement:
 def test_scale_prints_a_row_a_count_the_streamed_one_and_the_fits(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def linear(count: int, memory_share: float = 0.5) -> scale.Measured:
+    def linear(_: object, count: int, memory_share: float = 0.5) -> scale.Measured:
         placement = "streamed" if memory_share < 0.5 else "resident"
         return scale.Measured(count, placement, count, count, count, 1, 0)
 
-    monkeypatch.setattr(scale, "measure_in_fresh_process", linear)
+    monkeypatch.setattr(scale.frame, "in_fresh_process", linear)
     monkeypatch.setattr(sys, "argv", ["scale.py", "--counts", "1000", "2000", "--repeats", "2"])
     scale.main()
     printed = capsys.readouterr().out
