@@ -54,8 +54,7 @@ def row(*cells: object) -> str:
 
 def header(*columns: str) -> str:
     """Return the two lines that a Markdown table begins with."""
-    cells = row(*columns)
-    return f"{cells}\n|{'---|' * (cells.count(' | ') + 1)}"
+    return f"{row(*columns)}\n|{'---|' * len(columns)}"
 
 
 def spread(values: Sequence[float], digits: int = 1) -> str:
