@@ -31,13 +31,10 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
 from functools import partial
 from itertools import groupby
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple
 
 import torch
 from PIL import Image
@@ -47,7 +44,7 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision import transforms
 
 from benchmarks import frame
-from benchmarks.memory import held_together_mb
+from benchmarks.turns import Epoch, Measured, measure
 from rnsl_tutorial import datasets
 from rnsl_tutorial.datasets import scenes
 from rnsl_tutorial.experiments import config, images
@@ -55,24 +52,7 @@ from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.training import augmentation, devices
 from rnsl_tutorial.training.devices import Hardware, Stopwatch
 
-LOOK_S = 0.1
 SCENES = 10_000  # as many as AID has images
-
-
-class Epoch(NamedTuple):
-    """What one epoch of a loop took.
-
-    Attributes:
-        images: that it trained on.
-        seconds: of the whole epoch.
-        pruning_seconds: of it for a pass over the images that serves pruning alone.
-        device_bytes: peak on the GPU so far; 0 on a CPU.
-    """
-
-    images: int
-    seconds: float
-    pruning_seconds: float
-    device_bytes: int
 
 
 class Task(NamedTuple):
@@ -89,13 +69,6 @@ class Task(NamedTuple):
     cache: Path
     config: Config
     device: str = "cpu"
-
-
-class Loop(Protocol):
-    """Something that can do an epoch."""
-
-    def epoch(self) -> Epoch:
-        """Do the next one."""
 
 
 # ------------------------------------------------------------------ the images
@@ -324,78 +297,6 @@ class Plain:
 
 def _device_bytes(device: torch.device) -> int:
     return devices.memory(device).device_peak_bytes
-
-
-# ------------------------------------------------------------------ taking turns
-
-
-class Measured(NamedTuple):
-    """What the epochs of a loop took, one a repeat, and the peak of main memory in the first."""
-
-    epochs: list[Epoch]
-    peak_mb: float
-
-    @property
-    def images_per_s(self) -> list[float]:
-        """Training images a second, one value a repeat."""
-        return [epoch.images / epoch.seconds for epoch in self.epochs]
-
-
-class Contender:
-    """A loop in a process of its own, which does an epoch when it is asked.
-
-    Args:
-        build: makes the loop, there.
-    """
-
-    def __init__(self, build: Callable[[], Loop]) -> None:
-        context = get_context("spawn")
-        self._connection, there = context.Pipe()
-        self._process = context.Process(target=_serve, args=(build, there))
-        self._process.start()
-        there.close()
-
-    def __enter__(self) -> Self:
-        """Return the contender."""
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Let the process end."""
-        self._connection.close()
-        self._process.join()
-
-    def epoch(self) -> Epoch:
-        """Do an epoch."""
-        return self.watched_epoch(look_s=None)[0]
-
-    def watched_epoch(self, look_s: float | None = LOOK_S) -> tuple[Epoch, float]:
-        """Do an epoch and return the peak of memory too, in MB, looked at every so many seconds."""
-        self._connection.send(True)
-        peak = 0.0
-        while not self._connection.poll(look_s):
-            peak = max(peak, held_together_mb(self._process.pid or 0))
-        try:
-            return self._connection.recv(), peak
-        except EOFError:
-            sys.exit("A loop has failed; its error stands above.")
-
-
-def _serve(build: Callable[[], Loop], connection: "Connection[Epoch, bool]") -> None:
-    loop = build()
-    with suppress(EOFError):
-        while connection.recv():
-            connection.send(loop.epoch())
-
-
-def measure(builds: Mapping[str, Callable[[], Loop]], repeats: int) -> dict[str, Measured]:
-    """Let loops do epochs in turn, each in a process of its own, after one of warm-up."""
-    with ExitStack() as stack:
-        loops = {name: stack.enter_context(Contender(build)) for name, build in builds.items()}
-        found = {name: Measured([], loop.watched_epoch()[1]) for name, loop in loops.items()}
-        for _ in range(repeats):
-            for name, loop in loops.items():
-                found[name].epochs.append(loop.epoch())
-    return found
 
 
 # ------------------------------------------------------------------ the table

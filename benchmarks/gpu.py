@@ -30,7 +30,8 @@ from typing import Any, NamedTuple, TypeAlias
 import torch
 
 from benchmarks import epoch, frame
-from benchmarks.epoch import Measured, Task
+from benchmarks.epoch import Task
+from benchmarks.turns import Measured
 from rnsl_tutorial.experiments import config, images, sweep
 from rnsl_tutorial.experiments.config import LOSSES
 from rnsl_tutorial.experiments.sweep import Grid

@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from benchmarks.epoch import LOOK_S, Epoch
+from benchmarks.turns import LOOK_S, Epoch
 
 
 class Stub:

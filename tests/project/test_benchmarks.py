@@ -21,7 +21,7 @@ from stub_loop import Stub
 from synthetic_maps import small_maps
 from torch import nn
 
-from benchmarks import audit, epoch, gpu, lab, notebook_runs, scale, ui
+from benchmarks import audit, epoch, gpu, lab, notebook_runs, scale, turns, ui
 from rnsl_tutorial import datasets
 from rnsl_tutorial.datasets import scenes
 from rnsl_tutorial.experiments import config
@@ -88,22 +88,6 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> epoch.Task:
     return epoch.Task(folder / "files", folder / "cache", chosen)
 
 
-def test_without_augmentation_both_loops_compute_the_same(task: epoch.Task) -> None:
-    chosen = config.configured(vars(task.config), augmentation="none")
-    task = task._replace(config=chosen)
-    ours, plain = epoch.Ours(task), epoch.Plain(task)
-    ours.epoch()
-    plain.epoch()
-    embeddings, _ = plain.embed(plain.index)
-    torch.testing.assert_close(ours.run.embed("train"), embeddings, atol=1e-4, rtol=0)
-    assert ours.run.training.history[0].validation == pytest.approx(plain.accuracy, abs=1 / 16)
-    ours.epoch()  # prunes first; its batches come in another order than the DataLoader's
-    plain.epoch()
-    kept, expected = (loop.state_dict()["kept"] for loop in (ours.run.loss, plain.loss))
-    assert (kept == expected).float().mean() > 0.98  # rounding decides the closest
-    assert 0.1 < kept.float().mean() < 0.9
-
-
 def count_images(network: nn.Module) -> Counter[str]:
     """Count what goes through a network from now on, by its mode."""
     seen: Counter[str] = Counter()
@@ -115,20 +99,33 @@ def count_images(network: nn.Module) -> Counter[str]:
     return seen
 
 
-def test_both_loops_train_on_the_same_number_of_images_and_ours_embeds_them_once(
+def test_both_loops_train_on_the_same_images_and_compute_the_same_and_ours_embeds_them_once(
     task: epoch.Task,
 ) -> None:
+    """But for augmentation, which is drawn differently."""
+    task = task._replace(config=config.configured(vars(task.config), augmentation="none"))
     ours, plain = epoch.Ours(task), epoch.Plain(task)
     counts = [count_images(loop) for loop in (ours.run.network, plain.network)]
-    epochs = [[loop.epoch() for loop in (ours, plain)] for _ in range(2)]
-    assert [[one.images for one in pair] for pair in epochs] == [[112, 112], [112, 112]]
-    assert counts[0] == {"training": 2 * 112, "evaluation": 2 * (112 + 16)}
-    assert counts[1] == {"training": 2 * 112, "evaluation": 112 + 2 * (112 + 16)}
-    assert epochs[1][0].pruning_seconds == 0 < epochs[1][1].pruning_seconds < epochs[1][1].seconds
+    first = [ours.epoch(), plain.epoch()]
+    assert counts[0] == {"training": 112, "evaluation": 112 + 16}
+    assert counts[1] == {"training": 112, "evaluation": 112 + 16}
+    embeddings, _ = plain.embed(plain.index)
+    torch.testing.assert_close(ours.run.embed("train"), embeddings, atol=1e-4, rtol=0)
+    assert ours.run.training.history[0].validation == pytest.approx(plain.accuracy, abs=1 / 16)
+    for seen in counts:
+        seen.clear()
+    second = [ours.epoch(), plain.epoch()]  # prunes first; batches come in another order now
+    assert counts[0] == {"training": 112, "evaluation": 112 + 16}
+    assert counts[1] == {"training": 112, "evaluation": 112 + (112 + 16)}
+    kept, expected = (loop.state_dict()["kept"] for loop in (ours.run.loss, plain.loss))
+    assert (kept == expected).float().mean() > 0.98  # rounding decides the closest
+    assert 0.1 < kept.float().mean() < 0.9
+    assert [one.images for one in (*first, *second)] == [112] * 4
+    assert second[0].pruning_seconds == 0 < second[1].pruning_seconds < second[1].seconds
 
 
-def measured(seconds: list[float], pruning: float = 0.0) -> epoch.Measured:
-    return epoch.Measured([epoch.Epoch(100, one, pruning, 0) for one in seconds], 500)
+def measured(seconds: list[float], pruning: float = 0.0) -> turns.Measured:
+    return turns.Measured([turns.Epoch(100, one, pruning, 0) for one in seconds], 500)
 
 
 def test_ratios_are_taken_within_a_repeat_and_to_the_best_plain_loop() -> None:
@@ -149,17 +146,17 @@ def test_ratios_are_taken_within_a_repeat_and_to_the_best_plain_loop() -> None:
 
 def test_loops_take_turns_each_in_a_process_of_its_own(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    found = epoch.measure({name: partial(Stub, name, log) for name in "ab"}, repeats=2)
-    turns = log.read_text().split()
-    assert [turn[0] for turn in turns] == ["a", "b"] * 3
-    assert len({*turns}) == 2
-    assert str(os.getpid()) not in {turn[1:] for turn in turns}
+    found = turns.measure({name: partial(Stub, name, log) for name in "ab"}, repeats=2)
+    done = log.read_text().split()
+    assert [turn[0] for turn in done] == ["a", "b"] * 3
+    assert len({*done}) == 2
+    assert str(os.getpid()) not in {turn[1:] for turn in done}
     assert all(len(one.epochs) == 2 and one.peak_mb > 10 for one in found.values())
 
 
 def test_a_loop_that_fails_ends_the_measurement(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="error stands above"):
-        epoch.measure({"a": partial(Stub, "a", None)}, repeats=1)
+        turns.measure({"a": partial(Stub, "a", None)}, repeats=1)
     assert "AssertionError" in capfd.readouterr().err
 
 
@@ -219,12 +216,12 @@ def test_scale_prints_a_row_a_count_the_streamed_one_and_the_fits(
 
 
 def measure_here(
-    builds: Mapping[str, Callable[[], epoch.Loop]], repeats: int
-) -> dict[str, epoch.Measured]:
-    """As `epoch.measure`, without processes, which take seconds to start."""
+    builds: Mapping[str, Callable[[], turns.Loop]], repeats: int
+) -> dict[str, turns.Measured]:
+    """As `turns.measure`, without processes, which take seconds to start."""
     loops = {name: build() for name, build in builds.items()}
     return {
-        name: epoch.Measured([loop.epoch() for _ in range(repeats)], 0)
+        name: turns.Measured([loop.epoch() for _ in range(repeats)], 0)
         for name, loop in loops.items()
     }
 
@@ -233,6 +230,7 @@ def test_the_gpu_benchmark_prints_every_row_without_a_gpu(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(gpu, "SMALL", gpu.Scale(160, 32, 32, 32, 1, (0,)))
+    monkeypatch.setattr(epoch, "settings", partial(epoch.settings, network="small"))
     monkeypatch.setattr(epoch, "measure", measure_here)
     monkeypatch.setattr(sys, "argv", ["gpu.py", "--small", "--repeats", "1"])
     gpu.main()
