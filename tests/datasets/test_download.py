@@ -8,8 +8,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
-import textwrap
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from filelock import FileLock
-from hub_server import CLASSES, REVISION, Hub, image, leavings, scenes, serving, zipped
+from hub_server import CLASSES, REVISION, Hub, fetching, image, leavings, scenes, serving, zipped
 from huggingface_hub import constants
 from PIL import Image
 from typer.testing import CliRunner
@@ -321,31 +319,12 @@ def test_what_a_killed_process_left_is_removed(hub: Hub, tmp_path: Path) -> None
     assert all(folder.exists() for folder in others)
 
 
-COMMAND = """
-    from huggingface_hub import constants
-    from rnsl_tutorial.cli import main as cli
-    from rnsl_tutorial.datasets import download
-
-    constants.DOWNLOAD_CHUNK_SIZE = 100
-    pin = download.PINS["aid"]._replace(
-        repository="somebody/aid", revision={revision!r}, file="aid.zip", size={size},
-        checksums={{"sha256": {sha256!r}}},
-    )
-    download.PINS = {{"aid": pin}}
-    cli.app(["data", "get", "aid"])
-"""
-
-
 @pytest.mark.slow
 def test_control_c_stops_in_one_line_and_the_next_run_goes_on(hub: Hub, tmp_path: Path) -> None:
     hub.cut, hub.stalled = [400], threading.Event()
-    sha256 = hashlib.sha256(SCENES).hexdigest()
-    code = textwrap.dedent(COMMAND).format(revision=REVISION, size=len(SCENES), sha256=sha256)
-    environment = {**os.environ, "HF_ENDPOINT": hub.address}
-    command = [sys.executable, "-c", code]
     with subprocess.Popen(
-        command,
-        env=environment,
+        fetching(SCENES, chunk=100),
+        env={**os.environ, "HF_ENDPOINT": hub.address},
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
