@@ -15,7 +15,7 @@ import time
 from typing import NamedTuple
 
 from benchmarks import frame
-from benchmarks.memory import held_together_mb
+from benchmarks.memory import memory_watched
 
 RATES = ("0.1", "0.3", "0.5", "0.7")
 
@@ -34,14 +34,9 @@ def measure(jobs: int) -> Measured:
         options = ["--seeds", "1", "--jobs", str(jobs), "--out", out]
         command = [sys.executable, "-m", "rnsl_tutorial", "experiment", *rates, *options]
         start = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        peak = 0.0
-        while process.poll() is None:
-            peak = max(peak, held_together_mb(process.pid))
-            time.sleep(0.1)
-    if process.returncode:
-        sys.exit(f"{' '.join(command)} ended with {process.returncode}")
-    return Measured(time.perf_counter() - start, peak)
+        with memory_watched() as peak:
+            subprocess.run(command, capture_output=True, check=True)
+    return Measured(time.perf_counter() - start, peak[0])
 
 
 def main() -> None:

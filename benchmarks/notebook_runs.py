@@ -12,23 +12,17 @@ notebook.
 
 import os
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import nbformat
-import psutil
 from nbclient import NotebookClient
 
 from benchmarks import frame
-from benchmarks.memory import held_together_mb
+from benchmarks.memory import memory_watched
 from notebooks import build
-
-LOOK_S = 0.1
 
 
 class Measured(NamedTuple):
@@ -61,26 +55,6 @@ def measure(source: Path, *, solutions: bool) -> Measured:
         client.execute(env=os.environ | {"RNSL_CACHE": folder})
         seconds = time.perf_counter() - start
     return Measured(seconds, peak[0])
-
-
-@contextmanager
-def memory_watched() -> Iterator[list[float]]:
-    """Watch the children that start from now on; the list holds the peak of their MB at the end."""
-    this, peak, done = psutil.Process(), [0.0], threading.Event()
-    before = set(this.children())
-
-    def watch() -> None:
-        while not done.wait(LOOK_S):
-            started = set(this.children()) - before
-            peak[0] = max(peak[0], sum(held_together_mb(child.pid) for child in started))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield peak
-    finally:
-        done.set()
-        watcher.join()
 
 
 def row(source: Path) -> str:

@@ -7,9 +7,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import NamedTuple, Protocol, Self
 
-from benchmarks.memory import held_together_mb
-
-LOOK_S = 0.1
+from benchmarks.memory import LOOK_S, held_together_mb
 
 
 class Epoch(NamedTuple):

@@ -76,7 +76,7 @@ def kept_array(
     """
     with suppress(*DAMAGE):
         found: NDArray[np.float32] = np.load(path)
-        if (found.shape, found.dtype) == (shape, np.float32):
+        if found.shape == shape and found.dtype == np.float32:
             return found
     made = make()
     with written_whole(path) as file:

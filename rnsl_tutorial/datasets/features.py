@@ -7,7 +7,6 @@ import json
 import mmap
 import platform
 from collections.abc import Mapping
-from functools import partial
 from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
@@ -124,7 +123,10 @@ def cached_features(
         OSError: the cache cannot be written.
     """
     _check_images(images)
-    extract = partial(_extracted, images, backbone, batch_size, device, progress)
+
+    def extract() -> NDArray[np.float32]:
+        return _extracted(images, backbone, batch_size, device, progress)
+
     if not isinstance(backbone, nn.Module):
         return extract()
     folder = (cache_dir() if cache is None else cache.expanduser()) / "features"

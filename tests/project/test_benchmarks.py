@@ -21,7 +21,7 @@ from stub_loop import Stub
 from synthetic_maps import small_maps
 from torch import nn
 
-from benchmarks import audit, epoch, gpu, lab, notebook_runs, scale, turns, ui
+from benchmarks import audit, epoch, gpu, lab, memory, scale, turns, ui
 from rnsl_tutorial import datasets
 from rnsl_tutorial.datasets import scenes
 from rnsl_tutorial.experiments import config
@@ -67,9 +67,9 @@ def test_a_row_shows_medians_and_the_slowest_tenth() -> None:
 
 def test_the_peak_of_a_child_that_has_given_its_memory_back_is_kept() -> None:
     hold = "import time; held = b'x' * 80_000_000; time.sleep(1.5); del held; time.sleep(0.5)"
-    with notebook_runs.memory_watched() as peak:
+    with memory.memory_watched() as peak:
         subprocess.run([sys.executable, "-c", hold], check=True)
-        time.sleep(2 * notebook_runs.LOOK_S)
+        time.sleep(2 * memory.LOOK_S)
     assert 80 < peak[0] < 300
 
 
