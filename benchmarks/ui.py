@@ -29,9 +29,6 @@ import nbformat
 import numpy as np
 import torch
 from playwright.sync_api import Browser, Locator, Page
-from rich.box import MARKDOWN
-from rich.console import Console
-from rich.table import Table
 from torch.nn.functional import normalize
 
 from benchmarks import frame
@@ -375,17 +372,15 @@ def main() -> None:
     args = parser.parse_args()
     if chromium_path() is None:
         sys.exit("No chromium on the PATH (Debian and Ubuntu: apt install chromium).")
-    table = Table(*COLUMNS, box=MARKDOWN)
     with chromium() as browser:
-        for cells in measured(browser, args.only, args.presses):
-            print(" ".join(cells[:2]), file=sys.stderr)
-            table.add_row(*cells)
         print(
             f"Goals: {GOALS_MS[0]} ms where a table is looked up, {GOALS_MS[1]} ms where Python "
             f"computes. {frame.machine('jupyterlab', 'anywidget', 'plotly')}, Chromium "
             f"{browser.version} without a GPU\n"
         )
-    Console(width=200).print(table)
+        print(frame.header(*COLUMNS), flush=True)
+        for cells in measured(browser, args.only, args.presses):
+            print(frame.row(*cells), flush=True)
 
 
 if __name__ == "__main__":

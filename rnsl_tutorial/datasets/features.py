@@ -122,7 +122,10 @@ def cached_features(
         ValueError: images of another type or shape.
         OSError: the cache cannot be written.
     """
-    _check_images(images)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != 3:
+        raise ValueError(
+            f"images are {images.dtype} {list(images.shape)}; give uint8 [N, 3, S, S]."
+        )
 
     def extract() -> NDArray[np.float32]:
         return _extracted(images, backbone, batch_size, device, progress)
@@ -151,13 +154,6 @@ def _extracted(
             features_NF[start : start + len(batch)] = backbone(batch).float().cpu().numpy()
             bar.update(len(batch))
     return features_NF
-
-
-def _check_images(images: NDArray[np.uint8]) -> None:
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != 3:
-        raise ValueError(
-            f"images are {images.dtype} {list(images.shape)}; give uint8 [N, 3, S, S]."
-        )
 
 
 def _block(images: NDArray[np.uint8], start: int, count: int) -> NDArray[np.uint8]:
