@@ -38,12 +38,12 @@ def data() -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
 
 @pytest.fixture(scope="module")
 def scores(data: Any) -> scoring.Scores:
-    """With the seed 1, as `found_RNC`."""
+    """With the seed 1, as `by_repeat`."""
     return scoring.score_labels(data[0], data[2], C, seed=1)
 
 
 @pytest.fixture(scope="module")
-def found_RNC(data: Any) -> NDArray[np.float32]:
+def by_repeat(data: Any) -> NDArray[np.float32]:
     return scoring.out_of_fold(data[0], data[2], C, seed=1, repeats=2)
 
 
@@ -65,10 +65,10 @@ def test_where_no_label_is_wrong_none_is_doubted(data: Any) -> None:
 
 @pytest.mark.slow
 def test_the_scores_are_what_the_docstring_says(
-    data: Any, scores: scoring.Scores, found_RNC: NDArray[np.float32]
+    data: Any, scores: scoring.Scores, by_repeat: NDArray[np.float32]
 ) -> None:
     given_N = data[2]
-    expected_NC = (found_RNC[0] + found_RNC[1]) / 2
+    expected_NC = (by_repeat[0] + by_repeat[1]) / 2
     np.testing.assert_allclose(scores.probabilities, expected_NC, atol=1e-7)
     np.testing.assert_allclose(scores.probabilities.sum(axis=1), 1, atol=1e-6)
     np.testing.assert_allclose(scores.doubt, 1 - expected_NC[np.arange(N), given_N], atol=1e-6)
@@ -139,10 +139,10 @@ def test_divisions_are_those_of_the_first_repeat_and_spread_each_class(data: Any
 
 
 @pytest.mark.slow
-def test_fewer_repeats_are_the_first_of_more(data: Any, found_RNC: NDArray[np.float32]) -> None:
+def test_fewer_repeats_are_the_first_of_more(data: Any, by_repeat: NDArray[np.float32]) -> None:
     fewer = scoring.out_of_fold(data[0], data[2], C, seed=1, repeats=1)
-    np.testing.assert_array_equal(found_RNC[:1], fewer)
-    assert np.abs(found_RNC[1] - found_RNC[0]).max() > 1e-3
+    np.testing.assert_array_equal(by_repeat[:1], fewer)
+    assert np.abs(by_repeat[1] - by_repeat[0]).max() > 1e-3
 
 
 # ------------------------------------------------------------------ the same for the same seed
