@@ -18,13 +18,14 @@ import numpy as np
 import pytest
 import torch
 from stub_loop import Stub
+from synthetic_cells import Here
 from synthetic_maps import small_maps
 from torch import nn
 
 from benchmarks import audit, epoch, gpu, lab, memory, scale, turns, ui
 from rnsl_tutorial import datasets
 from rnsl_tutorial.datasets import scenes
-from rnsl_tutorial.experiments import config
+from rnsl_tutorial.experiments import config, grid
 from rnsl_tutorial.experiments.config import LOSSES
 from rnsl_tutorial.tutorial import explorers
 
@@ -284,13 +285,13 @@ def test_what_cannot_be_measured_is_refused_in_one_line(
 
 
 def test_the_table_has_every_rate_and_loss_with_the_papers_settings(tmp_path: Path) -> None:
-    grid = gpu.table_grid({}, tmp_path)
-    assert [(one.rate, one.loss) for one in grid.configs] == [
+    table = gpu.table_grid({}, tmp_path)
+    assert [(one.rate, one.loss) for one in table.configs] == [
         (rate, loss) for rate in gpu.RATES for loss in LOSSES
     ]
-    assert set(grid.roots) == {"aid"}
+    assert set(table.roots) == {"aid"}
     paper = config.PRESETS["paper"]
-    assert all(getattr(one, name) == paper[name] for one in grid.configs for name in paper)
+    assert all(getattr(one, name) == paper[name] for one in table.configs for name in paper)
 
 
 def test_the_full_runs_print_the_run_and_the_table(
@@ -298,6 +299,7 @@ def test_the_full_runs_print_the_run_and_the_table(
 ) -> None:
     monkeypatch.setattr(gpu, "RATES", (0.3,))
     monkeypatch.setattr(gpu, "LOSSES", ("rnsl",))
+    monkeypatch.setattr(grid, "calls", Here())
     base = {**gpu.SMALL_RUNS, "network": "small", "image_size": 32, "epochs": 1}
     gpu.print_full(base, None, "cpu", tmp_path)
     printed = capsys.readouterr().out
