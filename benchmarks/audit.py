@@ -16,7 +16,6 @@ ours is taken away. Seed s draws the noise, the folds and the heads; ours was ch
 True labels are seen by the measures alone. Runs that --out holds already are not run again.
 """
 
-import argparse
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,6 +31,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
+from benchmarks import frame
 from rnsl_tutorial import audit, datasets, experiments, losses, noise
 from rnsl_tutorial._files import written_whole
 from rnsl_tutorial.experiments.config import Config
@@ -40,6 +40,7 @@ from rnsl_tutorial.training import embed, train
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
 Row = dict[str, Any]
+Ranking = tuple[str, Floats, Floats]  # its name, doubt [N] and probabilities [N, C]
 
 FOLDS = 3
 OURS, PLAIN, DEFAULT = "ours", "plain t-RNSL", "cleanlab, C = 0.001, self_confidence"
@@ -91,31 +92,29 @@ IMAGES: dict[str, Callable[[Labels], Labels]] = {
 }
 """How many images of each class a case has, of those that there are: [C] -> [C]."""
 
+Method = Callable[[Given], Iterator[Ranking]]
+
 # ------------------------------------------------------------------ what is compared
 
 
-def ours(given: Given) -> Iterator[tuple[str, Floats, Floats]]:
+def ours(given: Given) -> Iterator[Ranking]:
     """Yield names, doubt [N] and probabilities [N, C] of our ranking, and of it without a part."""
     found_RNC = out_of_fold(given, None, audit.REPEATS)
     mean_NC = found_RNC.mean(axis=0)
-    yield OURS, audit.from_probabilities(mean_NC, given.labels).doubt, mean_NC
-    yield (
-        "one division",
-        audit.from_probabilities(found_RNC[0], given.labels).doubt,
-        found_RNC[0],
-    )
+    yield ranking(OURS, given, mean_NC)
+    yield ranking("one division", given, found_RNC[0])
     yield "distance from the largest p", margin(mean_NC, given.labels), mean_NC
 
 
-def plain(given: Given) -> Iterator[tuple[str, Floats, Floats]]:
+def plain(given: Given) -> Iterator[Ranking]:
     """Yield the ranking of heads with the default settings, one division."""
     yield ranked(PLAIN, given, Config(loss="trnsl"))
 
 
-def changed(**settings: Any) -> Callable[[Given], Iterator[tuple[str, Floats, Floats]]]:
+def changed(**settings: Any) -> Method:
     """Return a method: our heads with other settings, one division."""
 
-    def method(given: Given) -> Iterator[tuple[str, Floats, Floats]]:
+    def method(given: Given) -> Iterator[Ranking]:
         said = ", ".join(f"{name} {value}" for name, value in settings.items())
         recipe = replace(audit.recipe_for(len(given.labels)), **settings)
         yield ranked(f"one division, {said}", given, recipe)
@@ -123,13 +122,17 @@ def changed(**settings: Any) -> Callable[[Given], Iterator[tuple[str, Floats, Fl
     return method
 
 
-def ranked(name: str, given: Given, recipe: Config) -> tuple[str, Floats, Floats]:
+def ranking(name: str, given: Given, p_NC: Floats) -> Ranking:
+    """Name, doubt and probabilities."""
+    return name, audit.from_probabilities(p_NC, given.labels).doubt, p_NC
+
+
+def ranked(name: str, given: Given, recipe: Config) -> Ranking:
     """Name, doubt and probabilities of heads of one division."""
-    (found_NC,) = out_of_fold(given, recipe, 1)
-    return name, audit.from_probabilities(found_NC, given.labels).doubt, found_NC
+    return ranking(name, given, out_of_fold(given, recipe, 1)[0])
 
 
-def in_fold(given: Given) -> Iterator[tuple[str, Floats, Floats]]:
+def in_fold(given: Given) -> Iterator[Ranking]:
     """Yield the ranking of heads that were trained on the images that they judge."""
     recipe, count = audit.recipe_for(len(given.labels)), len(given.labels)
     inputs_NF = torch.from_numpy(given.features / np.sqrt(np.mean(given.features**2)))
@@ -145,8 +148,7 @@ def in_fold(given: Given) -> Iterator[tuple[str, Floats, Floats]]:
             )
         found.append(log_p_NC.exp().numpy())
     mean_NC = np.mean(found, axis=0)
-    name = f"in fold, {audit.REPEATS} heads"
-    yield name, audit.from_probabilities(mean_NC, given.labels).doubt, mean_NC
+    yield ranking(f"in fold, {audit.REPEATS} heads", given, mean_NC)
 
 
 def out_of_fold(given: Given, recipe: Config | None, repeats: int) -> Floats:
@@ -166,12 +168,10 @@ def margin(probabilities_NC: Floats, labels_N: Labels) -> Floats:
     return gap_N
 
 
-def cleanlab(
-    inverse_strength: float, repeats: int = 1
-) -> Callable[[Given], Iterator[tuple[str, Floats, Floats]]]:
+def cleanlab(inverse_strength: float, repeats: int = 1) -> Method:
     """Return a method: cleanlab's scores on logistic regression with this C, out of fold."""
 
-    def method(given: Given) -> Iterator[tuple[str, Floats, Floats]]:
+    def method(given: Given) -> Iterator[Ranking]:
         found_RNC = [regression(given, inverse_strength, repeat) for repeat in range(repeats)]
         mean_NC = np.mean(found_RNC, axis=0)
         start = f"cleanlab{' twice' * (repeats == 2)}, C = {inverse_strength:g}"
@@ -194,7 +194,7 @@ def regression(given: Given, inverse_strength: float, repeat: int) -> Floats:
     return found_NC
 
 
-METHODS: dict[str, Callable[[Given], Iterator[tuple[str, Floats, Floats]]]] = {
+METHODS: dict[str, Method] = {
     "ours": ours,
     "cleanlab": cleanlab(0.01),
     "cleanlab_best": cleanlab(0.001),
@@ -270,31 +270,24 @@ def calibration_error(probabilities_NC: Floats, true_N: Labels, bins: int = 15) 
 
 def table(rows: Sequence[Row], cases: Sequence[Case], rankings: Iterable[str], field: str) -> str:
     """Mean and sample standard deviation over seeds: a line for each ranking, a column a case."""
-    lines = [
-        "| | " + " | ".join(said(case) for case in cases) + " |",
-        "|---|" + "---|" * len(cases),
-    ]
+    lines = [frame.header("", *map(said, cases))]
     for ranking in rankings:
         cells = [values(rows, case, ranking, field) for case in cases]
         if any(cells):
-            shown = " | ".join(spread([*cell.values()]) for cell in cells)
-            lines.append(f"| {ranking} | {shown} |")
+            lines.append(frame.row(ranking, *(spread([*cell.values()]) for cell in cells)))
     return "\n".join(lines)
 
 
 def differences(rows: Sequence[Row], cases: Sequence[Case], others: Iterable[str]) -> str:
     """Ours less another ranking, paired over seeds: mean, and the smallest."""
-    lines = [
-        "| ours less | " + " | ".join(said(case) for case in cases) + " |",
-        "|---|" + "---|" * len(cases),
-    ]
+    lines = [frame.header("ours less", *map(said, cases))]
     for other in others:
         cells = [paired(rows, case, other) for case in cases]
         if any(cells):
-            shown = " | ".join(
+            shown = (
                 f"{np.mean(c):+.4f}, least {min(c):+.4f} (n {len(c)})" if c else "" for c in cells
             )
-            lines.append(f"| {other} | {shown} |")
+            lines.append(frame.row(other, *shown))
     return "\n".join(lines)
 
 
@@ -390,10 +383,8 @@ def why(data: datasets.FeatureSet, cells: Sequence[Case]) -> str:
 
     A right label looks doubtful where another class has a larger p.
     """
-    lines = [
-        "| median (10% to 90%) | labels | p of the given label | largest other p | its change |",
-        "|---|---|---|---|---|",
-    ]
+    measured = ("p of the given label", "largest other p", "its change")
+    lines = [frame.header("median (10% to 90%)", "labels", *measured)]
     for case in cells:
         given = give(data, case, 0)
         p_RNC = out_of_fold(given, None, audit.REPEATS)
@@ -406,9 +397,9 @@ def why(data: datasets.FeatureSet, cells: Sequence[Case]) -> str:
         for name, chosen_N in {
             "planted": planted_N, "right, doubtful": ~planted_N & (largest_N > p_NC[own])
         }.items():  # fmt: skip
-            measured = (p_NC[own], largest_N, change_N)
-            cells_of_row = " | ".join(_quantiles(values_N[chosen_N]) for values_N in measured)
-            lines.append(f"| {said(case)} | {chosen_N.sum()} {name} | {cells_of_row} |")
+            values = (p_NC[own], largest_N, change_N)
+            found = (_quantiles(values_N[chosen_N]) for values_N in values)
+            lines.append(frame.row(said(case), f"{chosen_N.sum()} {name}", *found))
     return "\n".join(lines)
 
 
@@ -419,10 +410,7 @@ def _quantiles(values_N: Floats) -> str:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--seeds", type=int, default=3, help="default 3")
+    parser = frame.parser(__doc__, seeds=3)
     parser.add_argument("--out", type=Path, help="JSON file of results, gone on with where it is")
     parser.add_argument(
         "--only",
@@ -441,7 +429,8 @@ def main() -> None:
     if args.why:
         print(why(data, cells))
         return
-    rows: list[Row] = json.loads(args.out.read_text())["results"] if exists(args.out) else []
+    goes_on = args.out is not None and args.out.is_file()
+    rows: list[Row] = json.loads(args.out.read_text())["results"] if goes_on else []
     for case, seed in plan(cells, edges, args.seeds):
         for method in args.only:
             if not done(rows, case, seed, method):
@@ -450,11 +439,6 @@ def main() -> None:
                     save(args.out, rows, data.made_with)
     print(report(rows, cells, edges))
     print(f"\n{experiments.provenance()}, cleanlab {version('cleanlab')}")
-
-
-def exists(path: Path | None) -> bool:
-    """Whether there are results to go on with."""
-    return path is not None and path.is_file()
 
 
 if __name__ == "__main__":

@@ -15,25 +15,18 @@ doubtful images, and the table sets this beside the truth: means over the seeds,
 difference, and how often the truth lies in the interval that should hold it 9 times out of 10.
 """
 
-import argparse
 import os
-import platform
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from importlib.metadata import version
-from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from benchmarks import frame
 from rnsl_tutorial import audit, datasets, noise
-from rnsl_tutorial.datasets import scenes
-from rnsl_tutorial.noise import Labels
 from rnsl_tutorial.training import devices
 from rnsl_tutorial.training.devices import Stopwatch
 
@@ -84,37 +77,22 @@ def measure(root: Path, cache: Path, out: Path) -> Measured:
     return Measured(len(archive.files), *seconds, devices.memory("cpu").process_peak_bytes / 1e6)
 
 
-def measure_in_fresh_process(root: Path, cache: Path, out: Path) -> Measured:
-    """Audit in a new interpreter."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(measure, root, cache, out).result()
-
-
-def write_scenes(root: Path, count: int) -> None:
-    """Write procedural scenes as JPEGs into a folder of class folders."""
-    drawn = scenes.make_scenes(count, SIZE, seed=0)
-    for pixels, name in zip(drawn.images, drawn.files, strict=True):
-        path = (root / name).with_suffix(".jpg")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels.transpose(1, 2, 0)).save(path, quality=90)
-
-
 def print_times(root: Path | None, count: int) -> None:
     """Audit twice and print what each took."""
+    from benchmarks.epoch import write_files  # here: what is measured does not import it
+
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if root is None:
             root = folder / "scenes"
-            write_scenes(root, count)
-        print(
-            "| audit | images | decoding, s | features | training and scoring | writing | together "
-            "| all processors | peak MB |\n|---|---|---|---|---|---|---|---|---|"
-        )
+            write_files(None, count, SIZE, root)
+        steps = ("decoding, s", "features", "training and scoring", "writing", "together")
+        print(frame.header("audit", "images", *steps, "all processors", "peak MB"))
         for run in ("first", "second"):
-            found = measure_in_fresh_process(root, folder / "cache", folder)
+            found = frame.in_fresh_process(measure, root, folder / "cache", folder)
             seconds = (*found[1:5], found.total, found.processors)
             cells = (f"{found.images:,}", *(f"{s:.1f}" for s in seconds), f"{found.peak_mb:.0f}")
-            print(f"| {run} | {' | '.join(cells)} |", flush=True)
+            print(frame.row(run, *cells), flush=True)
 
 
 # ------------------------------------------------------------------ estimated and true precision
@@ -129,19 +107,10 @@ class Compared(NamedTuple):
     high: NDArray[np.float64]
 
 
-def corrupted(data: datasets.FeatureSet, kind: str, rate: float, seed: int) -> Labels:
-    """Return labels of which a share is wrong."""
-    transition = (
-        noise.symmetric_transition(len(data.class_names), rate)
-        if kind == "symmetric"
-        else noise.label_dependent_transition("aid", rate)
-    )
-    return noise.corrupt_labels(data.labels, transition, seed, method="exact").labels
-
-
 def compare(data: datasets.FeatureSet, kind: str, rate: float, seed: int) -> Compared:
     """Audit wrong labels, and look what was estimated and what is true."""
-    labels_N = corrupted(data, kind, rate, seed)
+    transition_CC = noise.transition_of(kind, len(data.class_names), rate, "aid")
+    labels_N = noise.corrupt_labels(data.labels, transition_CC, seed, method="exact").labels
     found = audit.audit_features(
         data.features, labels_N, data.class_names, data.files,
         folds=FOLDS, seed=seed, plant=PLANT,
@@ -174,10 +143,8 @@ def rows(kind: str, rate: float, runs: list[Compared]) -> Iterator[str]:
 def print_precision(seeds: int) -> None:
     """Compare for each kind and rate of noise, and print."""
     data = datasets.load_shipped_features("aid")
-    print(
-        "| noise | seeds | most doubtful | wrong, true | wrong, estimated | largest difference "
-        "| truth in interval |\n|---|---|---|---|---|---|---|"
-    )
+    wrong = ("wrong, true", "wrong, estimated", "largest difference", "truth in interval")
+    print(frame.header("noise", "seeds", "most doubtful", *wrong))
     for kind in KINDS:
         for rate in RATES:
             if rate == 0 and kind != KINDS[0]:
@@ -186,21 +153,9 @@ def print_precision(seeds: int) -> None:
             print(*rows(kind, rate, runs), sep="\n", flush=True)
 
 
-def machine() -> str:
-    """Name processors, system and versions."""
-    names = ("torch", "scikit-learn", "numpy", "rnsl-tutorial")
-    versions = ", ".join(f"{name} {version(name)}" for name in names)
-    return (
-        f"{os.cpu_count()} processors ({platform.machine()}), {platform.system()}, "
-        f"Python {platform.python_version()}, {versions}"
-    )
-
-
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = frame.parser(__doc__)
     named = os.environ.get("RNSL_AID")
     parser.add_argument(
         "--root", type=Path, default=Path(named) if named else None, help="archive to audit"
@@ -209,7 +164,8 @@ def main() -> None:
     parser.add_argument("--precision", action="store_true", help="the second form")
     parser.add_argument("--seeds", type=int, default=3, help="of the second form (default 3)")
     args = parser.parse_args()
-    print(f"{BACKBONE}, {SIZE} pixels, {FOLDS} folds, {PLANT:.0%} planted; {machine()}\n")
+    on = frame.machine("torch", "scikit-learn", "numpy")
+    print(f"{BACKBONE}, {SIZE} pixels, {FOLDS} folds, {PLANT:.0%} planted; {on}\n")
     if args.precision:
         print_precision(args.seeds)
     else:

@@ -12,18 +12,14 @@ procedural scenes. Where PyTorch finds a GPU, it is measured too.
 - torchvision, whole batch: one draw for all images. Another augmentation: a bound, not a rival.
 """
 
-import argparse
-import os
-import platform
-import statistics
 from collections.abc import Callable
-from importlib.metadata import version
 
 import kornia.augmentation as kornia
 import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
+from benchmarks import frame
 from rnsl_tutorial.datasets import scenes
 from rnsl_tutorial.training import augmentation
 from rnsl_tutorial.training.devices import Stopwatch, find_device
@@ -87,58 +83,26 @@ def rows(device: torch.device, size: int, batch: int, repeats: int) -> list[str]
                 augment(images)
             if repeat > 0:  # the first call on a device is slower
                 seconds[name].append(watch.seconds)
-    return [
-        row(name, device, size, batch, taken, seconds["ours"]) for name, taken in seconds.items()
-    ]
-
-
-def row(
-    name: str,
-    device: torch.device,
-    size: int,
-    batch: int,
-    seconds: list[float],
-    ours: list[float],
-) -> str:
-    """One line of the table."""
-    rates = [batch / taken for taken in seconds]
-    ratios = [taken / own for taken, own in zip(seconds, ours, strict=True)]
-    return (
-        f"| {name} | {device.type} | {size} | {len(seconds)} | {statistics.median(rates):,.0f} "
-        f"| {min(rates):,.0f} to {max(rates):,.0f} | {statistics.median(ratios):.2f} "
-        f"| {min(ratios):.2f} to {max(ratios):.2f} |"
-    )
-
-
-def machine() -> str:
-    """Name processors, system and versions."""
-    names = ("torch", "torchvision", "kornia", "rnsl-tutorial")
-    versions = ", ".join(f"{name} {version(name)}" for name in names)
-    device = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return (
-        f"{os.cpu_count()} processors ({platform.machine()}), {torch.get_num_threads()} threads"
-        f"{device}, {platform.system()}, Python {platform.python_version()}, {versions}"
-    )
+    lines = []
+    for name, taken in seconds.items():
+        rates = [batch / one for one in taken]
+        ratios = [one / own for one, own in zip(taken, seconds["ours"], strict=True)]
+        measured = (frame.spread(rates, 0), frame.spread(ratios, 2))
+        lines.append(frame.row(name, device.type, size, repeats, *measured))
+    return lines
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = frame.parser(__doc__, batch=256, repeats=10)
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=[64, 128], help="pixels (default 64 128)"
     )
-    parser.add_argument("--batch", type=int, default=256, help="images (default 256)")
-    parser.add_argument("--repeats", type=int, default=10, help="default 10")
     args = parser.parse_args()
 
-    print(f"Batches of {args.batch}; {machine()}\n")
-    print(
-        "| augmentation | device | pixels | repeats | median images/s | min to max "
-        "| time / ours | min to max |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
+    print(f"Batches of {args.batch}; {frame.machine('torch', 'torchvision', 'kornia')}\n")
+    rates = ("median images/s", "min to max", "time / ours", "min to max")
+    print(frame.header("augmentation", "device", "pixels", "repeats", *rates))
     for device in dict.fromkeys((torch.device("cpu"), find_device())):
         for size in args.sizes:
             print(*rows(device, size, args.batch, args.repeats), sep="\n")

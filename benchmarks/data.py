@@ -8,20 +8,16 @@ the disk. Every load runs in a fresh process. Seconds exclude imports; memory is
 whole process, imports included. The files themselves are in the operating system's page cache.
 """
 
-import argparse
 import os
-import platform
 import resource
-import statistics
 import sys
 import tarfile
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
-from importlib.metadata import version
-from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
+
+from benchmarks import frame
 
 
 class Load(NamedTuple):
@@ -52,57 +48,35 @@ def load(root: Path, size: int, cache: Path) -> Load:
     return Load(len(archive.files), time.perf_counter() - start, peak_mb(), imports_mb)
 
 
-def load_in_fresh_process(root: Path, size: int, cache: Path) -> Load:
-    """Load once in a new interpreter."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(load, root, size, cache).result()
-
-
 def measure(root: Path, size: int, repeats: int) -> tuple[list[Load], list[Load]]:
     """Return first loads, each with an empty cache, and cached loads."""
     first, cached = [], []
     for _ in range(repeats):
         with tempfile.TemporaryDirectory() as cache:
-            first.append(load_in_fresh_process(root, size, Path(cache)))
-            cached.append(load_in_fresh_process(root, size, Path(cache)))
+            first.append(frame.in_fresh_process(load, root, size, Path(cache)))
+            cached.append(frame.in_fresh_process(load, root, size, Path(cache)))
     return first, cached
 
 
 def row(name: str, loads: list[Load]) -> str:
     """Format repeated loads as one line of the table."""
-    seconds = [load.seconds for load in loads]
-    return (
-        f"| {name} | {loads[0].num_images} | {len(loads)} | {statistics.median(seconds):.3f} "
-        f"| {min(seconds):.3f} to {max(seconds):.3f} | {max(load.peak_mb for load in loads):.0f} "
-        f"| {max(load.imports_mb for load in loads):.0f} |"
-    )
-
-
-def machine() -> str:
-    """Name processors, system and versions."""
-    names = ("numpy", "pillow", "rnsl-tutorial")
-    versions = ", ".join(f"{name} {version(name)}" for name in names)
-    return (
-        f"{os.cpu_count()} processors ({platform.machine()}), {platform.system()}, "
-        f"Python {platform.python_version()}, {versions}"
-    )
+    seconds = frame.spread([load.seconds for load in loads], 3)
+    memory = (max(load.peak_mb for load in loads), max(load.imports_mb for load in loads))
+    peaks = (f"{megabytes:.0f}" for megabytes in memory)
+    return frame.row(name, loads[0].num_images, len(loads), seconds, *peaks)
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = frame.parser(__doc__, size=150, repeats=5)
     parser.add_argument("tar", nargs="?", type=Path, default=os.environ.get("RNSL_AID"))
-    parser.add_argument("--size", type=int, default=150, help="pixels (default 150)")
-    parser.add_argument("--repeats", type=int, default=5, help="default 5")
     args = parser.parse_args()
     if args.tar is None or not args.tar.is_file():
         parser.error(f"no tar at {args.tar}: give its path, or set RNSL_AID to it")
 
-    print(f"{args.tar.name} at {args.size} pixels; {machine()}\n")
-    print("| load | n images | repeats | median s | min to max s | peak MB | of it imports MB |")
-    print("|---|---|---|---|---|---|---|")
+    print(f"{args.tar.name} at {args.size} pixels; {frame.machine('numpy', 'pillow')}\n")
+    seconds, memory = ("median s", "min to max s"), ("peak MB", "of it imports MB")
+    print(frame.header("load", "n images", "repeats", *seconds, *memory))
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(args.tar) as archive:
             archive.extractall(folder, filter="data")

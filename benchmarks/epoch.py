@@ -23,9 +23,7 @@ The images are the first of each class of AID where RNSL_AID names its folder or
 saved as JPEG in the size of training, so that the plain loop has no larger ones to decode.
 """
 
-import argparse
 import os
-import platform
 import shutil
 import statistics
 import sys
@@ -33,14 +31,10 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
 from functools import partial
-from importlib.metadata import version
 from itertools import groupby
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple
 
 import torch
 from PIL import Image
@@ -49,7 +43,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision import transforms
 
-from benchmarks.memory import held_together_mb
+from benchmarks import frame
+from benchmarks.turns import Epoch, Measured, measure
 from rnsl_tutorial import datasets
 from rnsl_tutorial.datasets import scenes
 from rnsl_tutorial.experiments import config, images
@@ -57,24 +52,7 @@ from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.training import augmentation, devices
 from rnsl_tutorial.training.devices import Hardware, Stopwatch
 
-LOOK_S = 0.1
 SCENES = 10_000  # as many as AID has images
-
-
-class Epoch(NamedTuple):
-    """What one epoch of a loop took.
-
-    Attributes:
-        images: that it trained on.
-        seconds: of the whole epoch.
-        pruning_seconds: of it for a pass over the images that serves pruning alone.
-        device_bytes: peak on the GPU so far; 0 on a CPU.
-    """
-
-    images: int
-    seconds: float
-    pruning_seconds: float
-    device_bytes: int
 
 
 class Task(NamedTuple):
@@ -91,13 +69,6 @@ class Task(NamedTuple):
     cache: Path
     config: Config
     device: str = "cpu"
-
-
-class Loop(Protocol):
-    """Something that can do an epoch."""
-
-    def epoch(self) -> Epoch:
-        """Do the next one."""
 
 
 # ------------------------------------------------------------------ the images
@@ -328,84 +299,11 @@ def _device_bytes(device: torch.device) -> int:
     return devices.memory(device).device_peak_bytes
 
 
-# ------------------------------------------------------------------ taking turns
-
-
-class Measured(NamedTuple):
-    """What the epochs of a loop took, one a repeat, and the peak of main memory in the first."""
-
-    epochs: list[Epoch]
-    peak_mb: float
-
-    @property
-    def images_per_s(self) -> list[float]:
-        """Training images a second, one value a repeat."""
-        return [epoch.images / epoch.seconds for epoch in self.epochs]
-
-
-class Contender:
-    """A loop in a process of its own, which does an epoch when it is asked.
-
-    Args:
-        build: makes the loop, there.
-    """
-
-    def __init__(self, build: Callable[[], Loop]) -> None:
-        context = get_context("spawn")
-        self._connection, there = context.Pipe()
-        self._process = context.Process(target=_serve, args=(build, there))
-        self._process.start()
-        there.close()
-
-    def __enter__(self) -> Self:
-        """Return the contender."""
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Let the process end."""
-        self._connection.close()
-        self._process.join()
-
-    def epoch(self) -> Epoch:
-        """Do an epoch."""
-        return self.watched_epoch(look_s=None)[0]
-
-    def watched_epoch(self, look_s: float | None = LOOK_S) -> tuple[Epoch, float]:
-        """Do an epoch and return the peak of memory too, in MB, looked at every so many seconds."""
-        self._connection.send(True)
-        peak = 0.0
-        while not self._connection.poll(look_s):
-            peak = max(peak, held_together_mb(self._process.pid or 0))
-        try:
-            return self._connection.recv(), peak
-        except EOFError:
-            sys.exit("A loop has failed; its error stands above.")
-
-
-def _serve(build: Callable[[], Loop], connection: "Connection[Epoch, bool]") -> None:
-    loop = build()
-    with suppress(EOFError):
-        while connection.recv():
-            connection.send(loop.epoch())
-
-
-def measure(builds: Mapping[str, Callable[[], Loop]], repeats: int) -> dict[str, Measured]:
-    """Let loops do epochs in turn, each in a process of its own, after one of warm-up."""
-    with ExitStack() as stack:
-        loops = {name: stack.enter_context(Contender(build)) for name, build in builds.items()}
-        found = {name: Measured([], loop.watched_epoch()[1]) for name, loop in loops.items()}
-        for _ in range(repeats):
-            for name, loop in loops.items():
-                found[name].epochs.append(loop.epoch())
-    return found
-
-
 # ------------------------------------------------------------------ the table
 
-HEADER = (
-    "| loop | training images | repeats | median images/s | min to max | times plain | min to max "
-    "| times plain without its pruning pass | min to max | peak MB |\n"
-    "|---|---|---|---|---|---|---|---|---|---|"
+HEADER = frame.header(
+    *("loop", "training images", "repeats", "median images/s", "min to max", "times plain"),
+    *("min to max", "times plain without its pruning pass", "min to max", "peak MB"),
 )
 
 
@@ -415,9 +313,11 @@ def rows(measured: Mapping[str, Measured]) -> list[str]:
     spared = [epoch.seconds - epoch.pruning_seconds for epoch in plain.epochs]
     whole = [epoch.seconds for epoch in plain.epochs]
     return [
-        f"| {name} | {loop.epochs[0].images} | {len(loop.epochs)} | {spread(loop.images_per_s)} "
-        f"| {spread(ratios(loop, whole), 2)} | {spread(ratios(loop, spared), 2)} "
-        f"| {loop.peak_mb:.0f} |"
+        frame.row(
+            *(name, loop.epochs[0].images, len(loop.epochs), frame.spread(loop.images_per_s)),
+            *(frame.spread(ratios(loop, seconds), 2) for seconds in (whole, spared)),
+            f"{loop.peak_mb:.0f}",
+        )
         for name, loop in measured.items()
     ]
 
@@ -432,23 +332,6 @@ def ratios(loop: Measured, plain_seconds: Sequence[float]) -> list[float]:
     """How many times as fast as the plain loop, one value a repeat."""
     pairs = zip(plain_seconds, loop.epochs, strict=True)
     return [seconds / epoch.seconds for seconds, epoch in pairs]
-
-
-def spread(values: Sequence[float], digits: int = 1) -> str:
-    """Format the median and the range as two cells of the table."""
-    low, high = min(values), max(values)
-    return f"{statistics.median(values):,.{digits}f} | {low:,.{digits}f} to {high:,.{digits}f}"
-
-
-def machine() -> str:
-    """Name processors, device, system and versions."""
-    names = ("torch", "torchvision", "pillow", "scikit-learn", "rnsl-tutorial")
-    versions = ", ".join(f"{name} {version(name)}" for name in names)
-    device = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return (
-        f"{os.cpu_count()} processors ({platform.machine()}), {torch.get_num_threads()} threads"
-        f"{device}, {platform.system()}, Python {platform.python_version()}, {versions}"
-    )
 
 
 def loops(task: Task, precisions: Iterable[str], workers: Iterable[int]) -> dict[str, Any]:
@@ -467,7 +350,7 @@ def print_table(task: Task, builds: Mapping[str, Any], repeats: int) -> dict[str
         f"{task.config.network}, {task.config.image_size} pixels, batches of "
         f"{task.config.batch_size}, {len(data.split.train)} training and {len(data.split.val)} "
         f"validation images of {task.config.dataset}; decoding them once took {seconds:.1f} s; "
-        f"{machine()}\n"
+        f"{frame.machine('torch', 'torchvision', 'pillow', 'scikit-learn')}\n"
     )
     measured = measure(builds, repeats)
     print("\n".join([HEADER, *rows(measured)]), flush=True)
@@ -476,16 +359,12 @@ def print_table(task: Task, builds: Mapping[str, Any], repeats: int) -> dict[str
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = frame.parser(__doc__, batch=64, repeats=3)
     parser.add_argument(
         "--images", type=int, default=300, help="of all parts of the split (default 300)"
     )
     parser.add_argument("--size", type=int, default=128, help="pixels (default 128)")
-    parser.add_argument("--batch", type=int, default=64, help="default 64")
     parser.add_argument("--network", default="resnet18", help="default resnet18")
-    parser.add_argument("--repeats", type=int, default=3, help="default 3")
     parser.add_argument(
         "--workers", type=int, nargs="+", default=[0, 2], help="of the DataLoader (default 0 2)"
     )

@@ -8,18 +8,14 @@ Python included, and prints a Markdown table. Memory is the largest sum over all
 for itself), looked at ten times a second.
 """
 
-import argparse
-import os
-import platform
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from typing import NamedTuple
 
-from benchmarks.memory import held_together_mb
+from benchmarks import frame
+from benchmarks.memory import memory_watched
 
 RATES = ("0.1", "0.3", "0.5", "0.7")
 
@@ -38,36 +34,20 @@ def measure(jobs: int) -> Measured:
         options = ["--seeds", "1", "--jobs", str(jobs), "--out", out]
         command = [sys.executable, "-m", "rnsl_tutorial", "experiment", *rates, *options]
         start = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        peak = 0.0
-        while process.poll() is None:
-            peak = max(peak, held_together_mb(process.pid))
-            time.sleep(0.1)
-    if process.returncode:
-        sys.exit(f"{' '.join(command)} ended with {process.returncode}")
-    return Measured(time.perf_counter() - start, peak)
+        with memory_watched() as peak:
+            subprocess.run(command, capture_output=True, check=True)
+    return Measured(time.perf_counter() - start, peak[0])
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--repeats", type=int, default=3, help="default 3")
-    parser.add_argument("--jobs", type=int, default=2, help="default 2")
+    parser = frame.parser(__doc__, repeats=3, jobs=2)
     args = parser.parse_args()
     runs = [measure(args.jobs) for _ in range(args.repeats)]
-    seconds = [run.seconds for run in runs]
-    print(
-        f"{os.cpu_count()} processors ({platform.machine()}), {args.jobs} jobs, Python "
-        f"{platform.python_version()}, torch {version('torch')}\n"
-    )
-    print("| runs | repeats | median s | min to max s | peak MB |")
-    print("|---|---|---|---|---|")
-    print(
-        f"| 12 | {len(runs)} | {statistics.median(seconds):.1f} "
-        f"| {min(seconds):.1f} to {max(seconds):.1f} | {max(run.peak_mb for run in runs):.0f} |"
-    )
+    seconds = frame.spread([run.seconds for run in runs])
+    print(f"{args.jobs} jobs; {frame.machine('torch')}\n")
+    print(frame.header("runs", "repeats", "median s", "min to max s", "peak MB"))
+    print(frame.row(12, len(runs), seconds, f"{max(run.peak_mb for run in runs):.0f}"))
 
 
 if __name__ == "__main__":

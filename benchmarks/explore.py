@@ -8,19 +8,15 @@ page starts with its request; "first" and "all" are when so many explorers are d
 a viewer's kernel holds for itself (USS: what closing it would free), and the server's beside it.
 """
 
-import argparse
-import os
-import platform
-import statistics
 import subprocess
 import sys
 import time
-from importlib.metadata import version
 from typing import NamedTuple
 
 import psutil
 from playwright.sync_api import Browser
 
+from benchmarks import frame
 from rnsl_tutorial.tutorial import explorers
 from tests.browser.harness import chromium, chromium_path
 
@@ -53,18 +49,9 @@ def megabytes(process: psutil.Process) -> float:
     return float(process.memory_full_info().uss) / 1e6
 
 
-def shown(numbers: list[float], digits: int) -> str:
-    """Write a median and the range."""
-    middle, low, high = statistics.median(numbers), min(numbers), max(numbers)
-    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
-
-
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--viewers", type=int, default=3, help="default 3")
+    parser = frame.parser(__doc__, viewers=3)
     args = parser.parse_args()
     if chromium_path() is None:
         sys.exit("No chromium on the PATH (Debian and Ubuntu: apt install chromium).")
@@ -84,17 +71,13 @@ def main() -> None:
             of_server = megabytes(server)
         finally:
             process.terminate()
-    print(
-        f"{os.cpu_count()} processors ({platform.machine()}), Python {platform.python_version()}, "
-        f"voila {version('voila')}, torch {version('torch')}, {NUMBER} explorers; "
-        "median (min to max)\n"
-    )
-    print("| server answers s | viewers | first explorer s | all s | MB a viewer | MB server |")
-    print("|---|---|---|---|---|---|")
-    print(
-        f"| {ready:.1f} | {len(viewers)} | {shown([v.first for v in viewers], 1)} "
-        f"| {shown([v.all for v in viewers], 1)} | {shown(kernels, 0)} | {of_server:.0f} |"
-    )
+    print(f"{NUMBER} explorers; {frame.machine('voila', 'torch')}\n")
+    times = ("first explorer s", "min to max", "all s", "min to max")
+    memory = ("MB a viewer", "min to max", "MB server")
+    print(frame.header("server answers s", "viewers", *times, *memory))
+    seconds = [frame.spread(column) for column in zip(*viewers, strict=True)]
+    held = (frame.spread(kernels, 0), f"{of_server:.0f}")
+    print(frame.row(f"{ready:.1f}", len(viewers), *seconds, *held))
 
 
 if __name__ == "__main__":

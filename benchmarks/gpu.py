@@ -19,7 +19,6 @@ Without CUDA, --small runs the same on the CPU with few small images. That shows
 figures say nothing about a GPU.
 """
 
-import argparse
 import os
 import statistics
 import sys
@@ -30,8 +29,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import torch
 
-from benchmarks import epoch
-from benchmarks.epoch import Measured, Task, spread
+from benchmarks import epoch, frame
+from benchmarks.epoch import Task
+from benchmarks.turns import Measured
 from rnsl_tutorial.experiments import config, images, sweep
 from rnsl_tutorial.experiments.config import LOSSES
 from rnsl_tutorial.experiments.sweep import Grid
@@ -160,14 +160,14 @@ def bare_passes(task: Task, device: torch.device) -> tuple[Work, Work]:
 
 def print_ceiling(found: Ceiling, scale: Scale) -> None:
     """Print what the device can do at best."""
-    print("| at best, bf16 | repeats | median | min to max |\n|---|---|---|---|")
+    print(frame.header("at best, bf16", "repeats", "median", "min to max"))
     names = (
         f"product of {scale.matrix} x {scale.matrix} matrices, TFLOP/s",
         "bare forward, backward and step, images/s",
         "bare forward pass, images/s",
     )
     for name, values in zip(names, found, strict=True):
-        print(f"| {name} | {len(values)} | {spread(values)} |")
+        print(frame.row(name, len(values), frame.spread(values)))
     print(flush=True)
 
 
@@ -195,9 +195,9 @@ def print_goals(measured: Mapping[str, Measured], found: Ceiling, validation_ima
             ours, [one.seconds for one in plain.epochs]
         ),
     }
-    print("\n| our epoch in bf16 | repeats | median | min to max |\n|---|---|---|---|")
+    print("\n" + frame.header("our epoch in bf16", "repeats", "median", "min to max"))
     for name, values in rows.items():
-        print(f"| {name} | {len(values)} | {spread(values, 2)} |")
+        print(frame.row(name, len(values), frame.spread(values, 2)))
     print("\n| loop | GPU peak MB |\n|---|---|")
     for name, loop in measured.items():
         print(f"| {name} | {loop.epochs[-1].device_bytes / 1e6:.0f} |")
@@ -262,10 +262,7 @@ def measure_and_print(scale: Scale, root: Path | None, device: str, repeats: int
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--repeats", type=int, default=3, help="default 3")
+    parser = frame.parser(__doc__, repeats=3)
     parser.add_argument("--small", action="store_true", help="without CUDA: few small images")
     parser.add_argument("--full", action="store_true", help="train the paper's runs to the end")
     parser.add_argument(

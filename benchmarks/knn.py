@@ -7,17 +7,13 @@ two run one after the other; a time ratio below 1 means that ours is faster. sci
 time includes fitting. Where PyTorch finds a CUDA device, it is measured too.
 """
 
-import argparse
-import os
-import platform
-import statistics
 import time
-from importlib.metadata import version
 
 import torch
 from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
+from benchmarks import frame
 from rnsl_tutorial.evaluation import embedding as evaluate
 
 
@@ -48,44 +44,23 @@ def row(device: str, data: tuple[Tensor, Tensor, Tensor], repeats: int) -> str:
         seconds.append(end - between)
         ratios.append((end - between) / (between - start))
         same.append((predicted == expected).double().mean().item())
-    return (
-        f"| {device} | {repeats} | {statistics.median(seconds):.3f} "
-        f"| {min(seconds):.3f} to {max(seconds):.3f} | {statistics.median(ratios):.2f} "
-        f"| {min(ratios):.2f} to {max(ratios):.2f} | {min(same):.2%} |"
-    )
-
-
-def machine() -> str:
-    """Name processors, system and versions."""
-    names = ("torch", "scikit-learn", "numpy", "rnsl-tutorial")
-    versions = ", ".join(f"{name} {version(name)}" for name in names)
-    device = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return (
-        f"{os.cpu_count()} processors ({platform.machine()}){device}, {platform.system()}, "
-        f"Python {platform.python_version()}, {versions}"
-    )
+    measured = (frame.spread(seconds, 3), frame.spread(ratios, 2))
+    return frame.row(device, repeats, *measured, f"{min(same):.2%}")
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--queries", type=int, default=2000, help="default 2000")
-    parser.add_argument("--index", type=int, default=7000, help="default 7000")
+    parser = frame.parser(__doc__, queries=2000, index=7000, repeats=10)
     parser.add_argument("--dimensions", type=int, default=128, help="default 128, at least 30")
-    parser.add_argument("--repeats", type=int, default=10, help="default 10")
     args = parser.parse_args()
 
     generator = torch.Generator().manual_seed(0)
     index, labels = clusters(args.index, args.dimensions, generator)
     queries, _ = clusters(args.queries, args.dimensions, generator)
-    print(f"{args.queries} queries x {args.index} x {args.dimensions}, k = 10; {machine()}\n")
-    print(
-        "| knn_predict on | repeats | median s | min to max s | time / scikit-learn's "
-        "| min to max | same predictions |"
-    )
-    print("|---|---|---|---|---|---|---|")
+    on = frame.machine("torch", "scikit-learn", "numpy")
+    print(f"{args.queries} queries x {args.index} x {args.dimensions}, k = 10; {on}\n")
+    measured = ("median s", "min to max s", "time / scikit-learn's", "min to max")
+    print(frame.header("knn_predict on", "repeats", *measured, "same predictions"))
     for device in ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]:
         print(row(device, (index, labels, queries), args.repeats))
 

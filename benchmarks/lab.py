@@ -6,20 +6,18 @@ Needs an environment that `make lab` or `make test` has built. Starts `make lab`
 on a free port, asks its address /api until it answers, stops it, and prints a Markdown table.
 """
 
-import argparse
 import http.client
 import os
-import platform
 import random
 import signal
 import socket
-import statistics
 import subprocess
 import time
 import urllib.request
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
+
+from benchmarks import frame
 
 ROOT = Path(__file__).parent.parent
 MOST_S = 120
@@ -84,22 +82,13 @@ def answers(address: str) -> bool:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--repeats", type=int, default=5, help="default 5")
+    parser = frame.parser(__doc__, repeats=5)
     args = parser.parse_args()
     seconds = [seconds_to_answer() for _ in range(args.repeats)]
-    print(
-        f"{os.cpu_count()} processors ({platform.machine()}), Python {platform.python_version()}, "
-        f"jupyterlab {version('jupyterlab')}\n"
-    )
-    print("| second `make lab` until it answers | repeats | median s | min to max s |")
-    print("|---|---|---|---|")
-    print(
-        f"| | {len(seconds)} | {statistics.median(seconds):.1f} "
-        f"| {min(seconds):.1f} to {max(seconds):.1f} |"
-    )
+    print(frame.machine("jupyterlab"), end="\n\n")
+    columns = ("repeats", "median s", "min to max s")
+    print(frame.header("second `make lab` until it answers", *columns))
+    print(frame.row("", len(seconds), frame.spread(seconds)))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
 """What processes hold, a page that several share counted once: each has its part of it."""
 
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import psutil
+
+LOOK_S = 0.1
 
 
 def tree(process: psutil.Process) -> list[psutil.Process]:
@@ -25,3 +29,23 @@ def held_together_mb(pid: int) -> float:
     with suppress(psutil.NoSuchProcess):
         return sum(map(held_mb, tree(psutil.Process(pid))))
     return 0.0
+
+
+@contextmanager
+def memory_watched() -> Iterator[list[float]]:
+    """Watch the children that start from now on; the list holds the peak of their MB at the end."""
+    this, peak, done = psutil.Process(), [0.0], threading.Event()
+    before = set(this.children())
+
+    def watch() -> None:
+        while not done.wait(LOOK_S):
+            started = set(this.children()) - before
+            peak[0] = max(peak[0], sum(held_together_mb(child.pid) for child in started))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield peak
+    finally:
+        done.set()
+        watcher.join()

@@ -7,15 +7,12 @@ other. The reference's loop runs on the first labels only (--reference-labels); 
 does not depend on how many there are.
 """
 
-import argparse
-import os
-import platform
 import statistics
 import time
-from importlib.metadata import version
 
 import numpy as np
 
+from benchmarks import frame
 from rnsl_tutorial import noise
 
 
@@ -35,33 +32,17 @@ def seconds_by_method(
 def row(method: str, count: int, seconds: list[float], reference_per_label: list[float]) -> str:
     """Format the repeats of one method as one line of the table."""
     ratios = [one / (s / count) for one, s in zip(reference_per_label, seconds, strict=True)]
-    return (
-        f"| {method} | {count:,} | {len(seconds)} | {statistics.median(seconds):.3f} "
-        f"| {min(seconds):.3f} to {max(seconds):.3f} "
-        f"| {statistics.median(seconds) / count * 1e6:.2f} "
-        f"| {statistics.median(ratios):.1f} | {min(ratios):.1f} to {max(ratios):.1f} |"
-    )
-
-
-def machine() -> str:
-    """Name processors, system and versions."""
-    return (
-        f"{os.cpu_count()} processors ({platform.machine()}), {platform.system()}, "
-        f"Python {platform.python_version()}, numpy {version('numpy')}, "
-        f"rnsl-tutorial {version('rnsl-tutorial')}"
-    )
+    each = f"{statistics.median(seconds) / count * 1e6:.2f}"
+    measured = (frame.spread(seconds, 3), each, frame.spread(ratios))
+    return frame.row(method, f"{count:,}", len(seconds), *measured)
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = frame.parser(
+        __doc__, labels=1_280_000, classes=1000, reference_labels=20_000, repeats=5
     )
-    parser.add_argument("--labels", type=int, default=1_280_000, help="default 1280000")
-    parser.add_argument("--classes", type=int, default=1000, help="default 1000")
     parser.add_argument("--rate", type=float, default=0.3, help="default 0.3")
-    parser.add_argument("--reference-labels", type=int, default=20_000, help="default 20000")
-    parser.add_argument("--repeats", type=int, default=5, help="default 5")
     args = parser.parse_args()
 
     transition = noise.symmetric_transition(args.classes, args.rate)
@@ -75,12 +56,11 @@ def main() -> None:
     part = len(labels_by_method["reference"])
     reference_per_label = [s / part for s in seconds["reference"]]
 
-    print(f"{args.classes} classes, symmetric noise at rate {args.rate}; {machine()}\n")
-    print(
-        "| method | n labels | repeats | median s | min to max s | microseconds a label "
-        "| times faster than reference | min to max |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
+    on = frame.machine("numpy")
+    print(f"{args.classes} classes, symmetric noise at rate {args.rate}; {on}\n")
+    seconds_of = ("median s", "min to max s", "microseconds a label")
+    ratios = ("times faster than reference", "min to max")
+    print(frame.header("method", "n labels", "repeats", *seconds_of, *ratios))
     for method, given in labels_by_method.items():
         print(row(method, len(given), seconds[method], reference_per_label))
 

@@ -10,26 +10,19 @@ process holds for itself), looked at ten times a second. The goals are 60 s and 
 notebook.
 """
 
-import argparse
 import os
-import platform
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import nbformat
-import psutil
 from nbclient import NotebookClient
 
-from benchmarks.memory import held_together_mb
+from benchmarks import frame
+from benchmarks.memory import memory_watched
 from notebooks import build
-
-LOOK_S = 0.1
 
 
 class Measured(NamedTuple):
@@ -64,49 +57,21 @@ def measure(source: Path, *, solutions: bool) -> Measured:
     return Measured(seconds, peak[0])
 
 
-@contextmanager
-def memory_watched() -> Iterator[list[float]]:
-    """Watch the children that start from now on; the list holds the peak of their MB at the end."""
-    this, peak, done = psutil.Process(), [0.0], threading.Event()
-    before = set(this.children())
-
-    def watch() -> None:
-        while not done.wait(LOOK_S):
-            started = set(this.children()) - before
-            peak[0] = max(peak[0], sum(held_together_mb(child.pid) for child in started))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield peak
-    finally:
-        done.set()
-        watcher.join()
-
-
 def row(source: Path) -> str:
     """Measure both versions of a notebook and return its row of the table."""
     learner, solution = (measure(source, solutions=solutions) for solutions in (False, True))
-    return (
-        f"| {source.stem} | {learner.seconds:.1f} | {learner.peak_mb:.0f} "
-        f"| {solution.seconds:.1f} | {solution.peak_mb:.0f} |"
-    )
+    cells = ((f"{one.seconds:.1f}", f"{one.peak_mb:.0f}") for one in (learner, solution))
+    return frame.row(source.stem, *chain(*cells))
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = frame.parser(__doc__)
     parser.add_argument("--only", nargs="+", default=[""], metavar="NN", help="notebooks' numbers")
     args = parser.parse_args()
-    print(
-        f"n = 1; {os.cpu_count()} processors ({platform.machine()}), Python "
-        f"{platform.python_version()}, torch {version('torch')}, ipykernel {version('ipykernel')}; "
-        "goals 60 s and 1500 MB\n"
-    )
-    print("| notebook | learner s | learner peak MB | solution s | solution peak MB |")
-    print("|---|---|---|---|---|")
+    print(f"n = 1; {frame.machine('torch', 'ipykernel')}; goals 60 s and 1500 MB\n")
+    solution = ("solution s", "solution peak MB")
+    print(frame.header("notebook", "learner s", "learner peak MB", *solution))
     for source in sorted((build.FOLDER / "source").glob("[0-9][0-9]_*.py")):
         if source.name.startswith(tuple(args.only)):
             print(row(source), flush=True)

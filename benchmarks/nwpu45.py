@@ -9,7 +9,6 @@ results.json with the accuracy of each class, and prints tables. --report prints
 --cast searches for who plays which class of the stand-in, as `nwpu45_stand_in.BY_LOOKS` has it.
 """
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from scipy.optimize import quadratic_assignment
 from scipy.stats import spearmanr
 from tqdm import tqdm
 
+from benchmarks import frame
 from rnsl_tutorial import datasets, experiments, noise
 from rnsl_tutorial.datasets.nwpu45_stand_in import CAST, NAMESAKES, Actor, members
 from rnsl_tutorial.evaluation import class_margins
@@ -63,8 +63,8 @@ def show(record: experiments.Record, source: NamedFeatures) -> None:
 def print_predictions(results: list[Result], source: NamedFeatures) -> None:
     """Print how well both predictions rank the classes by what they lose."""
     names, mixed_CC = source.features.class_names, class_margins.neighborhoods(source.features)
-    print("| rate | loss | judge | lost on average | from T | chance | from N T | chance |")
-    print("|---|---|---|---|---|---|---|---|")
+    predicted = ("from T", "chance", "from N T", "chance")
+    print(frame.header("rate", "loss", "judge", "lost on average", *predicted))
     for rate in RATES[1:]:
         T = noise.label_dependent_transition("nwpu45", rate)
         scores = [-class_margins.margins(T), -class_margins.margins(mixed_CC @ T)]
@@ -126,10 +126,7 @@ def _search(
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--seeds", type=int, default=3, help="default 3")
+    parser = frame.parser(__doc__, seeds=3)
     parser.add_argument("--out", type=Path, help="default data/results/NAME of what is measured")
     parser.add_argument("--report", type=Path, help="print the tables of this file again")
     parser.add_argument("--cast", action="store_true", help="search for the stand-in's cast")

@@ -9,14 +9,11 @@ figure is of validation images, k-NN accuracy with a clean index; beside it the 
 would be 1 - rate for a rule that knew.
 """
 
-import argparse
 import os
-import platform
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
-from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from benchmarks import frame
 from rnsl_tutorial import datasets, experiments
 from rnsl_tutorial.experiments import config, images
 from rnsl_tutorial.experiments.config import Config
@@ -103,8 +101,7 @@ def print_table(data: str, seeds: int, pool: ProcessPoolExecutor) -> None:
     base, rows = BASES[data]
     named = f"{base.network} on {base.dataset}" + f", {base.image_size} px" * base.on_pixels
     print(f"{named}, {base.epochs} epochs, k = {base.k:g}; seeds: {seeds}\n")
-    print("| rule |" + "".join(f" {kind} {rate:g} |" for kind, rate in NOISES))
-    print("|---|" + "---|" * len(NOISES))
+    print(frame.header("rule", *(f"{kind} {rate:g}" for kind, rate in NOISES)))
     waiting = {
         row: [
             [pool.submit(run, chosen) for chosen in configs(data, row, kind, rate, seeds)]
@@ -113,26 +110,17 @@ def print_table(data: str, seeds: int, pool: ProcessPoolExecutor) -> None:
         for row in rows
     }
     for row, cells in waiting.items():
-        print(
-            f"| {row} |" + "".join(f" {shown([f.result() for f in c])} |" for c in cells),
-            flush=True,
-        )
+        reached = (shown([run.result() for run in runs]) for runs in cells)
+        print(frame.row(row, *reached), flush=True)
     print()
 
 
 def main() -> None:
     """Compare and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--seeds", type=int, default=1, help="default 1")
-    parser.add_argument("--jobs", type=int, default=2, help="default 2")
+    parser = frame.parser(__doc__, seeds=1, jobs=2)
     parser.add_argument("--only", nargs="*", choices=list(BASES), default=list(BASES))
     args = parser.parse_args()
-    print(
-        f"{os.cpu_count()} processors ({platform.machine()}), one thread a run, Python "
-        f"{platform.python_version()}, torch {version('torch')}\n"
-    )
+    print(f"one thread a run; {frame.machine('torch')}\n")
     with ProcessPoolExecutor(args.jobs, get_context("spawn")) as pool:
         for data in args.only:
             if data == "aid" and "RNSL_AID" not in os.environ:

@@ -7,9 +7,9 @@ loss and noise. A recipe is shared by all losses; what it changes from `train.Co
 test split is not looked at. Takes about a minute a recipe on two cores.
 """
 
-import argparse
 from typing import Any
 
+from benchmarks import frame
 from rnsl_tutorial import datasets, experiments
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.tutorial.plots import LOSS_STYLES
@@ -28,15 +28,10 @@ CELLS = [(noise, rate) for noise in ("symmetric", "label_dependent") for rate in
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--seeds", type=int, default=2, help="default 2")
-    parser.add_argument("--jobs", type=int, default=2, help="default 2")
+    parser = frame.parser(__doc__, seeds=2, jobs=2)
     args = parser.parse_args()
     data = datasets.load_shipped_features("aid")
-    print("| recipe | loss |", " | ".join(f"{noise} {rate}" for noise, rate in CELLS), "|")
-    print("|---|---|" + "---|" * len(CELLS))
+    print(frame.header("recipe", "loss", *(f"{noise} {rate}" for noise, rate in CELLS)))
     for name, settings in RECIPES.items():
         for loss, style in LOSS_STYLES.items():
             configs = [
@@ -46,8 +41,8 @@ def main() -> None:
             ]
             results = experiments.run_grid(data, configs, "val", jobs=args.jobs)
             means = [s.mean["knn_clean"] for s in experiments.summarize(results)]
-            values = " | ".join(f"{mean:.3f}" for mean in means)
-            print(f"| {name} | {style.label} | {values} |", flush=True)
+            values = (f"{mean:.3f}" for mean in means)
+            print(frame.row(name, style.label, *values), flush=True)
     print(
         f"\n{len(data.split.val)} validation images, {args.seeds} seeds; {experiments.provenance()}"
     )

@@ -10,11 +10,11 @@ in the same way: that of `config.Config`, times the weight. Prints a Markdown ta
 looked at. What `rnsl_tutorial.training.baselines.RECIPES` holds was read from this table.
 """
 
-import argparse
 from collections.abc import Iterator
 
 import torch
 
+from benchmarks import frame
 from rnsl_tutorial import datasets, experiments
 from rnsl_tutorial.datasets.features import FeatureSet
 from rnsl_tutorial.experiments.config import BASELINES, LOSSES, Config
@@ -46,21 +46,18 @@ RATE, SEED = 0.3, 0
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = frame.parser(__doc__)
     names = [name for name in (*LOSSES, *BASELINES) if name != "nsl_tuned"]  # nsl is that search
     parser.add_argument("--loss", nargs="+", default=names, choices=names, help="default all")
     args = parser.parse_args()
     data = datasets.load_shipped_features("aid")
-    print("| loss | settings | k-NN accuracy | best |")
-    print("|---|---|---|---|")
+    print(frame.header("loss", "settings", "k-NN accuracy", "best"))
     for name in args.loss:
         tried = list(search(data, name))
         best = max(reached for _, reached in tried)
         for settings, reached in tried:
             said = ", ".join(f"{key} {value:g}" for key, value in settings.items())
-            print(f"| {name} | {said} | {reached:.4f} | {'*' * (reached == best)} |", flush=True)
+            print(frame.row(name, said, f"{reached:.4f}", "*" * (reached == best)), flush=True)
     print(f"\n{len(data.split.val)} validation images; {experiments.provenance()}")
 
 

@@ -13,19 +13,13 @@ Below the table stand the exponents e of fits seconds = c N^e to the resident ro
 of the logarithms: 1 is linear, and what costs the same for any N lowers it.
 """
 
-import argparse
-import os
-import platform
 import statistics
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from importlib.metadata import version
-from multiprocessing import get_context
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
+from benchmarks import frame
 from rnsl_tutorial.datasets import scenes
 from rnsl_tutorial.experiments import config, images
 from rnsl_tutorial.training import devices
@@ -92,12 +86,6 @@ def measure(count: int, memory_share: float = 0.5) -> Measured:
     )
 
 
-def measure_in_fresh_process(count: int, memory_share: float = 0.5) -> Measured:
-    """Draw, train and prune in a new interpreter."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(measure, count, memory_share).result()
-
-
 def exponent(counts: Sequence[int], seconds: Sequence[float]) -> float:
     """Exponent e of the fit seconds = c counts^e."""
     return float(np.polyfit(np.log(counts), np.log(seconds), 1)[0])
@@ -110,11 +98,9 @@ def row(repeats: Sequence[Measured]) -> str:
     for step in STEPS:
         per_1000 = [getattr(one, step) * 1000 / one.count for one in repeats]
         cells.append(f"{statistics.median(per_1000):.3f}")
-    totals = [one.total for one in repeats]
-    cells.append(f"{statistics.median(totals):.1f}")
-    cells.append(f"{min(totals):.1f} to {max(totals):.1f}")
+    cells.append(frame.spread([one.total for one in repeats]))
     cells += [f"{max(getattr(one, m) for one in repeats):.0f}" for m in ("peak_mb", "device_mb")]
-    return f"| {' | '.join(cells)} |"
+    return frame.row(*cells)
 
 
 def fits(rounds: Sequence[Sequence[Measured]]) -> list[str]:
@@ -132,42 +118,28 @@ def fits(rounds: Sequence[Sequence[Measured]]) -> list[str]:
     return lines
 
 
-def machine() -> str:
-    """Name processors, device, system and versions."""
-    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "rnsl-tutorial"))
-    device = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return (
-        f"{os.cpu_count()} processors ({platform.machine()}), {torch.get_num_threads()} threads"
-        f"{device}, {platform.system()}, Python {platform.python_version()}, {versions}"
-    )
-
-
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = frame.parser(__doc__, repeats=1)
     parser.add_argument(
         "--counts", type=int, nargs="+", default=COUNTS, help=f"N (default {COUNTS})"
     )
-    parser.add_argument("--repeats", type=int, default=1, help="default 1")
     args = parser.parse_args()
     if len(set(args.counts)) < 2:
         parser.error(f"--counts are {args.counts}; a fit needs two different numbers at least.")
 
-    batch = config.PRESETS["laptop"]["batch_size"]
-    print(f"Scenes of {SIZE} pixels, small network, batches of {batch}; {machine()}\n")
-    print(
-        "| images N | placement | repeats | drawing, s per 1,000 | training | pruning | together "
-        "| median s | min to max s | peak MB | GPU peak MB |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    batch, on = config.PRESETS["laptop"]["batch_size"], frame.machine("torch", "numpy")
+    print(f"Scenes of {SIZE} pixels, small network, batches of {batch}; {on}\n")
+    steps = ("drawing, s per 1,000", "training", "pruning", "together")
+    whole = ("median s", "min to max s", "peak MB", "GPU peak MB")
+    print(frame.header("images N", "placement", "repeats", *steps, *whole))
     by_count = []
     for count in args.counts:
-        by_count.append([measure_in_fresh_process(count) for _ in range(args.repeats)])
+        by_count.append([frame.in_fresh_process(measure, count) for _ in range(args.repeats)])
         print(row(by_count[-1]), flush=True)
     last = args.counts[-1]
-    print(row([measure_in_fresh_process(last, NO_SHARE) for _ in range(args.repeats)]))
+    streamed = [frame.in_fresh_process(measure, last, NO_SHARE) for _ in range(args.repeats)]
+    print(row(streamed))
     print("", *fits(list(zip(*by_count, strict=True))), sep="\n")
 
 

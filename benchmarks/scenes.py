@@ -7,13 +7,9 @@ classes. A size's textures are made once a process; that comes before the repeat
 its own.
 """
 
-import argparse
-import os
-import platform
-import statistics
 import time
-from importlib.metadata import version
 
+from benchmarks import frame
 from rnsl_tutorial.datasets import scenes
 
 SIZES = (32, 64, 128)
@@ -31,34 +27,20 @@ def row(pixels: int, size: int, difficulty: float, repeats: int) -> str:
     count = max(1, pixels // size**2)
     first = seconds(1, size, difficulty, seed=0)
     rates = [count / seconds(count, size, difficulty, seed) for seed in range(repeats)]
-    return (
-        f"| {size} | {count:,} | {repeats} | {statistics.median(rates):,.0f} "
-        f"| {min(rates):,.0f} to {max(rates):,.0f} | {first:.2f} |"
-    )
-
-
-def machine() -> str:
-    """Name processors, system and versions."""
-    return (
-        f"{os.cpu_count()} processors ({platform.machine()}), 1 thread, {platform.system()}, "
-        f"Python {platform.python_version()}, numpy {version('numpy')}, "
-        f"rnsl-tutorial {version('rnsl-tutorial')}"
-    )
+    return frame.row(size, f"{count:,}", repeats, frame.spread(rates, 0), f"{first:.2f}")
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = frame.parser(__doc__, repeats=5)
     parser.add_argument("--pixels", type=int, default=2**22, help="default 4194304")
     parser.add_argument("--difficulty", type=float, default=0.5, help="default 0.5")
-    parser.add_argument("--repeats", type=int, default=5, help="default 5")
     args = parser.parse_args()
 
-    print(f"{len(scenes.CLASSES)} classes at difficulty {args.difficulty}; {machine()}\n")
-    print("| pixels a side | n images | repeats | median images/s | min to max | first image s |")
-    print("|---|---|---|---|---|---|")
+    on = frame.machine("numpy")
+    print(f"{len(scenes.CLASSES)} classes at difficulty {args.difficulty}, 1 thread; {on}\n")
+    rates = ("median images/s", "min to max", "first image s")
+    print(frame.header("pixels a side", "n images", "repeats", *rates))
     for size in SIZES:
         print(row(args.pixels, size, args.difficulty, args.repeats))
 

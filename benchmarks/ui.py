@@ -15,17 +15,13 @@ Three presses before the first are not counted. "table s" is the median of 5 tim
 makes the explorer, once its input is there.
 """
 
-import argparse
 import json
-import os
-import platform
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,11 +29,9 @@ import nbformat
 import numpy as np
 import torch
 from playwright.sync_api import Browser, Locator, Page
-from rich.box import MARKDOWN
-from rich.console import Console
-from rich.table import Table
 from torch.nn.functional import normalize
 
+from benchmarks import frame
 from notebooks import build
 from rnsl_tutorial import noise
 from rnsl_tutorial.experiments.config import BASELINES, LOSSES
@@ -369,37 +363,24 @@ def measured(browser: Browser, names: list[str], presses: int) -> Iterator[tuple
                 page.close()
 
 
-def device() -> str:
-    """Return what the figures were measured on, and the goals."""
-    versions = ", ".join(
-        f"{name} {version(name)}" for name in ("jupyterlab", "anywidget", "plotly")
-    )
-    return (
-        f"Goals: {GOALS_MS[0]} ms where a table is looked up, {GOALS_MS[1]} ms where Python "
-        "computes. "
-        f"{os.cpu_count()} processors ({platform.machine()}), Python {platform.python_version()}, "
-        f"{versions}"
-    )
-
-
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = frame.parser(__doc__)
     names = list(widgets())
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME")
     parser.add_argument("--presses", type=int, default=30, help="of each slider, default 30")
     args = parser.parse_args()
     if chromium_path() is None:
         sys.exit("No chromium on the PATH (Debian and Ubuntu: apt install chromium).")
-    table = Table(*COLUMNS, box=MARKDOWN)
     with chromium() as browser:
+        print(
+            f"Goals: {GOALS_MS[0]} ms where a table is looked up, {GOALS_MS[1]} ms where Python "
+            f"computes. {frame.machine('jupyterlab', 'anywidget', 'plotly')}, Chromium "
+            f"{browser.version} without a GPU\n"
+        )
+        print(frame.header(*COLUMNS), flush=True)
         for cells in measured(browser, args.only, args.presses):
-            print(" ".join(cells[:2]), file=sys.stderr)
-            table.add_row(*cells)
-        print(f"{device()}, Chromium {browser.version} without a GPU\n")
-    Console(width=200).print(table)
+            print(frame.row(*cells), flush=True)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,15 @@ NamedTuple within as ``outer_inner``.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnsl_tutorial._files import made_earlier, shipped, written_whole
+from rnsl_tutorial._files import DAMAGE, made_earlier, shipped, written_whole
 
 _Table = TypeVar("_Table", bound=tuple[Any, ...])  # a NamedTuple
 _Members = Mapping[str, NDArray[Any]]
@@ -58,6 +59,29 @@ def load_shipped_table(name: str, kind: type[_Table]) -> _Table:
     """
     remedy = f"Install the package again, or make it anew with `python tools/{name}.py`."
     return load_table(shipped("data", "aid", f"{name}.npz"), kind, name.replace("_", " "), remedy)
+
+
+def kept_array(
+    path: Path, shape: tuple[int, ...], make: Callable[[], NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """Return the float32 array of a cache file; where it is missing or damaged, make it anew.
+
+    Args:
+        path: npy file.
+        shape: that it has to have.
+        make: returns the array, which then stays in the file.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    with suppress(*DAMAGE):
+        found: NDArray[np.float32] = np.load(path)
+        if found.shape == shape and found.dtype == np.float32:
+            return found
+    made = make()
+    with written_whole(path) as file:
+        np.save(file, made)
+    return made
 
 
 # ------------------------------------------------------------------ fields and members

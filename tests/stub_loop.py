@@ -4,7 +4,8 @@ import os
 import time
 from pathlib import Path
 
-from benchmarks.epoch import LOOK_S, Epoch
+from benchmarks.memory import LOOK_S
+from benchmarks.turns import Epoch
 
 
 class Stub:

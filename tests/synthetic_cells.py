@@ -5,6 +5,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
+from synthetic_features import make_features
 
 from rnsl_tutorial import datasets
 from rnsl_tutorial.datasets.splits import stratified_split
@@ -21,16 +22,8 @@ def make_clouds(count: int) -> datasets.FeatureSet:
     rng = np.random.default_rng(0)
     labels = np.arange(count) % C
     values = 2 * np.eye(C, D)[labels] + 0.5 * rng.normal(size=(count, D))
-    return datasets.FeatureSet(
-        features=values.astype(np.float32),
-        labels=labels.astype(np.int64),
-        class_names=("a", "b", "c", "d"),
-        files=tuple(f"{'abcd'[y]}/{i}.png" for i, y in enumerate(labels)),
-        split=stratified_split(labels, seed=0),
-        step=np.full(D, 0.1, np.float32),
-        reduction=datasets.Reduction(np.zeros(D, np.float32), np.eye(D, dtype=np.float16)),
-        made_with={"backbone": "none"},
-    )
+    clouds = make_features(values, labels, stratified_split(labels, seed=0))
+    return clouds._replace(step=np.full(D, 0.1, np.float32))
 
 
 def save_clouds(folder: Path) -> Path:

@@ -189,17 +189,25 @@ def audit_features(
     """
     _check_numbers(folds, plant)
     _check_classes(labels_N, class_names, folds)
-    found = scores.score_labels(
-        features_NF, labels_N, len(class_names), folds=folds, seed=seed, on_fit=on_fit
-    )
+
+    def score(labels_N: Labels) -> Scores:
+        return scores.score_labels(
+            features_NF, labels_N, len(class_names), folds=folds, seed=seed, on_fit=on_fit
+        )
+
+    found = score(labels_N)
     joint_CC = estimate_joint(found.probabilities, labels_N)
     precision = None
-    if plant > 0:
-        precision = _estimate_precision(
-            features_NF, labels_N, found, row_shares(joint_CC), folds, seed, plant, on_fit
+    if plant > 0:  # plant further flips, score again, and learn from where they land
+        transition_CC = row_shares(joint_CC)
+        right_N = probably_right(found, labels_N, transition_CC)
+        planted = plant_flips(
+            labels_N, transition_CC, plant, right_N=right_N, keep=folds, seed=seed
         )
-    if precision:
-        joint_CC = with_noise_rate(joint_CC, float(precision.precision[0]))
+        if planted.flipped.sum() >= _MIN_PLANTED:
+            doubt_again_N = score(planted.labels).doubt
+            precision = read_precision(found.doubt, doubt_again_N, planted.flipped, seed=seed)
+            joint_CC = with_noise_rate(joint_CC, float(precision.precision[0]))
     right_C, given_C = joint_CC.diagonal(), joint_CC.sum(axis=0)
     return Audit(
         files=tuple(files),
@@ -211,27 +219,6 @@ def audit_features(
         class_noise=(1 - right_C / given_C).clip(0, 1),
         precision=precision,
     )
-
-
-def _estimate_precision(
-    features_NF: NDArray[np.float32],
-    labels_N: Labels,
-    found: Scores,
-    transition_CC: NDArray[np.float64],
-    folds: int,
-    seed: int,
-    plant: float,
-    on_fit: Callable[[], None] | None,
-) -> PrecisionEstimate | None:
-    """Plant further flips, score again, and learn from where they land; None of too few."""
-    right_N = probably_right(found, labels_N, transition_CC)
-    planted = plant_flips(labels_N, transition_CC, plant, right_N=right_N, keep=folds, seed=seed)
-    if planted.flipped.sum() < _MIN_PLANTED:
-        return None
-    again = scores.score_labels(
-        features_NF, planted.labels, len(transition_CC), folds=folds, seed=seed, on_fit=on_fit
-    )
-    return read_precision(found.doubt, again.doubt, planted.flipped, seed=seed)
 
 
 def check_settings(backbone: str, folds: int, plant: float, device: str = "cpu") -> None:

@@ -153,7 +153,10 @@ def read_precision(
     rate = _noise_rate(found_1M / len(planted_M), share_M, len(others))[0]
     recall_T = found_T / len(planted_M)
 
-    resampled_RM = _resampled(len(planted_M), seed).cumsum(axis=1)
+    drawn_RM = np.random.default_rng(seed).multinomial(  # with replacement, as many
+        len(planted_M), np.full(len(planted_M), 1 / len(planted_M)), size=_RESAMPLES
+    )
+    resampled_RM = drawn_RM.cumsum(axis=1)
     rate_R = _noise_rate(resampled_RM / len(planted_M), share_M, len(others))
     recall_RT = np.pad(resampled_RM, ((0, 0), (1, 0)))[:, found_T] / len(planted_M)
     precision_RT = [
@@ -215,12 +218,6 @@ def _wilson(share: Matrix, count: int, z: float) -> Matrix:
     half = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
     end: Matrix = (middle + half) / (1 + z**2 / count)
     return end
-
-
-def _resampled(count: int, seed: int) -> NDArray[np.int64]:
-    """How often each of ``count`` is drawn when as many are drawn with replacement, [R, count]."""
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(count, np.full(count, 1 / count), size=_RESAMPLES)
 
 
 class Look(NamedTuple):

@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
@@ -27,7 +26,7 @@ from tqdm.auto import tqdm
 from rnsl_tutorial._files import cache_dir, written_whole
 from rnsl_tutorial.datasets import _packed
 
-__all__ = ["PINS", "Pin", "describe", "find", "get", "unpack"]
+__all__ = ["PINS", "Pin", "describe", "find", "get"]
 
 _MARKER = ".rnsl-data.json"  # says which pin a folder was made from; image archives pass it over
 _MAX_EXPANSION = 20  # times its own size; images are compressed already, so 1 is usual
@@ -57,40 +56,38 @@ class Pin(NamedTuple):
     size: int | None = None
 
 
-PINS: Mapping[str, Pin] = MappingProxyType(
-    {
-        "aid": Pin(
-            title="AID, 10,000 aerial scenes of 30 classes",
-            licence="for research, not for commercial use; the images are from Google Earth",
-            repository="isaaccorley/aid",
-            revision="e6767964e40f567a18eac6e6ca5fce397e4ce411",
-            file="AID.zip",
-            checksums={
-                "sha256": "79345ef1766e85f7b92cf556c809c4f32ff24228ae71aadf96780f74f48c26a4",
-            },
-        ),
-        "nwpu45": Pin(
-            title="NWPU-RESISC45, 31,500 aerial scenes of 45 classes",
-            licence="for research, not for commercial use",
-            repository="torchgeo/resisc45",
-            revision="a826b44d938a883185f11ebe3d512d38b464312f",
-            file="NWPU-RESISC45.zip",
-            checksums={
-                "sha256": "beeecd0b63656290ae6d65cf7763185b0c1c4c54a753ef8088d6fba3faaf1f53",
-                "md5": "75206b2e16446591afa88e2628744886",
-            },
-            size=427_389_445,
-        ),
-        "eurosat": Pin(
-            title="EuroSAT RGB, 27,000 Sentinel-2 scenes of 10 classes",
-            licence="MIT",
-            repository="torchgeo/eurosat",
-            revision="c877bcd43f099cd0196738f714544e355477f3fd",
-            file="EuroSAT.zip",
-            checksums={"md5": "c8fa014336c82ac7804f0398fcb19387"},
-        ),
-    }
-)
+PINS: Mapping[str, Pin] = {
+    "aid": Pin(
+        title="AID, 10,000 aerial scenes of 30 classes",
+        licence="for research, not for commercial use; the images are from Google Earth",
+        repository="isaaccorley/aid",
+        revision="e6767964e40f567a18eac6e6ca5fce397e4ce411",
+        file="AID.zip",
+        checksums={
+            "sha256": "79345ef1766e85f7b92cf556c809c4f32ff24228ae71aadf96780f74f48c26a4",
+        },
+    ),
+    "nwpu45": Pin(
+        title="NWPU-RESISC45, 31,500 aerial scenes of 45 classes",
+        licence="for research, not for commercial use",
+        repository="torchgeo/resisc45",
+        revision="a826b44d938a883185f11ebe3d512d38b464312f",
+        file="NWPU-RESISC45.zip",
+        checksums={
+            "sha256": "beeecd0b63656290ae6d65cf7763185b0c1c4c54a753ef8088d6fba3faaf1f53",
+            "md5": "75206b2e16446591afa88e2628744886",
+        },
+        size=427_389_445,
+    ),
+    "eurosat": Pin(
+        title="EuroSAT RGB, 27,000 Sentinel-2 scenes of 10 classes",
+        licence="MIT",
+        repository="torchgeo/eurosat",
+        revision="c877bcd43f099cd0196738f714544e355477f3fd",
+        file="EuroSAT.zip",
+        checksums={"md5": "c8fa014336c82ac7804f0398fcb19387"},
+    ),
+}
 
 
 # ------------------------------------------------------------------ what the reader calls
@@ -98,6 +95,11 @@ PINS: Mapping[str, Pin] = MappingProxyType(
 
 def get(name: str, to: Path | None = None, *, progress: bool = True) -> Path:
     """Fetch a data set, unless it is there already, and return its folder.
+
+    Every name in the archive is checked before anything is written. Refused is what would leave the
+    folder (absolute names, "..", drive letters, backslashes), what is neither file nor folder
+    (links, devices), two files of one name (also on disks that ignore case), and what unpacks to
+    more than 20 times its size.
 
     Args:
         name: a key of `PINS`.
@@ -109,8 +111,8 @@ def get(name: str, to: Path | None = None, *, progress: bool = True) -> Path:
         The folder, which ``datasets.load_archive`` reads.
 
     Raises:
-        ValueError: there is no such data set; or the file that arrived is not the pinned one, in
-            which case it was removed.
+        ValueError: there is no such data set; the archive is damaged, encrypted or refused; or the
+            file that arrived is not the pinned one, in which case it was removed.
         FileExistsError: the folder exists and holds something else.
         OSError: no connection, no such file in the repository, no room, or another process is
             fetching; what was downloaded is kept, and the next call goes on from there.
@@ -121,10 +123,7 @@ def get(name: str, to: Path | None = None, *, progress: bool = True) -> Path:
         with _alone():
             _remove_abandoned(target)
             archive = _fetch(pin, progress)
-            with _folder_made_whole(target) as folder:
-                _extract(archive, folder)
-                with written_whole(folder / _MARKER) as file:
-                    file.write(json.dumps(_identity(pin), indent=1).encode())
+            _unpack(archive, target, pin)
             archive.unlink()
     return target
 
@@ -152,28 +151,6 @@ def describe(name: str) -> str:
         f"Size:    {_size(pin) / 1e6:.1f} MB, and about as much again while it is unpacked\n"
         f"Licence: {pin.licence}"
     )
-
-
-def unpack(archive: Path, target: Path) -> None:
-    """Unpack a zip or tar into a new folder, which appears whole or not at all.
-
-    Every name is checked before anything is written. Refused is what would leave the folder
-    (absolute names, "..", drive letters, backslashes), what is neither file nor folder (links,
-    devices), two files of one name (also on disks that ignore case), and what unpacks to more than
-    20 times its size.
-
-    Args:
-        archive: the zip or tar.
-        target: the folder to make; it does not exist yet, or is empty.
-
-    Raises:
-        ValueError: the archive is damaged, encrypted or refused.
-        FileExistsError: the folder exists and holds something.
-        OSError: it cannot be written, or the disk is full.
-    """
-    _check_vacant(target)
-    with _folder_made_whole(target) as folder:
-        _extract(archive, folder)
 
 
 # ------------------------------------------------------------------ folders
@@ -356,6 +333,14 @@ def _explained(pin: Pin) -> Iterator[None]:
 
 
 # ------------------------------------------------------------------ unpacking
+
+
+def _unpack(archive: Path, target: Path, pin: Pin) -> None:
+    """Unpack a zip or tar into a new or empty folder, with a marker of its pin."""
+    with _folder_made_whole(target) as folder:
+        _extract(archive, folder)
+        with written_whole(folder / _MARKER) as file:
+            file.write(json.dumps(_identity(pin), indent=1).encode())
 
 
 def _extract(archive: Path, folder: Path) -> None:

@@ -20,7 +20,8 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from rnsl_tutorial._files import DAMAGE, cache_dir, made_earlier, shipped, written_whole
+from rnsl_tutorial._files import cache_dir, made_earlier, shipped, written_whole
+from rnsl_tutorial._tables import kept_array
 from rnsl_tutorial.datasets.archives import Archive
 from rnsl_tutorial.datasets.splits import Split
 
@@ -30,7 +31,6 @@ __all__ = [
     "Reduction",
     "build_features",
     "cached_features",
-    "extract_features",
     "load_features",
     "load_shipped_features",
     "save_features",
@@ -91,45 +91,6 @@ class FeatureSet(NamedTuple):
     made_with: Mapping[str, Any]
 
 
-def extract_features(
-    images: NDArray[np.uint8],
-    backbone: Backbone,
-    *,
-    batch_size: int = 64,
-    device: str = "cpu",
-    progress: bool = True,
-) -> NDArray[np.float32]:
-    """Run a frozen backbone over images.
-
-    Args:
-        images: uint8 [N, 3, S, S], any array or view; of a memory map few are in memory at a time.
-        backbone: put into evaluation mode and moved to the device.
-        batch_size: images at a time.
-        device: as torch names it.
-        progress: show a bar.
-
-    Returns:
-        float32 [N, F].
-
-    Raises:
-        ValueError: images of another type or shape.
-    """
-    _check_images(images)
-    if isinstance(backbone, nn.Module):
-        backbone.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    features_NF = np.empty((len(images), backbone.feature_dim), dtype=np.float32)
-    with (
-        torch.inference_mode(),
-        tqdm(total=len(images), desc="Features", unit="image", disable=not progress) as bar,
-    ):
-        for start in range(0, len(images), batch_size):
-            batch = torch.tensor(_block(images, start, batch_size), device=device)
-            batch = batch.contiguous(memory_format=torch.channels_last)
-            features_NF[start : start + len(batch)] = backbone(batch).float().cpu().numpy()
-            bar.update(len(batch))
-    return features_NF
-
-
 def cached_features(
     images: NDArray[np.uint8],
     backbone: Backbone,
@@ -147,8 +108,8 @@ def cached_features(
     to know it by: nothing is kept of it.
 
     Args:
-        images: as for `extract_features`, like all that follows but the cache.
-        backbone: a torch module.
+        images: uint8 [N, 3, S, S], any array or view; of a memory map few are in memory at a time.
+        backbone: a torch module is put into evaluation mode and moved to the device.
         batch_size: images at a time.
         device: as torch names it.
         cache: folder; default ``$RNSL_CACHE`` where that is set, else the platform's cache folder.
@@ -161,26 +122,38 @@ def cached_features(
         ValueError: images of another type or shape.
         OSError: the cache cannot be written.
     """
-    _check_images(images)
-    options: dict[str, Any] = {"batch_size": batch_size, "device": device, "progress": progress}
-    if not isinstance(backbone, nn.Module):
-        return extract_features(images, backbone, **options)
-    folder = (cache_dir() if cache is None else cache.expanduser()) / "features"
-    path = folder / f"{_hash_of_images(images)}-{_hash_of_network(backbone)}.npy"
-    shape = (len(images), backbone.feature_dim)
-    features_NF = _kept_features(path, shape)
-    if features_NF is None:
-        features_NF = extract_features(images, backbone, **options)
-        with written_whole(path) as file:
-            np.save(file, features_NF)
-    return features_NF
-
-
-def _check_images(images: NDArray[np.uint8]) -> None:
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != 3:
         raise ValueError(
             f"images are {images.dtype} {list(images.shape)}; give uint8 [N, 3, S, S]."
         )
+
+    def extract() -> NDArray[np.float32]:
+        return _extracted(images, backbone, batch_size, device, progress)
+
+    if not isinstance(backbone, nn.Module):
+        return extract()
+    folder = (cache_dir() if cache is None else cache.expanduser()) / "features"
+    path = folder / f"{_hash_of_images(images)}-{_hash_of_network(backbone)}.npy"
+    shape = (len(images), backbone.feature_dim)
+    return kept_array(path, shape, extract)
+
+
+def _extracted(
+    images: NDArray[np.uint8], backbone: Backbone, batch_size: int, device: str, progress: bool
+) -> NDArray[np.float32]:
+    if isinstance(backbone, nn.Module):
+        backbone.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    features_NF = np.empty((len(images), backbone.feature_dim), dtype=np.float32)
+    with (
+        torch.inference_mode(),
+        tqdm(total=len(images), desc="Features", unit="image", disable=not progress) as bar,
+    ):
+        for start in range(0, len(images), batch_size):
+            batch = torch.tensor(_block(images, start, batch_size), device=device)
+            batch = batch.contiguous(memory_format=torch.channels_last)
+            features_NF[start : start + len(batch)] = backbone(batch).float().cpu().numpy()
+            bar.update(len(batch))
+    return features_NF
 
 
 def _block(images: NDArray[np.uint8], start: int, count: int) -> NDArray[np.uint8]:
@@ -208,14 +181,6 @@ def _hash_of_network(network: nn.Module) -> str:
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-def _kept_features(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
-    try:
-        features_NF: NDArray[np.float32] = np.load(path)
-    except DAMAGE:
-        return None  # there are none, or they are damaged
-    return features_NF if features_NF.shape == shape and features_NF.dtype == np.float32 else None
 
 
 def _fit_reduction(train_features: NDArray[np.float32], dim: int = 256) -> Reduction:

@@ -13,7 +13,7 @@ C classes.
 
 import json
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,10 +21,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import KDTree
 
 from rnsl_tutorial._files import shipped
+from rnsl_tutorial.datasets.archives import Archive
 
-__all__ = ["CLASSES", "MAX_SIZE", "MIN_SIZE", "Scenes", "make_scenes"]
+__all__ = ["CLASSES", "make_scenes"]
 
-MIN_SIZE, MAX_SIZE = 32, 256  # pixels: below, cars and boats vanish; above, no more is to be seen
+_MIN_SIZE, _MAX_SIZE = 32, 256  # pixels: below, cars and boats vanish; above, no more is to be seen
 
 _BLOCK = 1024  # images whose random numbers are drawn together; another number, other images
 _NUMBERS = 96  # random numbers an image, more than any scene asks for
@@ -32,23 +33,7 @@ _PIXELS_AT_ONCE = 1 << 16  # drawn together: larger arrays fall out of the proce
 
 _FAR = np.float32(9)  # added to a distance, it takes a shape out of the scene
 
-Array = NDArray[Any]  # float32; numpy's types lose that wherever a Python number takes part
-
-
-class Scenes(NamedTuple):
-    """Images, labels and names, with the fields of ``datasets.Archive``.
-
-    Attributes:
-        images: uint8 [N, 3, S, S], red, green, blue.
-        labels: int64 [N], positions in ``class_names``.
-        class_names: ``CLASSES``.
-        files: invented names such as ``"Beach/beach_1.png"``, numbered within a class.
-    """
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    class_names: tuple[str, ...]
-    files: tuple[str, ...]
+_Array = NDArray[Any]  # float32; numpy's types lose that wherever a Python number takes part
 
 
 def make_scenes(
@@ -59,7 +44,7 @@ def make_scenes(
     seed: int,
     labels: ArrayLike | None = None,
     out: NDArray[np.uint8] | None = None,
-) -> Scenes:
+) -> Archive:
     """Draw procedural aerial scenes.
 
     Image i depends on the seed, i, its class, the size and the difficulty, on nothing else: the
@@ -81,7 +66,8 @@ def make_scenes(
         out: uint8 [N, 3, S, S] to write the images into, such as a memory map; None for new.
 
     Returns:
-        images, labels, class names and invented file names.
+        images uint8 [N, 3, S, S] in red, green, blue; labels; ``CLASSES``; and invented file names
+        such as ``"Beach/beach_1.png"``, numbered within a class.
 
     Raises:
         ValueError: an argument out of range, or labels or out of another shape or type.
@@ -97,7 +83,7 @@ def make_scenes(
             _DRAWN[CLASSES[label]](canvas)
             _neighbour(canvas, _DRAWN[CLASSES[other]])
             images[start + places] = canvas.finished()
-    return Scenes(images, labels_N, CLASSES, _file_names(labels_N))
+    return Archive(images, labels_N, CLASSES, _file_names(labels_N))
 
 
 def _stream(seed: int, *key: int) -> np.random.Generator:
@@ -112,7 +98,7 @@ def _balanced_labels(count: int, seed: int) -> NDArray[np.int64]:
 
 
 def _groups(
-    labels_N: NDArray[np.int64], draws: Array, size: int
+    labels_N: NDArray[np.int64], draws: _Array, size: int
 ) -> Iterator[tuple[int, int, NDArray[np.intp]]]:
     """Yield a class, a class that lies beside it, and places: few enough to be drawn together."""
     cumulative_CC = _shares_alike().cumsum(axis=1)
@@ -148,8 +134,8 @@ def _file_names(labels_N: NDArray[np.int64]) -> tuple[str, ...]:
 def _check_arguments(count: int, size: int, difficulty: float, seed: int) -> None:
     if count < 1:
         raise ValueError(f"count is {count}; give the number of images, at least 1.")
-    if not MIN_SIZE <= size <= MAX_SIZE:
-        raise ValueError(f"size is {size}; give a side of {MIN_SIZE} to {MAX_SIZE} pixels.")
+    if not _MIN_SIZE <= size <= _MAX_SIZE:
+        raise ValueError(f"size is {size}; give a side of {_MIN_SIZE} to {_MAX_SIZE} pixels.")
     if not 0 <= difficulty <= 1:
         raise ValueError(f"difficulty is {difficulty}; give a number from 0 (easy) to 1 (hard).")
     if seed < 0:
@@ -182,12 +168,12 @@ def _check_out(out: NDArray[np.uint8], shape: tuple[int, ...]) -> None:
 class _Textures(NamedTuple):
     """Periodic tiles, twice as wide as a scene, of which a scene takes a window; K tiles a kind."""
 
-    relief: Array  # [K, 2S, 2S], large forms over small ones, mean 0 and standard deviation 1
-    patches: Array  # about 3 waves a scene, mean 0 and standard deviation 1
-    grain: Array  # about 14 waves a scene, mean 0 and standard deviation 1
-    pixels: Array  # independent pixels, mean 0 and standard deviation 1
-    crown: Array  # height of a wood's crowns: 1 at the middle of a tree, 0 where two meet
-    tree: Array  # a number in [0, 1) for each tree, the same all over its crown
+    relief: _Array  # [K, 2S, 2S], large forms over small ones, mean 0 and standard deviation 1
+    patches: _Array  # about 3 waves a scene, mean 0 and standard deviation 1
+    grain: _Array  # about 14 waves a scene, mean 0 and standard deviation 1
+    pixels: _Array  # independent pixels, mean 0 and standard deviation 1
+    crown: _Array  # height of a wood's crowns: 1 at the middle of a tree, 0 where two meet
+    tree: _Array  # a number in [0, 1) for each tree, the same all over its crown
 
 
 @lru_cache(maxsize=4)
@@ -203,7 +189,7 @@ def _textures(size: int) -> _Textures:
     return _Textures(*(_tiles(spectrum, rng) for spectrum in spectra), *_wood(side, rng))
 
 
-def _tiles(spectrum: NDArray[np.float64], rng: np.random.Generator, count: int = 4) -> Array:
+def _tiles(spectrum: NDArray[np.float64], rng: np.random.Generator, count: int = 4) -> _Array:
     """Return noise with this spectrum, mean 0 and standard deviation 1."""
     side = len(spectrum)
     white = np.fft.rfft2(rng.standard_normal((count, side, side)))
@@ -213,7 +199,7 @@ def _tiles(spectrum: NDArray[np.float64], rng: np.random.Generator, count: int =
     return tiles.astype(np.float32)
 
 
-def _wood(side: int, rng: np.random.Generator, trees: int = 900, count: int = 2) -> list[Array]:
+def _wood(side: int, rng: np.random.Generator, trees: int = 900, count: int = 2) -> list[_Array]:
     """Return crowns and tree numbers: to each pixel the tree that stands nearest."""
     pixels = (np.indices((side, side)).reshape(2, -1).T + 0.5) / side
     crowns, numbers = [], []
@@ -260,18 +246,18 @@ _TABLE = np.random.default_rng(0).random(1 << 16, np.float32)  # where cells fin
 class _Cells(NamedTuple):
     """The plane folded into cells: where a pixel lies in its cell, and its cell's numbers."""
 
-    u: Array  # [n, S, S], from the middle of the cell, in units of the scene
-    v: Array
+    u: _Array  # [n, S, S], from the middle of the cell, in units of the scene
+    v: _Array
     keys: NDArray[np.int32]  # [n, S, S]
 
-    def number(self, salt: int) -> Array:
+    def number(self, salt: int) -> _Array:
         """Return uniform numbers in [0, 1), one a cell; another salt, other numbers."""
-        drawn: Array = _TABLE[(self.keys + salt * 311) & 0xFFFF]
+        drawn: _Array = _TABLE[(self.keys + salt * 311) & 0xFFFF]
         return drawn
 
-    def missing(self, salt: int, share: Array | float) -> Array:
+    def missing(self, salt: int, share: _Array | float) -> _Array:
         """Return what to add to a shape's distance so that a share of the cells goes without."""
-        apart: Array = _FAR * (self.number(salt) < share)
+        apart: _Array = _FAR * (self.number(salt) < share)
         return apart
 
 
@@ -284,7 +270,7 @@ class _Canvas:
         difficulty: in [0, 1].
     """
 
-    def __init__(self, numbers: Array, size: int, difficulty: float) -> None:
+    def __init__(self, numbers: _Array, size: int, difficulty: float) -> None:
         self.difficulty = difficulty
         self.size = size
         self._numbers = iter(numbers.T[:, :, None, None])
@@ -297,26 +283,26 @@ class _Canvas:
 
     # Numbers, [n, 1, 1]
 
-    def between(self, low: float, high: float) -> Array:
+    def between(self, low: float, high: float) -> _Array:
         """Draw evenly from [low, high)."""
-        drawn: Array = low + (high - low) * next(self._numbers)
+        drawn: _Array = low + (high - low) * next(self._numbers)
         return drawn
 
-    def around(self, middle: float, spread: float) -> Array:
+    def around(self, middle: float, spread: float) -> _Array:
         """Draw from middle +- spread at difficulty 1, from less below it."""
         return self.between(middle - self.difficulty * spread, middle + self.difficulty * spread)
 
-    def angle(self) -> Array:
+    def angle(self) -> _Array:
         """Draw an angle, in radians."""
         return self.between(0, 2 * np.pi)
 
     # Fields, [n, S, S]
 
-    def texture(self, kind: str) -> Array:
+    def texture(self, kind: str) -> _Array:
         """Cut a window at random from a texture's tiles."""
         return self.textures(kind)[0]
 
-    def textures(self, *kinds: str) -> list[Array]:
+    def textures(self, *kinds: str) -> list[_Array]:
         """Cut the same window from the tiles of several kinds."""
         tile, top, left = (next(self._numbers)[:, 0, 0] for _ in range(3))
         cut = []
@@ -326,40 +312,40 @@ class _Canvas:
             cut.append(windows[tuple(places_n3.astype(np.intp).T)])
         return cut
 
-    def turned(self, angle: Array | None = None, shift: float = 1.0) -> tuple[Array, Array]:
+    def turned(self, angle: _Array | None = None, shift: float = 1.0) -> tuple[_Array, _Array]:
         """Return coordinates turned (by a drawn angle) about a point within +- shift."""
         angle = self.angle() if angle is None else angle
         x, y = self.x - self.between(-shift, shift), self.y - self.between(-shift, shift)
         cosine, sine = np.cos(angle), np.sin(angle)
         return cosine * x + sine * y, cosine * y - sine * x
 
-    def cells(self, u: Array, v: Array, width: Array | float, height: Array | float) -> _Cells:
+    def cells(self, u: _Array, v: _Array, width: _Array | float, height: _Array | float) -> _Cells:
         """Fold the plane (u, v) into cells."""
         column, row = np.floor(u / width), np.floor(v / height)
         offset = (next(self._numbers) * 65536).astype(np.int32)
         keys = column.astype(np.int32) * 1087 + row.astype(np.int32) * 7919 + offset
         return _Cells(u - (column + 0.5) * width, v - (row + 0.5) * height, keys)
 
-    def inside(self, distance: Array, softness: float = 1.0) -> Array:
+    def inside(self, distance: _Array, softness: float = 1.0) -> _Array:
         """Return how much of each pixel lies inside a shape, from its signed distance."""
         return np.clip(0.5 - distance * (self.size / (2 * softness * self.height)), 0, 1)
 
     # The brush
 
-    def colour(self, first: str, second: str, share: Array | None = None) -> Array:
+    def colour(self, first: str, second: str, share: _Array | None = None) -> _Array:
         """Mix two colours, [n, 3, ...]: in a drawn proportion, or pixel by pixel."""
         share = self.between(0, 0.3 + 0.7 * self.difficulty) if share is None else share
         return _COLOURS[first] + (_COLOURS[second] - _COLOURS[first]) * share[:, None]
 
-    def fill(self, colour: Array) -> None:
+    def fill(self, colour: _Array) -> None:
         """Cover everything."""
         self.image[:] = colour
 
-    def paint(self, cover: Array, colour: Array) -> None:
+    def paint(self, cover: _Array, colour: _Array) -> None:
         """Cover in part: 0 leaves a pixel as it is, 1 gives it the colour."""
         self.image += cover[:, None] * (colour - self.image)
 
-    def shade(self, change: Array) -> None:
+    def shade(self, change: _Array) -> None:
         """Darken (below 0) or lighten (above 0) by a share of the brightness."""
         self.image *= 1 + change[:, None]
 
@@ -386,13 +372,13 @@ def _paved(canvas: _Canvas) -> None:
     canvas.shade(0.06 * canvas.texture("relief") + 0.04 * canvas.texture("grain"))
 
 
-def _water(canvas: _Canvas, distance: Array) -> None:
+def _water(canvas: _Canvas, distance: _Array) -> None:
     """Water inside a shape, with a pale bank around it."""
     canvas.paint(0.6 * canvas.inside(distance - 0.05, 2), canvas.colour("sand", "soil"))
     canvas.paint(canvas.inside(distance), canvas.colour("water", "murk"))
 
 
-def _trees(canvas: _Canvas, density: Array, where: Array | float = 1.0) -> None:
+def _trees(canvas: _Canvas, density: _Array, where: _Array | float = 1.0) -> None:
     """Trees on a share of the ground, each with a lit side by its height."""
     crown, tree = canvas.textures("crown", "tree")
     cover = np.clip((crown - 0.25) * 5, 0, 1) * (tree < density) * where
@@ -400,7 +386,7 @@ def _trees(canvas: _Canvas, density: Array, where: Array | float = 1.0) -> None:
     canvas.paint(cover, leaves * (0.55 + 0.75 * crown + 0.3 * tree)[:, None])
 
 
-def _box(u: Array, v: Array, width: Array | float, height: Array | float) -> Array:
+def _box(u: _Array, v: _Array, width: _Array | float, height: _Array | float) -> _Array:
     """Signed distance to a rectangle of half sides width and height (from outside: the larger)."""
     return np.maximum(np.abs(u) - width, np.abs(v) - height)
 
@@ -504,7 +490,7 @@ def _residential(canvas: _Canvas, lot: float, built: float, green: float) -> Non
     _houses(canvas, lots, 0.5 * width, canvas.around(built, 0.12))
 
 
-def _houses(canvas: _Canvas, lots: _Cells, half: Array, built: Array) -> None:
+def _houses(canvas: _Canvas, lots: _Cells, half: _Array, built: _Array) -> None:
     """A house on most lots: its shadow, and a roof with a lit and a dark side."""
     room = half * (1 - built)
     u = lots.u - room * (lots.number(0) - 0.5)
@@ -518,26 +504,14 @@ def _houses(canvas: _Canvas, lots: _Cells, half: Array, built: Array) -> None:
     canvas.paint(canvas.inside(_box(u, v, width, height) + missing), roof * lit[:, None])
 
 
-def _dense_residential(canvas: _Canvas) -> None:
-    _residential(canvas, lot=0.2, built=0.85, green=0.05)
-
-
-def _medium_residential(canvas: _Canvas) -> None:
-    _residential(canvas, lot=0.31, built=0.65, green=0.3)
-
-
-def _sparse_residential(canvas: _Canvas) -> None:
-    _residential(canvas, lot=0.55, built=0.42, green=0.45)
-
-
 # ------------------------------------------------------------------ water
 
 
-def _winding(canvas: _Canvas, along: Array, sway: float) -> Array:
+def _winding(canvas: _Canvas, along: _Array, sway: float) -> _Array:
     """A smooth curve over a coordinate: two waves of drawn length, height and phase."""
     first = np.sin(along * canvas.between(1, 2) + canvas.angle())
     second = np.sin(along * canvas.between(3, 5) + canvas.angle())
-    winding: Array = canvas.between(0.5, 1) * first + canvas.between(0.1, 0.4) * second
+    winding: _Array = canvas.between(0.5, 1) * first + canvas.between(0.1, 0.4) * second
     return sway * winding
 
 
@@ -577,7 +551,7 @@ def _port(canvas: _Canvas) -> None:
     _yard(canvas, u, v + canvas.between(0.3, 0.5), v)
 
 
-def _yard(canvas: _Canvas, u: Array, v: Array, quay: Array) -> None:
+def _yard(canvas: _Canvas, u: _Array, v: _Array, quay: _Array) -> None:
     """Stacked goods behind a quay."""
     stack = canvas.cells(u, v, canvas.between(0.2, 0.35), canvas.between(0.15, 0.3))
     cover = canvas.inside(_box(stack.u, stack.v, 0.09, 0.06) + stack.missing(0, 0.4))
@@ -669,18 +643,18 @@ def _viaduct(canvas: _Canvas) -> None:
 _DRAWN: dict[str, Callable[[_Canvas], None]] = {
     "BareLand": _bare_land,
     "Beach": _beach,
-    "DenseResidential": _dense_residential,
+    "DenseResidential": partial(_residential, lot=0.2, built=0.85, green=0.05),
     "Farmland": _farmland,
     "Forest": _forest,
     "Industrial": _industrial,
     "Meadow": _meadow,
-    "MediumResidential": _medium_residential,
+    "MediumResidential": partial(_residential, lot=0.31, built=0.65, green=0.3),
     "Parking": _parking,
     "Pond": _pond,
     "Port": _port,
     "River": _river,
     "Runway": _runway,
-    "SparseResidential": _sparse_residential,
+    "SparseResidential": partial(_residential, lot=0.55, built=0.42, green=0.45),
     "StorageTanks": _storage_tanks,
     "Viaduct": _viaduct,
 }

@@ -19,7 +19,9 @@ from torch import nn
 
 from rnsl_tutorial import noise
 from rnsl_tutorial.datasets.features import FeatureSet
-from rnsl_tutorial.evaluation import embedding as evaluate
+from rnsl_tutorial.evaluation.umap import neighbors
+
+__all__ = ["chance", "concentrate", "dominated_classes", "hits", "margins", "neighborhoods"]
 
 _Floats = NDArray[np.float64]
 _Integers = NDArray[np.int64]
@@ -42,19 +44,11 @@ def neighborhoods(features: FeatureSet, k: int = 10) -> _Floats:
     train_N = features.split.train
     unit_ND = nn.functional.normalize(torch.from_numpy(features.features[train_N]))
     labels_N, classes = features.labels[train_N], len(features.class_names)
-    found_NK = _without_itself(evaluate.nearest_neighbors(unit_ND, unit_ND, k + 1).positions)
+    found_NK = neighbors(unit_ND.numpy(), k)
     counts_CC = np.zeros((classes, classes))
     np.add.at(counts_CC, (labels_N[:, None], labels_N[found_NK]), 1.0)
     shares: _Floats = counts_CC / counts_CC.sum(axis=1, keepdims=True)
     return shares
-
-
-def _without_itself(found_NK: _Integers) -> _Integers:
-    """Strike each image from its own row; its double may stand before it, or in its place."""
-    own_NK = found_NK == np.arange(len(found_NK))[:, None]
-    own_NK[~own_NK.any(axis=1), -1] = True
-    others: _Integers = found_NK[~own_NK].reshape(len(found_NK), -1)
-    return others
 
 
 # ------------------------------------------------------------------ margins of a matrix

@@ -25,7 +25,6 @@ from sklearn.utils.extmath import weighted_mode
 from torch import Tensor
 
 __all__ = [
-    "Neighbors",
     "class_accuracy",
     "clustering_nmi",
     "flip_detection",
@@ -37,13 +36,13 @@ __all__ = [
     "prototype_accuracy",
 ]
 
-Numpy: TypeAlias = npt.NDArray[Any]
-Array: TypeAlias = Tensor | Numpy
+_Numpy: TypeAlias = npt.NDArray[Any]
+_Array: TypeAlias = Tensor | _Numpy
 
 _BLOCK_BYTES = 64 * 2**20  # the largest table of distances or of neighbors held at a time
 
 
-class Neighbors(NamedTuple):
+class _Neighbors(NamedTuple):
     """The nearest images of each query, nearest first."""
 
     distances: npt.NDArray[np.float64]  # float64 [Q, K]
@@ -61,7 +60,7 @@ class _FlipDetection(NamedTuple):
 # ------------------------------------------------------------------ neighbors
 
 
-def nearest_neighbors(index_embeddings: Array, queries: Array, k: int) -> Neighbors:
+def nearest_neighbors(index_embeddings: _Array, queries: _Array, k: int) -> _Neighbors:
     """Return the k nearest index images of each query, by Euclidean distance.
 
     On the CPU this is scikit-learn's NearestNeighbors, whose memory is bounded. Where the index is
@@ -80,24 +79,16 @@ def nearest_neighbors(index_embeddings: Array, queries: Array, k: int) -> Neighb
         ValueError: shapes that disagree, values that are not finite, or k out of range.
     """
     _check_search(index_embeddings, queries, k)
-    return _nearest(index_embeddings, queries, k)
-
-
-def _nearest(index: Array, queries: Array, k: int) -> Neighbors:
-    if isinstance(index, Tensor) and index.device.type != "cpu":
-        queries_QD = queries if isinstance(queries, Tensor) else torch.tensor(queries)
-        return _nearest_in_blocks(index, queries_QD, k)
-    return _nearest_by_sklearn(_to_numpy(index), _to_numpy(queries), k)
-
-
-def _nearest_by_sklearn(index_ND: Numpy, queries_QD: Numpy, k: int) -> Neighbors:
+    if isinstance(index_embeddings, Tensor) and index_embeddings.device.type != "cpu":
+        return _nearest_in_blocks(index_embeddings, torch.as_tensor(queries), k)
+    index_ND, queries_QD = _to_numpy(index_embeddings), _to_numpy(queries)
     # scikit-learn's memory is bounded only where both are float32 or both float64.
     dtype = np.result_type(index_ND, queries_QD, np.float32)
     index = NearestNeighbors(n_neighbors=k).fit(index_ND.astype(dtype, copy=False))
-    return Neighbors(*index.kneighbors(queries_QD.astype(dtype, copy=False)))
+    return _Neighbors(*index.kneighbors(queries_QD.astype(dtype, copy=False)))
 
 
-def _nearest_in_blocks(index_ND: Tensor, queries_QD: Tensor, k: int) -> Neighbors:
+def _nearest_in_blocks(index_ND: Tensor, queries_QD: Tensor, k: int) -> _Neighbors:
     # cdist without matrix products: a difference of equal points is exactly 0.
     dtype = torch.float32 if index_ND.device.type == "mps" else torch.float64
     index_ND = index_ND.detach().to(dtype)
@@ -109,7 +100,7 @@ def _nearest_in_blocks(index_ND: Tensor, queries_QD: Tensor, k: int) -> Neighbor
         blocks.append(distances_BN.topk(k, dim=1, largest=False))
     distances_QK = torch.cat([block.values for block in blocks])
     positions_QK = torch.cat([block.indices for block in blocks])
-    return Neighbors(distances_QK.cpu().double().numpy(), positions_QK.cpu().numpy())
+    return _Neighbors(distances_QK.cpu().double().numpy(), positions_QK.cpu().numpy())
 
 
 def _rows_per_block(columns: int) -> int:
@@ -121,7 +112,7 @@ def _rows_per_block(columns: int) -> int:
 
 
 def knn_predict(
-    index_embeddings: Array, index_labels: Array, queries: Array, *, k: int = 10
+    index_embeddings: _Array, index_labels: _Array, queries: _Array, *, k: int = 10
 ) -> Tensor:
     """Classify queries by their k nearest index images, each voting with 1 / distance.
 
@@ -146,19 +137,18 @@ def knn_predict(
     Raises:
         ValueError: shapes that disagree, values that are not finite, or k out of range.
     """
-    _check_search(index_embeddings, queries, k)
+    distances_QK, positions_QK = nearest_neighbors(index_embeddings, queries, k)
     labels_N = _checked_labels("index_labels", index_labels, len(index_embeddings))
-    distances_QK, positions_QK = _nearest(index_embeddings, queries, k)
     predicted_Q = torch.from_numpy(_vote(labels_N[positions_QK], distances_QK))
     on_tensor = isinstance(index_embeddings, Tensor)
     return predicted_Q.to(index_embeddings.device) if on_tensor else predicted_Q
 
 
 def knn_accuracy(
-    index_embeddings: Array,
-    index_labels: Array,
-    queries: Array,
-    query_labels: Array,
+    index_embeddings: _Array,
+    index_labels: _Array,
+    queries: _Array,
+    query_labels: _Array,
     *,
     k: int = 10,
 ) -> float:
@@ -180,7 +170,7 @@ def knn_accuracy(
     return float((_to_numpy(predicted_Q) == labels_Q).mean())
 
 
-def prototype_accuracy(embeddings: Array, prototypes: Array, labels: Array) -> float:
+def prototype_accuracy(embeddings: _Array, prototypes: _Array, labels: _Array) -> float:
     """Return the share of images whose nearest prototype, by cosine, is that of their label.
 
     Args:
@@ -200,11 +190,11 @@ def prototype_accuracy(embeddings: Array, prototypes: Array, labels: Array) -> f
             f"allow 0 to {len(prototypes) - 1}."
         )
     unit_ND, unit_CD = normalize(_to_numpy(embeddings)), normalize(_to_numpy(prototypes))
-    nearest_N = _nearest(unit_CD, unit_ND, k=1).positions[:, 0]
+    nearest_N = nearest_neighbors(unit_CD, unit_ND, k=1).positions[:, 0]
     return float((nearest_N == labels_N).mean())
 
 
-def class_accuracy(predicted: Array, labels: Array, num_classes: int) -> npt.NDArray[np.float64]:
+def class_accuracy(predicted: _Array, labels: _Array, num_classes: int) -> npt.NDArray[np.float64]:
     """Return for each class the share of its images that are given their own label (the recall).
 
     Args:
@@ -225,14 +215,13 @@ def class_accuracy(predicted: Array, labels: Array, num_classes: int) -> npt.NDA
             f"labels run from {labels_N.min()} to {labels_N.max()}; {num_classes} classes allow 0 "
             f"to {num_classes - 1}."
         )
-    images_C = np.bincount(labels_N, minlength=num_classes).astype(np.float64)
-    right_C = np.bincount(labels_N[predicted_N == labels_N], minlength=num_classes)
-    share_C = np.full(num_classes, np.nan)
-    np.divide(right_C, images_C, out=share_C, where=images_C > 0)
+    share_C: npt.NDArray[np.float64] = recall_score(
+        labels_N, predicted_N, labels=range(num_classes), average=None, zero_division=np.nan
+    )
     return share_C
 
 
-def _vote(labels_QK: Numpy, distances_QK: Numpy) -> npt.NDArray[np.int64]:
+def _vote(labels_QK: _Numpy, distances_QK: _Numpy) -> npt.NDArray[np.int64]:
     """Return the class with the largest sum of 1 / distance; the smallest class wins a tie."""
     with np.errstate(divide="ignore", over="ignore"):
         weights_QK = 1.0 / distances_QK
@@ -247,7 +236,7 @@ def _vote(labels_QK: Numpy, distances_QK: Numpy) -> npt.NDArray[np.int64]:
 # ------------------------------------------------------------------ retrieval and clustering
 
 
-def precision_at_k(embeddings: Array, labels: Array, *, k: int = 10) -> float:
+def precision_at_k(embeddings: _Array, labels: _Array, *, k: int = 10) -> float:
     """Return how many of an image's k nearest others share its label: the mean share.
 
     Every image is a query against all others.
@@ -268,7 +257,7 @@ def precision_at_k(embeddings: Array, labels: Array, *, k: int = 10) -> float:
     return hits / (len(labels_N) * k)
 
 
-def map_at_r(embeddings: Array, labels: Array) -> float:
+def map_at_r(embeddings: _Array, labels: _Array) -> float:
     """Mean average precision at R (Musgrave et al., "A Metric Learning Reality Check", ECCV 2020).
 
     Every image is a query against all others. R is the number of other images with its label, and
@@ -299,16 +288,16 @@ def map_at_r(embeddings: Array, labels: Array) -> float:
     return float(total / counts[counts > 1].sum())
 
 
-def _average_precision_at_r(same_BK: Numpy, relevant_B: Numpy) -> Numpy:
+def _average_precision_at_r(same_BK: _Numpy, relevant_B: _Numpy) -> _Numpy:
     """Return one value per query, 0 for a query without a partner."""
     rank_K = np.arange(1, same_BK.shape[1] + 1)
     hit_BK = same_BK & (rank_K <= relevant_B[:, None])
     precision_BK = hit_BK.cumsum(axis=1) / rank_K
-    average: Numpy = (precision_BK * hit_BK).sum(axis=1) / np.maximum(relevant_B, 1)
+    average: _Numpy = (precision_BK * hit_BK).sum(axis=1) / np.maximum(relevant_B, 1)
     return average
 
 
-def _ranked_labels(embeddings: Array, labels_N: Numpy, k: int) -> Iterator[tuple[Numpy, Numpy]]:
+def _ranked_labels(embeddings: _Array, labels_N: _Numpy, k: int) -> Iterator[tuple[_Numpy, _Numpy]]:
     """Yield, block by block, the images' labels [B] and those of their k nearest others [B, K]."""
     if not 1 <= k < len(labels_N):
         raise ValueError(
@@ -318,19 +307,19 @@ def _ranked_labels(embeddings: Array, labels_N: Numpy, k: int) -> Iterator[tuple
     rows = _rows_per_block(k + 1)
     for start in range(0, len(labels_N), rows):
         block = slice(start, start + rows)
-        found_BK = _nearest(embeddings, embeddings[block], k + 1).positions
+        found_BK = nearest_neighbors(embeddings, embeddings[block], k + 1).positions
         yield labels_N[block], labels_N[_without_self(found_BK, start)]
 
 
-def _without_self(positions_BK: Numpy, start: int) -> Numpy:
+def _without_self(positions_BK: _Numpy, start: int) -> _Numpy:
     """Drop each image from its own neighbors, or the last one where duplicates crowded it out."""
     is_self = positions_BK == np.arange(start, start + len(positions_BK))[:, None]
     is_self[~is_self.any(axis=1), -1] = True
-    others: Numpy = positions_BK[~is_self].reshape(len(positions_BK), -1)
+    others: _Numpy = positions_BK[~is_self].reshape(len(positions_BK), -1)
     return others
 
 
-def clustering_nmi(embeddings: Array, labels: Array, *, seed: int) -> float:
+def clustering_nmi(embeddings: _Array, labels: _Array, *, seed: int) -> float:
     """Return how far k-means finds the classes again: normalized mutual information, in [0, 1].
 
     scikit-learn's KMeans with as many clusters as there are classes, the best of 10 starts.
@@ -351,7 +340,7 @@ def clustering_nmi(embeddings: Array, labels: Array, *, seed: int) -> float:
 # ------------------------------------------------------------------ finding the wrong labels
 
 
-def flip_detection(score: Array, flipped: Array, flagged: Array) -> _FlipDetection:
+def flip_detection(score: _Array, flipped: _Array, flagged: _Array) -> _FlipDetection:
     """Compare what a method says about each label with the flips that were planted.
 
     Precision is the share of flagged labels that are wrong: NaN where nothing is flagged. Recall is
@@ -390,14 +379,14 @@ def flip_detection(score: Array, flipped: Array, flagged: Array) -> _FlipDetecti
 # ------------------------------------------------------------------ conversions and checks
 
 
-def _to_numpy(array: Array) -> Numpy:
+def _to_numpy(array: _Array) -> _Numpy:
     if not isinstance(array, Tensor):
         return np.asarray(array)
     host = array.detach().cpu()
     return (host.float() if host.dtype == torch.bfloat16 else host).numpy()
 
 
-def _check_search(index_embeddings: Array, queries: Array, k: int) -> None:
+def _check_search(index_embeddings: _Array, queries: _Array, k: int) -> None:
     _check_embeddings("index_embeddings", index_embeddings)
     _check_embeddings("queries", queries)
     _check_dimensions("index_embeddings", index_embeddings, "queries", queries)
@@ -408,7 +397,7 @@ def _check_search(index_embeddings: Array, queries: Array, k: int) -> None:
         )
 
 
-def _check_dimensions(name: str, embeddings: Array, other_name: str, others: Array) -> None:
+def _check_dimensions(name: str, embeddings: _Array, other_name: str, others: _Array) -> None:
     if embeddings.shape[1] != others.shape[1]:
         raise ValueError(
             f"{name} have {embeddings.shape[1]} dimensions, {other_name} have {others.shape[1]}; "
@@ -416,7 +405,7 @@ def _check_dimensions(name: str, embeddings: Array, other_name: str, others: Arr
         )
 
 
-def _check_embeddings(name: str, embeddings: Array) -> None:
+def _check_embeddings(name: str, embeddings: _Array) -> None:
     if embeddings.ndim != 2 or 0 in embeddings.shape:
         raise ValueError(
             f"{name} have shape {tuple(embeddings.shape)}; give [images, dimensions], at least one "
@@ -433,13 +422,13 @@ def _check_embeddings(name: str, embeddings: Array) -> None:
         )
 
 
-def _checked_pair(embeddings: Array, labels: Array) -> npt.NDArray[np.int64]:
+def _checked_pair(embeddings: _Array, labels: _Array) -> npt.NDArray[np.int64]:
     """Check both, and return the labels."""
     _check_embeddings("embeddings", embeddings)
     return _checked_labels("labels", labels, len(embeddings))
 
 
-def _checked_labels(name: str, labels: Array, count: int) -> npt.NDArray[np.int64]:
+def _checked_labels(name: str, labels: _Array, count: int) -> npt.NDArray[np.int64]:
     given = _to_numpy(labels)
     if given.dtype.kind not in "iu" or given.shape != (count,):
         raise ValueError(

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+__all__ = ["holm", "interval", "p_value"]
+
 
 def interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
     """Return the confidence interval of a mean, by Student's t: mean +- t s / sqrt(S).

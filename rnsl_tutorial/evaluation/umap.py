@@ -5,7 +5,6 @@ Shapes: E moments, N images, D embedding dimensions, K neighbours.
 
 import hashlib
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import orthogonal_procrustes
 
-from rnsl_tutorial._files import DAMAGE, cache_dir, written_whole
+from rnsl_tutorial._files import cache_dir
+from rnsl_tutorial._tables import kept_array
+
+__all__ = ["aligned", "faithfulness", "neighbors", "pca_map", "umap_map", "umap_sequence"]
 
 _ALIGNMENT = {"alignment_regularisation": 0.01, "alignment_window_size": 2, "n_epochs": 150}
 """Settings of `umap_sequence`: how strongly and over how many moments places are held together, and
@@ -69,9 +71,8 @@ def umap_map(
     _check_neighbors(n_neighbors, len(embeddings))
     _check_like(like, len(embeddings))
     settings = {"n_neighbors": n_neighbors, "min_dist": min_dist, "random_state": seed}
-    return _cached(
-        cache,
-        _key(embeddings, like, settings),
+    return kept_array(
+        _place(cache, embeddings, like, settings),
         (len(embeddings), 2),
         lambda: _compute(embeddings, like, settings, progress),
     )
@@ -118,9 +119,8 @@ def umap_sequence(
         "random_state": seed,
         "transform_seed": seed,
     }
-    maps_EN2 = _cached(
-        cache,
-        _key(embeddings, None, settings),
+    maps_EN2 = kept_array(
+        _place(cache, embeddings, None, settings),
         (moments, images, 2),
         lambda: _compute_sequence(embeddings, settings),
     )
@@ -241,35 +241,13 @@ def _compute_sequence(
     return np.stack([np.asarray(map_N2) for map_N2 in fitted.embeddings_])
 
 
-def _key(
-    embeddings: NDArray[np.float32], like: NDArray[np.float32] | None, settings: dict[str, Any]
-) -> str:
+def _place(
+    cache: Path | None,
+    embeddings: NDArray[np.float32],
+    like: NDArray[np.float32] | None,
+    settings: dict[str, Any],
+) -> Path:
     digest = hashlib.blake2b(repr((embeddings.shape, sorted(settings.items()))).encode())
     for array in (embeddings, like):
         digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()[:32]
-
-
-def _cached(
-    folder: Path | None,
-    key: str,
-    shape: tuple[int, ...],
-    compute: Callable[[], NDArray[np.float32]],
-) -> NDArray[np.float32]:
-    """Coordinates from the cache, or computed and put there."""
-    path = (folder or cache_dir() / "maps") / f"{key}.npy"
-    found = _read(path, shape)
-    if found is None:
-        found = compute()
-        with written_whole(path) as file:
-            np.save(file, found)
-    return found
-
-
-def _read(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
-    """What is cached, or None where there is nothing or it is damaged."""
-    try:
-        found: NDArray[np.float32] = np.load(path)
-    except DAMAGE:
-        return None
-    return found if found.shape == shape else None
+    return (cache or cache_dir() / "maps") / f"{digest.hexdigest()[:32]}.npy"

@@ -71,7 +71,7 @@ class Data(NamedTuple):
         split: int64 indices of the train, validation and test images.
     """
 
-    archive: Archive | scenes.Scenes
+    archive: Archive
     split: Split[NDArray[np.int64]]
 
     @property
@@ -100,7 +100,7 @@ def load_images(config: Config, root: Path | None = None) -> Data:
         FileNotFoundError: the root does not exist.
     """
     if config.dataset == "scenes":
-        archive: Archive | scenes.Scenes = scenes.make_scenes(
+        archive = scenes.make_scenes(
             config.scenes, config.image_size, difficulty=config.difficulty, seed=0
         )
         return Data(archive, datasets.stratified_split(archive.labels, seed=42))

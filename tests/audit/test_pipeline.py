@@ -137,7 +137,7 @@ def test_features_are_those_of_the_images_that_the_archive_holds(
     renamed = archive._replace(class_names=("b", "a"), labels=1 - archive.labels)
     plain = archive._replace(images=np.array(archive.images))
     moved = datasets.load_archive(root.rename(tmp_path / "moved"), 8, cache=cache, progress=False)
-    monkeypatch.setattr(features, "extract_features", None)
+    monkeypatch.setattr(features, "_extracted", None)
     for same in (renamed, plain, moved):
         np.testing.assert_array_equal(features_of(same), whole)
 
@@ -145,7 +145,7 @@ def test_features_are_those_of_the_images_that_the_archive_holds(
 def test_a_small_class_is_named_before_any_feature_is_extracted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rnsl_tutorial.datasets.features.extract_features", None)
+    monkeypatch.setattr("rnsl_tutorial.datasets.features._extracted", None)
     root = write_archive(tmp_path / "archive")
     for name in ("2.png", "3.png"):
         (root / "b" / name).unlink()

@@ -36,9 +36,21 @@ def data() -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
     return features_NF, true_N, given_N
 
 
-def test_wrong_labels_are_the_most_doubtful_and_the_right_ones_are_suggested(data: Any) -> None:
-    features_NF, true_N, given_N = data
-    scores = scoring.score_labels(features_NF, given_N, C)
+@pytest.fixture(scope="module")
+def scores(data: Any) -> scoring.Scores:
+    """With the seed 1, as `by_repeat`."""
+    return scoring.score_labels(data[0], data[2], C, seed=1)
+
+
+@pytest.fixture(scope="module")
+def by_repeat(data: Any) -> NDArray[np.float32]:
+    return scoring.out_of_fold(data[0], data[2], C, seed=1, repeats=2)
+
+
+def test_wrong_labels_are_the_most_doubtful_and_the_right_ones_are_suggested(
+    data: Any, scores: scoring.Scores
+) -> None:
+    _, true_N, given_N = data
     assert average_precision_score(given_N != true_N, scores.doubt) > 0.99
     assert (scores.suggested == true_N).mean() > 0.98
     assert (scores.doubt[:FLIPS] > 0.5).mean() > 0.9
@@ -52,11 +64,11 @@ def test_where_no_label_is_wrong_none_is_doubted(data: Any) -> None:
 
 
 @pytest.mark.slow
-def test_the_scores_are_what_the_docstring_says(data: Any) -> None:
-    features_NF, _, given_N = data
-    found_RNC = scoring.out_of_fold(features_NF, given_N, C, repeats=2, seed=3)
-    scores = scoring.score_labels(features_NF, given_N, C, repeats=2, seed=3)
-    expected_NC = (found_RNC[0] + found_RNC[1]) / 2
+def test_the_scores_are_what_the_docstring_says(
+    data: Any, scores: scoring.Scores, by_repeat: NDArray[np.float32]
+) -> None:
+    given_N = data[2]
+    expected_NC = (by_repeat[0] + by_repeat[1]) / 2
     np.testing.assert_allclose(scores.probabilities, expected_NC, atol=1e-7)
     np.testing.assert_allclose(scores.probabilities.sum(axis=1), 1, atol=1e-6)
     np.testing.assert_allclose(scores.doubt, 1 - expected_NC[np.arange(N), given_N], atol=1e-6)
@@ -127,11 +139,10 @@ def test_divisions_are_those_of_the_first_repeat_and_spread_each_class(data: Any
 
 
 @pytest.mark.slow
-def test_fewer_repeats_are_the_first_of_more(data: Any) -> None:
-    features_NF, _, given_N = data
-    more, fewer = (scoring.out_of_fold(features_NF, given_N, C, repeats=r) for r in (2, 1))
-    np.testing.assert_array_equal(more[:1], fewer)
-    assert np.abs(more[1] - more[0]).max() > 1e-3
+def test_fewer_repeats_are_the_first_of_more(data: Any, by_repeat: NDArray[np.float32]) -> None:
+    fewer = scoring.out_of_fold(data[0], data[2], C, seed=1, repeats=1)
+    np.testing.assert_array_equal(by_repeat[:1], fewer)
+    assert np.abs(by_repeat[1] - by_repeat[0]).max() > 1e-3
 
 
 # ------------------------------------------------------------------ the same for the same seed
@@ -139,23 +150,22 @@ def test_fewer_repeats_are_the_first_of_more(data: Any) -> None:
 
 @pytest.mark.slow
 def test_the_seed_decides_and_neither_jobs_nor_torchs_own_generator_do(
-    data: Any, monkeypatch: pytest.MonkeyPatch
+    data: Any, scores: scoring.Scores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     features_NF, _, given_N = data
-    first = scoring.score_labels(features_NF, given_N, C, seed=1)
     state = torch.manual_seed(7).get_state()
     monkeypatch.setattr(scoring, "_JOBS", 1)
     again = scoring.score_labels(features_NF, given_N, C, seed=1)
-    np.testing.assert_array_equal(first.probabilities, again.probabilities)
+    np.testing.assert_array_equal(scores.probabilities, again.probabilities)
     assert torch.equal(torch.get_rng_state(), state)
     other = scoring.score_labels(features_NF, given_N, C, seed=2)
-    assert np.abs(first.doubt - other.doubt).max() > 1e-3
+    assert np.abs(scores.doubt - other.doubt).max() > 1e-3
 
 
 def test_the_arguments_stay_as_they_are(data: Any) -> None:
     features_NF, _, given_N = data
     copies = features_NF.copy(), given_N.copy()
-    scoring.score_labels(features_NF, given_N, C, repeats=1)
+    scoring.score_labels(features_NF, given_N, C, folds=2, repeats=1)
     np.testing.assert_array_equal(features_NF, copies[0])
     np.testing.assert_array_equal(given_N, copies[1])
 

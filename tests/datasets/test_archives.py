@@ -63,7 +63,9 @@ def load(root: Path, cache: Path, size: int = SIDE, **kwargs) -> Archive:
 
 
 def pack(folder: Path, kind: str, top: str = "") -> Path:
-    """Pack the folder, its contents below ``top``, beside the folder's parent."""
+    """Pack the folder, its contents below ``top``, beside its parent; "folder" leaves it alone."""
+    if kind == "folder":
+        return folder
     path = folder.parent.parent / f"packed.{kind}"
     if kind == "zip":
         with zipfile.ZipFile(path, "w") as archive:
@@ -85,6 +87,14 @@ def encoded(image: Image.Image, kind: str, **options) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+def png(pixels: np.ndarray, **options) -> bytes:
+    return encoded(Image.fromarray(pixels), "PNG", **options)
+
+
+def tiff(pixels: np.ndarray) -> bytes:
+    return encoded(Image.fromarray(pixels), "TIFF")
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, int]]:
@@ -167,16 +177,12 @@ def scatter_strays(folder: Path) -> None:
 @pytest.mark.parametrize("kind", ["folder", "tar", "zip"])
 def test_strays_are_passed_over(folder, cache, kind):
     scatter_strays(folder)
-    assert_expected(load(folder if kind == "folder" else pack(folder, kind), cache))
+    assert_expected(load(pack(folder, kind), cache))
 
 
 def test_suffixes_count_in_any_case(folder, cache):
-    for name, kind in {
-        "a.JPG": "JPEG",
-        "b.Jpeg": "JPEG",
-        "c.TIF": "TIFF",
-        "d.tiff": "TIFF",
-    }.items():
+    names = {"a.JPG": "JPEG", "b.Jpeg": "JPEG", "c.TIF": "TIFF", "d.tiff": "TIFF"}
+    for name, kind in names.items():
         Image.fromarray(pixels_of(FILES[0])).save(folder / "Beach" / name, kind)
     beaches = files_by_class(load(folder, cache).files)["Beach"]
     assert [Path(file).name for file in beaches] == [
@@ -236,15 +242,15 @@ def test_odd_names_survive_the_cache(folder, cache):
 
 @pytest.mark.parametrize("kind", ["folder", "tar.gz", "zip"])
 def test_nothing_is_written_beside_the_archive(folder, cache, tmp_path, kind):
-    root = folder if kind == "folder" else pack(folder, kind)
+    root = pack(folder, kind)
     cache.mkdir()
     before = snapshot(tmp_path)
     load(root, cache)
     after = snapshot(tmp_path)
-    assert {path: state for path, state in after.items() if not path.startswith(str(cache))} == {
-        path: state for path, state in before.items() if not path.startswith(str(cache))
-    }
     assert len(after) > len(before)
+    beside = [name for name in after if not name.startswith(str(cache))]
+    assert {name: after[name] for name in beside} == {name: before[name] for name in beside}
+    assert [name for name in before if not name.startswith(str(cache))] == beside
 
 
 def test_progress_bar_only_where_wanted(folder, cache, capsys):
@@ -274,39 +280,36 @@ def palette_image() -> Image.Image:
     return image
 
 
-def rgba_image() -> Image.Image:
-    return Image.fromarray(np.dstack([RAMP, RAMP + 1, RAMP + 2, RAMP]))
-
-
 GREY = np.stack([RAMP] * 3)
-PALETTE = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 8, 7]], np.uint8)[RAMP % 4]
+COLOURS = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 8, 7]], np.uint8)
+PALETTE = COLOURS[RAMP % 4].transpose(2, 0, 1)
 BILEVEL = np.stack([(RAMP > 70).astype(np.uint8) * 255] * 3)
 IMAGES = {
-    "grey png": (encoded(Image.fromarray(RAMP), "PNG"), GREY),
-    "grey tiff": (encoded(Image.fromarray(RAMP), "TIFF"), GREY),
-    "grey with transparent value": (encoded(Image.fromarray(RAMP), "PNG", transparency=7), GREY),
+    "grey png": (png(RAMP), GREY),
+    "grey tiff": (tiff(RAMP), GREY),
+    "grey with transparent value": (png(RAMP, transparency=7), GREY),
     "grey with alpha": (encoded(Image.fromarray(np.dstack([RAMP, RAMP]), "LA"), "PNG"), GREY),
-    "bilevel": (encoded(Image.fromarray(RAMP > 70), "PNG"), BILEVEL),
-    "palette": (encoded(palette_image(), "PNG"), PALETTE.transpose(2, 0, 1)),
+    "bilevel": (png(RAMP > 70), BILEVEL),
+    "palette": (encoded(palette_image(), "PNG"), PALETTE),
     "palette with alpha": (
         encoded(palette_image(), "PNG", transparency=bytes([0, 9, 255, 3])),
-        PALETTE.transpose(2, 0, 1),
+        PALETTE,
     ),
-    "rgba": (encoded(rgba_image(), "PNG"), np.stack([RAMP, RAMP + 1, RAMP + 2])),
+    "rgba": (
+        png(np.dstack([RAMP, RAMP + 1, RAMP + 2, RAMP])),
+        np.stack([RAMP, RAMP + 1, RAMP + 2]),
+    ),
     "cmyk tiff": (
         encoded(Image.fromarray(np.dstack([RAMP, RAMP // 2, RAMP * 0, RAMP * 0]), "CMYK"), "TIFF"),
         np.stack([255 - RAMP, 255 - RAMP // 2, RAMP * 0 + 255]),
     ),
-    "16-bit grey png": (encoded(Image.fromarray(RAMP_16), "PNG"), GREY),
-    "16-bit grey tiff": (encoded(Image.fromarray(RAMP_16), "TIFF"), GREY),
+    "16-bit grey png": (png(RAMP_16), GREY),
+    "16-bit grey tiff": (tiff(RAMP_16), GREY),
     "16-bit grey tiff, big-endian": (
         encoded(Image.frombytes("I;16B", (SIDE, SIDE), RAMP_16.astype(">u2").tobytes()), "TIFF"),
         GREY,
     ),
-    "32-bit grey tiff in 16-bit range": (
-        encoded(Image.fromarray(RAMP_16.astype(np.int32)), "TIFF"),
-        GREY,
-    ),
+    "32-bit grey tiff in 16-bit range": (tiff(RAMP_16.astype(np.int32)), GREY),
 }
 
 
@@ -369,7 +372,7 @@ def test_a_large_jpeg_shrunk_by_its_decoder_stays_close(folder, cache):
 @pytest.mark.parametrize("kind", ["folder", "tar.gz", "zip"])
 def test_an_unchanged_archive_is_not_even_read(folder, cache, monkeypatch, kind):
     trust_young_time_stamps(monkeypatch)
-    root = folder if kind == "folder" else pack(folder, kind)
+    root = pack(folder, kind)
     load(root, cache)
     forbid(monkeypatch, "_read")
     assert_expected(load(root, cache))
@@ -393,10 +396,10 @@ def test_changed_content_with_the_same_size_and_time_is_seen(folder, cache, monk
     trust_young_time_stamps(monkeypatch)
     first, other = (encoded(Image.new("RGB", (SIDE, SIDE), c), "TIFF") for c in ("red", "blue"))
     replace_first(folder, first)
-    root = folder if kind == "folder" else pack(folder, kind)
+    root = pack(folder, kind)
     assert tuple(load(root, cache).images[0, :, 0, 0]) == (255, 0, 0)
 
-    changed = folder / FILES[0] if kind == "folder" else root
+    changed = root / FILES[0] if kind == "folder" else root
     data = changed.read_bytes().replace(first, other)
     before = changed.stat()
     with changed.open("r+b") as file:
@@ -489,7 +492,7 @@ def test_a_read_only_cache_still_serves(folder, cache, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["folder", "tar"])
 def test_an_image_that_changes_while_it_is_read_is_refused(folder, cache, monkeypatch, kind):
-    root = folder if kind == "folder" else pack(folder, kind)
+    root = pack(folder, kind)
     digests_of = archives._digests
 
     def digests_then_change(root: Path, progress: bool) -> dict[str, str]:
@@ -646,70 +649,58 @@ def test_a_file_that_is_no_archive(tmp_path, cache):
         load(path, cache)
 
 
-@pytest.mark.parametrize("kind", ["folder", "tar", "zip"])
-def test_no_class_folders(tmp_path, cache, kind):
-    root = tmp_path / "unpacked" / "AID"
-    root.mkdir(parents=True)
-    Image.fromarray(RAMP).save(root / "a.png")
-    path = root if kind == "folder" else pack(root, kind)
-    with pytest.raises(ValueError, match=r"holds no class folders\. Give a folder with one folder"):
-        load(path, cache)
+def only_an_image(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+    Image.fromarray(RAMP).save(folder / "a.png")
+
+
+def one_folder_too_high(folder: Path) -> None:
+    shutil.copytree(folder / "Beach", folder / "AID" / "Airport")
+
+
+MISLAID = {
+    r"holds no class folders\. Give a folder with one folder": only_an_image,
+    r"/Desert holds no images \(\.jpg": lambda folder: (folder / "Desert").mkdir(),
+    r"holds one class folder only \(Airport\)": lambda folder: shutil.rmtree(folder / "Beach"),
+    "Class folder .*AID holds no images, only folders such as Airport": one_folder_too_high,
+}
 
 
 @pytest.mark.parametrize("kind", ["folder", "tar", "zip"])
-def test_an_empty_class_folder(folder, cache, kind):
-    (folder / "Desert").mkdir()
-    path = folder if kind == "folder" else pack(folder, kind)
-    with pytest.raises(ValueError, match=r"Class folder .*/Desert holds no images \(\.jpg"):
-        load(path, cache)
+@pytest.mark.parametrize("said", MISLAID)
+def test_folders_that_are_no_classes_are_named(folder, cache, kind, said):
+    MISLAID[said](folder)
+    with pytest.raises(ValueError, match=said):
+        load(pack(folder, kind), cache)
 
 
-def test_one_folder_too_high(folder, cache):
-    shutil.copytree(folder, folder.parent / "more")
-    with pytest.raises(ValueError, match=r"AID holds no images, only folders such as Airport"):
-        load(folder.parent, cache)
+def half(kind: str) -> bytes:
+    data = encoded(Image.fromarray(pixels_of("any")).resize((90, 90)), kind)
+    return data[: len(data) // 2]
 
 
-@pytest.mark.parametrize("kind", ["folder", "tar", "zip"])
-def test_one_class_only(folder, cache, kind):
-    shutil.rmtree(folder / "Beach")
-    path = folder if kind == "folder" else pack(folder, kind, "AID/")
-    with pytest.raises(ValueError, match=r"holds one class folder only \(Airport\)"):
-        load(path, cache)
+UNDECODABLE = {
+    "(cannot be decoded|is no JPEG)": [half(kind) for kind in ("JPEG", "PNG", "TIFF")],
+    r"is no JPEG, PNG or TIFF image\. Replace or remove it": [
+        *(b"", b"hello", encoded(Image.fromarray(RAMP), "GIF"))
+    ],
+    "cannot be decoded.*floating-point": [tiff(RAMP.astype(np.float32))],
+    "cannot be decoded.*beyond 16 bits": [
+        *(tiff(RAMP.astype(np.int32) - 1), tiff(RAMP.astype(np.int32) * 1000))
+    ],
+}
 
 
 @pytest.mark.parametrize("kind", ["folder", "tar.gz", "zip"])
-@pytest.mark.parametrize("image", ["JPEG", "PNG", "TIFF"])
-def test_a_truncated_image(folder, cache, kind, image):
-    data = encoded(Image.fromarray(pixels_of("any")).resize((90, 90)), image)
-    replace_first(folder, data[: len(data) // 2])
-    path = folder if kind == "folder" else pack(folder, kind)
-    with pytest.raises(ValueError, match=r"/Airport/airport_1\.png (cannot be decoded|is no JPEG)"):
-        load(path, cache)
-    assert cached(cache) == []
-
-
-@pytest.mark.parametrize("data", [b"", b"hello", encoded(Image.fromarray(RAMP), "GIF")])
-def test_not_an_image(folder, cache, data):
-    replace_first(folder, data)
-    message = r"airport_1\.png is no JPEG, PNG or TIFF image\. Replace or remove it"
-    with pytest.raises(ValueError, match=message) as caught:
-        load(folder, cache)
-    assert caught.value.__cause__ is not None
-
-
-@pytest.mark.parametrize(
-    ("pixels", "message"),
-    [
-        (RAMP.astype(np.float32), "floating-point"),
-        (RAMP.astype(np.int32) - 1, "beyond 16 bits"),
-        (RAMP.astype(np.int32) * 1000, "beyond 16 bits"),
-    ],
-)
-def test_pixels_of_unknown_range(folder, cache, pixels, message):
-    replace_first(folder, encoded(Image.fromarray(pixels), "TIFF"))
-    with pytest.raises(ValueError, match=rf"airport_1\.png cannot be decoded.*{message}"):
-        load(folder, cache)
+@pytest.mark.parametrize("said", UNDECODABLE)
+def test_an_image_that_cannot_be_decoded_is_named(folder, cache, kind, said):
+    for data in UNDECODABLE[said]:
+        replace_first(folder, data)
+        with pytest.raises(ValueError, match=rf"/Airport/airport_1\.png {said}") as caught:
+            load(pack(folder, kind), cache)
+        assert caught.value.__cause__ is not None
+        assert cached(cache) == []
 
 
 @pytest.mark.parametrize("image", ["JPEG", "PNG", "TIFF"])
@@ -735,9 +726,8 @@ def test_a_truncated_archive(folder, cache, kind, keep):
     path = pack(folder, kind)
     length = (folder / FILES[0]).stat().st_size * 40 if kind == "tar" else path.stat().st_size
     os.truncate(path, int(length * keep))
-    with pytest.raises(
-        ValueError, match=rf"packed\.{kind} (cannot be read to its end|is no folder)"
-    ):
+    said = rf"packed\.{kind} (cannot be read to its end|is no folder)"
+    with pytest.raises(ValueError, match=said):
         load(path, cache)
     assert cached(cache) == []
 
@@ -747,40 +737,47 @@ def member_offsets(path: Path) -> list[int]:
         return [member.offset for member in archive]
 
 
-def test_a_tar_cut_off_between_two_members(folder, cache):
-    path = pack(folder, "tar")
+def cut_before_the_last(path: Path) -> None:
     os.truncate(path, member_offsets(path)[-1])
-    with pytest.raises(ValueError, match="no end-of-archive mark"):
-        load(path, cache)
 
 
-def test_a_tar_with_a_damaged_header(folder, cache):
-    path = pack(folder, "tar")
+def damage_the_last_header(path: Path) -> None:
     with path.open("r+b") as file:
         file.seek(member_offsets(path)[-1] + 148)
         file.write(b"?" * 8)
-    with pytest.raises(ValueError, match="no end-of-archive mark"):
-        load(path, cache)
 
 
-def test_a_zip_with_a_damaged_file(folder, cache):
-    path = pack(folder, "zip")
+def damage_a_file(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[data.index(b"IHDR") + 20] ^= 255
     path.write_bytes(data)
-    with pytest.raises(ValueError, match=r"packed\.zip cannot be read to its end \(Bad CRC-32"):
+
+
+@pytest.mark.parametrize(
+    ("kind", "damage", "said"),
+    [
+        ("tar", cut_before_the_last, "no end-of-archive mark"),
+        ("tar", damage_the_last_header, "no end-of-archive mark"),
+        ("zip", damage_a_file, r"packed\.zip cannot be read to its end \(Bad CRC-32"),
+    ],
+)
+def test_a_damaged_archive(folder, cache, kind, damage, said):
+    path = pack(folder, kind)
+    damage(path)
+    with pytest.raises(ValueError, match=said):
         load(path, cache)
 
 
-@pytest.mark.parametrize("size", [0, -1, 2049])
-def test_size_out_of_range(folder, cache, size):
-    with pytest.raises(ValueError, match=rf"size is {size}; give a side of 1 to 2048 pixels"):
-        load(folder, cache, size)
-
-
-def test_workers_out_of_range(folder, cache):
-    with pytest.raises(ValueError, match="workers is 0; give at least 1"):
-        load(folder, cache, workers=0)
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        *(({"size": s}, f"size is {s}; give a side of 1 to 2048 pixels") for s in (0, -1, 2049)),
+        ({"workers": 0}, "workers is 0; give at least 1"),
+    ],
+)
+def test_options_out_of_range(folder, cache, options, said):
+    with pytest.raises(ValueError, match=said):
+        load(folder, cache, **options)
 
 
 def test_a_cache_inside_the_archive(folder):

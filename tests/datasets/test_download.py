@@ -8,8 +8,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
-import textwrap
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from filelock import FileLock
-from hub_server import CLASSES, REVISION, Hub, image, leavings, scenes, serving, zipped
+from hub_server import CLASSES, REVISION, Hub, fetching, image, leavings, scenes, serving, zipped
 from huggingface_hub import constants
 from PIL import Image
 from typer.testing import CliRunner
@@ -35,7 +33,7 @@ run = CliRunner().invoke
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
-    """A running hub, an empty cache, and no other data sets than those that `offer` adds."""
+    """A running hub that offers AID, an empty cache, and no other data sets but by `offer`."""
     monkeypatch.setenv("RNSL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(download, "PINS", {})
@@ -44,6 +42,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
         monkeypatch.setattr(constants, "ENDPOINT", server.address)
         template = server.address + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        offer(server, "aid", SCENES)
         yield server
 
 
@@ -119,7 +118,6 @@ def test_what_was_fetched_is_an_archive_of_images(
 
 
 def test_a_finished_one_is_not_fetched_again(hub: Hub, tmp_path: Path) -> None:
-    offer(hub, "aid", SCENES)
     folder = download.get("aid", tmp_path / "mine", progress=False)
     hub.status = 500
     assert download.get("aid", tmp_path / "mine", progress=False) == folder == tmp_path / "mine"
@@ -129,7 +127,6 @@ def test_a_finished_one_is_not_fetched_again(hub: Hub, tmp_path: Path) -> None:
 
 
 def test_a_folder_of_another_pin_is_neither_found_nor_touched(hub: Hub, tmp_path: Path) -> None:
-    offer(hub, "aid", SCENES)
     folder = download.get("aid", progress=False)
     before = leavings(tmp_path)
     offer(hub, "aid", SCENES, revision="f" * 40)
@@ -140,10 +137,16 @@ def test_a_folder_of_another_pin_is_neither_found_nor_touched(hub: Hub, tmp_path
     assert folder.is_dir()
 
 
-def test_an_empty_folder_may_be_named(hub: Hub, tmp_path: Path) -> None:
-    offer(hub, "aid", SCENES)
-    (tmp_path / "mine").mkdir()
-    assert (download.get("aid", tmp_path / "mine", progress=False) / "AID" / "Beach").is_dir()
+def test_an_empty_folder_may_be_named_and_no_other(hub: Hub, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "notes.txt").write_text("mine")
+    for taken in (mine, mine / "notes.txt"):
+        with pytest.raises(FileExistsError, match="holds something else"):
+            download.get("aid", taken, progress=False)
+    assert (mine / "notes.txt").read_text() == "mine"
+    (mine / "notes.txt").unlink()
+    assert (download.get("aid", mine, progress=False) / "AID" / "Beach").is_dir()
 
 
 def test_unknown_names_are_refused() -> None:
@@ -153,7 +156,6 @@ def test_unknown_names_are_refused() -> None:
 
 
 def test_a_dropped_connection_is_taken_up_again(hub: Hub) -> None:
-    offer(hub, "aid", SCENES)
     hub.cut = [100]
     download.get("aid", progress=False)
     assert hub.ranges == ["", "bytes=100-"]
@@ -162,7 +164,6 @@ def test_a_dropped_connection_is_taken_up_again(hub: Hub) -> None:
 def test_a_later_call_goes_on_where_the_first_stopped(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    offer(hub, "aid", SCENES)
     hub.cut = [300] + [0] * 5
     with monkeypatch.context() as patch:
         patch.setattr("time.sleep", lambda seconds: None)
@@ -176,7 +177,7 @@ def test_a_later_call_goes_on_where_the_first_stopped(
 
 
 def test_a_part_that_is_too_long_is_begun_again(hub: Hub, tmp_path: Path) -> None:
-    pin = offer(hub, "aid", SCENES)
+    pin = download.PINS["aid"]
     part = paths.cache_dir() / "downloads" / f"{pin.checksums['sha256']}-aid.zip.part"
     part.parent.mkdir(parents=True)
     part.write_bytes(SCENES + b"more")
@@ -188,7 +189,6 @@ def test_the_bar_shows_only_where_it_is_wanted(
     hub: Hub, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TQDM_POSITION", "-1")  # the hub's client then shows bars without a terminal
-    offer(hub, "aid", SCENES)
     offer(hub, "eurosat", SCENES)
     download.get("aid", progress=False)
     assert capfd.readouterr().err == ""
@@ -198,7 +198,7 @@ def test_the_bar_shows_only_where_it_is_wanted(
 
 @pytest.mark.parametrize("algorithm", ["sha256", "md5"])
 def test_a_wrong_checksum_removes_the_file(hub: Hub, tmp_path: Path, algorithm: str) -> None:
-    pin = offer(hub, "aid", SCENES)
+    pin = download.PINS["aid"]
     wrong = {**pin.checksums, algorithm: "0" * len(pin.checksums[algorithm])}
     offer(hub, "aid", SCENES, checksums=wrong)
     with pytest.raises(ValueError, match=rf"aid.zip arrived with the {algorithm} .*It was removed"):
@@ -220,15 +220,10 @@ def test_a_size_that_is_not_pinned_is_asked_for(hub: Hub) -> None:
     assert (download.get("eurosat", progress=False) / "AID").is_dir()
 
 
-@pytest.mark.parametrize(
-    ("status", "kind"),
-    [(401, FileNotFoundError), (404, FileNotFoundError), (500, ConnectionError)],
-)
-def test_what_the_hub_refuses_is_explained(
-    hub: Hub, tmp_path: Path, status: int, kind: type[OSError]
-) -> None:
-    offer(hub, "aid", SCENES)
+@pytest.mark.parametrize("status", [401, 404, 500])
+def test_what_the_hub_refuses_is_explained(hub: Hub, tmp_path: Path, status: int) -> None:
     hub.status = status
+    kind = ConnectionError if status == 500 else FileNotFoundError
     with pytest.raises(kind, match=rf"The hub answers {status} for aid.zip .* somebody/aid"):
         download.get("aid", progress=False)
     assert leavings(tmp_path) == []
@@ -237,12 +232,10 @@ def test_what_the_hub_refuses_is_explained(
 def test_without_a_connection_the_error_says_so(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    offer(hub, "aid", SCENES)
     unused = "http://127.0.0.1:9/{repo_id}/resolve/{revision}/{filename}"
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", unused)
-    with pytest.raises(
-        ConnectionError, match=r"aid.zip .* cannot be fetched .*Check the connection"
-    ):
+    said = r"aid.zip .* cannot be fetched .*Check the connection"
+    with pytest.raises(ConnectionError, match=said):
         download.get("aid", progress=False)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(ConnectionError, match="offline mode"):
@@ -251,7 +244,6 @@ def test_without_a_connection_the_error_says_so(
 
 
 def test_only_one_process_fetches(hub: Hub) -> None:
-    offer(hub, "aid", SCENES)
     downloads = paths.cache_dir() / "downloads"
     downloads.mkdir(parents=True)
     with (
@@ -268,11 +260,9 @@ def test_only_one_process_fetches(hub: Hub) -> None:
 def test_a_disk_that_is_too_small_is_noticed_first(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    offer(hub, "aid", SCENES)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(9, 9, 0))
-    with pytest.raises(
-        OSError, match=r"disk is full \(0.0 MB are needed, 0.0 MB are free\)"
-    ) as caught:
+    said = r"disk is full \(0.0 MB are needed, 0.0 MB are free\)"
+    with pytest.raises(OSError, match=said) as caught:
         download.get("aid", progress=False)
     assert caught.value.errno == errno.ENOSPC
     assert hub.ranges == []
@@ -292,7 +282,6 @@ def interrupted(*args: object, **kwargs: object) -> None:
 def test_nothing_half_unpacked_is_left_and_the_download_is_kept(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, happens: Any, where: str
 ) -> None:
-    offer(hub, "aid", SCENES)
     with monkeypatch.context() as patch:
         if where == "member":
             patch.setattr(Path, "write_bytes", happens)
@@ -312,7 +301,6 @@ def test_nothing_half_unpacked_is_left_and_the_download_is_kept(
 def test_a_full_disk_keeps_what_was_downloaded(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    offer(hub, "aid", SCENES)
     with monkeypatch.context() as patch:
         patch.setattr(download, "http_get", full)
         with pytest.raises(OSError, match="The disk is full") as caught:
@@ -322,7 +310,6 @@ def test_a_full_disk_keeps_what_was_downloaded(
 
 
 def test_what_a_killed_process_left_is_removed(hub: Hub, tmp_path: Path) -> None:
-    offer(hub, "aid", SCENES)
     left = tmp_path / f".mine.{'a' * 32}.unpacking"
     others = [tmp_path / f".yours.{'a' * 32}.unpacking", tmp_path / ".mine.notes.unpacking"]
     for folder in [left, *others]:
@@ -332,32 +319,12 @@ def test_what_a_killed_process_left_is_removed(hub: Hub, tmp_path: Path) -> None
     assert all(folder.exists() for folder in others)
 
 
-COMMAND = """
-    from huggingface_hub import constants
-    from rnsl_tutorial.cli import main as cli
-    from rnsl_tutorial.datasets import download
-
-    constants.DOWNLOAD_CHUNK_SIZE = 100
-    pin = download.PINS["aid"]._replace(
-        repository="somebody/aid", revision={revision!r}, file="aid.zip", size={size},
-        checksums={{"sha256": {sha256!r}}},
-    )
-    download.PINS = {{"aid": pin}}
-    cli.app(["data", "get", "aid"])
-"""
-
-
 @pytest.mark.slow
 def test_control_c_stops_in_one_line_and_the_next_run_goes_on(hub: Hub, tmp_path: Path) -> None:
-    offer(hub, "aid", SCENES)
     hub.cut, hub.stalled = [400], threading.Event()
-    sha256 = hashlib.sha256(SCENES).hexdigest()
-    code = textwrap.dedent(COMMAND).format(revision=REVISION, size=len(SCENES), sha256=sha256)
-    environment = {**os.environ, "HF_ENDPOINT": hub.address}
-    command = [sys.executable, "-c", code]
     with subprocess.Popen(
-        command,
-        env=environment,
+        fetching(SCENES, chunk=100),
+        env={**os.environ, "HF_ENDPOINT": hub.address},
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -378,30 +345,10 @@ def test_control_c_stops_in_one_line_and_the_next_run_goes_on(hub: Hub, tmp_path
     assert hub.ranges == [f"bytes={done}-" if done else ""]
 
 
-# ------------------------------------------------------------------ unpacking
-
-
-def test_unpack_keeps_what_is_there(tmp_path: Path) -> None:
-    archive = tmp_path / "scenes.zip"
-    archive.write_bytes(SCENES)
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "notes.txt").write_text("mine")
-    for taken in (tmp_path / "mine", archive):
-        with pytest.raises(FileExistsError, match="holds something else"):
-            download.unpack(archive, taken)
-    assert (tmp_path / "mine" / "notes.txt").read_text() == "mine"
-    download.unpack(archive, tmp_path / "new" / "target")
-    unpacked = tmp_path / "new" / "target"
-    assert {
-        path.relative_to(unpacked).as_posix(): path.read_bytes() for path in unpacked.rglob("*.png")
-    } == scenes("AID/")
-
-
 # ------------------------------------------------------------------ the command
 
 
 def test_the_command_shows_the_licence_first_and_says_what_comes_next(hub: Hub) -> None:
-    offer(hub, "aid", SCENES)
     result = run(cli.app, ["data", "get", "aid"])
     assert result.exit_code == 0, result.output
     folder = paths.cache_dir() / "datasets" / "aid"
@@ -432,7 +379,6 @@ def test_on_a_terminal_it_asks(
     typed: str,
     fetched: bool,
 ) -> None:
-    offer(hub, "aid", SCENES)
     monkeypatch.setattr("typer.testing._NamedTextIOWrapper.isatty", lambda self: True)
     result = run(cli.app, ["data", "get", "aid", *options], input=typed)
     assert "Licence: for tests" in result.output

@@ -1,5 +1,6 @@
 """Features: extracted, cached by content, reduced on the training split alone, saved small."""
 
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -29,13 +30,15 @@ def make_set(archive: Archive) -> features.FeatureSet:
 # ------------------------------------------------------------------ extracted
 
 
+def extracted(images: NDArray[np.uint8], backbone: Any = None, batch: int = 64) -> Any:
+    return features._extracted(images, backbone or tiny_backbone(), batch, "cpu", progress=False)
+
+
 def test_extract_does_not_depend_on_the_batch_size() -> None:
     images = make_archive().images
     expected = tiny_backbone()(torch.from_numpy(images)).numpy()
     for batch_size in (1, 7, 64):
-        found = features.extract_features(
-            images, tiny_backbone(), batch_size=batch_size, progress=False
-        )
+        found = extracted(images, batch=batch_size)
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
@@ -124,8 +127,6 @@ def test_images_of_another_type_or_shape_are_refused(
     said = rf"images are {images.dtype} \[.*\]; give uint8 \[N, 3, S, S\]"
     with pytest.raises(ValueError, match=said):
         features.cached_features(images, tiny_backbone(), cache=tmp_path)
-    with pytest.raises(ValueError, match=said):
-        features.extract_features(images, tiny_backbone())
 
 
 def convolution(seed: int) -> networks.Backbone:
@@ -138,16 +139,16 @@ def test_features_are_extracted_once_for_each_content_and_network(
     archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[int] = []
-    extract = features.extract_features
+    extract = features._extracted
 
-    def counted(images: NDArray[np.uint8], *rest: Any, **options: Any) -> NDArray[np.float32]:
+    def counted(images: NDArray[np.uint8], *rest: Any) -> NDArray[np.float32]:
         calls.append(len(images))
-        return extract(images, *rest, **options)
+        return extract(images, *rest)
 
     def found(network: networks.Backbone) -> NDArray[np.float32]:
         return features.cached_features(archive.images, network, cache=tmp_path, progress=False)
 
-    monkeypatch.setattr(features, "extract_features", counted)
+    monkeypatch.setattr(features, "_extracted", counted)
     first = found(tiny_backbone())
     np.testing.assert_array_equal(found(tiny_backbone()), first)
     assert calls == [60]
@@ -223,9 +224,7 @@ def test_saved_and_loaded_unchanged(tmp_path: Path) -> None:
 def test_rounding_to_int8_is_off_by_half_a_step_at_most() -> None:
     archive = make_archive()
     built = make_set(archive)
-    exact = built.reduction.apply(
-        features.extract_features(archive.images, tiny_backbone(), progress=False)
-    )
+    exact = built.reduction.apply(extracted(archive.images))
     inside = np.abs(exact) <= 127 * built.step
     assert inside[built.split.train].all()
     assert (np.abs(exact - built.features)[inside] <= (0.5001 * built.step * inside)[inside]).all()
@@ -249,20 +248,14 @@ def test_dim_is_checked_before_any_image_is_looked_at(monkeypatch: pytest.Monkey
         features.build_features(archive, split, tiny_backbone(), name="tiny", dim=7)
 
 
-def npy(tmp_path: Path) -> bytes:
-    np.save(tmp_path / "plain.npy", np.zeros(3))
-    return (tmp_path / "plain.npy").read_bytes()
+def npy() -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.zeros(3))
+    return buffer.getvalue()
 
 
-def test_a_plain_array_is_no_feature_set(tmp_path: Path) -> None:
-    path = tmp_path / "features.npz"
-    path.write_bytes(npy(tmp_path))
-    with pytest.raises(ValueError, match="is damaged or no feature set"):
-        features.load_features(path)
-
-
-@pytest.mark.parametrize("content", [b"", b"PK not a zip", b"\x93NUMPY junk"])
-def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"PK not a zip", b"\x93NUMPY junk", npy()])
+def test_a_damaged_file_or_a_plain_array_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "features.npz"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"features\.npz is damaged or no feature set"):
@@ -293,9 +286,7 @@ def test_shipped_rows_can_be_made_again_from_the_images() -> None:
     assert archive.files == aid.files
     np.testing.assert_array_equal(archive.labels, aid.labels)
     rows = np.arange(0, 10_000, 400)
-    again = features.extract_features(
-        archive.images[rows], networks.create("efficientnet_lite0"), progress=False
-    )
+    again = extracted(archive.images[rows], networks.create("efficientnet_lite0"))
     codes = features._quantize(aid.reduction.apply(again), aid.step)
     shipped = features._quantize(aid.features[rows], aid.step)
     difference = np.abs(codes.astype(int) - shipped.astype(int))

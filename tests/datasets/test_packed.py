@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from damages import damages, same_folder
@@ -50,7 +51,7 @@ def pack_zip(path: Path, members: Packed) -> Path:
 
 
 def pack_tar(path: Path, members: Packed) -> Path:
-    with tarfile.open(path, mode="w") as archive:
+    with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as archive:
         for name, content, kind in members:
             info = tarfile.TarInfo(name)
             info.type = TYPES.get(kind, tarfile.REGTYPE)
@@ -71,114 +72,72 @@ def load(root: Path, cache: Path) -> Archive:
 # ------------------------------------------------------------------ unpacked
 
 
-@PACKERS
-@pytest.mark.parametrize(
-    "name",
-    [
-        "/etc/passwd",
-        "//server/share/x",
-        "../outside",
-        "Beach/../../outside",
-        "Beach/..",
-        "..",
-        "C:/outside",
-        "C:outside",
-        "Beach/a.png:stream",
-        "..\\outside",
-        "Beach\\..\\..\\outside",
-        "\\\\server\\share\\x",
-        "/",
-        ".",
-    ],
+def unpack(archive: Path, target: Path) -> None:
+    download._unpack(archive, target, download.PINS["aid"])
+
+
+def assert_refused(archive: Path, said: str) -> None:
+    """Nothing is written beside it."""
+    folder = archive.parent
+    with pytest.raises(ValueError, match=said):
+        unpack(archive, folder / "a" / "b" / "target")
+    assert leavings(folder) == [archive]
+    assert list((folder / "a" / "b").iterdir()) == []
+
+
+LEADING_OUT = (
+    *("/etc/passwd", "//server/share/x", "../outside", "Beach/../../outside", "Beach/..", ".."),
+    *("C:/outside", "C:outside", "Beach/a.png:stream", "..\\outside", "Beach\\..\\..\\outside"),
+    *("\\\\server\\share\\x", "/", "."),
 )
-def test_names_that_lead_out_are_refused_before_anything_is_written(
-    tmp_path: Path, name: str, pack: Pack
-) -> None:
-    archive = pack(tmp_path / "evil", images("Beach/beach_1.png", name))
-    inside = tmp_path / "a" / "b"
-    with pytest.raises(ValueError, match=r"evil holds .*Nothing was unpacked"):
-        download.unpack(archive, inside / "target")
-    assert leavings(tmp_path) == [archive]
-    assert list(inside.iterdir()) == []
+TWICE = ("Beach/beach_1.png", "Beach/BEACH_1.PNG", "Beach/./beach_1.png")
+HARMFUL = [
+    *((images("Beach/beach_1.png", name), "Nothing was unpacked") for name in LEADING_OUT),
+    *(([("Beach/x", b"/etc/passwd", kind)], "'Beach/x', a link or device") for kind in TYPES),
+    *((images("Beach/beach_1.png", name), "twice, or with other capitals") for name in TWICE),
+    (images("Zo\u00eb.png", "Zoe\u0308.png"), "twice"),
+    (images("Beach/beach_1.png", "beach"), "beach as a file and as a folder"),
+]
 
 
-def test_a_name_that_is_cut_at_a_zero_byte_is_refused(tmp_path: Path) -> None:
-    archive = pack_zip(tmp_path / "evil.zip", images("Beach/a?.png.exe"))
-    archive.write_bytes(archive.read_bytes().replace(b"a?.png", b"a\0.png"))
-    with pytest.raises(ValueError, match="may lead out of the folder"):
-        download.unpack(archive, tmp_path / "target")
-
-
-@pytest.mark.parametrize("kind", TYPES)
 @PACKERS
-def test_links_and_devices_are_refused(tmp_path: Path, kind: int, pack: Pack) -> None:
-    archive = pack(tmp_path / "evil", [("Beach/link", b"/etc/passwd", kind)])
-    with pytest.raises(ValueError, match="holds 'Beach/link', a link or device"):
-        download.unpack(archive, tmp_path / "target")
-    assert leavings(tmp_path) == [archive]
-
-
-@pytest.mark.parametrize("name", ["Beach/beach_1.png", "Beach/BEACH_1.PNG", "Beach/./beach_1.png"])
+@pytest.mark.parametrize(("members", "said"), HARMFUL)
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-@PACKERS
-def test_a_name_that_is_there_twice_is_refused(tmp_path: Path, name: str, pack: Pack) -> None:
-    archive = pack(tmp_path / "evil", images("Beach/beach_1.png", name))
-    with pytest.raises(ValueError, match="twice, or with other capitals"):
-        download.unpack(archive, tmp_path / "target")
-
-
-@PACKERS
-def test_names_that_differ_only_in_how_a_letter_is_written_are_refused(
-    tmp_path: Path, pack: Pack
+def test_names_links_and_doubles_that_do_harm_are_refused_before_anything_is_written(
+    tmp_path: Path, members: Packed, said: str, pack: Pack
 ) -> None:
-    archive = pack(tmp_path / "evil", images("Zo\u00eb.png", "Zoe\u0308.png"))
-    with pytest.raises(ValueError, match="twice"):
-        download.unpack(archive, tmp_path / "target")
+    assert_refused(pack(tmp_path / "evil", members), f"evil holds .*{said}")
 
 
-@PACKERS
-def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path: Path, pack: Pack) -> None:
-    archive = pack(tmp_path / "evil", images("Beach/beach_1.png", "beach"))
-    with pytest.raises(ValueError, match="holds beach as a file and as a folder"):
-        download.unpack(archive, tmp_path / "target")
+GOOD = zipped(scenes(""))
+BOMB = zipped({"Beach/a.png": bytes(1_000_000)})
+MIDDLE = len(GOOD) // 2
+DAMAGED = {
+    "cut at a zero byte": (
+        zipped({"Beach/a?.png.exe": b"x"}).replace(b"a?.png", b"a\0.png"),
+        "holds .* may lead out of the folder",
+    ),
+    "grows too much": (BOMB, r"has 1,\d+ bytes and unpacks to more than 2"),
+    "lies about its size": (  # it says 1000 bytes, and would give a million
+        BOMB.replace((1_000_000).to_bytes(4, "little"), (1000).to_bytes(4, "little")),
+        r"cannot be read to its end \(Bad CRC",
+    ),
+    "no zip": (b"<html>Please log in</html>", "cannot be read to its end"),
+    "cut": (GOOD[:MIDDLE], "cannot be read to its end"),
+    "flipped": (
+        GOOD[:MIDDLE] + bytes([GOOD[MIDDLE] ^ 255]) + GOOD[MIDDLE + 1 :],
+        "cannot be read to its end",
+    ),
+}
 
 
-def test_a_zip_that_grows_too_much_is_refused(tmp_path: Path) -> None:
-    archive = tmp_path / "bomb.zip"
-    archive.write_bytes(zipped({"Beach/a.png": bytes(1_000_000)}))
-    with pytest.raises(ValueError, match=r"bomb.zip has 1,\d+ bytes and unpacks to more than 2"):
-        download.unpack(archive, tmp_path / "target")
-    assert leavings(tmp_path) == [archive]
-
-
-def test_a_zip_that_lies_about_its_size_yields_no_more_than_it_says(tmp_path: Path) -> None:
-    """The central directory promises 1000 bytes, the data would give a million."""
-    data = bytearray(zipped({"Beach/a.png": bytes(1_000_000)}))
-    place = data.rindex(b"PK\x01\x02") + 24
-    assert int.from_bytes(data[place : place + 4], "little") == 1_000_000
-    data[place : place + 4] = (1000).to_bytes(4, "little")
-    archive = tmp_path / "liar.zip"
+@pytest.mark.parametrize(("data", "said"), DAMAGED.values(), ids=DAMAGED)
+def test_a_zip_of_such_bytes_is_refused_and_leaves_nothing(
+    tmp_path: Path, data: bytes, said: str
+) -> None:
+    archive = tmp_path / "evil.zip"
     archive.write_bytes(data)
-    with pytest.raises(ValueError, match=r"liar.zip cannot be read to its end \(Bad CRC"):
-        download.unpack(archive, tmp_path / "target")
-    assert leavings(tmp_path) == [archive]
-
-
-@pytest.mark.parametrize("damage", ["no zip", "cut", "flipped"])
-def test_a_damaged_zip_leaves_nothing(tmp_path: Path, damage: str) -> None:
-    data = bytearray(zipped(scenes("")))
-    if damage == "no zip":
-        data = bytearray(b"<html>Please log in</html>")
-    elif damage == "cut":
-        data = data[: len(data) // 2]
-    else:
-        data[len(data) // 2] ^= 255
-    archive = tmp_path / "damaged.zip"
-    archive.write_bytes(data)
-    with pytest.raises(ValueError, match=r"damaged.zip cannot be read to its end"):
-        download.unpack(archive, tmp_path / "new" / "target")
-    assert leavings(tmp_path) == [archive]
-    assert list((tmp_path / "new").iterdir()) == []
+    assert_refused(archive, rf"evil\.zip {said}")
 
 
 @PACKERS
@@ -191,7 +150,7 @@ def test_what_is_damaged_is_unpacked_whole_or_not_at_all(
     archive.write_bytes(damage(archive.read_bytes()))
     target = tmp_path / "unpacked"
     try:
-        download.unpack(archive, target)
+        unpack(archive, target)
     except (ValueError, OSError):
         assert sorted(path.name for path in tmp_path.iterdir()) == ["packed"]
     else:
@@ -199,21 +158,13 @@ def test_what_is_damaged_is_unpacked_whole_or_not_at_all(
         target.rename(tmp_path.parent / f"{tmp_path.name}-{len(list(tmp_path.parent.iterdir()))}")
 
 
-@pytest.mark.parametrize("packing", ["zip", "tar", "tar.gz"])
-def test_a_tar_is_unpacked_as_a_zip_is(tmp_path: Path, packing: str) -> None:
-    path = tmp_path / f"scenes.{packing}"
-    if packing == "zip":
-        path.write_bytes(zipped(scenes("AID/")))
-    else:
-        with tarfile.open(path, "w:" + packing.partition(".")[2]) as archive:
-            for name, content in scenes("AID/").items():
-                info = tarfile.TarInfo(name)
-                info.size = len(content)
-                archive.addfile(info, io.BytesIO(content))
-    target = tmp_path / "target"
-    download.unpack(path, target)
-    found = {file.relative_to(target).as_posix(): file.read_bytes() for file in target.rglob("*.*")}
-    assert found == scenes("AID/")
+@pytest.mark.parametrize("name", ["scenes.zip", "scenes.tar", "scenes.tar.gz"])
+def test_a_tar_is_unpacked_as_a_zip_is(tmp_path: Path, name: str) -> None:
+    pack, target = pack_zip if name.endswith("zip") else pack_tar, tmp_path / "new" / "target"
+    members = [(name, content, 0) for name, content in scenes("AID/").items()]
+    unpack(pack(tmp_path / name, members), target)
+    found = {path.relative_to(target).as_posix(): path for path in target.rglob("*.png")}
+    assert {name: path.read_bytes() for name, path in found.items()} == scenes("AID/")
 
 
 # ------------------------------------------------------------------ read where they lie
@@ -258,37 +209,44 @@ def test_a_file_that_no_image_can_be_is_not_read(
             load(root, tmp_path / "cache")
 
 
-@PACKERS
-def test_an_archive_that_unpacks_to_far_more_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: Pack
-) -> None:
-    monkeypatch.setattr(archives, "_MAX_UNPACKED_BYTES", 100)
-    monkeypatch.setattr(archives, "_MAX_EXPANSION", 0.01)
-    root = pack(tmp_path / "bomb", images(*(f"{x}/{i}.png" for x in "AB" for i in range(9))))
-    with pytest.raises(ValueError, match=r"bomb has .* and unpacks to more than"):
-        load(root, tmp_path / "cache")
+TOO_MUCH = {
+    "unpacks to far more": (
+        {(archives, "_MAX_UNPACKED_BYTES"): 100, (archives, "_MAX_EXPANSION"): 0.01},
+        images(*(f"{x}/{i}.png" for x in "AB" for i in range(9))),
+        "full has .* and unpacks to more than",
+    ),
+    "of far more files": (  # also of files that are passed over: they take memory too
+        {(_packed, "_MAX_MEMBERS"): 3},
+        images("A/1.png", "B/1.png", "readme.txt", "more.txt"),
+        "full holds more than 3 files and folders",
+    ),
+    "of a name longer than any path": (  # listing its folders would take the square of its length
+        {},
+        images("A/1.png", f"{'/'.join(string.ascii_lowercase * 100)}.png"),
+        "a name of 5,203 characters, 'a/b/c.*4,096 are allowed",
+    ),
+}
 
 
 @PACKERS
-def test_an_archive_of_far_more_files_is_refused(
+@pytest.mark.parametrize(("limits", "members", "said"), TOO_MUCH.values(), ids=TOO_MUCH)
+def test_what_holds_too_much_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: Pack, limits: Any, members: Packed,
+    said: str,
+) -> None:  # fmt: skip
+    for (module, name), value in limits.items():
+        monkeypatch.setattr(module, name, value)
+    with pytest.raises(ValueError, match=said):
+        load(pack(tmp_path / "full", members), tmp_path / "cache")
+
+
+@PACKERS
+def test_as_many_files_as_are_allowed_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: Pack
 ) -> None:
-    """Also of files that are passed over: they take memory too."""
     monkeypatch.setattr(_packed, "_MAX_MEMBERS", 3)
     root = pack(tmp_path / "full", images("A/1.png", "B/1.png", "readme.txt"))
     assert len(load(root, tmp_path / "cache").files) == 2
-    root = pack(tmp_path / "fuller", images("A/1.png", "B/1.png", "readme.txt", "more.txt"))
-    with pytest.raises(ValueError, match=r"fuller holds more than 3 files and folders"):
-        load(root, tmp_path / "cache")
-
-
-@PACKERS
-def test_a_name_longer_than_any_path_is_refused(tmp_path: Path, pack: Pack) -> None:
-    """Listing its folders one in the other would take the square of its length."""
-    deep = "/".join(string.ascii_lowercase * 100)
-    root = pack(tmp_path / "deep", images("A/1.png", f"{deep}.png"))
-    with pytest.raises(ValueError, match=r"a name of 5,203 characters, 'a/b/c.*4,096 are allowed"):
-        load(root, tmp_path / "cache")
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -299,11 +257,10 @@ def test_a_zip_that_is_not_packed_by_deflate_is_neither_read_nor_unpacked(
     with zipfile.ZipFile(path, "w", method) as archive:
         for name, content, _ in images("A/1.png", "B/1.png"):
             archive.writestr(name, content)
-    with pytest.raises(ValueError, match=rf"1\.png is packed by method {method}, not by deflate"):
+    said = rf"1\.png is packed by method {method}, not by deflate"
+    assert_refused(path, said)
+    with pytest.raises(ValueError, match=said):
         load(path, tmp_path / "cache")
-    with pytest.raises(ValueError, match=rf"1\.png is packed by method {method}, not by deflate"):
-        download.unpack(path, tmp_path / "target")
-    assert not (tmp_path / "target").exists()
 
 
 @pytest.mark.parametrize("kind", TYPES)

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from synthetic_features import make_features
 
 from rnsl_tutorial import experiments, noise
-from rnsl_tutorial.datasets.features import FeatureSet, Reduction
+from rnsl_tutorial.datasets.features import FeatureSet
 from rnsl_tutorial.datasets.splits import Split
 from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.evaluation import embedding as evaluate
@@ -25,13 +26,9 @@ def small_features() -> FeatureSet:
     labels = np.repeat(np.arange(CLASSES), 30)
     centers = 3 * np.eye(CLASSES, DIM)
     centers[3] = centers[2] + 0.5 * np.eye(DIM)[5]
-    features = (centers[labels] + generator.normal(0, 0.5, (120, DIM))).astype(np.float32)
+    features = centers[labels] + generator.normal(0, 0.5, (120, DIM))
     order = generator.permutation(120)
-    return FeatureSet(
-        features, labels, tuple("abcd"), tuple(f"{i}" for i in range(120)),
-        Split(order[:80], order[80:90], order[90:]), np.ones(DIM, np.float32),
-        Reduction(np.zeros(DIM, np.float32), np.eye(DIM, dtype=np.float16)), {},
-    )  # fmt: skip
+    return make_features(features, labels, Split(order[:80], order[80:90], order[90:]))
 
 
 # ------------------------------------------------------------------ predicted

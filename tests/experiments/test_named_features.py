@@ -82,7 +82,7 @@ def test_where_the_images_are_their_features_are_extracted_once(
     result = experiments.run(source.features, TINY, measure=class_accuracy.measure_classes)
     assert {f"prototype: {name}" for name in NAMES} < result.metrics.keys()
     assert shipped_runs(source.name) is None
-    monkeypatch.setattr(features, "extract_features", None)
+    monkeypatch.setattr(features, "_extracted", None)
     again = nwpu45_or_stand_in(progress=False)
     np.testing.assert_array_equal(again.features.features, source.features.features)
 

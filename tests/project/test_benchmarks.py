@@ -19,13 +19,14 @@ import numpy as np
 import pytest
 import torch
 from stub_loop import Stub
+from synthetic_cells import Here
 from synthetic_maps import small_maps
 from torch import nn
 
-from benchmarks import audit, epoch, gpu, lab, notebook_runs, scale, ui
+from benchmarks import audit, epoch, gpu, lab, memory, scale, turns, ui
 from rnsl_tutorial import datasets
 from rnsl_tutorial.datasets import scenes
-from rnsl_tutorial.experiments import config
+from rnsl_tutorial.experiments import config, grid
 from rnsl_tutorial.experiments.config import LOSSES
 from rnsl_tutorial.tutorial import explorers
 
@@ -68,9 +69,9 @@ def test_a_row_shows_medians_and_the_slowest_tenth() -> None:
 
 def test_the_peak_of_a_child_that_has_given_its_memory_back_is_kept() -> None:
     hold = "import time; held = b'x' * 80_000_000; time.sleep(1.5); del held; time.sleep(0.5)"
-    with notebook_runs.memory_watched() as peak:
+    with memory.memory_watched() as peak:
         subprocess.run([sys.executable, "-c", hold], check=True)
-        time.sleep(2 * notebook_runs.LOOK_S)
+        time.sleep(2 * memory.LOOK_S)
     assert 80 < peak[0] < 300
 
 
@@ -89,22 +90,6 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> epoch.Task:
     return epoch.Task(folder / "files", folder / "cache", chosen)
 
 
-def test_without_augmentation_both_loops_compute_the_same(task: epoch.Task) -> None:
-    chosen = replace(task.config, augmentation="none")
-    task = task._replace(config=chosen)
-    ours, plain = epoch.Ours(task), epoch.Plain(task)
-    ours.epoch()
-    plain.epoch()
-    embeddings, _ = plain.embed(plain.index)
-    torch.testing.assert_close(ours.run.embed("train"), embeddings, atol=1e-4, rtol=0)
-    assert ours.run.training.history[0].validation == pytest.approx(plain.accuracy, abs=1 / 16)
-    ours.epoch()  # prunes first; its batches come in another order than the DataLoader's
-    plain.epoch()
-    kept, expected = (loop.state_dict()["kept"] for loop in (ours.run.loss, plain.loss))
-    assert (kept == expected).float().mean() > 0.98  # rounding decides the closest
-    assert 0.1 < kept.float().mean() < 0.9
-
-
 def count_images(network: nn.Module) -> Counter[str]:
     """Count what goes through a network from now on, by its mode."""
     seen: Counter[str] = Counter()
@@ -116,20 +101,33 @@ def count_images(network: nn.Module) -> Counter[str]:
     return seen
 
 
-def test_both_loops_train_on_the_same_number_of_images_and_ours_embeds_them_once(
+def test_both_loops_train_on_the_same_images_and_compute_the_same_and_ours_embeds_them_once(
     task: epoch.Task,
 ) -> None:
+    """But for augmentation, which is drawn differently."""
+    task = task._replace(config=replace(task.config, augmentation="none"))
     ours, plain = epoch.Ours(task), epoch.Plain(task)
     counts = [count_images(loop) for loop in (ours.run.network, plain.network)]
-    epochs = [[loop.epoch() for loop in (ours, plain)] for _ in range(2)]
-    assert [[one.images for one in pair] for pair in epochs] == [[112, 112], [112, 112]]
-    assert counts[0] == {"training": 2 * 112, "evaluation": 2 * (112 + 16)}
-    assert counts[1] == {"training": 2 * 112, "evaluation": 112 + 2 * (112 + 16)}
-    assert epochs[1][0].pruning_seconds == 0 < epochs[1][1].pruning_seconds < epochs[1][1].seconds
+    first = [ours.epoch(), plain.epoch()]
+    assert counts[0] == {"training": 112, "evaluation": 112 + 16}
+    assert counts[1] == {"training": 112, "evaluation": 112 + 16}
+    embeddings, _ = plain.embed(plain.index)
+    torch.testing.assert_close(ours.run.embed("train"), embeddings, atol=1e-4, rtol=0)
+    assert ours.run.training.history[0].validation == pytest.approx(plain.accuracy, abs=1 / 16)
+    for seen in counts:
+        seen.clear()
+    second = [ours.epoch(), plain.epoch()]  # prunes first; batches come in another order now
+    assert counts[0] == {"training": 112, "evaluation": 112 + 16}
+    assert counts[1] == {"training": 112, "evaluation": 112 + (112 + 16)}
+    kept, expected = (loop.state_dict()["kept"] for loop in (ours.run.loss, plain.loss))
+    assert (kept == expected).float().mean() > 0.98  # rounding decides the closest
+    assert 0.1 < kept.float().mean() < 0.9
+    assert [one.images for one in (*first, *second)] == [112] * 4
+    assert second[0].pruning_seconds == 0 < second[1].pruning_seconds < second[1].seconds
 
 
-def measured(seconds: list[float], pruning: float = 0.0) -> epoch.Measured:
-    return epoch.Measured([epoch.Epoch(100, one, pruning, 0) for one in seconds], 500)
+def measured(seconds: list[float], pruning: float = 0.0) -> turns.Measured:
+    return turns.Measured([turns.Epoch(100, one, pruning, 0) for one in seconds], 500)
 
 
 def test_ratios_are_taken_within_a_repeat_and_to_the_best_plain_loop() -> None:
@@ -150,17 +148,17 @@ def test_ratios_are_taken_within_a_repeat_and_to_the_best_plain_loop() -> None:
 
 def test_loops_take_turns_each_in_a_process_of_its_own(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    found = epoch.measure({name: partial(Stub, name, log) for name in "ab"}, repeats=2)
-    turns = log.read_text().split()
-    assert [turn[0] for turn in turns] == ["a", "b"] * 3
-    assert len({*turns}) == 2
-    assert str(os.getpid()) not in {turn[1:] for turn in turns}
+    found = turns.measure({name: partial(Stub, name, log) for name in "ab"}, repeats=2)
+    done = log.read_text().split()
+    assert [turn[0] for turn in done] == ["a", "b"] * 3
+    assert len({*done}) == 2
+    assert str(os.getpid()) not in {turn[1:] for turn in done}
     assert all(len(one.epochs) == 2 and one.peak_mb > 10 for one in found.values())
 
 
 def test_a_loop_that_fails_ends_the_measurement(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="error stands above"):
-        epoch.measure({"a": partial(Stub, "a", None)}, repeats=1)
+        turns.measure({"a": partial(Stub, "a", None)}, repeats=1)
     assert "AssertionError" in capfd.readouterr().err
 
 
@@ -200,11 +198,11 @@ def test_scale_measures_every_step_where_the_images_are(share: float, placement:
 def test_scale_prints_a_row_a_count_the_streamed_one_and_the_fits(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def linear(count: int, memory_share: float = 0.5) -> scale.Measured:
+    def linear(_: object, count: int, memory_share: float = 0.5) -> scale.Measured:
         placement = "streamed" if memory_share < 0.5 else "resident"
         return scale.Measured(count, placement, count, count, count, 1, 0)
 
-    monkeypatch.setattr(scale, "measure_in_fresh_process", linear)
+    monkeypatch.setattr(scale.frame, "in_fresh_process", linear)
     monkeypatch.setattr(sys, "argv", ["scale.py", "--counts", "1000", "2000", "--repeats", "2"])
     scale.main()
     printed = capsys.readouterr().out
@@ -220,12 +218,12 @@ def test_scale_prints_a_row_a_count_the_streamed_one_and_the_fits(
 
 
 def measure_here(
-    builds: Mapping[str, Callable[[], epoch.Loop]], repeats: int
-) -> dict[str, epoch.Measured]:
-    """As `epoch.measure`, without processes, which take seconds to start."""
+    builds: Mapping[str, Callable[[], turns.Loop]], repeats: int
+) -> dict[str, turns.Measured]:
+    """As `turns.measure`, without processes, which take seconds to start."""
     loops = {name: build() for name, build in builds.items()}
     return {
-        name: epoch.Measured([loop.epoch() for _ in range(repeats)], 0)
+        name: turns.Measured([loop.epoch() for _ in range(repeats)], 0)
         for name, loop in loops.items()
     }
 
@@ -234,6 +232,7 @@ def test_the_gpu_benchmark_prints_every_row_without_a_gpu(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(gpu, "SMALL", gpu.Scale(160, 32, 32, 32, 1, (0,)))
+    monkeypatch.setattr(epoch, "settings", partial(epoch.settings, network="small"))
     monkeypatch.setattr(epoch, "measure", measure_here)
     monkeypatch.setattr(sys, "argv", ["gpu.py", "--small", "--repeats", "1"])
     gpu.main()
@@ -287,13 +286,13 @@ def test_what_cannot_be_measured_is_refused_in_one_line(
 
 
 def test_the_table_has_every_rate_and_loss_with_the_papers_settings(tmp_path: Path) -> None:
-    grid = gpu.table_grid({}, tmp_path)
-    assert [(one.rate, one.loss) for one in grid.configs] == [
+    table = gpu.table_grid({}, tmp_path)
+    assert [(one.rate, one.loss) for one in table.configs] == [
         (rate, loss) for rate in gpu.RATES for loss in LOSSES
     ]
-    assert set(grid.roots) == {"aid"}
+    assert set(table.roots) == {"aid"}
     paper = config.PRESETS["paper"]
-    assert all(getattr(one, name) == paper[name] for one in grid.configs for name in paper)
+    assert all(getattr(one, name) == paper[name] for one in table.configs for name in paper)
 
 
 def test_the_full_runs_print_the_run_and_the_table(
@@ -301,6 +300,7 @@ def test_the_full_runs_print_the_run_and_the_table(
 ) -> None:
     monkeypatch.setattr(gpu, "RATES", (0.3,))
     monkeypatch.setattr(gpu, "LOSSES", ("rnsl",))
+    monkeypatch.setattr(grid, "calls", Here())
     base = {**gpu.SMALL_RUNS, "network": "small", "image_size": 32, "epochs": 1}
     gpu.print_full(base, None, "cpu", tmp_path)
     printed = capsys.readouterr().out

@@ -13,6 +13,7 @@ import torch
 from damages import damages, same_folder
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from synthetic_features import make_features
 from synthetic_maps import small_maps
 
 from rnsl_tutorial import datasets, experiments
@@ -24,19 +25,9 @@ from rnsl_tutorial.tutorial.tables import EmbeddingMaps
 
 
 def feature_set() -> features.FeatureSet:
-    rng = np.random.default_rng(0)
-    codes = rng.integers(-127, 128, size=(12, 3)).astype(np.float32)
-    step = np.array([0.5, 0.25, 1.0], dtype=np.float32)
+    codes = np.random.default_rng(0).integers(-127, 128, size=(12, 3))
     parts = datasets.Split(*(np.arange(start, start + 4) for start in (0, 4, 8)))
-    reduction = features.Reduction(
-        rng.normal(size=5).astype(np.float32), rng.normal(size=(5, 3)).astype(np.float16)
-    )
-    files = tuple(f"{'AB'[i % 2]}/{i}.png" for i in range(12))
-    labels = np.arange(12, dtype=np.int64) % 2
-    made_with = {"backbone": "small"}
-    return features.FeatureSet(
-        codes * step, labels, ("A", "B"), files, parts, step, reduction, made_with
-    )
+    return make_features(0.5 * codes, np.arange(12) % 2, parts)
 
 
 def save_features(path: Path) -> None:

@@ -7,6 +7,7 @@ import sys
 import tomllib
 import zipfile
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,7 @@ def test_rnsl_lab_copies_the_notebooks_of_an_installed_wheel(wheel: Path, tmp_pa
     assert run.stdout.rstrip().endswith("--no-browser")
 
 
+@cache
 def pins() -> dict[str, set[str]]:
     """Return name -> pinned versions; a universal lock may hold several of one package."""
     found: dict[str, set[str]] = {}

@@ -61,21 +61,20 @@ def test_what_needs_a_kernel_or_hides_the_claim_is_left_out(notebook: NotebookNo
 
 
 def test_results_are_kept_until_the_notebook_or_the_project_changes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    notebook: NotebookNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("6 * 7")])
+    plain, other = small_notebook(), small_notebook()
+    other.cells[-1].source += "  # changed"
     kept = executed.Kept(tmp_path / "kept")
-    assert kept.find("one", notebook) is None
-    made = kept.execute("one", notebook)
-    assert made.cells[0].outputs[0].data["text/plain"] == "42"
-    assert kept.find("one", notebook) == made
-    assert kept.find("two", notebook) is None
-    other = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("6 * 8")])
+    assert kept.find("one", plain) is None
+    monkeypatch.setattr(executed, "executed", lambda given: notebook)
+    assert kept.execute("one", plain) == notebook != plain
+    assert kept.find("one", plain) == notebook
+    assert kept.find("two", plain) is None
     assert kept.find("one", other) is None
     monkeypatch.setattr(executed, "_of_the_project", lambda: "another version")
-    assert kept.find("one", notebook) is None
-    monkeypatch.setattr(executed, "executed", lambda notebook: notebook)
-    kept.execute("one", notebook)
+    assert kept.find("one", plain) is None
+    kept.execute("one", plain)
     assert len(list(kept.folder.iterdir())) == 1  # the earlier one went
 
 

@@ -109,6 +109,11 @@ def written(folder: Path, name: str, data: bytes) -> Path:
     return path
 
 
+def holding(form: str, data: bytes) -> Callable[[Path], Path]:
+    """Return what writes an archive of this form with these bytes."""
+    return lambda folder: written(folder, f"archive.{form}", data)
+
+
 # ------------------------------------------------------------------ random damage
 
 NASTY = (
@@ -197,13 +202,8 @@ def _image_cases() -> Iterator[Case]:
         "turned by EXIF": ("x.jpg", encoded(rgb, "JPEG", exif=rotated), True),
     }  # fmt: skip
     for what, (name, data, fine) in odd.items():
-        content = (*members(), (f"Beach/{name}", data))
-        yield Case(
-            f"image: {what}",
-            lambda folder, content=content: unpacked(folder, content),
-            fine,
-            f"Beach/{name}" if fine else "",
-        )
+        make = partial(unpacked, content=(*members(), (f"Beach/{name}", data)))
+        yield Case(f"image: {what}", make, fine, f"Beach/{name}" if fine else "")
 
 
 HOSTILE_NAMES: Mapping[str, tuple[str, bool]] = {
@@ -230,13 +230,8 @@ LEADING_OUT = ("../x.png", "../../outside/canary.png", "Beach/../../x.png")
 def _name_cases() -> Iterator[Case]:
     for form, (what, (name, fine)) in itertools.product(("zip", "tar"), HOSTILE_NAMES.items()):
         twins = [(name, members()[0][1]), (f"{name.removesuffix('.png')}2.png", members()[1][1])]
-        data = packed(form, [*members(), *twins])
-        yield Case(
-            f"name: {what}",
-            lambda folder, data=data, form=form: written(folder, f"archive.{form}", data),
-            fine,
-            "/".join(name.split("/")[-2:]) if fine else "",
-        )
+        make = holding(form, packed(form, [*members(), *twins]))
+        yield Case(f"name: {what}", make, fine, "/".join(name.split("/")[-2:]) if fine else "")
     for form, name in itertools.product(("zip", "tar"), (*LEADING_OUT, "{outside}/canary.png")):
         yield Case(
             "name: leads out",
@@ -247,20 +242,12 @@ def _name_cases() -> Iterator[Case]:
             ),
             None,  # passed over, or refused as the odd class that it makes
         )
-    yield Case("name: no text", lambda folder: written(folder, "archive.zip", _no_text("zip")))
-    yield Case(
-        "name: no text", lambda folder: written(folder, "archive.tar", _no_text("tar")), True
-    )
-    yield Case("name: zero byte", _zero_byte, None)
-    doubled = [*members(), members()[0]]
+    yield Case("name: no text", holding("zip", _no_text("zip")))
+    yield Case("name: no text", holding("tar", _no_text("tar")), True)
+    yield Case("name: zero byte", holding("zip", _zero_byte()), None)
     for form in ("zip", "tar"):
-        data = packed(form, doubled)
-        yield Case(
-            "name: there twice",
-            lambda folder, data=data, form=form: written(folder, f"archive.{form}", data),
-            True,
-            "Beach/00.png",
-        )
+        doubled = holding(form, packed(form, [*members(), members()[0]]))
+        yield Case("name: there twice", doubled, True, "Beach/00.png")
 
 
 def _no_text(form: str) -> bytes:
@@ -269,9 +256,9 @@ def _no_text(form: str) -> bytes:
     return data.replace("\u00e9\u00e9".encode(), b"\xff\xfe\xff\xfe")
 
 
-def _zero_byte(folder: Path) -> Path:
+def _zero_byte() -> bytes:
     data = packed("zip", [*members(), ("Beach/aZb.png", members()[0][1])])
-    return written(folder, "archive.zip", data.replace(b"aZb", b"a\0b"))
+    return data.replace(b"aZb", b"a\0b")
 
 
 def _outside(folder: Path) -> Path:
@@ -344,28 +331,22 @@ def _size_cases() -> Iterator[Case]:
         another = (_info("Beach/x.png", tarfile.REGTYPE), members()[0][1])
         yield Case("a bomb: one huge header", _tar_of((_info("pax", kind), comment), another))
     zeros = [*members(), ("Beach/zeros.png", bytes(2**21))]
-    yield Case(
-        "a bomb: one huge image",
-        lambda folder: written(folder, "archive.tgz", gzip.compress(packed("tar", zeros))),
-    )
+    yield Case("a bomb: one huge image", holding("tgz", packed("tar.gz", zeros)))
     many = [*members(), *((f"Beach/z{i}.png", bytes(2**20)) for i in range(6))]
-    yield Case(
-        "a bomb: many images",
-        lambda folder: written(folder, "archive.tgz", gzip.compress(packed("tar", many))),
-    )
-    yield Case("a zip that lies about a size", lambda folder: _lying_zip(folder, 10))
-    yield Case("a zip that lies about a size", lambda folder: _lying_zip(folder, 2**31))
+    yield Case("a bomb: many images", holding("tgz", packed("tar.gz", many)))
+    yield from _lying_cases()
     for method in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
         yield Case("a zip packed by bzip2 or LZMA", _packed_by(method))
     nested = packed("zip", [("inner.zip", packed("zip", members()))])
-    yield Case("an archive in an archive", lambda folder: written(folder, "archive.zip", nested))
+    yield Case("an archive in an archive", holding("zip", nested))
 
 
-def _lying_zip(folder: Path, size: int) -> Path:
-    """A zip whose first image has another size than it says, here and there."""
-    data = packed("zip", members())
+def _lying_cases() -> Iterator[Case]:
+    """Zips whose first image has another size than they say, here and there."""
     true = struct.pack("<I", len(members()[0][1]))
-    return written(folder, "archive.zip", data.replace(true, struct.pack("<I", size)))
+    for size in (10, 2**31):
+        data = packed("zip", members()).replace(true, struct.pack("<I", size))
+        yield Case("a zip that lies about a size", holding("zip", data))
 
 
 def _packed_by(method: int) -> Callable[[Path], Path]:
@@ -409,8 +390,8 @@ def _folder_cases() -> Iterator[Case]:
             for i in range(3)
         ])  # fmt: skip
         yield Case("folder: a name that is no text", bytes_, True)
-    yield Case("no archive", lambda folder: written(folder, "archive.zip", b"no archive"))
-    yield Case("no archive", lambda folder: written(folder, "archive.tar", b""))
+    yield Case("no archive", holding("zip", b"no archive"))
+    yield Case("no archive", holding("tar", b""))
 
 
 def _zip_of(*infos: tuple[zipfile.ZipInfo, bytes], more: Members = ()) -> Callable[[Path], Path]:
@@ -437,8 +418,8 @@ def _data_cases() -> Iterator[Case]:
     yield Case("a good one", _zip_of(), True)
     for name in (*LEADING_OUT, "{outside}/canary.png", "C:\\x.png", "C:x.png", "a\\..\\..\\x.png"):
         yield Case("name: leads out", _zip_of((zipfile.ZipInfo(name), b"overwritten")))
-    yield Case("name: zero byte", _zero_byte)
-    yield Case("name: no text", lambda folder: written(folder, "archive.zip", _no_text("zip")))
+    yield Case("name: zero byte", holding("zip", _zero_byte()))
+    yield Case("name: no text", holding("zip", _no_text("zip")))
     yield Case("name: there twice", _zip_of(more=[members()[0]]))
     yield Case("name: the same in capitals", _zip_of(more=[("BEACH/00.PNG", b"")]))
     yield Case(
@@ -457,21 +438,19 @@ def _data_cases() -> Iterator[Case]:
     bomb = zipfile.ZipInfo("zeros.png")
     bomb.compress_type = zipfile.ZIP_DEFLATED
     yield Case("a bomb", _zip_of((bomb, bytes(2**24))))
-    yield Case("a zip that lies about a size", lambda folder: _lying_zip(folder, 10))
-    yield Case("a zip that lies about a size", lambda folder: _lying_zip(folder, 2**31))
-    yield Case("an encrypted one", _encrypted)
-    yield Case("no zip", lambda folder: written(folder, "archive.zip", b"no archive"))
+    yield from _lying_cases()
+    yield Case("an encrypted one", holding("zip", _encrypted()))
+    yield Case("no zip", holding("zip", b"no archive"))
     for fault in ("other content", "cut off"):
         yield Case(f"download: {fault}", _zip_of())
     yield Case("download: stopped, then again", _zip_of(), True)
 
 
-def _encrypted(folder: Path) -> Path:
-    data = packed("zip", members())
-    flagged = bytearray(data)
+def _encrypted() -> bytes:
+    flagged = bytearray(packed("zip", members()))
     for signature, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
-        flagged[data.index(signature) + offset] |= 1
-    return written(folder, "archive.zip", bytes(flagged))
+        flagged[flagged.index(signature) + offset] |= 1
+    return bytes(flagged)
 
 
 def cases(kind: str) -> list[Case]:

@@ -17,9 +17,8 @@ from typing import NamedTuple, Self
 
 import psutil
 
-from benchmarks.memory import held_mb, tree
+from benchmarks.memory import LOOK_S, held_mb, tree
 
-LOOK_S = 0.1
 NOBODY = 65534  # owns what the processes must not change where they run as root
 
 

@@ -28,6 +28,7 @@ import pytest
 from hostile import Case
 from hypothesis import event, example, given
 from numpy.typing import NDArray
+from stub_scorer import by_class_means
 from typer.testing import CliRunner, Result
 
 from rnsl_tutorial import datasets
@@ -124,17 +125,6 @@ def watch() -> Watch:
 
 
 # ------------------------------------------------------------------ running the command
-
-
-def by_class_means(
-    features: NDArray[np.float32], labels: NDArray[np.int64], num_classes: int, **_: object
-) -> scores.Scores:
-    """In the place of trained heads: how near the mean features of each class are."""
-    means_CF = np.stack([features[labels == label].mean(axis=0) for label in range(num_classes)])
-    logits_NC = -np.square(features[:, None] - means_CF).mean(axis=2)
-    weights_NC = np.exp(logits_NC - logits_NC.max(axis=1, keepdims=True))
-    p_NC = weights_NC / weights_NC.sum(axis=1, keepdims=True)
-    return scores.from_probabilities(p_NC.astype(np.float32), labels)
 
 
 def pixel_features(archive: datasets.Archive, *_: object, **__: object) -> NDArray[np.float32]:
@@ -291,16 +281,12 @@ def test_a_hostile_archive_is_refused_in_one_line_or_gives_a_right_result(
     try_one(kind, case)
 
 
-def of_bytes(form: str, data: bytes) -> Case:
-    return Case("", lambda folder: hostile.written(folder, f"archive.{form}", data), None)
-
-
 @pytest.mark.part("audit")
 @given(hostile.damaged_archives(("zip", "tar", "tar.gz", "tar.xz")))
 def test_audit_refuses_a_damaged_archive_or_lists_what_it_can_read(
     archive: tuple[str, bytes],
 ) -> None:
-    event(try_one("audit", of_bytes(*archive)))
+    event(try_one("audit", Case("", hostile.holding(*archive), None)))
 
 
 @pytest.mark.part("data")
@@ -309,7 +295,7 @@ def test_audit_refuses_a_damaged_archive_or_lists_what_it_can_read(
 def test_data_refuses_a_damaged_archive_or_unpacks_the_whole(
     archive: tuple[str, bytes],
 ) -> None:
-    event(try_one("data", of_bytes(*archive)))
+    event(try_one("data", Case("", hostile.holding(*archive), None)))
 
 
 @pytest.mark.slow

@@ -56,7 +56,7 @@ function countDecisions() {
   byId("download").textContent = `Download decisions (${count})`;
 }
 
-/* As spreadsheet.py does: what begins like a formula is made text by an apostrophe. */
+/* As _files.py does: what begins like a formula is made text by an apostrophe. */
 const guarded = (text) => (/^[=+\-@\t\r\n']/.test(text) ? `'${text}` : text);
 const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
