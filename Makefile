@@ -41,7 +41,7 @@ explore: $(BUILT) ## open the explorers alone, without code, for a lecture
 	@$(BIN)/rnsl explore $(ARGS)
 
 test: lint $(LIGHTNING) ## check the style and the types, run all tests, and print the coverage
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(or $(ARGS),--cov)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder $(or $(ARGS),--cov)
 
 quick: $(BUILT) ## run the tests of the inner loop, in less than a minute
 	@$(BIN)/python -m pytest -n $(WORKERS) -m 'not slow and not soak' --no-header $(QUICK) $(ARGS)

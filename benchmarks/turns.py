@@ -75,8 +75,9 @@ class Contender:
     def watched_epoch(self, look_s: float | None = LOOK_S) -> tuple[Epoch, float]:
         """Do an epoch and return the peak of memory too, in MB, looked at every so many seconds."""
         self._connection.send(True)
-        peak = 0.0
-        while not self._connection.poll(look_s):
+        peak, done = 0.0, False
+        while not done:
+            done = self._connection.poll(look_s)
             peak = max(peak, held_together_mb(self._process.pid or 0))
         try:
             return self._connection.recv(), peak

@@ -1,5 +1,7 @@
 import os
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -43,14 +45,8 @@ SLOW = (
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes share the tests, those of a file stay together with its fixtures.
-
-    Each notebook is by itself: notebooks take longest.
-    """
+    """Mark what is slow; where several processes share the tests, begin with the longest."""
     for item in items:
-        alone = "notebooks" in item.path.stem and hasattr(item, "callspec")
-        group = item.name if alone else TOGETHER.get(item.path.stem, item.path.stem)
-        item.add_marker(pytest.mark.xdist_group(group))
         if item.path.stem in SLOW:
             item.add_marker("slow")
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -61,3 +57,20 @@ def _place(item: pytest.Item) -> int:
     words = (*item.path.parent.parts[-1:], item.path.stem)
     found = [place for place, word in enumerate(LONGEST) if any(word in name for name in words)]
     return min(found, default=len(LONGEST))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the tests of a file in one process, with its fixtures.
+
+    Each notebook is by itself: notebooks take longest.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            stem = Path(nodeid.partition("::")[0]).stem
+            alone = "notebooks" in stem and "[" in nodeid
+            return nodeid if alone else TOGETHER.get(stem, stem)
+
+    return ByFile(config, log)

@@ -110,7 +110,8 @@ def test_decisions_are_kept_and_downloaded(open_gallery: OpenGallery) -> None:
     page.reload()
     page.locator("#threshold").press("Home")
     page.locator("#given").select_option(index=1)
-    assert [cards.nth(i).get_attribute("data-decision") for i in range(3)] == ["wrong", "right", ""]
+    for i, decision in enumerate(["wrong", "right", ""]):
+        expect(cards.nth(i)).to_have_attribute("data-decision", decision)
     with page.expect_download() as download:
         page.locator("#download").click()
     text = Path(download.value.path()).read_bytes().decode()

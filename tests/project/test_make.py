@@ -140,7 +140,7 @@ def test_test_checks_style_and_types_before_the_tests(clone: Clone) -> None:
         "mypy ",
         "uv pip install --python .venv/bin/python -c requirements.lock --no-deps -q "
         "--target .venv/lightning pytorch-lightning torchmetrics",
-        "python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -k losses",
+        "python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -k losses",
     ]
     assert clone.log()[3:] == tools
 
