@@ -32,13 +32,14 @@ def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
 
 # The longest first, so that processes that share the tests finish together.
 LONGEST = ("notebooks", "browser", "site", "umap", "packaging", "binder", "sweep", "resume")
-TOGETHER = {"test_site_pages": "test_site"}  # they share an executed notebook
+# They share an executed notebook, and UMAP, which each process compiles for itself.
+TOGETHER = {"test_site_pages": "test_site", "test_build_umap_maps": "test_umap"}
 
 
 # They train networks or maps, or start processes: too slow for the inner loop.
 SLOW = (
     *("test_umap", "test_resume", "test_processes", "test_sweep", "test_sweep_stopped"),
-    *("test_workers", "test_images", "test_inference", "test_background_run", "test_throughput"),
+    *("test_images", "test_inference", "test_background_run", "test_throughput"),
     "test_dashboard",
 )
 

@@ -185,6 +185,7 @@ def run(out: Path, script: str) -> list[dict[str, Tensor]]:
     return [torch.load(path) for path in sorted(out.glob("[0-9].pt"))]
 
 
+@pytest.mark.slow
 def test_readmes_loop_on_two_ddp_ranks_is_that_of_one_process(tmp_path: Path) -> None:
     alone = their_loops.plain_loop(0, 1)
     ranks = run(tmp_path, "their_loops.py")
@@ -201,6 +202,7 @@ def test_readmes_loop_on_two_ddp_ranks_is_that_of_one_process(tmp_path: Path) ->
 
 
 @pytest.mark.skipif(not LIGHTNING.is_dir(), reason="no Lightning: `make test` installs it")
+@pytest.mark.slow
 def test_lightning_on_two_devices_agrees_on_who_is_kept(tmp_path: Path) -> None:
     ranks = run(tmp_path, "their_trainer.py")
     assert len(ranks) == 2

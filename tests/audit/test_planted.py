@@ -108,6 +108,7 @@ def test_the_share_of_wrong_labels_does_not_grow_with_what_is_planted(planted: i
     assert found.precision[0] == pytest.approx(0.1, abs=0.015)
 
 
+@pytest.mark.slow
 def test_the_interval_holds_the_truth_nine_times_out_of_ten() -> None:
     held = []
     for seed in range(40):

@@ -155,6 +155,7 @@ def test_unknown_names_are_refused() -> None:
             call("cifar")
 
 
+@pytest.mark.slow
 def test_a_dropped_connection_is_taken_up_again(hub: Hub) -> None:
     hub.cut = [100]
     download.get("aid", progress=False)

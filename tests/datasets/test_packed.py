@@ -177,6 +177,7 @@ NAMES = st.text(
 @PACKERS
 @given(files=st.dictionaries(NAMES, st.sets(NAMES, min_size=1, max_size=3), min_size=2, max_size=4))
 @same_folder
+@pytest.mark.slow
 def test_any_name_that_is_text_comes_back_in_order(
     pack: Pack, tmp_path: Path, files: dict[str, set[str]]
 ) -> None:

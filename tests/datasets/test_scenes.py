@@ -73,6 +73,7 @@ def test_the_seed_decides_and_global_state_does_not():
 
 
 @pytest.mark.parametrize("difficulty", [0.0, 0.7])
+@pytest.mark.slow
 def test_a_shorter_series_begins_a_longer_one(difficulty):
     """Longer than a block, so that other images are drawn together."""
     count = scenes._BLOCK + 200

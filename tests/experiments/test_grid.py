@@ -40,6 +40,7 @@ def workers_of(pid: int) -> list[psutil.Process]:
     return [child for child in children if "popen_loky" in " ".join(child.cmdline())]
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_takes_only_its_own_call_along(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grid, "_ATTEMPTS", 2)
     given = [signal.SIGCONT, signal.SIGKILL]
@@ -51,6 +52,7 @@ def test_a_worker_that_dies_takes_only_its_own_call_along(monkeypatch: pytest.Mo
     assert not workers_of(os.getpid())
 
 
+@pytest.mark.slow
 def test_threads_are_shared_and_an_error_ends_what_runs() -> None:
     texts = ["__import__('torch').get_num_threads()", "__import__('time').sleep(600)"]
     with closing(grid.calls(eval, texts, 2, "processes")) as ended:
@@ -69,6 +71,7 @@ def test_calls_on_threads_end_in_any_order(jobs: int) -> None:
         list(grid.calls(abs, [1], 0))
 
 
+@pytest.mark.slow
 def test_workers_end_when_their_driver_is_killed_and_need_no_guard(tmp_path: Path) -> None:
     script, mark = tmp_path / "driver.py", tmp_path / "mark"
     script.write_text(DRIVER)

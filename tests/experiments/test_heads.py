@@ -221,6 +221,7 @@ def test_what_is_seen_belongs_together(clouds: datasets.FeatureSet) -> None:
     assert not torch.equal(history.log_p[0], history.log_p[10])
 
 
+@pytest.mark.slow
 def test_grid_and_jobs(clouds: datasets.FeatureSet) -> None:
     configs = experiments.make_grid(["symmetric"], [0.0, 0.3], ["nsl", "rnsl"], 2, **QUICK)
     assert len(configs) == len(set(configs)) == 8
