@@ -24,7 +24,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from pytorch_metric_learning import losses as library
 from torch import Tensor
 from torch.func import functional_call
 
@@ -48,9 +47,6 @@ LOG_OF_ZERO = -4.0
 
 _SHARED = ("temperature", "weight", "generator")
 """Settings that every loss takes."""
-
-_OFF_THE_END = 1e-7
-"""Of a cosine: the arc cosine has no slope at -1 and 1."""
 
 # ------------------------------------------------------------------ one value per image
 
@@ -254,7 +250,7 @@ class _LibraryLoss(_Baseline):
     """A loss of pytorch-metric-learning, whose own parameter gives way to our prototypes.
 
     Args:
-        kind: the library's class, called as it is.
+        kind: name of the library's class.
         proxies: its name for the prototypes; "" for a loss that has none and wants the temperature.
             Then ours are not trained, and who judges by prototypes takes `class_means` in their
             place.
@@ -262,16 +258,17 @@ class _LibraryLoss(_Baseline):
         settings: as for `_Baseline`, and those of the library's class.
     """
 
-    def __init__(
-        self, kind: type[library.BaseMetricLossFunction], proxies: str, *args: Any, **settings: Any
-    ) -> None:
+    def __init__(self, kind: str, proxies: str, *args: Any, **settings: Any) -> None:
+        from rnsl_tutorial.training import pml  # here, because few losses need the library
+
         own = {name: settings.pop(name) for name in [*settings] if name not in _SHARED}
         super().__init__(*args, **settings)
         if proxies:
-            made = kind(*self.prototypes.shape, weight_init_func=_leave, **own)
+            shape = self.prototypes.shape
+            made = pml.library_loss(kind, *shape, weight_init_func=_leave, **own)
         else:
-            made = kind(self.temperature)
-        self.kind, self._proxies = kind.__name__, proxies
+            made = pml.library_loss(kind, self.temperature)
+        self.kind, self._proxies = kind, proxies
         self.library = made.requires_grad_(False)
         self.prototypes.requires_grad_(bool(proxies))
         vars(self).update(own)
@@ -286,14 +283,6 @@ class _LibraryLoss(_Baseline):
                 self.library, named, (embeddings.to(dtype), labels), strict=False
             )
         return self.weight * value
-
-
-class _ArcFace(library.ArcFaceLoss):  # type: ignore[misc]  # the library has no types
-    """The library's, with a finite gradient where an image lies on its prototype."""
-
-    def get_angles(self, cosines: Tensor) -> Tensor:
-        angles: Tensor = super().get_angles(cosines.clamp(-1 + _OFF_THE_END, 1 - _OFF_THE_END))
-        return angles
 
 
 def _leave(parameter: Tensor) -> None:
@@ -315,18 +304,18 @@ _BASELINES: Mapping[str, tuple[Callable[..., _Baseline], Mapping[str, float]]] =
         # Proxy-Anchor (Kim et al., CVPR 2020): the margin is added to the cosine of the label's
         # prototype and taken from the others'; alpha > 0 says how hard the hardest images count.
         "proxy_anchor": (
-            partial(_LibraryLoss, library.ProxyAnchorLoss, "proxies"),
+            partial(_LibraryLoss, "ProxyAnchorLoss", "proxies"),
             {"margin": 0.1, "alpha": 14.0, "weight": 0.3},
         ),
         # ArcFace (Deng et al., CVPR 2019): the normalized softmax with a margin, in degrees, in the
         # label's angle; the scale > 0 is the inverse of a temperature.
         "arcface": (
-            partial(_LibraryLoss, _ArcFace, "W"),
+            partial(_LibraryLoss, "ArcFaceLoss", "W"),
             {"margin": 28.6, "scale": 64.0, "weight": 1.0},
         ),
         # Supervised contrastive loss (Khosla et al., NeurIPS 2020), images against images.
         "supcon": (
-            partial(_LibraryLoss, library.SupConLoss, ""),
+            partial(_LibraryLoss, "SupConLoss", ""),
             {"temperature": 0.1, "weight": 0.3},
         ),
     }

@@ -1,15 +1,19 @@
-"""The paper's losses as pytorch-metric-learning wants them."""
+"""The paper's losses as pytorch-metric-learning wants them, and its losses as ours want them."""
 
 from typing import Any
 
 import torch
+from pytorch_metric_learning import losses as library
 from pytorch_metric_learning.losses import BaseMetricLossFunction
 from pytorch_metric_learning.utils import common_functions, loss_and_miner_utils
 from torch import Tensor
 
 from rnsl_tutorial.losses import NormalizedSoftmaxLoss
 
-__all__ = ["as_pml"]
+__all__ = ["as_pml", "library_loss"]
+
+_OFF_THE_END = 1e-7
+"""Of a cosine: the arc cosine has no slope at -1 and 1."""
 
 
 def as_pml(loss: NormalizedSoftmaxLoss, **settings: Any) -> BaseMetricLossFunction:
@@ -64,3 +68,16 @@ class _AsPML(BaseMetricLossFunction):  # type: ignore[misc]  # the library has n
                 "reduction_type": "element",
             }
         }
+
+
+def library_loss(kind: str, *args: Any, **settings: Any) -> BaseMetricLossFunction:
+    """Build a loss of the library by the name of its class; others as for that class."""
+    return (_ArcFace if kind == "ArcFaceLoss" else getattr(library, kind))(*args, **settings)
+
+
+class _ArcFace(library.ArcFaceLoss):  # type: ignore[misc]  # the library has no types
+    """The library's, with a finite gradient where an image lies on its prototype."""
+
+    def get_angles(self, cosines: Tensor) -> Tensor:
+        angles: Tensor = super().get_angles(cosines.clamp(-1 + _OFF_THE_END, 1 - _OFF_THE_END))
+        return angles
