@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
@@ -56,38 +57,40 @@ class Pin(NamedTuple):
     size: int | None = None
 
 
-PINS: Mapping[str, Pin] = {
-    "aid": Pin(
-        title="AID, 10,000 aerial scenes of 30 classes",
-        licence="for research, not for commercial use; the images are from Google Earth",
-        repository="isaaccorley/aid",
-        revision="e6767964e40f567a18eac6e6ca5fce397e4ce411",
-        file="AID.zip",
-        checksums={
-            "sha256": "79345ef1766e85f7b92cf556c809c4f32ff24228ae71aadf96780f74f48c26a4",
-        },
-    ),
-    "nwpu45": Pin(
-        title="NWPU-RESISC45, 31,500 aerial scenes of 45 classes",
-        licence="for research, not for commercial use",
-        repository="torchgeo/resisc45",
-        revision="a826b44d938a883185f11ebe3d512d38b464312f",
-        file="NWPU-RESISC45.zip",
-        checksums={
-            "sha256": "beeecd0b63656290ae6d65cf7763185b0c1c4c54a753ef8088d6fba3faaf1f53",
-            "md5": "75206b2e16446591afa88e2628744886",
-        },
-        size=427_389_445,
-    ),
-    "eurosat": Pin(
-        title="EuroSAT RGB, 27,000 Sentinel-2 scenes of 10 classes",
-        licence="MIT",
-        repository="torchgeo/eurosat",
-        revision="c877bcd43f099cd0196738f714544e355477f3fd",
-        file="EuroSAT.zip",
-        checksums={"md5": "c8fa014336c82ac7804f0398fcb19387"},
-    ),
-}
+PINS: Mapping[str, Pin] = MappingProxyType(
+    {
+        "aid": Pin(
+            title="AID, 10,000 aerial scenes of 30 classes",
+            licence="for research, not for commercial use; the images are from Google Earth",
+            repository="isaaccorley/aid",
+            revision="e6767964e40f567a18eac6e6ca5fce397e4ce411",
+            file="AID.zip",
+            checksums={
+                "sha256": "79345ef1766e85f7b92cf556c809c4f32ff24228ae71aadf96780f74f48c26a4",
+            },
+        ),
+        "nwpu45": Pin(
+            title="NWPU-RESISC45, 31,500 aerial scenes of 45 classes",
+            licence="for research, not for commercial use",
+            repository="torchgeo/resisc45",
+            revision="a826b44d938a883185f11ebe3d512d38b464312f",
+            file="NWPU-RESISC45.zip",
+            checksums={
+                "sha256": "beeecd0b63656290ae6d65cf7763185b0c1c4c54a753ef8088d6fba3faaf1f53",
+                "md5": "75206b2e16446591afa88e2628744886",
+            },
+            size=427_389_445,
+        ),
+        "eurosat": Pin(
+            title="EuroSAT RGB, 27,000 Sentinel-2 scenes of 10 classes",
+            licence="MIT",
+            repository="torchgeo/eurosat",
+            revision="c877bcd43f099cd0196738f714544e355477f3fd",
+            file="EuroSAT.zip",
+            checksums={"md5": "c8fa014336c82ac7804f0398fcb19387"},
+        ),
+    }
+)
 
 
 # ------------------------------------------------------------------ what the reader calls

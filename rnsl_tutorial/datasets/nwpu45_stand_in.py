@@ -17,6 +17,7 @@ Shapes: N images, D feature dimensions.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -46,60 +47,64 @@ class Actor(NamedTuple):
         return self.aid_class if self.half is None else f"{self.aid_class}, half {self.half}"
 
 
-NAMESAKES: Mapping[str, Actor] = {
-    "airport": Actor("Airport", 1),
-    "baseball_diamond": Actor("BaseballField"),
-    "beach": Actor("Beach", 1),
-    "bridge": Actor("Bridge", 1),
-    "church": Actor("Church"),
-    "commercial_area": Actor("Commercial", 1),
-    "dense_residential": Actor("DenseResidential", 1),
-    "desert": Actor("Desert"),
-    "forest": Actor("Forest"),
-    "ground_track_field": Actor("Playground", 1),
-    "harbor": Actor("Port", 1),
-    "industrial_area": Actor("Industrial", 1),
-    "lake": Actor("Pond", 1),
-    "meadow": Actor("Meadow"),
-    "medium_residential": Actor("MediumResidential"),
-    "mountain": Actor("Mountain"),
-    "overpass": Actor("Viaduct", 1),
-    "parking_lot": Actor("Parking", 1),
-    "railway_station": Actor("RailwayStation"),
-    "rectangular_farmland": Actor("Farmland", 1),
-    "river": Actor("River", 1),
-    "sparse_residential": Actor("SparseResidential"),
-    "stadium": Actor("Stadium"),
-    "storage_tank": Actor("StorageTanks", 1),
-}
+NAMESAKES: Mapping[str, Actor] = MappingProxyType(
+    {
+        "airport": Actor("Airport", 1),
+        "baseball_diamond": Actor("BaseballField"),
+        "beach": Actor("Beach", 1),
+        "bridge": Actor("Bridge", 1),
+        "church": Actor("Church"),
+        "commercial_area": Actor("Commercial", 1),
+        "dense_residential": Actor("DenseResidential", 1),
+        "desert": Actor("Desert"),
+        "forest": Actor("Forest"),
+        "ground_track_field": Actor("Playground", 1),
+        "harbor": Actor("Port", 1),
+        "industrial_area": Actor("Industrial", 1),
+        "lake": Actor("Pond", 1),
+        "meadow": Actor("Meadow"),
+        "medium_residential": Actor("MediumResidential"),
+        "mountain": Actor("Mountain"),
+        "overpass": Actor("Viaduct", 1),
+        "parking_lot": Actor("Parking", 1),
+        "railway_station": Actor("RailwayStation"),
+        "rectangular_farmland": Actor("Farmland", 1),
+        "river": Actor("River", 1),
+        "sparse_residential": Actor("SparseResidential"),
+        "stadium": Actor("Stadium"),
+        "storage_tank": Actor("StorageTanks", 1),
+    }
+)
 """Classes that NWPU-RESISC45 and AID share."""
 
-BY_LOOKS: Mapping[str, Actor] = {
-    "airplane": Actor("Airport", 2),
-    "basketball_court": Actor("Playground", 2),
-    "chaparral": Actor("BareLand"),
-    "circular_farmland": Actor("Farmland", 2),
-    "cloud": Actor("Park", 2),
-    "freeway": Actor("Viaduct", 2),
-    "golf_course": Actor("Port", 2),
-    "intersection": Actor("Commercial", 2),
-    "island": Actor("Beach", 2),
-    "mobile_home_park": Actor("Parking", 2),
-    "palace": Actor("DenseResidential", 2),
-    "railway": Actor("Industrial", 2),
-    "roundabout": Actor("School"),
-    "runway": Actor("Square"),
-    "sea_ice": Actor("Resort"),
-    "ship": Actor("Bridge", 2),
-    "snowberg": Actor("Park", 1),
-    "tennis_court": Actor("Center"),
-    "terrace": Actor("River", 2),
-    "thermal_power_station": Actor("StorageTanks", 2),
-    "wetland": Actor("Pond", 2),
-}
+BY_LOOKS: Mapping[str, Actor] = MappingProxyType(
+    {
+        "airplane": Actor("Airport", 2),
+        "basketball_court": Actor("Playground", 2),
+        "chaparral": Actor("BareLand"),
+        "circular_farmland": Actor("Farmland", 2),
+        "cloud": Actor("Park", 2),
+        "freeway": Actor("Viaduct", 2),
+        "golf_course": Actor("Port", 2),
+        "intersection": Actor("Commercial", 2),
+        "island": Actor("Beach", 2),
+        "mobile_home_park": Actor("Parking", 2),
+        "palace": Actor("DenseResidential", 2),
+        "railway": Actor("Industrial", 2),
+        "roundabout": Actor("School"),
+        "runway": Actor("Square"),
+        "sea_ice": Actor("Resort"),
+        "ship": Actor("Bridge", 2),
+        "snowberg": Actor("Park", 1),
+        "tennis_court": Actor("Center"),
+        "terrace": Actor("River", 2),
+        "thermal_power_station": Actor("StorageTanks", 2),
+        "wetland": Actor("Pond", 2),
+    }
+)
 """The others. `python benchmarks/nwpu45.py --cast` searches for them again."""
 
-CAST: Mapping[str, Actor] = dict(sorted({**NAMESAKES, **BY_LOOKS}.items()))
+CAST: Mapping[str, Actor] = MappingProxyType(dict(sorted({**NAMESAKES, **BY_LOOKS}.items())))
 """Who plays which class, in class order."""
 
 

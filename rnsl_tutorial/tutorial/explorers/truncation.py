@@ -161,7 +161,7 @@ class PruningExplorer(Explorer):
         """Return the picture that is shown now as a static figure, for a page that is printed."""
         epoch, k, shown = self.place("epoch"), self.place("k"), self._split
         return plots.pruning_over_epochs(
-            _EDGES, plots.mirrored(shown.right, shown.wrong)[epoch],
+            _EDGES, plots.mirrored(shown.right[epoch], shown.wrong[epoch]),
             _histogram_axes(shown)["counts"],
             dict(zip(_NAMES, shown.measures[:, :, k].T, strict=True)),
             k=self.k, moment=epoch, pruned=self.pruned, title=self._table["told"][epoch][k],

@@ -97,10 +97,10 @@ def pruning_over_epochs(
     Raises:
         ValueError: measures of different lengths.
     """
-    moments = {len(np.asarray(values)) for values in measures.values()}
-    if len(moments) != 1:
-        lengths = ", ".join(f"{name} {len(np.asarray(v))}" for name, v in measures.items())
-        raise ValueError(f"The measures have {lengths} moments; give all as many.")
+    moments = {name: len(np.asarray(values)) for name, values in measures.items()}
+    if len({*moments.values()}) != 1:
+        told = ", ".join(f"{name} {count}" for name, count in moments.items())
+        raise ValueError(f"The measures have {told} moments; give all as many.")
     with new_figure(figsize=(12.0, 4.2)) as figure:
         figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
         images, shares = figure.subplots(1, 2)
@@ -122,7 +122,8 @@ def pruning_over_epochs(
         for i, at in enumerate(pruned):
             label = "_" * (i > 0) + "the run pruned"
             shares.axvline(at, color=_CUT_COLOR, linewidth=1.0, linestyle=(0, (4, 2)), label=label)
-        _finish(shares, axis("epochs of training", 0, max(*moments, 2) - 1), SHARE_AXIS)
+        last = max(moments.values()) - 1
+        _finish(shares, axis("epochs of training", 0, max(last, 1)), SHARE_AXIS)
     return figure
 
 
