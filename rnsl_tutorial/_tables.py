@@ -6,7 +6,7 @@ NamedTuple within as ``outer_inner``.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -74,14 +74,47 @@ def kept_array(
     Raises:
         OSError: the folder cannot be written to.
     """
-    with suppress(*DAMAGE):
-        found: NDArray[np.float32] = np.load(path)
-        if found.shape == shape and found.dtype == np.float32:
-            return found
+    found = _kept(path, shape, np.float32)
+    if found is not None:
+        return np.array(found)
     made = make()
     with written_whole(path) as file:
         np.save(file, made)
     return made
+
+
+def kept_rows(
+    path: Path, shape: tuple[int, ...], make: Callable[[], Iterable[NDArray[np.float16]]]
+) -> NDArray[np.float16]:
+    """As `kept_array`, for a float16 array that need not fit into memory: a map of the file.
+
+    Args:
+        path: npy file.
+        shape: that it has to have.
+        make: returns its rows, some at a time, in their order.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    found = _kept(path, shape, np.float16)
+    if found is None:
+        with written_whole(path) as file:
+            header = {"descr": "<f2", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            for rows in make():
+                file.write(np.ascontiguousarray(rows, np.dtype("<f2")).data)
+        found = _kept(path, shape, np.float16)
+    if found is None:
+        raise OSError(f"{path} was written and cannot be read again; is the disk full?")
+    return found
+
+
+def _kept(path: Path, shape: tuple[int, ...], dtype: Any) -> NDArray[Any] | None:
+    with suppress(*DAMAGE):
+        found: NDArray[Any] = np.load(path, mmap_mode="r")
+        if found.shape == shape and found.dtype == dtype:
+            return found
+    return None
 
 
 # ------------------------------------------------------------------ fields and members

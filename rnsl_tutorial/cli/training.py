@@ -44,7 +44,20 @@ def train(
             "fetched, and for aid $RNSL_AID]. scenes needs none."
         ),
     ] = None,
-    preset: Annotated[str, typer.Option(help="laptop, scenes or paper.")] = "laptop",
+    preset: Annotated[str, typer.Option(help="laptop, scenes, finetune or paper.")] = "laptop",
+    network: Annotated[
+        str | None,
+        typer.Option(
+            help="small, resnet18, resnet50 or efficientnet_lite0 [default: the preset's]."
+        ),
+    ] = None,
+    freeze: Annotated[
+        int | None,
+        typer.Option(
+            help="First blocks of a pretrained network that stay as they are; what they make of "
+            "the images is computed once [default: the preset's]."
+        ),
+    ] = None,
     noise: Annotated[
         str,
         typer.Option(help="<NOISES>; label_dependent for the classes of aid, nwpu45 and scenes."),
@@ -82,8 +95,9 @@ def train(
     """Train a network on images with wrong labels.
 
     Print what it reached on val and test. The preset "laptop" trains a small network from scratch
-    on AID in minutes on two cores, "scenes" on procedural scenes in under a minute; "paper" is the
-    paper's protocol, for a GPU. A run that was stopped goes on with --resume, bit for bit on a CPU.
+    on AID in minutes on two cores, "scenes" on procedural scenes in under a minute; "finetune" goes
+    on from ImageNet with the last blocks of a network, in minutes as well; "paper" is the paper's
+    protocol, for a GPU. A run that was stopped goes on with --resume, bit for bit on a CPU.
     """
     import warnings
 
@@ -96,6 +110,7 @@ def train(
     warnings.simplefilter("ignore", FutureWarning)
     settings = parse(set_ or [], config.Config)
     given = {"dataset": dataset, "noise": noise, "rate": rate, "loss": loss, "seed": seed}
+    given |= {"network": network, "freeze": freeze}
     chosen = config.from_preset(preset, **{**given, **settings})
     hardware = Hardware(
         accelerator=accelerator, devices=devices, num_nodes=num_nodes, strategy=strategy,

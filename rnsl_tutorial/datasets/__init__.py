@@ -22,8 +22,8 @@ __getattr__, __all__ = exported(
     __name__,
     archives="Archive load_archive",
     download="",
-    features="Backbone FeatureSet Reduction build_features cached_features load_features "
-    "load_shipped_features save_features",
+    features="Backbone FeatureSet Reduction build_features cached_features cached_maps "
+    "load_features load_shipped_features save_features",
     nwpu45_stand_in="",
     scenes="make_scenes",
     splits="Split files_by_class paper_split split_for stratified_split",

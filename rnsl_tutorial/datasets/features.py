@@ -6,7 +6,7 @@ Shapes: N images, S pixels a side, F features of the backbone, D dimensions kept
 import json
 import mmap
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from rnsl_tutorial._files import cache_dir, made_earlier, shipped, written_whole
-from rnsl_tutorial._tables import kept_array
+from rnsl_tutorial._tables import kept_array, kept_rows
 from rnsl_tutorial.datasets.archives import Archive
 from rnsl_tutorial.datasets.splits import Split
 
@@ -31,6 +31,7 @@ __all__ = [
     "Reduction",
     "build_features",
     "cached_features",
+    "cached_maps",
     "load_features",
     "load_shipped_features",
     "save_features",
@@ -122,20 +123,84 @@ def cached_features(
         ValueError: images of another type or shape.
         OSError: the cache cannot be written.
     """
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != 3:
-        raise ValueError(
-            f"images are {images.dtype} {list(images.shape)}; give uint8 [N, 3, S, S]."
-        )
+    _check_images(images)
 
     def extract() -> NDArray[np.float32]:
         return _extracted(images, backbone, batch_size, device, progress)
 
     if not isinstance(backbone, nn.Module):
         return extract()
+    path = _place(images, backbone, cache)
+    return kept_array(path, (len(images), backbone.feature_dim), extract)
+
+
+def cached_maps(
+    images: NDArray[np.uint8],
+    front: nn.Module,
+    *,
+    batch_size: int = 64,
+    device: str = "cpu",
+    cache: Path | None = None,
+    progress: bool = True,
+) -> NDArray[np.float16]:
+    """Run the frozen front of a network over images and their mirror images, the first time only.
+
+    What comes out stays in the cache, as `cached_features` keeps features, and is read from there
+    as it is needed: for 10,000 images of 150 pixels and the first five blocks of EfficientNet-Lite0
+    it takes 448 MB.
+
+    Args:
+        images: uint8 [N, 3, S, S], any array or view.
+        front: [B, 3, S, S] -> float [B, M, h, w], such as a `training.networks.Front`; it is put
+            into evaluation mode and moved to the device.
+        batch_size: images at a time.
+        device: as torch names it.
+        cache: folder; default ``$RNSL_CACHE`` where that is set, else the platform's cache folder.
+        progress: show a bar.
+
+    Returns:
+        float16 [N, 2, h, w, M], a map of the file, not to be written to: of each image and of the
+        image with left and right exchanged.
+
+    Raises:
+        ValueError: images of another type or shape.
+        OSError: the cache cannot be written.
+    """
+    _check_images(images)
+    front.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def both_views() -> Iterator[NDArray[np.float16]]:
+        with tqdm(total=len(images), desc="Maps", unit="image", disable=not progress) as bar:
+            for start in range(0, len(images), batch_size):
+                rows = torch.tensor(_block(images, start, batch_size), device=device)
+                yield _views(front, rows)
+                bar.update(len(rows))
+
+    shape = _views(front, torch.tensor(_block(images, 0, 1), device=device)).shape[1:]
+    return kept_rows(_place(images, front, cache), (len(images), *shape), both_views)
+
+
+@torch.inference_mode()
+def _views(front: nn.Module, images: Tensor) -> NDArray[np.float16]:
+    """Maps of images and of their mirror images, float16 [B, 2, h, w, M]."""
+    views = [
+        front(view.contiguous(memory_format=torch.channels_last)).permute(0, 2, 3, 1)
+        for view in (images, images.flip(3))
+    ]
+    maps: NDArray[np.float16] = torch.stack(views, dim=1).half().cpu().numpy()
+    return maps
+
+
+def _check_images(images: NDArray[np.uint8]) -> None:
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != 3 or not len(images):
+        raise ValueError(
+            f"images are {images.dtype} {list(images.shape)}; give uint8 [N, 3, S, S]."
+        )
+
+
+def _place(images: NDArray[np.uint8], network: nn.Module, cache: Path | None) -> Path:
     folder = (cache_dir() if cache is None else cache.expanduser()) / "features"
-    path = folder / f"{_hash_of_images(images)}-{_hash_of_network(backbone)}.npy"
-    shape = (len(images), backbone.feature_dim)
-    return kept_array(path, shape, extract)
+    return folder / f"{_hash_of_images(images)}-{_hash_of_network(network)}.npy"
 
 
 def _extracted(

@@ -8,7 +8,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -69,10 +69,13 @@ class Data(NamedTuple):
     Attributes:
         archive: images uint8 [N, 3, S, S], labels int64 [N], class names, file names.
         split: int64 indices of the train, validation and test images.
+        maps: what the frozen blocks of a network make of the images, float16 [N, 2, h, w, M], see
+            `datasets.cached_maps`; None where nothing is frozen.
     """
 
     archive: Archive
     split: Split[NDArray[np.int64]]
+    maps: NDArray[np.float16] | None = None
 
     @property
     def num_classes(self) -> int:
@@ -92,7 +95,8 @@ def load_images(config: Config, root: Path | None = None) -> Data:
     """Load the images that a config names, decoded once, and split them.
 
     Args:
-        config: dataset, image_size, and for "scenes" their number and difficulty are read.
+        config: dataset, image_size, for "scenes" their number and difficulty, and network and
+            freeze are read.
         root: folder, tar or zip of the archive; None for "scenes", which need none.
 
     Raises:
@@ -103,7 +107,7 @@ def load_images(config: Config, root: Path | None = None) -> Data:
         archive = scenes.make_scenes(
             config.scenes, config.image_size, difficulty=config.difficulty, seed=0
         )
-        return Data(archive, datasets.stratified_split(archive.labels, seed=42))
+        return _with_maps(Data(archive, datasets.stratified_split(archive.labels, seed=42)), config)
     if root is None:
         raise ValueError(
             f"The data set {config.dataset!r} needs its images: pass --root with a folder of class "
@@ -111,12 +115,22 @@ def load_images(config: Config, root: Path | None = None) -> Data:
             "--dataset scenes needs none."
         )
     images = datasets.load_archive(root, config.image_size)
-    return Data(images, split_for(config.dataset, images))
+    return _with_maps(Data(images, split_for(config.dataset, images)), config)
+
+
+def _with_maps(data: Data, config: Config) -> Data:
+    """Run the frozen blocks over the images, the first time only."""
+    if not config.freeze:
+        return data
+    network = backbones.embedding_network(config.network, pretrained=config.pretrained)
+    front, _ = backbones.split(network, config.freeze)
+    device = str(devices.find_device())
+    return data._replace(maps=datasets.cached_maps(data.archive.images, front, device=device))
 
 
 def build(
     config: Config, num_classes: int, num_samples: int
-) -> tuple[nn.Module, losses.NormalizedSoftmaxLoss]:
+) -> tuple[nn.Sequential, losses.NormalizedSoftmaxLoss]:
     """Build the network and the loss that a config names, from its seed.
 
     Args:
@@ -182,6 +196,8 @@ class Run:
         training: the loop, to be run, watched, stopped and resumed.
         given: the corrupted training labels, and which of them are wrong.
         network: images uint8 or float [B, 3, S, S] -> embeddings [B, D].
+        trained: the part of it that is trained: all of it, or what lies behind the frozen blocks,
+            which takes the data's maps.
         loss: with the prototypes.
 
     Raises:
@@ -199,28 +215,34 @@ class Run:
         self.given = corrupt_images(data, config)
         self.fabric = devices.launch(self.hardware)
         self.network, self.loss = build(config, data.num_classes, len(data.split.train))
-        self._prepare_network()
+        self.trained: nn.Module = self._prepared()
         self.inputs = self._placed(data.split.train)
         self._others: dict[str, Source] = {}
         self.training = Training(
-            self.network,
+            self.trained,
             self.loss,
             self.inputs,
             self.given.labels,
             config.settings,
             fabric=self.fabric,
             validate=self._validator(),
+            measure=(lambda _: self.measured()) if config.watch else None,
             made_with=asdict(config),
         )
 
-    def _prepare_network(self) -> None:
+    def _prepared(self) -> nn.Module:
+        """Bring the network into the form that the hardware wants, and return what is trained."""
         if self.hardware.channels_last:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.fabric.world_size > 1:
             self.network.to(self.fabric.device)
             self._synchronize_batch_norm()
+        trained: nn.Module = self.network
+        if self.config.freeze:
+            _, trained = backbones.split(self.network, self.config.freeze)
         if self.hardware.compile:
-            self.network.compile()
+            trained.compile()
+        return trained
 
     def _synchronize_batch_norm(self) -> None:
         """Let batch normalisation take its statistics over all processes, as over one larger batch.
@@ -236,7 +258,7 @@ class Run:
 
     def _placed(self, indices_M: NDArray[np.int64]) -> Source:
         return place(
-            self.data.archive.images,
+            self.data.archive.images if self.data.maps is None else self.data.maps,
             self.fabric.device,
             positions=indices_M,
             share=self.hardware.memory_share,
@@ -282,17 +304,22 @@ class Run:
             torch.save(model, file)
         with written_whole(folder / Left.TRAINING) as file:
             file.write(self.training_table().encode("utf-8", "surrogateescape"))
-        history = [report._asdict() for report in self.training.history]
+        history = [
+            {**report._asdict(), "measured": results.without_nan(report.measured or {})}
+            for report in self.training.history
+        ]
         with written_whole(folder / Left.HISTORY) as file:
             file.write(json.dumps(history, indent=1).encode())
-        inputs = {"images": len(self.data.archive.images), "precision": self.hardware.precision}
         results.save_results(
             folder / Left.RESULTS,
             [result],
-            inputs,
+            self._inputs(),
             device=devices.report(self.fabric.device).name,
             threads=torch.get_num_threads(),
         )
+
+    def _inputs(self) -> dict[str, Any]:
+        return {"images": len(self.data.archive.images), "precision": self.hardware.precision}
 
     def clear(self, folder: Path) -> None:
         """Remove what an older run left in a folder, in all processes together."""
@@ -330,15 +357,30 @@ class Run:
 
     def measure(self, part: str = "test") -> dict[str, float]:
         """Judge the weights as they are on the true labels of a part, see `heads.measure`."""
-        fitted = Fitted(self.network, self.loss, self.given, self.training.seconds)
+        fitted = Fitted(self.trained, self.loss, self.given, self.training.seconds)
         true_N, true_M = self.data.part("train")[1], self.data.part(part)[1]
         return heads.judge(fitted, self.embed("train"), true_N, self.embed(part), true_M)
 
     def result(self) -> Result:
         """What the run reached: the metrics of the test images, and with "val_" those of val."""
+        return Result(
+            self.config,
+            self.measured(),
+            self.training.seconds,
+            inputs=self._inputs(),
+            curves=_curves(self.training.history),
+        )
+
+    def measured(self) -> dict[str, float]:
+        """Judge the weights as they are: what `result` tells, at any moment.
+
+        Besides, "val_given" is the accuracy of the prototypes for the validation images under wrong
+        labels of the same kind and rate, by which an epoch can be chosen without any clean label.
+        """
         of_val = self.measure("val")
         chosen = {f"val_{name}": of_val[name] for name in ("knn_clean", "knn_noisy", "prototype")}
-        return Result(self.config, self.measure("test") | chosen, self.training.seconds)
+        given = self._prototype_accuracy(self._given_of_val())
+        return self.measure("test") | chosen | {"val_given": given}
 
     def training_table(self) -> str:
         """Tabulate the training images as CSV, the most doubtful labels first.
@@ -373,9 +415,11 @@ class Run:
 
     def _validator(self) -> Callable[[Training], float] | None:
         if self.config.selection == "noisy_val":
-            given = corrupt_images(self.data, self.config, "val").labels
-            return lambda _: self._prototype_accuracy(given)
+            return lambda _: self._prototype_accuracy(self._given_of_val())
         return self._clean_knn_accuracy if self.config.selection == "clean_val" else None
+
+    def _given_of_val(self) -> NDArray[np.int64]:
+        return corrupt_images(self.data, self.config, "val").labels
 
     def _prototype_accuracy(self, labels_M: NDArray[np.int64]) -> float:
         return evaluate.prototype_accuracy(
@@ -385,6 +429,12 @@ class Run:
     def _clean_knn_accuracy(self, _: Training) -> float:
         true_N, true_M = self.data.part("train")[1], self.data.part("val")[1]
         return evaluate.knn_accuracy(self.embed("train"), true_N, self.embed("val"), true_M)
+
+
+def _curves(history: Sequence[EpochReport]) -> dict[str, list[float]]:
+    """Name of a metric -> its value after each epoch; nothing where no epoch was measured."""
+    measured = [report.measured for report in history if report.measured]
+    return {name: [of_epoch[name] for of_epoch in measured] for name in (measured or [{}])[0]}
 
 
 # ------------------------------------------------------------------ what a run leaves behind

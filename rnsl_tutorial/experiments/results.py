@@ -39,10 +39,13 @@ __all__ = [
     "shipped_over_q",
     "shipped_results",
     "summarize",
+    "without_nan",
 ]
 
 _AXES = ("noise", "rate", "loss", "q", "k", "seed")
 """Settings that a table tells apart, or that a mean is taken over."""
+_UNTOLD = ("watch",)
+"""Settings that change nothing in what a run reaches."""
 _VERSIONS = ("python", "numpy", "torch")
 """What inputs were made with, and what changes them by rounding only."""
 
@@ -57,6 +60,7 @@ class Result:
         seconds: of training alone.
         part: of the split that was measured.
         inputs: how the inputs were made, and on what was computed: as far as the file tells it.
+        curves: name of a metric -> its value after each epoch, where a run was watched.
         file: that it was read from; empty for a run of this process.
     """
 
@@ -65,19 +69,43 @@ class Result:
     seconds: float
     part: str = "test"
     inputs: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
     file: str = field(default="", compare=False)
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Result":
         """Return the result that `as_row` wrote; other entries of the row are left alone."""
-        metrics = {name: math.nan if x is None else x for name, x in row["metrics"].items()}
-        return cls(Config(**row["config"]), metrics, row["seconds"], row.get("part", "test"))
+        metrics, curves = row["metrics"], row.get("curves", {})
+        return cls(
+            Config(**row["config"]),
+            {name: _or_nan(value) for name, value in metrics.items()},
+            row["seconds"],
+            row.get("part", "test"),
+            curves={name: [_or_nan(x) for x in values] for name, values in curves.items()},
+        )
 
     def as_row(self) -> dict[str, Any]:
         """Return what JSON holds of it, which has no NaN."""
-        metrics = {name: None if math.isnan(x) else x for name, x in self.metrics.items()}
-        told = {"metrics": metrics, "seconds": self.seconds, "part": self.part}
-        return {"config": asdict(self.config), **told}
+        curves = {
+            name: [None if math.isnan(x) else round(x, 6) for x in values]
+            for name, values in self.curves.items()
+        }
+        return {
+            "config": asdict(self.config),
+            "metrics": without_nan(self.metrics),
+            "seconds": self.seconds,
+            "part": self.part,
+            **({"curves": curves} if curves else {}),
+        }
+
+
+def without_nan(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    """Return numbers as JSON can hold them: None in place of NaN."""
+    return {name: None if math.isnan(x) else x for name, x in metrics.items()}
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 class Summary(NamedTuple):
@@ -153,7 +181,8 @@ def _differing(results: Iterable[Result]) -> dict[str, list[str]]:
 
 
 def _settings(result: Result) -> dict[str, Any]:
-    config = {name: value for name, value in asdict(result.config).items() if name not in _AXES}
+    apart = (*_AXES, *_UNTOLD)
+    config = {name: value for name, value in asdict(result.config).items() if name not in apart}
     inputs = {name: value for name, value in result.inputs.items() if name not in _VERSIONS}
     return {**config, "part": result.part, **{f"inputs: {k}": v for k, v in inputs.items()}}
 

@@ -45,11 +45,19 @@ from rnsl_tutorial.experiments import grid, heads, images, report
 from rnsl_tutorial.experiments.config import PRESETS, Config
 from rnsl_tutorial.experiments.results import Result, load_results, save_results
 from rnsl_tutorial.training import devices
+from rnsl_tutorial.training.devices import Hardware
 from rnsl_tutorial.training.settings import check_names, parse
 
 __all__ = ["Cell", "Grid", "Outcome", "make_cells", "read", "read_grid", "run_sweep"]
 
-_SECTIONS = {"preset": str, "settings": dict, "grid": dict, "roots": dict, "features": dict}
+_SECTIONS = {
+    "preset": str,
+    "precision": str,
+    "settings": dict,
+    "grid": dict,
+    "roots": dict,
+    "features": dict,
+}
 """What a grid file may hold."""
 
 _ALWAYS_SHOWN = ("dataset", "noise", "rate", "loss", "seed")
@@ -69,11 +77,13 @@ class Grid(NamedTuple):
         configs: one for every combination; what the file names last varies fastest.
         roots: data set -> folder, tar or zip of its images.
         features: data set -> file of features.
+        precision: of networks on pixels, as `training.devices.Hardware` takes it.
     """
 
     configs: tuple[Config, ...]
     roots: Mapping[str, Path]
     features: Mapping[str, Path]
+    precision: str = "32"
 
 
 def read_grid(path: Path, roots: Sequence[str] = ()) -> Grid:
@@ -82,6 +92,7 @@ def read_grid(path: Path, roots: Sequence[str] = ()) -> Grid:
     It is TOML, such as
 
         preset = "laptop"                  # optional, one of `config.PRESETS`
+        precision = "bf16-mixed"           # optional, of networks on pixels; default "32"
         [settings]                         # fields of `Config`
         epochs = 24
         [grid]                             # fields of `Config`: every combination is a cell
@@ -116,6 +127,7 @@ def read_grid(path: Path, roots: Sequence[str] = ()) -> Grid:
         configs,
         _paths(path.parent, document.get("roots", {})) | given,
         _paths(path.parent, document.get("features", {})),
+        Hardware(precision=document.get("precision", "32")).precision,
     )
     _check(found)
     return found
@@ -215,7 +227,9 @@ class Cell(NamedTuple):
     @property
     def key(self) -> str:
         """Hash of what decides the outcome: config, data and version of this package."""
-        return _hash(json.dumps([asdict(self.config), self.source.fingerprint, __version__]))
+        precision = self.source.inputs.get("precision", "32")
+        decisive = [asdict(self.config), self.source.fingerprint, precision, __version__]
+        return _hash(json.dumps(decisive))
 
     @property
     def name(self) -> str:
@@ -232,13 +246,13 @@ def make_cells(grid: Grid) -> list[Cell]:
         ValueError: data that is not given, or is damaged.
         OSError: data that is not there, or a cache that cannot be written.
     """
-    sources: dict[tuple[Any, ...], _Source] = {}
+    sources: dict[Config | str, _Source] = {}
     cells = []
     for config in grid.configs:
-        size = (config.image_size, config.scenes) if config.on_pixels else None
-        if (config.dataset, size) not in sources:
-            sources[config.dataset, size] = _source(config, grid)
-        cells.append(Cell(config, sources[config.dataset, size]))
+        images_of = _of_images(config) if config.on_pixels else config.dataset
+        if images_of not in sources:
+            sources[images_of] = _source(config, grid)
+        cells.append(Cell(config, sources[images_of]))
     return cells
 
 
@@ -246,14 +260,15 @@ def _source(config: Config, grid: Grid) -> _Source:
     if not config.on_pixels:
         return _features_source(config.dataset, grid.features.get(config.dataset))
     if config.dataset == "scenes":
-        return _Source(None, "", {"images": config.scenes, "precision": "32"})
+        return _Source(None, "", {"images": config.scenes, "precision": grid.precision})
     root = grid.roots.get(config.dataset)
     if root is None and config.dataset in download.PINS:
         root = download.find(config.dataset)
     archive = images.load_images(config, root).archive
     some = archive.images[np.linspace(0, len(archive.images) - 1, 64).astype(int)]
     names = "\n".join((*archive.class_names, *archive.files))
-    return _Source(root, _hash(names, some.tobytes()), {"images": len(archive.images)})
+    inputs = {"images": len(archive.images), "precision": grid.precision}
+    return _Source(root, _hash(names, some.tobytes()), inputs)
 
 
 def _features_source(dataset: str, path: Path | None) -> _Source:
@@ -335,7 +350,8 @@ def _result(cell: Cell, folder: Path) -> Result:
     if not config.on_pixels:
         return heads.run(_features(config.dataset, path), config)
     data = _images(_of_images(config), path)
-    return images.Run(data, config).run(folder if folder.is_dir() else None, resume=True)
+    run = images.Run(data, config, Hardware(precision=cell.source.inputs["precision"]))
+    return run.run(folder if folder.is_dir() else None, resume=True)
 
 
 @lru_cache(maxsize=1)
@@ -355,6 +371,9 @@ def _of_images(config: Config) -> Config:
         image_size=config.image_size,
         scenes=config.scenes,
         difficulty=config.difficulty,
+        network=config.network,
+        pretrained=config.pretrained,
+        freeze=config.freeze,
     )
 
 

@@ -105,15 +105,20 @@ def apply(images: Tensor, drawn: Drawn) -> Tensor:
     Every decision is taken on the CPU, where the parameters are: a GPU is never waited for.
 
     Args:
-        images: uint8 [B, 3, H, W] in 0..255, or float [B, 3, H, W] in 0..1; left as they are.
+        images: uint8 [B, 3, H, W] in 0..255, or float [B, 3, H, W] in 0..1; left as they are. Or
+            the maps [B, 2, ...] that a frozen network made of each image and of its mirror image,
+            see `datasets.cached_maps`: of these flipping takes one, and nothing else can be drawn.
         drawn: from `draw`, B rows.
 
     Returns:
-        float32 [B, 3, H, W] in [0, 1], with channels_last strides where the images have them.
+        float32 [B, 3, H, W] in [0, 1], with channels_last strides where the images have them; of
+        maps one view each, [B, ...].
 
     Raises:
         ValueError: shape or type of the images, or another number of them than was drawn for.
     """
+    if images.ndim == 5:
+        return _view(images, drawn)
     _check(images, drawn)
     if not (_jitters(drawn) or drawn.grey.any() or drawn.flip.any()):
         return _unit_range(images, torch.preserve_format)
@@ -121,6 +126,17 @@ def apply(images: Tensor, drawn: Drawn) -> Tensor:
     for rows in _blocks(images):
         changed[rows] = _changed(images[rows], drawn.take(rows))
     return changed
+
+
+def _view(maps: Tensor, drawn: Drawn) -> Tensor:
+    """Take the maps of the image, or of its mirror image where it is flipped."""
+    if _jitters(drawn) or drawn.grey.any():
+        raise ValueError(
+            "The maps of a frozen network know an image and its mirror image alone; augmentation "
+            "must be 'none' or 'flip'."
+        )
+    places_B = torch.arange(len(maps), device=maps.device)
+    return maps[places_B, _send(drawn.flip.long(), maps)]
 
 
 def _changed(images: Tensor, drawn: Drawn) -> Tensor:

@@ -51,6 +51,7 @@ class EpochReport(NamedTuple):
         seconds: that it took, pruning and validation included; where it was stopped and resumed,
             of the last part.
         validation: what `validate` returned, None where it was not asked.
+        measured: what `measure` returned, None where there is none.
     """
 
     epoch: int
@@ -59,6 +60,7 @@ class EpochReport(NamedTuple):
     learning_rate: float = math.nan
     seconds: float = math.nan
     validation: float | None = None
+    measured: Mapping[str, float] | None = None
 
 
 def train(
@@ -129,6 +131,7 @@ class Training(checkpoints.Resumable):
 
     Args:
         network, loss, inputs, labels, settings, optimizer, prune, fabric, validate: as for `train`.
+        measure: asked after every epoch, for the history alone; its time does not count.
         made_with: what else has to be the same where a run goes on from a checkpoint.
 
     Attributes:
@@ -153,10 +156,12 @@ class Training(checkpoints.Resumable):
         prune: _Prune | None = None,
         fabric: "Fabric | None" = None,
         validate: "Callable[[Training], float] | None" = None,
+        measure: "Callable[[Training], Mapping[str, float]] | None" = None,
         made_with: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.network, self.loss, self.settings = network, loss, settings
         self.prune, self.validate, self.made_with = prune, validate, made_with
+        self.measure = measure
         self.inputs = sources.as_inputs(inputs, network, fabric)
         self.fabric = fabric or devices.launch(self.inputs.device)
         labels_N = sources.as_labels(labels, len(self.inputs), len(loss.prototypes))
@@ -235,7 +240,8 @@ class Training(checkpoints.Resumable):
                     self._save(folder)
                     return
                 report = self._end_epoch()
-            self.history.append(report._replace(seconds=watch.seconds))
+            measured = self.measure(self) if self.measure else None
+            self.history.append(report._replace(seconds=watch.seconds, measured=measured))
             self._save(folder)
             yield self.history[-1]
 

@@ -1,6 +1,9 @@
 """Networks that turn images into pooled features: pretrained on ImageNet, frozen or fine-tuned.
 
-Shapes: B images, S pixels a side, F features.
+`split` cuts one in two: a front that stays as it is, whose maps of the images are computed once,
+and a rear that is trained on these maps.
+
+Shapes: B images, S pixels a side, F features; maps of h x w places with M channels.
 """
 
 import math
@@ -8,18 +11,21 @@ from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 __all__ = [
     "Backbone",
+    "Front",
+    "Rear",
     "check",
     "create",
     "embedding_head",
     "embedding_network",
     "names",
+    "split",
     "weights_file",
 ]
 
@@ -59,9 +65,13 @@ class Backbone(nn.Module):
         Returns:
             float [B, F].
         """
-        pixels = images.to(self.mean.dtype) / 255 if images.dtype == torch.uint8 else images
-        features: Tensor = self.network((pixels - self.mean) / self.std)
+        features: Tensor = self.network(_normalized(images, self.mean, self.std))
         return features
+
+
+def _normalized(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    pixels = images.to(mean.dtype) / 255 if images.dtype == torch.uint8 else images
+    return (pixels - mean) / std
 
 
 def create(name: str, *, pretrained: bool = True) -> Backbone:
@@ -112,6 +122,101 @@ def embedding_network(
     """
     backbone = create(name, pretrained=pretrained)
     return nn.Sequential(backbone, nn.Linear(backbone.feature_dim, embedding_dim))
+
+
+class Front(nn.Module):
+    """The stem and the first blocks of a backbone, which stay as they are, in evaluation mode.
+
+    Args:
+        backbone: whose pixels' scale is taken; its weights get no gradient from here.
+        blocks: float [B, 3, S, S] -> float [B, M, h, w].
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, backbone: Backbone, blocks: nn.Module) -> None:
+        super().__init__()
+        self.blocks = blocks.requires_grad_(False)
+        self.register_buffer("mean", backbone.mean, persistent=False)
+        self.register_buffer("std", backbone.std, persistent=False)
+
+    def train(self, mode: bool = True) -> "Front":
+        """Stay in evaluation mode: batch normalisation keeps the statistics of ImageNet."""
+        return super().train(False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the maps of images as `Backbone.forward` takes them, float [B, M, h, w]."""
+        maps: Tensor = self.blocks(_normalized(images, self.mean, self.std))
+        return maps
+
+
+class Rear(nn.Module):
+    """What is left of an embedding network behind its `Front`, to be trained on the front's maps.
+
+    Args:
+        layers: float [B, M, h, w] -> embeddings [B, D].
+    """
+
+    def __init__(self, layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = layers
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return the embeddings [B, D].
+
+        Args:
+            maps: floating point [B, h, w, M] as `datasets.cached_maps` keeps them; or [B, V, h, w,
+                M], of V views of each image, of which the first is taken.
+        """
+        if maps.ndim == 5:
+            maps = maps[:, 0]
+        dtype = next(self.layers.parameters()).dtype
+        embeddings: Tensor = self.layers(maps.permute(0, 3, 1, 2).to(dtype))
+        return embeddings
+
+
+def split(network: nn.Sequential, blocks: int) -> tuple[Front, Rear]:
+    """Cut an embedding network in two, behind its first blocks; both parts share its weights.
+
+    Args:
+        network: from `embedding_network`.
+        blocks: how many blocks of the backbone become the front.
+
+    Raises:
+        ValueError: the backbone has fewer blocks, or none that can be told apart.
+    """
+    backbone = cast(Backbone, network[0])
+    stem, middle, top = _parts(backbone.network)
+    if not 0 < blocks <= len(middle):
+        raise ValueError(
+            f"{blocks} blocks are to stay as they are; this network has {len(middle)}"
+            + (f", so it can be 1 to {len(middle)}." if middle else " that could.")
+        )
+    front = Front(backbone, nn.Sequential(*stem, *middle[:blocks]))
+    return front, Rear(nn.Sequential(*middle[blocks:], *top, *list(network)[1:]))
+
+
+def _parts(network: nn.Module) -> tuple[list[nn.Module], list[nn.Module], list[nn.Module]]:
+    """Stem, blocks and what stands behind them, of timm's EfficientNet and torchvision's ResNet."""
+    names = _PARTS.get(type(network).__name__)
+    if names is None:
+        return [], [], [network]
+    stem, blocks, top = ([network.get_submodule(name) for name in part] for part in names)
+    if len(blocks) == 1:
+        blocks = list(blocks[0].children())
+    return stem, blocks, [*top, nn.Flatten()]
+
+
+_PARTS = {
+    "EfficientNet": (("conv_stem", "bn1"), ("blocks",), ("conv_head", "bn2", "global_pool")),
+    "ResNet": (
+        ("conv1", "bn1", "relu", "maxpool"),
+        ("layer1", "layer2", "layer3", "layer4"),
+        ("avgpool",),
+    ),
+}
+"""Class of a network -> names of its stem, its blocks (or what holds them), and what follows."""
 
 
 def embedding_head(
@@ -204,6 +309,7 @@ def _efficientnet_lite0(pretrained: bool) -> Backbone:
         path = weights_file("efficientnet_lite0")
         _load_in_order(network, torch.load(path, map_location="cpu", weights_only=True))
     network.classifier = nn.Identity()
+    _keep_depthwise_precise(network)
     # Lite models were trained on pixels scaled to -1..1, not on ImageNet's mean and deviation.
     return Backbone(network, 1280, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 
@@ -218,6 +324,27 @@ def _load_in_order(network: nn.Module, tensors: dict[str, Tensor]) -> None:
             "network in order and shape. Install the versions that requirements.lock names."
         )
     network.load_state_dict(dict(zip(own, tensors.values(), strict=True)))
+
+
+def _keep_depthwise_precise(network: nn.Module) -> None:
+    """Compute depthwise convolutions in the precision of their weights, also under autocast.
+
+    On a CPU, autocast to bfloat16 makes their gradient the slowest part of a training by far, and
+    gains nothing: they are a hundredth of the multiplications.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1:
+            layer.forward = partial(_without_autocast, layer.forward)  # type: ignore[method-assign]
+
+
+def _without_autocast(forward: Any, inputs: Tensor) -> Tensor:
+    found: Tensor
+    if inputs.device.type != "cpu":
+        found = forward(inputs)
+        return found
+    with torch.autocast("cpu", enabled=False):
+        found = forward(inputs.to(forward.__self__.weight.dtype))
+    return found
 
 
 def _small(pretrained: bool) -> Backbone:
