@@ -33,10 +33,8 @@ __all__ = ["EpochReport", "Training", "train"]
 
 _CHECK_EVERY = 50
 """Batches from one look at whether the loss is finite to the next: a look stalls an accelerator."""
-
 _AGREE_EVERY = 10
 """Batches after which several processes ask each other whether to stop, which stalls them too."""
-
 _Prune: TypeAlias = Callable[[Truncated, Tensor, Tensor], Tensor | None]
 
 
@@ -50,8 +48,7 @@ class EpochReport(NamedTuple):
         learning_rate: at the end of the epoch.
         seconds: that it took, pruning and validation included; where it was stopped and resumed,
             of the last part.
-        validation: what `validate` returned, None where it was not asked.
-        measured: what `measure` returned, None where there is none.
+        validation, measured: what `validate` and `measure` returned, None where not asked.
     """
 
     epoch: int
@@ -160,8 +157,8 @@ class Training(checkpoints.Resumable):
         made_with: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.network, self.loss, self.settings = network, loss, settings
-        self.prune, self.validate, self.made_with = prune, validate, made_with
-        self.measure = measure
+        self.prune, self.validate, self.measure = prune, validate, measure
+        self.made_with = made_with
         self.inputs = sources.as_inputs(inputs, network, fabric)
         self.fabric = fabric or devices.launch(self.inputs.device)
         labels_N = sources.as_labels(labels, len(self.inputs), len(loss.prototypes))
@@ -257,9 +254,8 @@ class Training(checkpoints.Resumable):
         self._embeddings_ND = None
         batches = torch.split(self._order_N, self.settings.batch_size)[self.step :]
         shards = [self._shard(batch_B) for batch_B in batches]
-        for batch_B, shard_B, inputs_B in zip(
-            batches, shards, sources.batches(self.inputs, shards), strict=True
-        ):
+        inputs = sources.batches(self.inputs, shards)
+        for batch_B, shard_B, inputs_B in zip(batches, shards, inputs, strict=True):
             self._train_on(self._augmented(inputs_B, len(batch_B)), shard_B, len(batch_B))
             if self._is_stopped():
                 return False
@@ -284,11 +280,10 @@ class Training(checkpoints.Resumable):
 
     def _augmented(self, inputs_B: Tensor, batch_size: int) -> Tensor:
         """Augment this process's share of a batch, by draws for the whole batch."""
-        if self.settings.augmentation == "none":
+        name, generator = self.settings.augmentation, self._augmentation_generator
+        if name == "none":
             return inputs_B
-        drawn = augmentation.draw(
-            self.settings.augmentation, batch_size, self._augmentation_generator
-        )
+        drawn = augmentation.draw(name, batch_size, generator)
         return augmentation.apply(inputs_B, drawn.take(self._shard(torch.arange(batch_size))))
 
     def _end_epoch(self) -> EpochReport:

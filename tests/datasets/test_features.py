@@ -125,8 +125,9 @@ def test_images_of_another_type_or_shape_are_refused(
 ) -> None:
     images = turned(archive.images)
     said = rf"images are {images.dtype} \[.*\]; give uint8 \[N, 3, S, S\]"
-    with pytest.raises(ValueError, match=said):
-        features.cached_features(images, tiny_backbone(), cache=tmp_path)
+    for extract in (features.cached_features, features.cached_maps):
+        with pytest.raises(ValueError, match=said):
+            extract(images, tiny_backbone(), cache=tmp_path)
 
 
 def convolution(seed: int) -> networks.Backbone:
@@ -161,6 +162,33 @@ def test_features_are_extracted_once_for_each_content_and_network(
         path.write_bytes(path.read_bytes()[:-1])
     np.testing.assert_array_equal(found(tiny_backbone()), first)
     assert calls == [60] * 5, "what is damaged is extracted anew"
+
+
+def test_maps_are_those_of_the_image_and_of_its_mirror_image(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    front = nn.Sequential(nn.Conv2d(3, 5, 3, stride=2), nn.BatchNorm2d(5)).train()
+    scaled = nn.Sequential(networks.Backbone(front, 5, mean=(0.5,) * 3, std=(0.5,) * 3))
+    images = archive.images[:, :, :, ::-1]
+
+    def found() -> NDArray[np.float16]:
+        return features.cached_maps(images, scaled, batch_size=7, cache=tmp_path, progress=False)
+
+    maps = found()
+    with torch.no_grad():
+        for view, pixels in enumerate((images, archive.images)):
+            expected = scaled(torch.tensor(np.array(pixels))).permute(0, 2, 3, 1).half()
+            np.testing.assert_allclose(maps[:, view], expected.numpy(), rtol=2e-3, atol=1e-3)
+    assert isinstance(maps, np.memmap), "they need not fit into memory"
+    maps = np.array(maps)
+    (kept,) = (tmp_path / "features").iterdir()
+    kept.write_bytes(kept.read_bytes()[:-1])
+    np.testing.assert_array_equal(found(), maps)
+    run, made = [], features._views
+    monkeypatch.setattr(features, "_views", lambda *given: (run.append(1), made(*given))[1])
+    np.testing.assert_array_equal(found(), maps)
+    assert len(run) == 1, "one image tells the shape, and no other is run again"
 
 
 def test_a_map_that_may_be_written_keeps_what_was_written(tmp_path: Path) -> None:

@@ -59,6 +59,12 @@ def test_the_result_is_measured_on_test_and_val(trained: images.Run) -> None:
     assert result.metrics == trained.measure("test") | {
         f"val_{name}": trained.measure("val")[name]
         for name in ("knn_clean", "knn_noisy", "prototype")
+    } | {
+        "val_given": evaluate.prototype_accuracy(
+            trained.embed("val"),
+            trained.loss.prototypes.detach(),
+            images.corrupt_images(trained.data, trained.config, "val").labels,
+        )
     }
     index, queries = trained.embed("train"), trained.embed("test")
     true_index, true_queries = trained.data.part("train")[1], trained.data.part("test")[1]
@@ -137,7 +143,7 @@ def test_the_selected_epoch_is_the_one_that_validates_best(data: images.Data) ->
     kept = {}
 
     def watch(report: object) -> None:
-        epoch, _, _, _, _, validation = report  # type: ignore[misc]
+        epoch, *_, validation, _ = report  # type: ignore[misc]
         kept[epoch] = (validation, made.loss.prototypes.detach().clone())
 
     made.training.run(watch)  # type: ignore[arg-type]

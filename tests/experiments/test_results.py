@@ -42,6 +42,7 @@ OTHER = {
     "dataset": "eurosat", "noise": "pair_flip", "rate": 0.3, "loss": "rnsl", "seed": 1, "epochs": 3,
     "network": "small", "pretrained": True, "augmentation": "flip", "schedule": "step",
     "pruning": "reference", "prune_rule": "ratio", "prune_from": 2.0, "selection": "last",
+    "watch": True,
 }  # fmt: skip
 """A value that is not the default, where no number beside it would do."""
 
@@ -57,9 +58,14 @@ def ran(value: float = 0.5, **settings: Any) -> Result:
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Config)])
 def test_no_mean_is_taken_over_anything_but_seeds(name: str) -> None:
-    base = {"input_dropout": 0.2, "dropout": 0.1}
+    base: dict[str, Any] = {"input_dropout": 0.2, "dropout": 0.1}
+    if name == "freeze":
+        base |= {"network": "resnet18", "pretrained": True}
     given = [ran(**base), ran(**{**base, name: another(name)})]
-    if name == "seed":
+    if name == "watch":  # which changes nothing in what a run reaches
+        with pytest.raises(ValueError, match="A run comes twice"):
+            results.summarize(given)
+    elif name == "seed":
         assert [summary.seeds for summary in results.summarize(given)] == [2]
     elif name in ("noise", "rate", "loss", "q", "k"):
         assert [summary.seeds for summary in results.summarize(given)] == [1, 1]

@@ -56,7 +56,11 @@ def test_every_combination_is_a_config(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("[grid", "grid.toml is not a TOML file"),
-        ("loss = 1", "has 'loss'; a grid file has preset, settings, grid, roots, features"),
+        (
+            "loss = 1",
+            "has 'loss'; a grid file has preset, precision, settings, grid, roots, features",
+        ),
+        ('precision = "64"', "precision is '64'; it must be one of 32, bf16, fp16"),
         ("grid = 1", r"grid is 1 in .*; it must be a section \[grid\]"),
         ("preset = 1", "preset is 1 in .*; it must be a name in quotes"),
         ("preset = 'big'", "no preset 'big'; choose one of paper, laptop"),

@@ -210,6 +210,20 @@ def test_flip_leaves_the_colours_alone() -> None:
 # ------------------------------------------------------------------ at the door
 
 
+def test_of_two_views_flipping_takes_the_second() -> None:
+    maps = torch.arange(6 * 2 * 3).reshape(6, 2, 3, 1, 1).half()
+    drawn = augmentation.draw("flip", 6, torch.Generator().manual_seed(0))
+    assert 0 < drawn.flip.sum() < 6
+    chosen = augmentation.apply(maps, drawn)
+    assert chosen.dtype == maps.dtype
+    for place, flipped in enumerate(drawn.flip.tolist()):
+        assert torch.equal(chosen[place], maps[place, int(flipped)])
+    with pytest.raises(ValueError, match="augmentation must be 'none' or 'flip'"):
+        augmentation.apply(
+            maps, augmentation.draw("reference", 6, torch.Generator().manual_seed(0))
+        )
+
+
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(ValueError, match="no augmentation 'mixup'; choose one of none, flip, ref"):
         augmentation.draw("mixup", 1, generator())

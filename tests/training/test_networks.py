@@ -69,3 +69,49 @@ def test_embedding_head() -> None:
         networks.embedding_head(8, dropout=1.0)
     with pytest.raises(ValueError, match="input_dropout is -1"):
         networks.embedding_head(8, input_dropout=-1)
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks"), [("efficientnet_lite0", 5), ("efficientnet_lite0", 7), ("resnet18", 3)]
+)
+def test_front_and_rear_are_the_network(name: str, blocks: int) -> None:
+    network = networks.embedding_network(name, 8).eval()
+    front, rear = networks.split(network, blocks)
+    pixels = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        maps = front(pixels).permute(0, 2, 3, 1)
+        torch.testing.assert_close(rear(maps), network(pixels))
+        views = torch.stack([maps, torch.zeros_like(maps)], dim=1)
+        torch.testing.assert_close(rear(views), network(pixels), msg="the first view is taken")
+    assert not any(weight.requires_grad for weight in front.parameters())
+    assert all(weight.requires_grad for weight in rear.parameters())
+    weights = [*front.blocks.parameters(), *rear.parameters()]
+    assert sum(w.numel() for w in weights) == sum(w.numel() for w in network.parameters())
+    assert not front.train().blocks.training, "batch normalisation keeps its statistics"
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks", "said"),
+    [
+        ("efficientnet_lite0", 8, "8 blocks are to stay as they are; this network has 7, so"),
+        ("resnet18", 0, "0 blocks .* has 4, so it can be 1 to 4"),
+        ("small", 1, "has 0 that could"),
+    ],
+)
+def test_what_cannot_be_split_is_refused(name: str, blocks: int, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        networks.split(networks.embedding_network(name), blocks)
+
+
+def test_depthwise_convolutions_keep_their_precision_under_autocast_on_a_cpu() -> None:
+    network = networks.create("efficientnet_lite0", pretrained=False).eval()
+    seen: dict[bool, set[torch.dtype]] = {True: set(), False: set()}
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.register_forward_hook(
+                lambda layer, _, found: seen[layer.groups > 1].add(found.dtype)
+            )
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        network(torch.rand(1, 3, 32, 32))
+    assert seen == {True: {torch.float32}, False: {torch.bfloat16}}
+    assert network.double()(torch.rand(1, 3, 32, 32).double()).dtype == torch.float64
