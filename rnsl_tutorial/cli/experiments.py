@@ -160,24 +160,45 @@ def show_report(
             "and p values; of --metric [default: knn_clean].",
         ),
     ] = None,
+    curves: Annotated[
+        bool,
+        typer.Option(
+            "--curves",
+            help="Print --metric after every epoch, of watched runs [default: knn_clean].",
+        ),
+    ] = False,
+    stopped: Annotated[
+        bool,
+        typer.Option(
+            "--stopped",
+            help="Show each watched run as it stood after the epoch that noisy validation labels "
+            "choose.",
+        ),
+    ] = False,
 ) -> None:
     """Print results as a table, with mean and spread over seeds.
 
     The table is Markdown.
     """
-    if compare:
+    if curves:
+        _show_curves(files, metric or "knn_clean", figures)
+    elif compare:
         _compare(files, compare, metric or "knn_clean", figures)
     else:
-        show_results(files, figures, metric)
+        show_results(files, figures, metric, stopped=stopped)
 
 
-def show_results(files: list[Path], figures: Path | None, metric: str | None = None) -> None:
+def show_results(
+    files: list[Path], figures: Path | None, metric: str | None = None, *, stopped: bool = False
+) -> None:
     """Print results of several files as one table, and save a figure of each kind of noise."""
     from rnsl_tutorial import experiments
     from rnsl_tutorial.experiments import report
 
     records = [experiments.load_results(file) for file in files]
     results = [result for record in records for result in record.results]
+    if stopped:
+        results = [experiments.stopped(result) for result in results]
     _print_table(report.table_over_rates(results, metric) if metric else report.table(results))
     for record in records:
         typer.echo(report.caption(record.results, record.provenance))
@@ -197,6 +218,20 @@ def _compare(files: list[Path], reference: str, metric: str, figures: Path | Non
     if figures:
         for kind, figure in report.difference_figures(results, reference, metric).items():
             _save_figure(figure, figures / f"{files[0].stem}_{kind}.png")
+
+
+def _show_curves(files: list[Path], metric: str, figures: Path | None) -> None:
+    from rnsl_tutorial import experiments
+    from rnsl_tutorial.experiments import report
+
+    records = [experiments.load_results(file) for file in files]
+    results = [result for record in records for result in record.results]
+    _print_table(experiments.table_over_epochs(results, metric))
+    for record in records:
+        typer.echo(report.caption(record.results, record.provenance))
+    if figures:
+        for place, figure in experiments.epoch_figures(results, metric).items():
+            _save_figure(figure, figures / f"{metric}_{place}.png")
 
 
 def _print_table(table: "Table") -> None:

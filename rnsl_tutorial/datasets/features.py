@@ -151,8 +151,8 @@ def cached_maps(
 
     Args:
         images: uint8 [N, 3, S, S], any array or view.
-        front: [B, 3, S, S] -> float [B, M, h, w], such as a `training.networks.Front`; it is put
-            into evaluation mode and moved to the device.
+        front: [B, 3, S, S] -> float [B, M, h, w], such as `training.networks.split` returns; it is
+            put into evaluation mode and moved to the device.
         batch_size: images at a time.
         device: as torch names it.
         cache: folder; default ``$RNSL_CACHE`` where that is set, else the platform's cache folder.

@@ -2,7 +2,8 @@
 
 A `Config` says what is run: `run` trains a head on frozen features (heads.py), a `Run` a
 network on images (images.py), `run_grid` and sweep.py many of either. results.py keeps what they
-reached; differences.py compares losses, class_accuracy.py classes; report.py and figures.py show
+reached; differences.py compares losses, class_accuracy.py classes, epochs.py tells each
+epoch; report.py and figures.py show
 both; inference.py embeds an archive by a trained network.
 """
 
@@ -13,6 +14,7 @@ __getattr__, __all__ = exported(
     class_accuracy="accuracies class_predictions measure_classes",
     config="PRESETS Config from_preset",
     differences="Comparison Difference compare paired",
+    epochs="epoch_figures stopped table_over_epochs",
     heads="Fitted History build_head build_loss corrupt fit follow "
     "make_grid measure run run_grid standardized",
     grid="Ended calls",

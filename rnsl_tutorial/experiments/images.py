@@ -304,10 +304,9 @@ class Run:
             torch.save(model, file)
         with written_whole(folder / Left.TRAINING) as file:
             file.write(self.training_table().encode("utf-8", "surrogateescape"))
-        history = [
-            {**report._asdict(), "measured": results.without_nan(report.measured or {})}
-            for report in self.training.history
-        ]
+        history = [report._asdict() for report in self.training.history]
+        for report in history:
+            del report["measured"]  # the results have the curves
         with written_whole(folder / Left.HISTORY) as file:
             file.write(json.dumps(history, indent=1).encode())
         results.save_results(

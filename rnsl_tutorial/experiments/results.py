@@ -39,7 +39,6 @@ __all__ = [
     "shipped_over_q",
     "shipped_results",
     "summarize",
-    "without_nan",
 ]
 
 _AXES = ("noise", "rate", "loss", "q", "k", "seed")
@@ -92,14 +91,14 @@ class Result:
         }
         return {
             "config": asdict(self.config),
-            "metrics": without_nan(self.metrics),
+            "metrics": _without_nan(self.metrics),
             "seconds": self.seconds,
             "part": self.part,
             **({"curves": curves} if curves else {}),
         }
 
 
-def without_nan(metrics: Mapping[str, float]) -> dict[str, float | None]:
+def _without_nan(metrics: Mapping[str, float]) -> dict[str, float | None]:
     """Return numbers as JSON can hold them: None in place of NaN."""
     return {name: None if math.isnan(x) else x for name, x in metrics.items()}
 

@@ -18,8 +18,6 @@ from torch import Tensor, nn
 
 __all__ = [
     "Backbone",
-    "Front",
-    "Rear",
     "check",
     "create",
     "embedding_head",
@@ -124,13 +122,8 @@ def embedding_network(
     return nn.Sequential(backbone, nn.Linear(backbone.feature_dim, embedding_dim))
 
 
-class Front(nn.Module):
-    """The stem and the first blocks of a backbone, which stay as they are, in evaluation mode.
-
-    Args:
-        backbone: whose pixels' scale is taken; its weights get no gradient from here.
-        blocks: float [B, 3, S, S] -> float [B, M, h, w].
-    """
+class _Front(nn.Module):
+    """See `split`."""
 
     mean: Tensor
     std: Tensor
@@ -141,34 +134,22 @@ class Front(nn.Module):
         self.register_buffer("mean", backbone.mean, persistent=False)
         self.register_buffer("std", backbone.std, persistent=False)
 
-    def train(self, mode: bool = True) -> "Front":
-        """Stay in evaluation mode: batch normalisation keeps the statistics of ImageNet."""
+    def train(self, mode: bool = True) -> "_Front":
         return super().train(False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the maps of images as `Backbone.forward` takes them, float [B, M, h, w]."""
         maps: Tensor = self.blocks(_normalized(images, self.mean, self.std))
         return maps
 
 
-class Rear(nn.Module):
-    """What is left of an embedding network behind its `Front`, to be trained on the front's maps.
-
-    Args:
-        layers: float [B, M, h, w] -> embeddings [B, D].
-    """
+class _Rear(nn.Module):
+    """See `split`."""
 
     def __init__(self, layers: nn.Module) -> None:
         super().__init__()
         self.layers = layers
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return the embeddings [B, D].
-
-        Args:
-            maps: floating point [B, h, w, M] as `datasets.cached_maps` keeps them; or [B, V, h, w,
-                M], of V views of each image, of which the first is taken.
-        """
         if maps.ndim == 5:
             maps = maps[:, 0]
         dtype = next(self.layers.parameters()).dtype
@@ -176,12 +157,20 @@ class Rear(nn.Module):
         return embeddings
 
 
-def split(network: nn.Sequential, blocks: int) -> tuple[Front, Rear]:
+def split(network: nn.Sequential, blocks: int) -> tuple[nn.Module, nn.Module]:
     """Cut an embedding network in two, behind its first blocks; both parts share its weights.
 
     Args:
         network: from `embedding_network`.
-        blocks: how many blocks of the backbone become the front.
+        blocks: how many blocks of the backbone belong to the first part, with the stem.
+
+    Returns:
+        The front, which takes images as `Backbone.forward` does and returns maps, float [B, M, h,
+        w]. It gets no gradient and stays in evaluation mode, so that batch normalisation keeps the
+        statistics of ImageNet, too.
+        The rear, which takes maps [B, h, w, M], as `datasets.cached_maps` keeps them, in any
+        floating point, and returns embeddings [B, D]; or maps [B, V, h, w, M] of V views of each
+        image, of which it takes the first.
 
     Raises:
         ValueError: the backbone has fewer blocks, or none that can be told apart.
@@ -193,8 +182,8 @@ def split(network: nn.Sequential, blocks: int) -> tuple[Front, Rear]:
             f"{blocks} blocks are to stay as they are; this network has {len(middle)}"
             + (f", so it can be 1 to {len(middle)}." if middle else " that could.")
         )
-    front = Front(backbone, nn.Sequential(*stem, *middle[:blocks]))
-    return front, Rear(nn.Sequential(*middle[blocks:], *top, *list(network)[1:]))
+    front = _Front(backbone, nn.Sequential(*stem, *middle[:blocks])).eval()
+    return front, _Rear(nn.Sequential(*middle[blocks:], *top, *list(network)[1:]))
 
 
 def _parts(network: nn.Module) -> tuple[list[nn.Module], list[nn.Module], list[nn.Module]]:
