@@ -128,7 +128,10 @@ def build(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         network = backbones.embedding_network(
-            config.network, config.embedding_dim, pretrained=config.pretrained
+            config.network,
+            config.embedding_dim,
+            pretrained=config.pretrained,
+            last_layer=config.last_layer,
         )
     return network, heads.build_loss(config, num_classes, num_samples, generator)
 

@@ -42,6 +42,7 @@ OTHER = {
     "dataset": "eurosat", "noise": "pair_flip", "rate": 0.3, "loss": "rnsl", "seed": 1, "epochs": 3,
     "network": "small", "pretrained": True, "augmentation": "flip", "schedule": "step",
     "pruning": "reference", "prune_rule": "ratio", "prune_from": 2.0, "selection": "last",
+    "last_layer": "kaiming",
 }  # fmt: skip
 """A value that is not the default, where no number beside it would do."""
 
