@@ -18,7 +18,10 @@ from rnsl_tutorial.training.settings import (
     check_names,
 )
 
-__all__ = ["BASELINES", "LOSSES", "NOISES", "PRESETS", "Config", "from_preset"]
+__all__ = ["BASELINES", "LOSSES", "NOISES", "PRESETS", "WITHOUT_LOSS", "Config", "from_preset"]
+
+WITHOUT_LOSS = ("no_training", "no_training_k100", "class_means", "lda", "logistic")
+"""What needs no loss: rows beside the losses, in `Config.loss` like them, see `without_loss`."""
 
 _UNPROTOTYPED = ("supcon",)
 """Those that compare images with images."""
@@ -34,11 +37,12 @@ _Name = Annotated[
     str,
     Meta(pattern=r"\A\w[^/\\:\x00-\x1f]*\Z", description="a plain name, without / or \\"),
 ]
+_NAMED = (*LOSSES, *BASELINES, *WITHOUT_LOSS)
 _Loss = Annotated[
     str,
     Meta(
-        pattern=rf"\A(?:{'|'.join((*LOSSES, *BASELINES))}|{_OWN}\w[\w +.-]*)\Z",
-        description=f"one of {', '.join((*LOSSES, *BASELINES))}, or {_OWN}NAME",
+        pattern=rf"\A(?:{'|'.join(_NAMED)}|{_OWN}\w[\w +.-]*)\Z",
+        description=f"one of {', '.join(_NAMED)}, or {_OWN}NAME",
     ),
 ]
 
@@ -57,8 +61,8 @@ class Config(Settings):
         dataset: name of the data: "aid", "nwpu45", "eurosat", "scenes", or your own.
         noise: kind of label noise, one of `NOISES`.
         rate: share of labels that the noise flips, in [0, 1).
-        loss: "nsl", "rnsl" or "trnsl"; one of `BASELINES`; or "own:NAME" for one that is handed to
-            `experiments.run` as a function.
+        loss: "nsl", "rnsl" or "trnsl"; one of `BASELINES`; "own:NAME" for one that is handed to
+            `experiments.run` as a function; or one of `WITHOUT_LOSS`, which trains no head.
         hidden_dim: width of the head's hidden layer.
         embedding_dim: D.
         input_dropout: share of the head's features silenced at random in training, in [0, 1).
@@ -105,6 +109,11 @@ class Config(Settings):
                 f"loss {self.loss!r} has no prototypes, by which a network on pixels is watched; "
                 "choose another loss, or network 'head'."
             )
+        if self.is_without_loss and self.on_pixels:
+            raise ValueError(
+                f"loss {self.loss!r} trains nothing; choose network 'head', which then stands for "
+                "the features as they are, or a loss."
+            )
 
     @property
     def settings(self) -> Settings:
@@ -115,6 +124,11 @@ class Config(Settings):
     def loss_is_own(self) -> bool:
         """Whether no name builds the loss, but a function that is handed over."""
         return self.loss.startswith(_OWN)
+
+    @property
+    def is_without_loss(self) -> bool:
+        """Whether nothing is trained by a loss: one of `WITHOUT_LOSS`."""
+        return self.loss in WITHOUT_LOSS
 
     @property
     def on_pixels(self) -> bool:

@@ -7,6 +7,7 @@ whatever else is no axis of a table are refused, and so is a run that is given t
 import json
 import math
 import platform
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -58,6 +59,8 @@ class Result:
         part: of the split that was measured.
         inputs: how the inputs were made, and on what was computed: as far as the file tells it.
         file: that it was read from; empty for a run of this process.
+        hits: name of an accuracy among the metrics -> bool [M], which of the part's images it got
+            right, in the order of the part; empty where nobody kept them.
     """
 
     config: Config
@@ -66,18 +69,37 @@ class Result:
     part: str = "test"
     inputs: Mapping[str, Any] = field(default_factory=dict, compare=False)
     file: str = field(default="", compare=False)
+    hits: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict, compare=False)
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Result":
         """Return the result that `as_row` wrote; other entries of the row are left alone."""
         metrics = {name: math.nan if x is None else x for name, x in row["metrics"].items()}
-        return cls(Config(**row["config"]), metrics, row["seconds"], row.get("part", "test"))
+        part, hits = row.get("part", "test"), _unpacked(row.get("hits", {}))
+        return cls(Config(**row["config"]), metrics, row["seconds"], part, hits=hits)
 
     def as_row(self) -> dict[str, Any]:
         """Return what JSON holds of it, which has no NaN."""
         metrics = {name: None if math.isnan(x) else x for name, x in self.metrics.items()}
         told = {"metrics": metrics, "seconds": self.seconds, "part": self.part}
-        return {"config": asdict(self.config), **told}
+        packed = {"hits": _packed(self.hits)} if self.hits else {}
+        return {"config": asdict(self.config), **told, **packed}
+
+
+def _packed(hits: Mapping[str, NDArray[np.bool_]]) -> dict[str, Any]:
+    """Name -> bits in base64, most significant first; "images" says how many of them there are."""
+    bits = {name: b64encode(np.packbits(hit_M).tobytes()).decode() for name, hit_M in hits.items()}
+    return {"images": len(next(iter(hits.values()))), **bits}
+
+
+def _unpacked(packed: Mapping[str, Any]) -> dict[str, NDArray[np.bool_]]:
+    return {
+        name: np.unpackbits(
+            np.frombuffer(b64decode(bits), np.uint8), count=packed["images"]
+        ).astype(bool)
+        for name, bits in packed.items()
+        if name != "images"
+    }
 
 
 class Summary(NamedTuple):
