@@ -321,7 +321,8 @@ for i in np.argsort(-counts)[:6]:
 #
 # ## Three faults to know
 # The reference implementation of the paper does three things that we do not. We measure what each is
-# worth here. It may be little: then that is the result.
+# worth here. It may be little: then that is the result. (A fourth has nothing to do with truncation: its
+# `--resume` loses the schedule, so that the learning rate falls late in a run that was stopped.)
 #
 # ### Fault 1: choosing with clean validation labels
 # The reference looks for the best epoch on validation images with **true** labels, whose neighbours are

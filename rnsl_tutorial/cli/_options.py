@@ -24,7 +24,7 @@ def printable(text: str) -> str:
 
 
 class NamesInHelp(TyperCommand):
-    """A command whose help holds <NOISES>, <LOSSES> or <BASELINES>.
+    """A command whose help holds <NOISES>, <LOSSES>, <BASELINES> or <WITHOUT_LOSS>.
 
     The names are looked up when the help is shown: where they stand, torch is imported.
     """
@@ -33,7 +33,7 @@ class NamesInHelp(TyperCommand):
         """Fill the names in, and show the help."""
         from rnsl_tutorial.experiments import config
 
-        for kind in ("NOISES", "LOSSES", "BASELINES"):
+        for kind in ("NOISES", "LOSSES", "BASELINES", "WITHOUT_LOSS"):
             names = ", ".join(getattr(config, kind))
             for option in self.params:
                 if said := getattr(option, "help", None):

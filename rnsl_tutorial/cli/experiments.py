@@ -28,7 +28,9 @@ def experiment(
     rate: Annotated[list[float], typer.Option(help="Share of wrong labels; repeatable.")] = [0.5],  # noqa: B006
     loss: Annotated[
         list[str],
-        typer.Option(help="<LOSSES>; to compare: <BASELINES>; repeatable."),
+        typer.Option(
+            help="<LOSSES>; to compare: <BASELINES>; without a loss: <WITHOUT_LOSS>; repeatable."
+        ),
     ] = ["nsl", "rnsl", "trnsl"],  # noqa: B006
     seeds: Annotated[int, typer.Option(help="Runs of each cell.")] = 3,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,

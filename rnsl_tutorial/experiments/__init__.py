@@ -1,10 +1,10 @@
 """Runs, grids of runs, and their results.
 
 A `Config` says what is run: `run` trains a head on frozen features (heads.py), a `Run` a
-network on images (images.py), `run_grid` and sweep.py many of either. results.py keeps what they
-reached; differences.py compares losses, class_accuracy.py classes, epochs.py tells each
-epoch; report.py and figures.py show
-both; inference.py embeds an archive by a trained network.
+network on images (images.py), `run_grid` and sweep.py many of either; without_loss.py measures what
+needs no loss. results.py keeps what they reached, epochs.py tells each epoch; differences.py
+compares losses, class_accuracy.py classes; report.py and figures.py show both; inference.py embeds
+an archive by a trained network.
 """
 
 from rnsl_tutorial._lazy import exported
@@ -23,6 +23,7 @@ __getattr__, __all__ = exported(
     report="accuracy_figures caption table table_over_rates",
     results="OverQ Record Result Summary load_results "
     "over_q provenance save_results shipped_over_q shipped_results summarize",
+    without_loss="",
     sweep="Grid make_cells read_grid run_sweep",
     figures="",
     named_features="NamedFeatures nwpu45_or_stand_in",

@@ -6,7 +6,6 @@ Shapes: M images of a part, C classes, S seeds.
 from collections.abc import Iterable
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from rnsl_tutorial.datasets.features import FeatureSet
@@ -59,15 +58,11 @@ def class_predictions(
     """
     heads.check_part(part)
     embeddings_ND = embed(fitted.network, heads.standardized(features))
-    train_N = features.split.train
-    index_ND, queries_MD = embeddings_ND[train_N], embeddings_ND[getattr(features.split, part)]
-    given_N = torch.from_numpy(fitted.given.labels)
-    prototypes_CD = heads.prototypes_of(fitted.loss, index_ND, given_N)
-    return {
-        "prototype": (queries_MD @ prototypes_CD.T).argmax(dim=1).numpy(),
-        "knn_noisy": evaluate.knn_predict(index_ND, fitted.given.labels, queries_MD).numpy(),
-        "knn_clean": evaluate.knn_predict(index_ND, features.labels[train_N], queries_MD).numpy(),
-    }
+    train_N, part_M = features.split.train, getattr(features.split, part)
+    found = heads.predictions(
+        fitted, embeddings_ND[train_N], features.labels[train_N], embeddings_ND[part_M]
+    )
+    return {judge: found[judge] for judge in JUDGES}
 
 
 def accuracies(

@@ -9,9 +9,19 @@ from msgspec import Meta
 
 from rnsl_tutorial.noise import NOISES
 from rnsl_tutorial.training.baselines import BASELINES, LOSSES
-from rnsl_tutorial.training.settings import Count, Positive, Settings, Share, check_names
+from rnsl_tutorial.training.settings import (
+    Count,
+    LastLayer,
+    Positive,
+    Settings,
+    Share,
+    check_names,
+)
 
-__all__ = ["BASELINES", "LOSSES", "NOISES", "PRESETS", "Config", "from_preset"]
+__all__ = ["BASELINES", "LOSSES", "NOISES", "PRESETS", "WITHOUT_LOSS", "Config", "from_preset"]
+
+WITHOUT_LOSS = ("no_training", "no_training_k100", "class_means", "lda", "logistic")
+"""What needs no loss: rows beside the losses, in `Config.loss` like them, see `without_loss`."""
 
 _UNPROTOTYPED = ("supcon",)
 """Those that compare images with images."""
@@ -27,11 +37,12 @@ _Name = Annotated[
     str,
     Meta(pattern=r"\A\w[^/\\:\x00-\x1f]*\Z", description="a plain name, without / or \\"),
 ]
+_NAMED = (*LOSSES, *BASELINES, *WITHOUT_LOSS)
 _Loss = Annotated[
     str,
     Meta(
-        pattern=rf"\A(?:{'|'.join((*LOSSES, *BASELINES))}|{_OWN}\w[\w +.-]*)\Z",
-        description=f"one of {', '.join((*LOSSES, *BASELINES))}, or {_OWN}NAME",
+        pattern=rf"\A(?:{'|'.join(_NAMED)}|{_OWN}\w[\w +.-]*)\Z",
+        description=f"one of {', '.join(_NAMED)}, or {_OWN}NAME",
     ),
 ]
 
@@ -53,8 +64,8 @@ class Config(Settings):
         dataset: name of the data: "aid", "nwpu45", "eurosat", "scenes", or your own.
         noise: kind of label noise, one of `NOISES`.
         rate: share of labels that the noise flips, in [0, 1).
-        loss: "nsl", "rnsl" or "trnsl"; one of `BASELINES`; or "own:NAME" for one that is handed to
-            `experiments.run` as a function.
+        loss: "nsl", "rnsl" or "trnsl"; one of `BASELINES`; "own:NAME" for one that is handed to
+            `experiments.run` as a function; or one of `WITHOUT_LOSS`, which trains no head.
         hidden_dim: width of the head's hidden layer.
         embedding_dim: D.
         input_dropout: share of the head's features silenced at random in training, in [0, 1).
@@ -69,6 +80,8 @@ class Config(Settings):
             what they make of the images is computed once and kept, and the rest is trained on it.
             "efficientnet_lite0" has 7 blocks, a ResNet 4; 0 trains everything.
         watch: whether a network on pixels is measured after every epoch too, which gives curves.
+        last_layer: how the layer that makes embeddings is drawn in a network on pixels, "torch" or
+            "kaiming", see `training.embedding_network`.
         image_size: side of the images in pixels.
         scenes: how many procedural scenes the data set "scenes" has.
         difficulty: of the procedural scenes, in [0, 1].
@@ -92,6 +105,7 @@ class Config(Settings):
     pretrained: bool = False
     freeze: Annotated[int, Meta(ge=0)] = 0
     watch: bool = False
+    last_layer: LastLayer = "torch"
     image_size: Count = 64
     scenes: Count = 4000
     difficulty: Annotated[float, Meta(ge=0, le=1)] = 0.5
@@ -103,6 +117,11 @@ class Config(Settings):
             raise ValueError(
                 f"loss {self.loss!r} has no prototypes, by which a network on pixels is watched; "
                 "choose another loss, or network 'head'."
+            )
+        if self.is_without_loss and self.on_pixels:
+            raise ValueError(
+                f"loss {self.loss!r} trains nothing; choose network 'head', which then stands for "
+                "the features as they are, or a loss."
             )
         self._check_freeze()
 
@@ -135,6 +154,11 @@ class Config(Settings):
         return self.loss.startswith(_OWN)
 
     @property
+    def is_without_loss(self) -> bool:
+        """Whether nothing is trained by a loss: one of `WITHOUT_LOSS`."""
+        return self.loss in WITHOUT_LOSS
+
+    @property
     def on_pixels(self) -> bool:
         """Whether the run trains a network on images, not a head on features."""
         return self.network != "head"
@@ -145,6 +169,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "paper": {
             "network": "resnet18",
             "pretrained": True,
+            "last_layer": "kaiming",
             "image_size": 256,
             "augmentation": "reference",
             "epochs": 130,
@@ -159,7 +184,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "temperature": 0.05,
             "q": 0.7,
             "k": 0.5,
-            "prune_from": 40,
+            "prune_from": 39,
             "prune_every": 10,
         },
         "laptop": {
@@ -207,9 +232,11 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 """Settings by name.
 
-"paper" is the reference's protocol, for a GPU. "laptop" trains a small network on an archive from
-scratch in minutes on two cores; "scenes" trains it on procedural scenes in under a minute;
-"finetune" goes on from ImageNet with the last blocks of EfficientNet-Lite0, in minutes as well.
+"paper" is the reference's protocol, for a GPU: its script counts epochs from 1 where it prunes, so
+that the first time comes before epoch 39 counted from 0, and the last before epoch 129. "laptop"
+trains a small network on an archive from scratch in minutes on two cores; "scenes" trains it on
+procedural scenes in under a minute; "finetune" goes on from ImageNet with the last blocks of
+EfficientNet-Lite0, in minutes as well.
 """
 
 

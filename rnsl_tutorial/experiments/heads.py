@@ -3,10 +3,11 @@
 Shapes: N training images, C classes, D embedding dimensions.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from rnsl_tutorial import losses, noise
 from rnsl_tutorial.datasets.features import FeatureSet
 from rnsl_tutorial.evaluation import embedding as evaluate
-from rnsl_tutorial.experiments import grid
+from rnsl_tutorial.experiments import grid, without_loss
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.results import Result
 from rnsl_tutorial.training import EpochReport, Training, baselines, embed, embedding_head
@@ -34,6 +35,7 @@ __all__ = [
     "make_grid",
     "measure",
     "one_thread",
+    "predictions",
     "prototypes_of",
     "run",
     "run_grid",
@@ -74,6 +76,7 @@ def corrupt(features: FeatureSet, config: Config) -> noise.CorruptedLabels:
     )
 
 
+_Judged: TypeAlias = tuple[Fitted, Tensor, NDArray[np.int64], Tensor, NDArray[np.int64]]
 _LossBuilder = Callable[[Config, int, int, torch.Generator], losses.NormalizedSoftmaxLoss]
 """What builds a loss, as `build_loss`: from config, C, N and a generator."""
 
@@ -87,8 +90,10 @@ def build_loss(
     """Build the loss that the config names, with fresh prototypes, see `training.build_loss`.
 
     Raises:
-        ValueError: a loss of the learner's own, which no name can build.
+        ValueError: a loss of the learner's own, which no name can build, or none at all.
     """
+    if config.is_without_loss:
+        raise ValueError(f"{config.loss!r} trains nothing; experiments.run measures it.")
     if config.loss_is_own:
         raise ValueError(
             f"{config.loss!r} is a loss of your own; hand the function that builds it to "
@@ -256,10 +261,15 @@ def measure(fitted: Fitted, features: FeatureSet, part: str = "test") -> dict[st
           a finder of wrong labels, both as it was last decided, and auroc of -log p after training
           as a score for them.
     """
+    return judge(*_judged(fitted, features, part))
+
+
+def _judged(fitted: Fitted, features: FeatureSet, part: str) -> _Judged:
+    """The arguments of `judge` for one part of the split."""
     check_part(part)
     embeddings_ND = embed(fitted.network, standardized(features))
     train_N, part_M = features.split.train, getattr(features.split, part)
-    return judge(
+    return (
         fitted, embeddings_ND[train_N], features.labels[train_N],
         embeddings_ND[part_M], features.labels[part_M],
     )  # fmt: skip
@@ -271,6 +281,7 @@ def judge(
     index_labels: NDArray[np.int64],
     queries: Tensor,
     query_labels: NDArray[np.int64],
+    predicted: Mapping[str, NDArray[np.int64]] | None = None,
 ) -> dict[str, float]:
     """Judge embeddings on true labels, as `measure` tells.
 
@@ -280,19 +291,35 @@ def judge(
         index_labels: int64 [N], their true labels.
         queries: float32 [M, D], those of the images to judge by.
         query_labels: int64 [M], their true labels.
+        predicted: what `predictions` returns for the same, where it is known already.
     """
     wrong_N = torch.from_numpy(fitted.given.flipped).to(index.device)
     given_N = torch.from_numpy(fitted.given.labels).to(index.device)
-    prototypes_CD = prototypes_of(fitted.loss, index, given_N)
-    nearest_N = (index @ prototypes_CD.T).argmax(dim=1)
-    metrics = {
-        "knn_clean": evaluate.knn_accuracy(index, index_labels, queries, query_labels),
-        "knn_noisy": evaluate.knn_accuracy(index, given_N, queries, query_labels),
-        "prototype": evaluate.prototype_accuracy(queries, prototypes_CD, query_labels),
+    nearest_N = (index @ prototypes_of(fitted.loss, index, given_N).T).argmax(dim=1)
+    if predicted is None:
+        predicted = predictions(fitted, index, index_labels, queries)
+    metrics = {name: float((y_M == query_labels).mean()) for name, y_M in predicted.items()} | {
         "memorized": (nearest_N == given_N)[wrong_N].float().mean().item(),
         "realized_rate": wrong_N.float().mean().item(),
     }
     return metrics | _pruning(fitted, index, given_N, wrong_N)
+
+
+def predictions(
+    fitted: Fitted, index: Tensor, index_labels: NDArray[np.int64], queries: Tensor
+) -> dict[str, NDArray[np.int64]]:
+    """Return what knn_clean, knn_noisy and prototype say about each query, int64 [M].
+
+    Arguments as for `judge`, whose accuracies are the shares of them that are right.
+    """
+    given_N = torch.from_numpy(fitted.given.labels).to(index.device)
+    nearest_M = (queries @ prototypes_of(fitted.loss, index, given_N).T).argmax(dim=1)
+    found = {
+        "knn_clean": evaluate.knn_predict(index, index_labels, queries),
+        "knn_noisy": evaluate.knn_predict(index, given_N, queries),
+        "prototype": nearest_M,
+    }
+    return {name: predicted_M.cpu().numpy() for name, predicted_M in found.items()}
 
 
 def prototypes_of(loss: losses.NormalizedSoftmaxLoss, index: Tensor, given: Tensor) -> Tensor:
@@ -334,13 +361,37 @@ def run(
     part: str = "test",
     on_epoch: Callable[[EpochReport], None] | None = None,
     build_loss: _LossBuilder = build_loss,
-    measure: Callable[[Fitted, FeatureSet, str], dict[str, float]] = measure,
+    measure: Callable[[Fitted, FeatureSet, str], dict[str, float]] | None = None,
 ) -> Result:
-    """Fit and measure; arguments as in `fit` and `measure`, or another measure than that one."""
+    """Fit and measure; arguments as in `fit` and `measure`, or another measure than that one.
+
+    For one of `config.WITHOUT_LOSS` nothing is trained, and its `without_loss.Row` is the result.
+    """
+    if config.is_without_loss:
+        return _run_without_loss(features, config, part)
     with one_thread():
         fitted = fit(features, config, on_epoch, build_loss)
-        metrics = measure(fitted, features, part)
-    return Result(config, metrics, fitted.seconds, part, features.made_with)
+        if measure:
+            metrics = measure(fitted, features, part)
+            return Result(config, metrics, fitted.seconds, part, features.made_with)
+        judged = _judged(fitted, features, part)
+        predicted = predictions(*judged[:-1])
+        metrics = judge(*judged, predicted)
+    right = {name: y_M == judged[-1] for name, y_M in predicted.items()}
+    return Result(config, metrics, fitted.seconds, part, features.made_with, hits=right)
+
+
+def _run_without_loss(features: FeatureSet, config: Config, part: str) -> Result:
+    check_part(part)
+    train_N, part_M = features.split.train, getattr(features.split, part)
+    given, labels = corrupt(features, config).labels, features.labels
+    begin = time.perf_counter()
+    row = without_loss.rows(
+        features.features[train_N], labels[train_N], given,
+        features.features[part_M], labels[part_M], [config.loss],
+    )[config.loss]  # fmt: skip
+    seconds = time.perf_counter() - begin
+    return Result(config, row.metrics, seconds, part, features.made_with, hits=row.hits)
 
 
 # ------------------------------------------------------------------ grids

@@ -142,7 +142,10 @@ def build(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         network = backbones.embedding_network(
-            config.network, config.embedding_dim, pretrained=config.pretrained
+            config.network,
+            config.embedding_dim,
+            pretrained=config.pretrained,
+            last_layer=config.last_layer,
         )
     return network, heads.build_loss(config, num_classes, num_samples, generator)
 
@@ -356,9 +359,11 @@ class Run:
 
     def measure(self, part: str = "test") -> dict[str, float]:
         """Judge the weights as they are on the true labels of a part, see `heads.measure`."""
-        fitted = Fitted(self.trained, self.loss, self.given, self.training.seconds)
         true_N, true_M = self.data.part("train")[1], self.data.part(part)[1]
-        return heads.judge(fitted, self.embed("train"), true_N, self.embed(part), true_M)
+        return heads.judge(self._fitted(), self.embed("train"), true_N, self.embed(part), true_M)
+
+    def _fitted(self) -> Fitted:
+        return Fitted(self.trained, self.loss, self.given, self.training.seconds)
 
     def result(self) -> Result:
         """What the run reached: the metrics of the test images, and with "val_" those of val."""
@@ -368,7 +373,14 @@ class Run:
             self.training.seconds,
             inputs=self._inputs(),
             curves=_curves(self.training.history),
+            hits=self._hits(),
         )
+
+    def _hits(self) -> dict[str, NDArray[np.bool_]]:
+        """Which test images each way of telling a class gets right, bool [M]."""
+        true_N, true_M = self.data.part("train")[1], self.data.part("test")[1]
+        found = heads.predictions(self._fitted(), self.embed("train"), true_N, self.embed("test"))
+        return {name: predicted_M == true_M for name, predicted_M in found.items()}
 
     def measured(self) -> dict[str, float]:
         """Judge the weights as they are: what `result` tells, at any moment.

@@ -10,6 +10,7 @@ from rich import box
 from rich.table import Table
 
 from rnsl_tutorial.evaluation.significance import holm
+from rnsl_tutorial.experiments.config import WITHOUT_LOSS
 from rnsl_tutorial.experiments.differences import Difference, compare, paired
 from rnsl_tutorial.experiments.figures import accuracy_over_rate, comparison
 from rnsl_tutorial.experiments.results import Result, Summary, check_alike, gathered, summarize
@@ -41,10 +42,12 @@ COLUMNS = {
 def table(results: Iterable[Result]) -> Table:
     """Tabulate mean and standard deviation over seeds, one row a noise, rate and loss.
 
+    What needs no loss stands above the losses of its noise and rate.
+
     Args:
         results: of one or more cells; the metrics are those of `experiments.measure`.
     """
-    summaries = summarize(results)
+    summaries = _without_loss_first(summarize(results), by_rate=True)
     shown = [name for name in COLUMNS if any(name in summary.mean for summary in summaries)]
     drawn = Table("noise", "rate", "loss", box=box.MARKDOWN)
     for name in shown:
@@ -59,6 +62,8 @@ def table(results: Iterable[Result]) -> Table:
 def table_over_rates(results: Iterable[Result], metric: str) -> Table:
     """Tabulate one metric: a row for each noise and loss, a column for each rate.
 
+    What needs no loss stands above the losses of its noise, but where the metric says nothing.
+
     Args:
         results: of one or more cells.
         metric: one of `experiments.measure`.
@@ -70,6 +75,11 @@ def table_over_rates(results: Iterable[Result], metric: str) -> Table:
     if not any(metric in summary.mean for summary in summaries):
         known = ", ".join(dict.fromkeys(name for s in summaries for name in s.mean))
         raise ValueError(f"There is no metric {metric!r} in the results; choose one of {known}.")
+    summaries = [
+        summary
+        for summary in _without_loss_first(summaries, by_rate=False)
+        if summary.loss not in WITHOUT_LOSS or not math.isnan(summary.mean.get(metric, math.nan))
+    ]
     rates = sorted({summary.rate for summary in summaries})
     drawn = Table("noise", "loss", *(f"{rate:.0%} wrong" for rate in rates), box=box.MARKDOWN)
     rows: dict[tuple[str, str], dict[float, str]] = {}
@@ -79,6 +89,18 @@ def table_over_rates(results: Iterable[Result], metric: str) -> Table:
     for names, row in rows.items():
         drawn.add_row(*names, *(row.get(rate, "") for rate in rates))
     return drawn
+
+
+def _without_loss_first(summaries: list[Summary], *, by_rate: bool) -> list[Summary]:
+    """Gather cells of one noise, and one rate if asked for; in each the losses come last."""
+    if not any(summary.loss in WITHOUT_LOSS for summary in summaries):
+        return summaries
+
+    def cell(summary: Summary) -> tuple[str, float]:
+        return summary.noise, summary.rate if by_rate else 0.0
+
+    cells = list(dict.fromkeys(map(cell, summaries)))
+    return sorted(summaries, key=lambda s: (cells.index(cell(s)), s.loss not in WITHOUT_LOSS))
 
 
 def differences(
@@ -203,8 +225,10 @@ def caption(results: Sequence[Result], provenance: Mapping[str, Any]) -> str:
     seeds = sorted({summary.seeds for summary in summarize(results)})
     counted = f"mean ± standard deviation over {'-'.join(map(str, seeds))} seeds"
     first = results[0].config
+    trained = any(result.config.loss not in WITHOUT_LOSS for result in results)
     return (
-        f"{first.dataset}, {first.epochs} epochs, {'one seed' if seeds == [1] else counted}; "
+        f"{first.dataset}, {f'{first.epochs} epochs' if trained else 'nothing trained'}, "
+        f"{'one seed' if seeds == [1] else counted}; "
         f"{provenance['device']}, {provenance['cores']} cores, {provenance['system']}, "
         f"Python {provenance['python']}, torch {provenance['torch']}, {provenance['made']}"
     )
@@ -223,7 +247,7 @@ def accuracy_figures(results: Iterable[Result]) -> dict[str, Figure]:
         results: of any number of losses; a rate that a loss has no run for leaves a gap.
     """
     figures = {}
-    summaries = summarize(results)
+    summaries = [s for s in summarize(results) if not math.isnan(s.mean["knn_clean"])]
     for kind in dict.fromkeys(summary.noise for summary in summaries):
         of_kind = [s for s in summaries if s.noise == kind]
         cells = {(_key(s, of_kind), s.rate): s for s in of_kind}

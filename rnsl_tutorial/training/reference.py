@@ -4,6 +4,10 @@ It scores randomly augmented images, by network and prototypes of the epoch that
 validation labels; then the network goes back to the last epoch, while the prototypes stay at the
 best epoch's. So clean labels steer the training, an image's fate hangs on a draw of its colours,
 and network and prototypes come from different epochs.
+
+A fault that is not repeated: its `--resume` restores the optimiser but not the schedule, so that
+the learning rate falls every 30 epochs counted from where the run went on. Ours goes on as if it
+had not been stopped, see `checkpoints`.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -17,13 +17,14 @@ import msgspec
 from msgspec import Meta
 
 __all__ = [
-    "Count", "Positive", "Settings", "Share",
+    "Count", "LastLayer", "Positive", "Settings", "Share",
     "check_names", "parse",
 ]  # fmt: skip
 
 Count: TypeAlias = Annotated[int, Meta(ge=1)]
 Positive: TypeAlias = Annotated[float, Meta(gt=0)]
 Share: TypeAlias = Annotated[float, Meta(ge=0, lt=1)]
+LastLayer: TypeAlias = Literal["torch", "kaiming"]
 
 _kinds: Callable[[Any], Mapping[str, Any]] = functools.cache(
     functools.partial(get_type_hints, include_extras=True)
@@ -50,8 +51,8 @@ class Settings:
         step_epochs: of schedule "step".
         step_factor: of schedule "step", in (0, 1].
         augmentation: "none", "flip" or "reference", see `augmentation`.
-        prune_from: epoch, from 1, before which the images to keep are chosen for the first time;
-            below 1 as a share of the epochs; None for half of them.
+        prune_from: epoch before which the images to keep are chosen for the first time, counted
+            from 0, at least 1; below 1 as a share of the epochs; None for half of them.
         prune_every: epochs from one choice to the next.
         prune_rule: "paper" leaves out images with p <= k; "ratio" those with p <= k times the
             largest probability of any class, which suits a network that is not sure yet.

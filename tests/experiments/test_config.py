@@ -28,7 +28,9 @@ def test_the_paper_preset_is_the_protocol_of_the_reference() -> None:
     assert (config.schedule, config.step_epochs, config.step_factor) == ("step", 30, 0.5)
     assert (config.temperature, config.q, config.k) == (0.05, 0.7, 0.5)
     assert config.augmentation == "reference"
-    assert [e for e in range(130) if config.prunes_before(e)] == [*range(40, 130, 10)]
+    counted_from_1 = [e for e in range(1, 131) if e >= 40 and e % 10 == 0]
+    assert [e + 1 for e in range(130) if config.prunes_before(e)] == counted_from_1
+    assert config.last_layer == "kaiming"
     assert config.prune_rule == "paper"
 
 

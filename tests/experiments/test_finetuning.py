@@ -90,11 +90,14 @@ def test_curves_end_with_what_the_run_reached_and_come_back_from_disk(
     trained: images.Run, folder: Path
 ) -> None:
     result = trained.result()
+    (saved,) = experiments.load_results(folder / "results.json").results
     assert {len(values) for values in result.curves.values()} == {TINY.epochs}
     assert {*result.curves} == {*result.metrics} >= {"knn_clean", "memorized", "kept", "val_given"}
+    for name, right in result.hits.items():
+        assert right.mean() == result.metrics[name]
+        assert (right == saved.hits[name]).all()
     for name, value in result.metrics.items():
         np.testing.assert_allclose(result.curves[name][-1], value)
-    (saved,) = experiments.load_results(folder / "results.json").results
     assert saved.config == TINY
     for name, values in result.curves.items():
         np.testing.assert_allclose(saved.curves[name], values, atol=1e-6)

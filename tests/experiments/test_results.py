@@ -43,6 +43,7 @@ OTHER = {
     "network": "small", "pretrained": True, "augmentation": "flip", "schedule": "step",
     "pruning": "reference", "prune_rule": "ratio", "prune_from": 2.0, "selection": "last",
     "watch": True,
+    "last_layer": "kaiming",
 }  # fmt: skip
 """A value that is not the default, where no number beside it would do."""
 

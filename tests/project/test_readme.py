@@ -27,9 +27,9 @@ PAGES = [
 ]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 SOURCES = sorted((ROOT / "notebooks/source").glob("[0-9][0-9]_*.py"))
-RESULTS, SCENES, LAPTOP, BASELINES, STAND_IN = (
+RESULTS, SCENES, LAPTOP, BASELINES, STAND_IN, NO_LOSS = (
     experiments.load_results(ROOT / "data/results" / name / "results.json").results
-    for name in ("aid", "scenes", "laptop", "aid_baselines", "nwpu45_stand_in")
+    for name in ("aid", "scenes", "laptop", "aid_baselines", "nwpu45_stand_in", "aid_no_loss")
 )
 
 
@@ -50,6 +50,14 @@ RESULTS, SCENES, LAPTOP, BASELINES, STAND_IN = (
             ),
         ),
         ("data/results/README.md", report.table(STAND_IN)),
+        (
+            "data/results/README.md",
+            report.table_over_rates([*RESULTS, *NO_LOSS], "prototype"),
+        ),
+        (
+            "data/results/README.md",
+            report.table_over_rates([*RESULTS, *NO_LOSS], "knn_noisy"),
+        ),
     ],
 )
 def test_tables_are_those_of_the_committed_results(page: str, table: object) -> None:
@@ -79,6 +87,27 @@ def test_the_paragraph_on_paired_differences() -> None:
     unclear = [("nsl_tuned", "label_dependent")]
     unclear += [(loss, "symmetric") for loss in ("trnsl", "gce", "sce", "arcface")]
     assert min(corrected[cell] for cell in unclear) > 0.05
+
+
+def test_what_is_said_of_no_training() -> None:
+    text = " ".join((ROOT / "data/results/README.md").read_text(encoding="utf-8").split())
+    means = {(s.noise, s.rate, s.loss): s.mean for s in experiments.summarize(RESULTS + NO_LOSS)}
+
+    def ahead(loss: str, noise: str, rate: float) -> float:
+        with_loss, without = means[noise, rate, loss], means[noise, rate, "no_training"]
+        return round(100 * (with_loss["knn_clean"] - without["knn_clean"]), 1)
+
+    rnsl = [ahead("rnsl", *cell) for cell in (("symmetric", 0.5), ("symmetric", 0.7))]
+    rnsl += [ahead("rnsl", "label_dependent", rate) for rate in (0.5, 0.7)]
+    assert rnsl == [1.4, -2.0, -0.1, -4.1]
+    assert (
+        "above that by 1.4 points at 50% symmetric noise, below by 2.0 at 70%, below by 0.1" in text
+    )
+    for noise in ("symmetric", "label_dependent"):
+        nsl = [ahead("nsl", noise, rate) < 0 for rate in (0.0, 0.1, 0.3, 0.5, 0.7)]
+        assert nsl == [False, False, True, True, True]
+    found = {means[noise, rate, "no_training"]["knn_clean"] for noise, rate, _ in means}
+    assert found == {0.8375}
 
 
 def test_the_tables_of_the_audit_are_those_of_its_committed_results() -> None:

@@ -1,5 +1,6 @@
 """Backbones: the shipped weights fit and know ImageNet, missing downloads say what to do."""
 
+from typing import get_args
 from urllib.error import URLError
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from torch import nn
 
 from rnsl_tutorial.training import networks
+from rnsl_tutorial.training.settings import LastLayer
 
 
 @pytest.mark.slow
@@ -53,6 +55,21 @@ def test_weights_that_cannot_be_downloaded(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
     with pytest.raises(ConnectionError, match=r"resnet18 cannot be downloaded.*resnet18-f37072fd"):
         networks.create("resnet18")
+
+
+def test_the_resnets_have_their_first_weights() -> None:
+    names = {name: networks.weights_file(name).name for name in ("resnet18", "resnet50")}
+    assert names == {"resnet18": "resnet18-f37072fd.pth", "resnet50": "resnet50-0676ba61.pth"}
+
+
+def test_the_last_layer_is_drawn_as_asked_for() -> None:
+    """Six times the variance, whatever the number of features."""
+    variance = {}
+    for kind in get_args(LastLayer):
+        torch.manual_seed(0)
+        layer = networks.embedding_network("small", 512, last_layer=kind)[1]
+        variance[kind] = layer.weight.var().item() * layer.in_features
+    assert variance == pytest.approx({"torch": 1 / 3, "kaiming": 2}, rel=0.02)
 
 
 def test_an_unknown_name() -> None:
