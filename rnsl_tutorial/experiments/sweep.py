@@ -74,7 +74,7 @@ class Grid(NamedTuple):
     """What a grid file asks for.
 
     Attributes:
-        configs: one for every combination; what the file names last varies fastest.
+        configs: one for every combination, each once; what the file names last varies fastest.
         roots: data set -> folder, tar or zip of its images.
         features: data set -> file of features.
         precision: of networks on pixels, as `training.devices.Hardware` takes it.
@@ -95,7 +95,8 @@ def read_grid(path: Path, roots: Sequence[str] = ()) -> Grid:
         precision = "bf16-mixed"           # optional, of networks on pixels; default "32"
         [settings]                         # fields of `Config`
         epochs = 24
-        [grid]                             # fields of `Config`: every combination is a cell
+        [grid]                             # fields of `Config`: every combination is a cell; or
+                                           # several grids, each [[grid]], one after the other
         dataset = ["aid", "scenes"]
         rate = [0.0, 0.2, 0.4]
         loss = ["nsl", "rnsl", "trnsl"]
@@ -117,14 +118,16 @@ def read_grid(path: Path, roots: Sequence[str] = ()) -> Grid:
     """
     document = _parsed(path)
     base = _preset(document.get("preset"))
-    axes = _axes(document)
+    grids = document.get("grid", {})
     configs = tuple(
         Config(**{**base, **dict(zip(axes, values, strict=True))})
+        for grid in (grids if isinstance(grids, list) else [grids])
+        for axes in [_axes(document.get("settings", {}), grid)]
         for values in product(*axes.values())
     )
     given = dict(_named_path(text) for text in roots)
     found = Grid(
-        configs,
+        tuple(dict.fromkeys(configs)),
         _paths(path.parent, document.get("roots", {})) | given,
         _paths(path.parent, document.get("features", {})),
         Hardware(precision=document.get("precision", "32")).precision,
@@ -141,7 +144,8 @@ def _parsed(path: Path) -> dict[str, Any]:
     for name, value in document.items():
         if name not in _SECTIONS:
             raise ValueError(f"{path} has {name!r}; a grid file has {', '.join(_SECTIONS)}.")
-        if not isinstance(value, _SECTIONS[name]):
+        tables = name == "grid" and isinstance(value, list)
+        if not all(isinstance(v, _SECTIONS[name]) for v in (value if tables else [value])):
             wanted = "a name in quotes" if _SECTIONS[name] is str else f"a section [{name}]"
             raise ValueError(f"{name} is {value!r} in {path}; it must be {wanted}.")
     return document
@@ -155,9 +159,8 @@ def _preset(name: str | None) -> Mapping[str, Any]:
     return PRESETS[name]
 
 
-def _axes(document: Mapping[str, Any]) -> dict[str, list[Any]]:
+def _axes(settings: Mapping[str, Any], grid: Mapping[str, Any]) -> dict[str, list[Any]]:
     """Field of `Config` -> the values it takes, each once."""
-    settings, grid = document.get("settings", {}), document.get("grid", {})
     for name in settings:
         if name in grid:
             raise ValueError(f"{name} stands in [settings] and in [grid]; name it once.")

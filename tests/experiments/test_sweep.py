@@ -52,9 +52,30 @@ def test_every_combination_is_a_config(tmp_path: Path) -> None:
     assert other.roots == {"aid": Path.cwd() / "elsewhere"}
 
 
+def test_several_grids_follow_each_other_and_a_cell_comes_once(tmp_path: Path) -> None:
+    text = """
+    [settings]
+    epochs = 2
+    [[grid]]
+    rate = 0.5
+    loss = ["rnsl", "nsl"]
+    [[grid]]
+    noise = ["pair_flip", "symmetric"]
+    rate = 0.5
+    loss = "nsl"
+    """
+    found = sweep.read_grid(grid_file(tmp_path, text)).configs
+    assert [(c.noise, c.rate, c.loss, c.epochs) for c in found] == [
+        ("symmetric", 0.5, "rnsl", 2),
+        ("symmetric", 0.5, "nsl", 2),
+        ("pair_flip", 0.5, "nsl", 2),
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("grid = [1]", r"grid is \[1\] in .*; it must be a section \[grid\]"),
         ("[grid", "grid.toml is not a TOML file"),
         (
             "loss = 1",
