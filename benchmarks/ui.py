@@ -137,6 +137,7 @@ def explorers_to_measure() -> dict[str, Callable[[], explorers.Explorer]]:
         partial(explorers.DownWeightingExplorer, *_batch(), (0, 1, 5, 40)),
         partial(explorers.QExplorer, **_over_q(rng)),
         partial(explorers.ComparisonExplorer, _comparison(rng)),
+        partial(explorers.FineTuningExplorer),
         partial(explorers.TruncationExplorer, log_p[20], flipped),
         partial(explorers.PruningExplorer, log_p, flipped, kept),
         partial(explorers.AuditExplorer, **_audit(rng, flipped)),

@@ -149,6 +149,14 @@ compared = differences.compare(measured("aid") + measured("aid_baselines"), "rns
 explorers.ComparisonExplorer(compared, rate=0.5, loss="ce")
 
 # %% [markdown]
+# ## 07 · What does each epoch of fine-tuning do?
+# Move **after epoch**: a pretrained network is trained on wrong labels, and a plain loss destroys what it
+# knew. Then choose other **wrong labels**. Explained in notebook 07.
+
+# %%
+explorers.FineTuningExplorer()
+
+# %% [markdown]
 # ## 08 · Which classes suffer?
 # Each dot is a class: left is predicted to suffer, high has suffered. Move the **noise rate**, then change
 # **predicted from**. The 45 classes of NWPU-RESISC45 are played by images of AID. Explained in notebook 08.

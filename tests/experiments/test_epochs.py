@@ -5,34 +5,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from rich.console import Console
+from synthetic_epochs import watched
 from typer.testing import CliRunner
 
 from rnsl_tutorial import experiments
 from rnsl_tutorial.cli import main as cli
 from rnsl_tutorial.experiments import epochs
-from rnsl_tutorial.experiments.config import from_preset
 from rnsl_tutorial.experiments.results import Result
-
-
-def watched(loss: str = "nsl", seed: int = 0, **settings: object) -> Result:
-    """Three epochs; NSL falls from 0.8 by 0.1 an epoch, others rise by it; each seed adds 0.01."""
-    slope = -0.1 if loss == "nsl" else 0.1
-    accuracy = [round(0.8 + slope * epoch + seed / 100, 6) for epoch in range(3)]
-    given = [0.3, 0.4, 0.4]
-    config = from_preset("finetune", rate=0.5, loss=loss, seed=seed, epochs=3, **settings)
-    return Result(
-        config,
-        {"knn_clean": accuracy[-1], "val_given": given[-1]},
-        1.0,
-        curves={"knn_clean": accuracy, "val_given": given},
-    )
 
 
 def test_a_run_is_stopped_after_the_first_epoch_that_noisy_validation_likes_best() -> None:
     run = watched()
     early = epochs.stopped(run)
-    assert early.metrics == {"knn_clean": 0.7, "val_given": 0.4}
-    assert early.curves == {"knn_clean": [0.8, 0.7], "val_given": [0.3, 0.4]}
+    assert early.metrics == {"knn_clean": 0.7, "memorized": 0.5, "val_given": 0.4}
+    assert early.curves["knn_clean"] == [0.8, 0.7]
+    assert early.curves["val_given"] == [0.3, 0.4]
     assert early.config == run.config
     assert epochs.stopped(early) == early
 
@@ -71,7 +58,7 @@ def test_figures_one_a_cell_with_the_means_as_points() -> None:
     ("runs", "metric", "said"),
     [
         ([replace(watched(), curves={})], "knn_clean", "run of nsl was not measured after every"),
-        ([watched()], "speed", "no metric 'speed' in the curves; choose one of knn_clean, val_g"),
+        ([watched()], "speed", "no metric 'speed' in the curves; choose one of knn_clean, mem"),
         ([watched("rnsl"), watched("rnsl", q=0.3)], "knn_clean", "a loss comes at several q"),
         ([watched(), watched()], "knn_clean", "A run comes twice"),
     ],

@@ -11,6 +11,7 @@ from rnsl_tutorial.tutorial.explorers.class_margins import ClassMarginsExplorer
 from rnsl_tutorial.tutorial.explorers.comparison import ComparisonExplorer
 from rnsl_tutorial.tutorial.explorers.down_weighting import DownWeightingExplorer, QExplorer
 from rnsl_tutorial.tutorial.explorers.embedding import EmbeddingExplorer
+from rnsl_tutorial.tutorial.explorers.fine_tuning import FineTuningExplorer
 from rnsl_tutorial.tutorial.explorers.gradient_share import GradientShareExplorer
 from rnsl_tutorial.tutorial.explorers.loss_curves import LossExplorer
 from rnsl_tutorial.tutorial.explorers.page import standalone_html
@@ -27,6 +28,7 @@ __all__ = [
     "EmbeddingExplorer",
     "EpochMapsExplorer",
     "Explorer",
+    "FineTuningExplorer",
     "GradientShareExplorer",
     "LossExplorer",
     "PruningExplorer",
