@@ -16,7 +16,6 @@
 # ones and the wrong ones. Which ones does it learn first? Or are both learned at the same speed?
 
 # %%
-import os
 import tempfile
 import time
 from dataclasses import replace
@@ -54,8 +53,7 @@ if DATASET == "scenes":
     root = None
 else:
     config = from_preset("laptop", dataset=DATASET, rate=RATE, seed=SEED)
-    aid = os.environ.get("RNSL_AID") if DATASET == "aid" else None
-    root = Path(aid) if aid else download.find(DATASET)
+    root = download.images_of(DATASET)
 
 data = images.load_images(config, root)
 runs = {loss: images.Run(data, replace(config, loss=loss)) for loss in LOSSES}

@@ -1,6 +1,5 @@
 """The commands that train a network on images, and that use one."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,15 +11,6 @@ from rnsl_tutorial.cli._options import Accelerator, Archive, Precision
 from rnsl_tutorial.cli.experiments import show_results
 
 __all__ = ["embed_images", "train"]
-
-
-def _images_of(dataset: str) -> Path | None:
-    """Return where the images of a data set lie, if RNSL_AID or an earlier download tells it."""
-    from rnsl_tutorial.datasets import download
-
-    named = os.environ.get("RNSL_AID") if dataset == "aid" else None
-    fetched = download.find(dataset) if dataset in download.PINS else None
-    return Path(named) if named else fetched
 
 
 def train(
@@ -102,6 +92,7 @@ def train(
     import warnings
 
     from rnsl_tutorial.cli import progress
+    from rnsl_tutorial.datasets import download
     from rnsl_tutorial.experiments import config, images
     from rnsl_tutorial.training.devices import Hardware, close
     from rnsl_tutorial.training.settings import parse
@@ -118,7 +109,7 @@ def train(
     )  # fmt: skip
     out = out or images.default_folder(chosen)
     images.check_folder(out, resume=resume, overwrite=overwrite)
-    data = images.load_images(chosen, root or _images_of(chosen.dataset))
+    data = images.load_images(chosen, root or download.images_of(chosen.dataset))
     made = images.Run(data, chosen, hardware)
     first = made.fabric.is_global_zero
     if first:

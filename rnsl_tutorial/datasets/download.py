@@ -9,6 +9,7 @@ import errno
 import glob
 import hashlib
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
@@ -27,7 +28,7 @@ from tqdm.auto import tqdm
 from rnsl_tutorial._files import cache_dir, written_whole
 from rnsl_tutorial.datasets import _packed
 
-__all__ = ["PINS", "Pin", "describe", "find", "get"]
+__all__ = ["PINS", "Pin", "describe", "find", "get", "images_of"]
 
 _MARKER = ".rnsl-data.json"  # says which pin a folder was made from; image archives pass it over
 _MAX_EXPANSION = 20  # times its own size; images are compressed already, so 1 is usual
@@ -138,6 +139,19 @@ def find(name: str, to: Path | None = None) -> Path | None:
     """
     pin, target = _pin(name), _target(name, to)
     return target if _holds(target, pin) else None
+
+
+def images_of(name: str) -> Path | None:
+    """Return where the images of a data set lie on this machine, or None.
+
+    Args:
+        name: of a data set, one of `PINS` or any other. For "aid" that is what the environment
+            variable RNSL_AID names, a folder, tar or zip, else what `get` fetched.
+    """
+    named = os.environ.get("RNSL_AID") if name == "aid" else None
+    if named:
+        return Path(named)
+    return find(name) if name in PINS else None
 
 
 def describe(name: str) -> str:

@@ -101,7 +101,7 @@ def read_grid(path: Path, roots: Sequence[str] = ()) -> Grid:
         rate = [0.0, 0.2, 0.4]
         loss = ["nsl", "rnsl", "trnsl"]
         seed = [0, 1, 2]
-        [roots]                            # images; default: what `rnsl data get` fetched
+        [roots]                            # images; default: `datasets.download.images_of`
         aid = "images/AID"
         [features]                         # for network "head"; default: those that are shipped
         aid = "aid/features.npz"
@@ -264,9 +264,7 @@ def _source(config: Config, grid: Grid) -> _Source:
         return _features_source(config.dataset, grid.features.get(config.dataset))
     if config.dataset == "scenes":
         return _Source(None, "", {"images": config.scenes, "precision": grid.precision})
-    root = grid.roots.get(config.dataset)
-    if root is None and config.dataset in download.PINS:
-        root = download.find(config.dataset)
+    root = grid.roots.get(config.dataset) or download.images_of(config.dataset)
     archive = images.load_images(config, root).archive
     some = archive.images[np.linspace(0, len(archive.images) - 1, 64).astype(int)]
     names = "\n".join((*archive.class_names, *archive.files))

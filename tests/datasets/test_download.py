@@ -396,3 +396,15 @@ def test_errors_of_the_command_are_one_line(hub: Hub, tmp_path: Path) -> None:
         assert result.exit_code == 1
         assert len(result.stderr.splitlines()) == 1
         assert result.stderr.startswith("rnsl: ")
+
+
+def test_images_lie_where_the_variable_says_or_where_they_were_fetched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(download, "find", lambda name: Path("fetched", name))
+    monkeypatch.setenv("RNSL_AID", "mine.tar")
+    assert download.images_of("aid") == Path("mine.tar")
+    assert download.images_of("eurosat") == Path("fetched", "eurosat")
+    assert download.images_of("my own") is None
+    monkeypatch.delenv("RNSL_AID")
+    assert download.images_of("aid") == Path("fetched", "aid")
