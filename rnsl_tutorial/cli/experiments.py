@@ -162,6 +162,12 @@ def show_report(
             "and p values; of --metric [default: knn_clean].",
         ),
     ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            help="With --compare: say too which losses are equal within this share, such as 0.01."
+        ),
+    ] = None,
     curves: Annotated[
         bool,
         typer.Option(
@@ -182,10 +188,12 @@ def show_report(
 
     The table is Markdown.
     """
+    if margin is not None and not compare:
+        raise ValueError("--margin judges differences; give --compare LOSS too.")
     if curves:
         _show_curves(files, metric or "knn_clean", figures)
     elif compare:
-        _compare(files, compare, metric or "knn_clean", figures)
+        _compare(files, compare, metric or "knn_clean", figures, margin)
     else:
         show_results(files, figures, metric, stopped=stopped)
 
@@ -209,14 +217,16 @@ def show_results(
             _save_figure(figure, figures / f"{files[0].stem}_{kind}.png")
 
 
-def _compare(files: list[Path], reference: str, metric: str, figures: Path | None) -> None:
+def _compare(
+    files: list[Path], reference: str, metric: str, figures: Path | None, margin: float | None
+) -> None:
     from rnsl_tutorial import experiments
     from rnsl_tutorial.experiments import report
 
     results = [result for file in files for result in experiments.load_results(file).results]
     differences = report.differences(results, reference, metric)
-    _print_table(report.table_of_differences(differences))
-    typer.echo(report.caption_of_differences(differences, metric))
+    _print_table(report.table_of_differences(differences, margin))
+    typer.echo(report.caption_of_differences(differences, metric, margin))
     if figures:
         for kind, figure in report.difference_figures(results, reference, metric).items():
             _save_figure(figure, figures / f"{files[0].stem}_{kind}.png")

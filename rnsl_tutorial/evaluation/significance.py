@@ -1,6 +1,9 @@
-"""Is a mean other than 0? Student's interval and p value, and p values raised for their number.
+"""Is a mean other than 0, or as good as 0? Intervals and p values, over seeds and over images.
 
-Shapes: S seeds, P comparisons.
+Student's interval and p value for a mean over seeds; two one-sided tests for a mean that is as good
+as 0; a bootstrap over seeds and images together; and p values raised for their number.
+
+Shapes: S seeds, M images, P comparisons.
 """
 
 import math
@@ -9,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-__all__ = ["holm", "interval", "p_value"]
+__all__ = ["bootstrap_interval", "equivalence_p_value", "holm", "interval", "p_value"]
 
 
 def interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
@@ -40,6 +43,61 @@ def p_value(values: ArrayLike) -> float:
     if error == 0:
         return float(mean == 0)
     return float(2 * stats.t.sf(abs(mean) / error, count - 1))
+
+
+def equivalence_p_value(values: ArrayLike, margin: float) -> float:
+    """Return the p of two one-sided t tests that the mean lies within +-margin (TOST).
+
+    Schuirmann, 1987: the larger of the p values of mean <= -margin and of mean >= margin. A small
+    one says: as good as 0. A large one says nothing, neither that the mean is 0 nor that it is not.
+
+    Args:
+        values: float [S], S >= 2, taken as drawn from a normal distribution.
+        margin: > 0, the largest mean that does not matter; to be chosen before the values are seen.
+
+    Raises:
+        ValueError: fewer than two values, or a margin that is not above 0.
+    """
+    if not 0 < margin < math.inf:
+        raise ValueError(f"margin is {margin}; it must be above 0.")
+    mean, error, count = _mean_and_error(values)
+    room = margin - abs(mean)
+    if error == 0:
+        return float(room <= 0)
+    return float(stats.t.sf(room / error, count - 1))
+
+
+def bootstrap_interval(
+    values: ArrayLike, confidence: float = 0.95, *, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """Return the interval of a mean over seeds and images, both drawn anew with replacement.
+
+    The images are the same under every seed, so seeds and images are drawn apart, rows and columns
+    of the table (Owen, "The pigeonhole bootstrap", 2007), and the interval is that of percentiles.
+    It is wider than one over seeds alone where other images would give another mean, and a little
+    too narrow with few seeds, as every bootstrap is.
+
+    Args:
+        values: float [S, M], such as the difference of two losses' hits, -1, 0 or 1, for each seed
+            and image.
+        confidence: in (0, 1).
+        resamples: how often they are drawn.
+        seed: of the draws.
+
+    Raises:
+        ValueError: values that are no table with a row and a column.
+    """
+    values_SM = np.asarray(values, dtype=float)
+    if values_SM.ndim != 2 or not values_SM.size:
+        raise ValueError(f"values have shape {list(values_SM.shape)}; give [seeds, images].")
+    rng = np.random.default_rng(seed)
+    seeds_RS, images_RM = (
+        rng.multinomial(count, np.full(count, 1 / count), resamples) / count
+        for count in values_SM.shape
+    )
+    means_R = ((seeds_RS @ values_SM) * images_RM).sum(axis=1)
+    low, high = np.quantile(means_R, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
 
 
 def _mean_and_error(values: ArrayLike) -> tuple[float, float, int]:

@@ -1,14 +1,14 @@
 """What decides the outcome of a run: one frozen config, and the presets that are ready to use."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 
 from msgspec import Meta
 
 from rnsl_tutorial.noise import NOISES
-from rnsl_tutorial.training.baselines import BASELINES, LOSSES
+from rnsl_tutorial.training.baselines import BASELINES, LOSSES, STOPPED
 from rnsl_tutorial.training.settings import (
     Count,
     LastLayer,
@@ -118,6 +118,11 @@ class Config(Settings):
                 f"loss {self.loss!r} has no prototypes, by which a network on pixels is watched; "
                 "choose another loss, or network 'head'."
             )
+        if self.loss in STOPPED and self.on_pixels:
+            raise ValueError(
+                f"loss {self.loss!r} is for heads; a network on pixels is stopped by noisy "
+                "validation labels with selection 'noisy_val' and any loss."
+            )
         if self.is_without_loss and self.on_pixels:
             raise ValueError(
                 f"loss {self.loss!r} trains nothing; choose network 'head', which then stands for "
@@ -145,8 +150,12 @@ class Config(Settings):
 
     @property
     def settings(self) -> Settings:
-        """Those that `training.train` takes: all but what is the run's own."""
-        return Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
+        """Those that `training.train` takes: all but what is the run's own.
+
+        A loss of `baselines.STOPPED` brings its selection with it.
+        """
+        settings = Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
+        return replace(settings, selection="noisy_val") if self.loss in STOPPED else settings
 
     @property
     def loss_is_own(self) -> bool:

@@ -2,9 +2,10 @@
 
 A seed decides the wrong labels, the initial weights and the order of the batches. Two losses with
 the same seed meet the same of each, so their difference varies less from seed to seed than either
-of them. What is not varied is the split: the seeds say nothing about other images.
+of them. What is not varied is the split: the seeds say nothing about other images. Where the runs
+tell which images they got right, a bootstrap over seeds and images does.
 
-Shapes: M metrics, K noise kinds, R rates, L losses, S seeds.
+Shapes: M metrics, K noise kinds, R rates, L losses, S seeds, I images.
 """
 
 import math
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnsl_tutorial.evaluation.significance import interval, p_value
 from rnsl_tutorial.experiments.results import Result, check_alike, gathered, summarize
@@ -65,6 +67,8 @@ class Difference(NamedTuple):
         low: lower end of the 95% confidence interval of the mean.
         high: its upper end.
         p: of the paired t test, two-sided.
+        hits: int8 [S, I], loss minus reference for each image: 1 where only the loss got it right,
+            -1 where only the reference did; None where a run does not tell.
     """
 
     noise: str
@@ -76,6 +80,7 @@ class Difference(NamedTuple):
     low: float
     high: float
     p: float
+    hits: NDArray[np.int8] | None = None
 
 
 def paired(
@@ -113,8 +118,17 @@ def _compared(
     low, high = interval(values_S)
     return Difference(
         *cell, ours[0].config.loss, theirs[0].config.loss, tuple(values_S.tolist()),
-        float(values_S.mean()), low, high, p_value(values_S),
+        float(values_S.mean()), low, high, p_value(values_S), _hits(pairs, metric),
     )  # fmt: skip
+
+
+def _hits(pairs: Sequence[tuple[Result, Result]], metric: str) -> NDArray[np.int8] | None:
+    if not all(metric in run.hits for pair in pairs for run in pair):
+        return None
+    hits = [[run.hits[metric].astype(np.int8) for run in pair] for pair in pairs]
+    if len({hit_I.shape for pair in hits for hit_I in pair}) > 1:
+        return None
+    return np.stack([ours_I - theirs_I for ours_I, theirs_I in hits])
 
 
 def _pairs(

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import product
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -42,6 +42,7 @@ __all__ = [
     "standardized",
 ]
 
+_VALIDATION_SEED = 1_000_000
 _REFERENCE_SEED = 42
 """Seed 0 of a run draws the labels that the reference code draws with its seed 42."""
 
@@ -58,21 +59,25 @@ class Fitted(NamedTuple):
 # ------------------------------------------------------------------ one run
 
 
-def corrupt(features: FeatureSet, config: Config) -> noise.CorruptedLabels:
-    """Corrupt the training labels as the config says; the seed is 42 + config.seed.
+def corrupt(
+    features: FeatureSet, config: Config, part: Literal["train", "val"] = "train"
+) -> noise.CorruptedLabels:
+    """Corrupt the labels of a part as the config says.
+
+    The seed is 42 + config.seed for the training images, a million more for those of validation.
 
     Raises:
         ValueError: classes that the noise has no table for.
     """
-    train_N = features.split.train
+    part_N = getattr(features.split, part)
     return noise.corrupt(
-        features.labels[train_N],
+        features.labels[part_N],
         config.noise,
         config.rate,
-        seed=_REFERENCE_SEED + config.seed,
+        seed=_REFERENCE_SEED + config.seed + (part == "val") * _VALIDATION_SEED,
         class_names=features.class_names,
         dataset=config.dataset,
-        features=features.features[train_N],
+        features=features.features[part_N],
     )
 
 
@@ -140,7 +145,29 @@ def _training(
     generator = torch.Generator().manual_seed(config.seed)
     network = build_head(config, inputs_ND.shape[1], generator)
     loss = build_loss(config, len(features.class_names), len(inputs_ND), generator)
-    return Training(network, loss, inputs_ND, given.labels, config.settings), given
+    validate = _validator(features, config)
+    training = Training(network, loss, inputs_ND, given.labels, config.settings, validate=validate)
+    return training, given
+
+
+def _validator(features: FeatureSet, config: Config) -> Callable[[Training], float] | None:
+    """What judges an epoch by the validation images, see `Settings.selection`; None for "last"."""
+    selection = config.settings.selection
+    if selection == "last":
+        return None
+    train_N, val_M = features.split.train, features.split.val
+    inputs_MD = standardized(features)[torch.from_numpy(val_M)]
+    given_M = corrupt(features, config, "val").labels
+
+    def validate(training: Training) -> float:
+        index_ND, queries_MD = training.embed_training(), training.embed(inputs_MD)
+        if selection == "clean_val":
+            true = features.labels[train_N], features.labels[val_M]
+            return evaluate.knn_accuracy(index_ND, true[0], queries_MD, true[1])
+        prototypes_CD = prototypes_of(training.loss, index_ND, training.labels)
+        return evaluate.prototype_accuracy(queries_MD, prototypes_CD, given_M)
+
+    return validate
 
 
 def build_head(config: Config, num_features: int, generator: torch.Generator) -> nn.Sequential:
@@ -330,7 +357,7 @@ def prototypes_of(loss: losses.NormalizedSoftmaxLoss, index: Tensor, given: Tens
         index: float [N, D], embeddings of the training images, of unit length.
         given: int64 [N], the labels that they were given.
     """
-    if loss.prototypes.requires_grad:
+    if getattr(loss, "has_prototypes", loss.prototypes.requires_grad):
         return nn.functional.normalize(loss.prototypes.detach(), dim=1)
     return baselines.class_means(index, given, len(loss.prototypes))
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from rich import box
 from rich.table import Table
 
-from rnsl_tutorial.evaluation.significance import holm
+from rnsl_tutorial.evaluation.significance import bootstrap_interval, equivalence_p_value, holm
 from rnsl_tutorial.experiments.config import WITHOUT_LOSS
 from rnsl_tutorial.experiments.differences import Difference, compare, paired
 from rnsl_tutorial.experiments.figures import accuracy_over_rate, comparison
@@ -137,34 +137,85 @@ def differences(
     return [one for one in found if one.rate > 0 or clean.setdefault(one.loss, one) is one]
 
 
-def table_of_differences(found: Sequence[Difference]) -> Table:
+def table_of_differences(found: Sequence[Difference], margin: float | None = None) -> Table:
     """Tabulate paired differences in percentage points, p values raised by `significance.holm`.
+
+    Where runs tell which images they got right, a column holds the interval of a bootstrap over
+    seeds and images.
 
     Args:
         found: all that are looked at together: the more they are, the larger p becomes.
+        margin: as a share, such as 0.01; adds a column that says "equal" where two one-sided
+            tests over seeds find the losses within the margin (p below 0.05 after Holm), and the
+            bootstrap's 90% interval lies there too. "not shown" says nothing else.
     """
     (reference,) = {difference.reference for difference in found}
-    titles = (f"minus {_name(reference)}", "95% interval", "p", "p (Holm)", "seeds")
+    titles = [f"minus {_name(reference)}", "95% interval", "p", "p (Holm)", "seeds"]
     drawn = Table("noise", "rate", "loss", box=box.MARKDOWN)
+    columns: list[list[str]] = []
+    if any(difference.hits is not None for difference in found):
+        titles.append("95%, images too")
+        columns.append([_over_images(difference) for difference in found])
+    if margin is not None:
+        titles.append(f"within {100 * margin:g}")
+        columns.append(_verdicts(found, margin))
     for title in titles:
         drawn.add_column(title, justify="right")
-    for difference, raised in zip(found, holm([d.p for d in found]), strict=True):
+    raised = holm([d.p for d in found])
+    for place, difference in enumerate(found):
         drawn.add_row(
             NOISE_NAMES[difference.noise], f"{difference.rate:g}", _name(difference.loss),
-            f"{100 * difference.mean:+.1f}",
-            f"{100 * difference.low:+.1f} to {100 * difference.high:+.1f}",
-            _written(difference.p), _written(raised), str(len(difference.values)),
+            f"{100 * difference.mean:+.1f}", _interval(difference.low, difference.high),
+            _written(difference.p), _written(raised[place]), str(len(difference.values)),
+            *(column[place] for column in columns),
         )  # fmt: skip
     return drawn
 
 
-def caption_of_differences(found: Sequence[Difference], metric: str) -> str:
+def _interval(low: float, high: float) -> str:
+    return f"{100 * low:+.1f} to {100 * high:+.1f}"
+
+
+def _over_images(difference: Difference) -> str:
+    return "" if difference.hits is None else _interval(*bootstrap_interval(difference.hits))
+
+
+def _verdicts(found: Sequence[Difference], margin: float) -> list[str]:
+    """Whether each pair is as good as equal: p of two one-sided tests, raised for their number.
+
+    "equal" needs a p below 0.05, and, where images are told, the 90% interval of the bootstrap over
+    seeds and images within the margin, too. Otherwise it is "not shown", whatever else is true.
+    """
+    raised = holm([equivalence_p_value(d.values, margin) for d in found])
+    said = []
+    for difference, p in zip(found, raised, strict=True):
+        equal = p < 0.05
+        if difference.hits is not None:
+            low, high = bootstrap_interval(difference.hits, 0.9)
+            equal = equal and -margin < low <= high < margin
+        said.append(f"{'equal' if equal else 'not shown'}, p {_written(p)}")
+    return said
+
+
+def caption_of_differences(
+    found: Sequence[Difference], metric: str, margin: float | None = None
+) -> str:
     """Say in one line what a table of differences holds, and what it cannot tell."""
-    return (
+    images = any(difference.hits is not None for difference in found)
+    told = [
         f"{COLUMNS.get(metric, metric)}, differences in percentage points, paired over seeds; "
-        f"paired t test, two-sided, {len(found)} comparisons. The seeds vary labels, weights and "
-        "order, not the split: nothing is said about other images."
-    )
+        f"paired t test, two-sided, {len(found)} comparisons.",
+        "The last interval is a bootstrap's over seeds and test images together."
+        if images
+        else "The seeds vary labels, weights and order, not the split: nothing is said about other "
+        "images.",
+    ]
+    if margin is not None:
+        told.append(
+            f"Equal within {100 * margin:g} points: two one-sided t tests over seeds, p raised by "
+            f"Holm{', and the 90% bootstrap interval' * images}."
+        )
+    return " ".join(told)
 
 
 def difference_figures(results: Iterable[Result], reference: str, metric: str) -> dict[str, Figure]:

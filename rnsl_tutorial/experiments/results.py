@@ -330,6 +330,7 @@ def save_results(
     *,
     device: str = "cpu",
     threads: int = 1,
+    recipes: Mapping[str, Mapping[str, float]] = baselines.RECIPES,
 ) -> None:
     """Write results as JSON with their provenance, whole or not at all.
 
@@ -340,13 +341,14 @@ def save_results(
             one such mapping each, by name.
         device: what the runs ran on.
         threads: of the processor, for each run.
+        recipes: loss -> settings that it had beyond its config.
 
     Raises:
         OSError: the folder cannot be written to.
     """
     rows = [result.as_row() for result in results]
     used = {row["config"]["loss"] for row in rows}
-    settings = {name: dict(baselines.RECIPES[name]) for name in sorted(used & {*baselines.RECIPES})}
+    settings = {name: dict(recipes[name]) for name in sorted(used & {*recipes})}
     document = {
         "provenance": {
             **provenance(device, threads),

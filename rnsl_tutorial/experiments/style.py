@@ -55,15 +55,20 @@ LOSS_STYLES = {
 }
 _BASELINE_STYLES = {
     "nsl_tuned": LossStyle("NSL, tuned", "#D55E00", (4.0, 1.2, 1.0, 1.2), "D"),
+    "nsl_stopped": LossStyle("NSL, stopped", "#D55E00", (6.0, 2.0), "s"),
+    "label_smoothing": LossStyle("label smoothing", "#E69F00", (2.0, 2.4), "o"),
     "ce": LossStyle("CE", "#E69F00", (1.0, 1.2), "D"),
     "gce": LossStyle("GCE", "#56B4E9", (3.5, 1.5), "D"),
     "sce": LossStyle("SCE", "#CC79A7", (3.5, 1.2, 1.0, 1.2), "o"),
     "nce_rce": LossStyle("NCE+RCE", "#000000", (2.0, 1.2), "s"),
+    "elr": LossStyle("ELR", "#56B4E9", (4.0, 1.2, 1.0, 1.2), "o"),
+    "prism": LossStyle("PRISM", "#000000", (4.0, 1.2, 1.0, 1.2), "^"),
     "proxy_anchor": LossStyle("ProxyAnchor", "#E69F00", (6.0, 2.0), "^"),
     "arcface": LossStyle("ArcFace", "#CC79A7", (1.0, 2.4), "s"),
+    "subcenter_arcface": LossStyle("sub-center ArcFace", "#CC79A7", (2.0, 1.2), "^"),
     "supcon": LossStyle("SupCon", "#56B4E9", (2.0, 2.4), "^"),
 }
-"""Losses that the paper's are compared with. A colour comes twice, never with the same marker."""
+"""Losses that the paper's are compared with. A colour comes again, never with the same marker."""
 _WITHOUT_LOSS_STYLES = {
     "no_training": LossStyle("no training, k = 10", "#59636e", (), "o"),
     "no_training_k100": LossStyle("no training, k = 100", "#59636e", (2.0, 1.2), "s"),

@@ -72,7 +72,7 @@ class _AsPML(BaseMetricLossFunction):  # type: ignore[misc]  # the library has n
 
 def library_loss(kind: str, *args: Any, **settings: Any) -> BaseMetricLossFunction:
     """Build a loss of the library by the name of its class; others as for that class."""
-    return (_ArcFace if kind == "ArcFaceLoss" else getattr(library, kind))(*args, **settings)
+    return (_FINITE.get(kind) or getattr(library, kind))(*args, **settings)
 
 
 class _ArcFace(library.ArcFaceLoss):  # type: ignore[misc]  # the library has no types
@@ -81,3 +81,10 @@ class _ArcFace(library.ArcFaceLoss):  # type: ignore[misc]  # the library has no
     def get_angles(self, cosines: Tensor) -> Tensor:
         angles: Tensor = super().get_angles(cosines.clamp(-1 + _OFF_THE_END, 1 - _OFF_THE_END))
         return angles
+
+
+class _SubCenterArcFace(library.SubCenterArcFaceLoss, _ArcFace):  # type: ignore[misc]
+    """The same, for its kin."""
+
+
+_FINITE = {"ArcFaceLoss": _ArcFace, "SubCenterArcFaceLoss": _SubCenterArcFace}

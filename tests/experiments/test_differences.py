@@ -1,5 +1,7 @@
 """Paired differences against scipy, and their refusals."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -35,6 +37,22 @@ def test_every_cell_with_both_losses_is_compared() -> None:
     found = differences.paired(results, "rnsl", "nsl")
     assert [(d.noise, d.rate) for d in found] == [("symmetric", 0.5), ("pair_flip", 0.5)]
     assert (found[1].mean, found[1].low, found[1].high, found[1].p) == (0, 0, 0, 1)
+
+
+def test_hits_of_both_are_told_image_by_image() -> None:
+    right = np.array([[1, 1, 0, 0], [1, 0, 1, 0]], dtype=bool)
+    ours, theirs = (
+        [replace(run, hits={"knn_clean": right[place]}) for run in runs(loss, [0.5, 0.5])]
+        for place, loss in enumerate(("rnsl", "nsl"))
+    )
+    (found,) = differences.paired([*ours, *theirs], "rnsl", "nsl")
+    assert found.hits is not None
+    assert found.hits.tolist() == [[0, 1, -1, 0]] * 2
+    (half,) = differences.paired([*ours, *runs("nsl", [0.5, 0.5])], "rnsl", "nsl")
+    assert half.hits is None
+    other = [replace(run, hits={"knn_clean": right[0, :3]}) for run in theirs]
+    (unlike,) = differences.paired([*ours, *other], "rnsl", "nsl")
+    assert unlike.hits is None, "other test images"
 
 
 def test_q_and_k_belong_to_the_loss() -> None:

@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.experiments import heads
 from rnsl_tutorial.experiments.config import BASELINES, LOSSES, Config
 from rnsl_tutorial.experiments.results import Result
-from rnsl_tutorial.training import embed
+from rnsl_tutorial.training import EpochReport, embed
 
 QUICK = {
     "epochs": 10,
@@ -156,6 +157,39 @@ def test_a_loss_without_prototypes_is_judged_by_class_means(clouds: datasets.Fea
     torch.testing.assert_close(history.prototypes[-1], means)
     log_p = losses.label_log_probability(train, means, given, config.temperature)
     torch.testing.assert_close(history.log_p[-1], log_p)
+
+
+def test_a_head_is_stopped_where_noisy_validation_labels_say(
+    clouds: datasets.FeatureSet,
+) -> None:
+    """The epoch is found anew from what each epoch reached, and the weights are that epoch's."""
+    config = Config(loss="nsl", rate=0.5, **{**QUICK, "epochs": 20})
+    stopped = replace(config, loss="nsl_stopped")
+    assert stopped.settings.selection == "noisy_val"
+    assert config.settings.selection == stopped.selection == "last"
+    reports: list[EpochReport] = []
+    fitted = experiments.fit(clouds, stopped, reports.append)
+    best = max(range(len(reports)), key=lambda epoch: reports[epoch].validation)
+    assert best < 19, "later epochs know wrong labels by heart"
+    _, history = experiments.follow(clouds, config)
+    torch.testing.assert_close(
+        torch.nn.functional.normalize(fitted.loss.prototypes.detach(), dim=1),
+        history.prototypes[best + 1],
+    )
+    val = clouds.split.val
+    given = heads.corrupt(clouds, config, "val")
+    assert given.flipped.any()
+    embeddings = embed(fitted.network, experiments.standardized(clouds))[val]
+    said = (embeddings @ history.prototypes[best + 1].T).argmax(dim=1).numpy()
+    assert reports[best].validation == pytest.approx((said == given.labels).mean())
+
+
+def test_clean_validation_labels_choose_by_nearest_neighbors(clouds: datasets.FeatureSet) -> None:
+    config = Config(loss="nsl", rate=0.5, selection="clean_val", **QUICK)
+    reports: list[EpochReport] = []
+    fitted = experiments.fit(clouds, config, reports.append)
+    best = max(report.validation for report in reports)
+    assert experiments.measure(fitted, clouds, "val")["knn_clean"] == pytest.approx(best)
 
 
 def test_a_loss_of_ones_own(clouds: datasets.FeatureSet, tmp_path: Path) -> None:

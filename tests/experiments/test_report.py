@@ -1,13 +1,16 @@
 """Tables and figures say what the results say."""
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from matplotlib.container import ErrorbarContainer
 from printed_table import rows_of
 from rich.table import Table
 from synthetic_results import runs
 
+from rnsl_tutorial.evaluation import significance
 from rnsl_tutorial.experiments import report
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.results import Result, summarize
@@ -135,6 +138,47 @@ def test_differences_from_one_loss_paired_and_raised_for_their_number() -> None:
     for reference, given in (("trnsl", results), ("rnsl", results[:3])):
         with pytest.raises(ValueError, match=f"Cannot compare with '{reference}'"):
             report.differences(given, reference)
+
+
+def with_hits(loss: str, right: list[int], of: int = 400) -> list[Result]:
+    """Runs that get the first images right, each seed as many as given."""
+    return [
+        replace(run, hits={"knn_clean": np.arange(of) < count})
+        for run, count in zip(runs(loss, [n / of for n in right]), right, strict=True)
+    ]
+
+
+def test_differences_over_images_and_what_is_equal() -> None:
+    results = [
+        *with_hits("rnsl", [300, 301, 299]),
+        *with_hits("trnsl", [300, 302, 299]),
+        *with_hits("nsl", [200, 204, 196]),
+        *runs("gce", [0.75, 0.752, 0.749]),
+    ]
+    found = report.differences(results, "rnsl")
+    head, _, *rows = rendered(report.table_of_differences(found, 0.01))
+    assert head[-2:] == ["95%, images too", "within 1"]
+    by_loss = {row[2]: row for row in rows}
+    p = significance.holm([significance.equivalence_p_value(d.values, 0.01) for d in found])
+    verdicts = [by_loss[name][-1] for name in ("t-RNSL", "NSL", "GCE")]
+    assert verdicts == [f"equal, p {p[0]:.3f}", "not shown, p 1.000", f"equal, p {p[2]:.3f}"]
+    low, high = significance.bootstrap_interval(next(d for d in found if d.loss == "nsl").hits)
+    assert by_loss["NSL"][-2] == f"{100 * low:+.1f} to {100 * high:+.1f}"
+    assert low < -0.25 - 1.5 * np.sqrt(0.25 * 0.75 / 400), "wider than over seeds alone"
+    assert by_loss["GCE"][-2] == "", "no images told: seeds alone decide"
+    said = report.caption_of_differences(found, "knn_clean", 0.01)
+    assert "a bootstrap's over seeds and test images together" in said
+    assert "Equal within 1 points" in said
+
+
+def test_what_seeds_call_equal_and_images_do_not() -> None:
+    """Both are right as often, and on other images: another test set could tell them apart."""
+    ours, theirs = with_hits("trnsl", [60, 60, 60]), with_hits("rnsl", [60, 60, 60])
+    turned = [replace(run, hits={"knn_clean": run.hits["knn_clean"][::-1]}) for run in ours]
+    (found,) = report.differences([*theirs, *turned], "rnsl")
+    assert significance.equivalence_p_value(found.values, 0.01) == 0
+    (row,) = rendered(report.table_of_differences([found], 0.01))[2:]
+    assert row[-1].startswith("not shown")
 
 
 def test_without_noise_its_kinds_are_compared_once() -> None:

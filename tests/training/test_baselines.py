@@ -22,7 +22,11 @@ PER_IMAGE: dict[str, Callable[..., Tensor]] = {
     "gce": baselines.gce,
     "sce": lambda *batch: baselines.sce(*batch, temperature=T, alpha=0.3, beta=0.7),
     "nce_rce": lambda *batch: baselines.nce_rce(*batch, temperature=T, alpha=0.3, beta=0.7),
+    "label_smoothing": lambda *batch: baselines.label_smoothing(
+        *batch, temperature=T, smoothing=0.3
+    ),
 }
+NORMALIZED = ("sce", "nce_rce", "label_smoothing")
 
 
 def make_batch(dtype: torch.dtype = torch.float64, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -50,7 +54,7 @@ def slow(name: str, embeddings: Tensor, prototypes: Tensor, labels: Tensor) -> l
     """Each image's loss, number by number, from the equations of the papers."""
     found = []
     for x, y in zip(embeddings.tolist(), labels.tolist(), strict=True):
-        p = slow_softmax(x, prototypes.tolist(), name in ("sce", "nce_rce"))
+        p = slow_softmax(x, prototypes.tolist(), name in NORMALIZED)
         one_hot_logs = [0.0 if c == y else -4.0 for c in range(C)]
         reverse = -sum(p_c * log for p_c, log in zip(p, one_hot_logs, strict=True))
         found.append(
@@ -59,6 +63,9 @@ def slow(name: str, embeddings: Tensor, prototypes: Tensor, labels: Tensor) -> l
                 "gce": (1 - p[y] ** 0.7) / 0.7,
                 "sce": -0.3 * math.log(p[y]) + 0.7 * reverse,
                 "nce_rce": 0.3 * math.log(p[y]) / sum(map(math.log, p)) + 0.7 * reverse,
+                "label_smoothing": -sum(
+                    (0.7 * (c == y) + 0.3 / C) * math.log(p_c) for c, p_c in enumerate(p)
+                ),
             }[name]
         )
     return found
@@ -115,7 +122,8 @@ def test_extremes_stay_finite(name: str, cosine: float) -> None:
     """p that underflows, or is 1 to the last bit: embeddings of length 1000, T = 0.005."""
     x = (1000 * torch.eye(2)[:1] * cosine).requires_grad_()
     w = torch.tensor([[1.0, 0.0], [-1.0, 0.0]], requires_grad=True)
-    settings = {"temperature": 0.005} if name in ("sce", "nce_rce") else {}
+    settings = {"temperature": 0.005} if name in NORMALIZED else {}
+    settings |= {"smoothing": 0.0} if name == "label_smoothing" else {}
     value = getattr(baselines, name)(x, w, torch.zeros(1, dtype=torch.long), **settings)
     gradients = torch.autograd.grad(value.sum(), (x, w))
     assert value.isfinite().all()
@@ -137,12 +145,13 @@ def test_arcface_stays_finite_where_images_lie_on_their_prototypes() -> None:
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_half_precision_is_raised(name: str) -> None:
-    loss = built(name, temperature=0.07)
+    half, whole = (built(name, temperature=0.07) for _ in range(2))
     embeddings, _, labels = make_batch(torch.float32)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = loss(embeddings.bfloat16(), labels)
+        found = half(embeddings.bfloat16(), labels, torch.arange(B))
     assert found.dtype == torch.float32
-    torch.testing.assert_close(found, loss(embeddings.bfloat16().float(), labels))
+    expected = whole(embeddings.bfloat16().float(), labels, torch.arange(B))
+    torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.parametrize(
@@ -153,6 +162,15 @@ def test_half_precision_is_raised(name: str) -> None:
         (lambda batch: baselines.nce_rce(*batch, beta=math.nan), "beta is nan"),
         (lambda batch: baselines.sce(*batch, temperature=0.0), "temperature is 0"),
         (lambda batch: baselines.build_loss("ce", C, D, recipe={"weight": 0.0}), "weight is 0.0"),
+        (lambda batch: baselines.label_smoothing(*batch, smoothing=1.5), "smoothing is 1.5"),
+        (
+            lambda _: baselines.build_loss("prism", C, D, recipe={"noise_rate": 1.0}),
+            r"noise_rate is 1.0; it must lie in \[0, 1\)",
+        ),
+        (lambda _: baselines.build_loss("elr", C, D, recipe={"momentum": 1.0}), "momentum is 1.0"),
+        (lambda _: baselines.build_loss("elr", C, D, recipe={"strength": -1.0}), "strength is -1"),
+        (lambda batch: built("elr")(batch[0], batch[2]), "elr follows each image; call it as"),
+        (lambda batch: built("prism")(batch[0], batch[2]), "prism follows each image; call it as"),
     ],
 )
 def test_what_cannot_be_is_refused(call: Callable[..., object], message: str) -> None:
@@ -167,12 +185,16 @@ def made_by_the_library(name: str) -> library.BaseMetricLossFunction:
     recipe = {key: value for key, value in baselines.RECIPES[name].items() if key != "weight"}
     if name == "supcon":
         return library.SupConLoss(**recipe)
-    made = {"proxy_anchor": library.ProxyAnchorLoss, "arcface": library.ArcFaceLoss}[name]
+    made = {
+        "proxy_anchor": library.ProxyAnchorLoss,
+        "arcface": library.ArcFaceLoss,
+        "subcenter_arcface": library.SubCenterArcFaceLoss,
+    }[name]
     with torch.random.fork_rng():
-        return made(C, D, **recipe)
+        return made(num_classes=C, embedding_size=D, **recipe)
 
 
-@pytest.mark.parametrize("name", ["proxy_anchor", "arcface", "supcon"])
+@pytest.mark.parametrize("name", ["proxy_anchor", "arcface", "subcenter_arcface", "supcon"])
 def test_the_librarys_losses_are_called_as_they_are(name: str) -> None:
     loss = built(name, temperature=0.07)
     embeddings, _, labels = make_batch(torch.float32)
@@ -181,6 +203,8 @@ def test_the_librarys_losses_are_called_as_they_are(name: str) -> None:
         reference.proxies.data = prototypes.clone()
     elif name == "arcface":
         reference.W.data = prototypes.T.clone()
+    elif name == "subcenter_arcface":
+        reference.W.data = loss.centers.detach().T.clone()
     ours, theirs = (embeddings.clone().requires_grad_() for _ in range(2))
     value, expected = loss(ours, labels), loss.weight * reference(theirs, labels)
     torch.testing.assert_close(value, expected)
@@ -191,6 +215,9 @@ def test_the_librarys_losses_are_called_as_they_are(name: str) -> None:
         torch.testing.assert_close(loss.prototypes.grad, reference.proxies.grad)
     elif name == "arcface":
         torch.testing.assert_close(loss.prototypes.grad, reference.W.grad.T)
+    elif name == "subcenter_arcface":
+        torch.testing.assert_close(loss.centers.grad, reference.W.grad.T)
+        assert not loss.prototypes.requires_grad
     else:
         assert loss.prototypes.grad is None
         assert not loss.prototypes.requires_grad
@@ -201,6 +228,117 @@ def test_class_means_follow_the_labels_that_are_given() -> None:
     found = baselines.class_means(embeddings, torch.tensor([0, 0, 0, 2]), 4)
     expected = torch.tensor([[2, 1, 0], [0, 0, 0], [0, 0, 5**0.5], [0, 0, 0]]) / 5**0.5
     torch.testing.assert_close(found, expected)
+
+
+def test_the_prototypes_of_sub_centers_are_those_that_most_images_chose() -> None:
+    loss = built("subcenter_arcface")
+    centers_CKD = torch.nn.functional.normalize(loss.centers.detach(), dim=1).reshape(C, 3, D)
+    for chosen in (2, 2, 0):
+        loss(centers_CKD[:, chosen], torch.arange(C))
+    torch.testing.assert_close(loss.prototypes.detach(), centers_CKD[:, 2])
+    for _ in range(2):
+        loss(centers_CKD[:, 0], torch.arange(C))
+    torch.testing.assert_close(loss.prototypes.detach(), centers_CKD[:, 0])
+
+
+# ------------------------------------------------------------------ those that follow each image
+
+
+def followed(name: str, **recipe: float) -> tuple[losses.NormalizedSoftmaxLoss, Tensor]:
+    """A loss over 3 B images, and the batches in which they come: each image twice."""
+    generator = torch.Generator().manual_seed(1)
+    loss = baselines.build_loss(
+        name, C, 3 * B, torch.Generator().manual_seed(0), embedding_dim=D, temperature=T,
+        recipe=recipe,
+    ).double()  # fmt: skip
+    orders = [torch.randperm(3 * B, generator=generator) for _ in range(2)]
+    return loss, torch.cat(orders).reshape(-1, B)
+
+
+def test_elr_by_a_slow_loop() -> None:
+    loss, batches = followed("elr", strength=2.0, momentum=0.6, weight=0.5)
+    targets = [[0.0] * C for _ in range(3 * B)]
+    for step, places in enumerate(batches):
+        embeddings, _, labels = make_batch(seed=step)
+        expected = []
+        for x, y, i in zip(embeddings.tolist(), labels.tolist(), places.tolist(), strict=True):
+            p = slow_softmax(x, loss.prototypes.tolist(), normalized=True)
+            held = [min(max(p_c, 1e-4), 1 - 1e-4) for p_c in p]
+            targets[i] = [
+                0.6 * t + 0.4 * p_c / sum(held) for t, p_c in zip(targets[i], held, strict=True)
+            ]
+            agreement = sum(t * p_c for t, p_c in zip(targets[i], held, strict=True))
+            expected.append(-math.log(p[y]) + 2.0 * math.log(1 - agreement))
+        found = loss(embeddings, labels, places)
+        torch.testing.assert_close(found.item(), 0.5 * sum(expected) / B)
+    torch.testing.assert_close(loss.targets, torch.tensor(targets, dtype=torch.float64))
+
+
+def test_elr_pulls_towards_what_was_said_before() -> None:
+    """Without the label's term: the gradient raises p of the class that t believes in."""
+    loss, _ = followed("elr", strength=5.0, momentum=0.9)
+    places, labels = torch.arange(1), torch.tensor([1])
+    loss.targets[0] = torch.eye(C)[3].double()
+    embeddings = make_batch()[0][:1].requires_grad_()
+    plain = losses.nsl(embeddings, loss.prototypes, labels, temperature=T)
+    pull = loss(embeddings, labels, places) - plain.sum()
+    (gradient,) = torch.autograd.grad(pull, embeddings)
+    with torch.no_grad():
+        before, after = (
+            losses.class_log_probabilities(x, loss.prototypes, T)[0, 3]
+            for x in (embeddings, embeddings - 1e-3 * gradient)
+        )
+    assert after > before
+
+
+def test_prism_by_a_slow_loop() -> None:
+    loss, batches = followed("prism", noise_rate=0.25, window=2, weight=2.0)
+    memory: dict[int, tuple[Tensor, int]] = {}
+    quantiles: list[float] = []
+    filtered = 0
+    for step, places in enumerate(batches):
+        embeddings, _, labels = make_batch(seed=step)
+        x = torch.nn.functional.normalize(embeddings)
+        means = [
+            torch.stack(of).mean(dim=0) if of else None
+            for of in ([v for v, y in memory.values() if y == c] for c in range(C))
+        ]
+        clean = [True] * B
+        if all(mean is not None for mean in means):
+            scores = torch.stack([x @ mean for mean in means], dim=1).softmax(dim=1)
+            p = [scores[i, y].item() for i, y in enumerate(labels.tolist())]
+            quantiles = [sorted_quantile(p, 0.25), *quantiles][:2]
+            clean = [value > sum(quantiles) / len(quantiles) for value in p]
+            filtered += B - sum(clean)
+        one = losses.nsl(embeddings, loss.prototypes, labels, temperature=T)
+        expected = sum(value.item() for value, kept in zip(one, clean, strict=True) if kept)
+        found = loss(embeddings, labels, places).item()
+        torch.testing.assert_close(found, 2.0 * expected / sum(clean))
+        for i, v, y, kept in zip(places.tolist(), x, labels.tolist(), clean, strict=True):
+            memory.pop(i, None)
+            if kept:
+                memory[i] = (v, y)
+    assert filtered >= B, "the filter is at work in several batches"
+    assert [i for i, y in enumerate(loss.remembered.tolist()) if y >= 0] == sorted(memory)
+
+
+def sorted_quantile(values: list[float], share: float) -> float:
+    place = share * (len(values) - 1)
+    low = sorted(values)[math.floor(place)]
+    return low + (place % 1) * (sorted(values)[math.ceil(place)] - low)
+
+
+@pytest.mark.parametrize("name", baselines._FOLLOWING)
+def test_what_is_remembered_is_saved_with_the_weights(name: str) -> None:
+    loss, batches = followed(name)
+    embeddings, _, labels = make_batch()
+    for places in batches:
+        loss(embeddings, labels, places)
+    again, _ = followed(name)
+    again.load_state_dict(loss.state_dict())
+    torch.testing.assert_close(
+        again(embeddings, labels, batches[0]), loss(embeddings, labels, batches[0])
+    )
 
 
 # ------------------------------------------------------------------ by name
@@ -226,15 +364,17 @@ def test_the_weight_multiplies_the_loss() -> None:
     embeddings, _, labels = make_batch(torch.float32)
     for name in BASELINES:
         once, thrice = (
-            built(name, recipe={"weight": weight})(embeddings, labels) for weight in (1.0, 3.0)
+            built(name, recipe={"weight": weight})(embeddings, labels, torch.arange(B))
+            for weight in (1.0, 3.0)
         )
         torch.testing.assert_close(thrice, 3 * once)
 
 
 def test_an_unknown_name_gives_the_list() -> None:
     listed = ", ".join((*LOSSES, *BASELINES))
+    known = f"{listed}, {', '.join(config.WITHOUT_LOSS)}"
     for name in ("focal", "own:", "own", "own:a/b"):
-        with pytest.raises(ValueError, match=f"loss is '{name}'; it must be one of {listed}, or"):
+        with pytest.raises(ValueError, match=f"loss is '{name}'; it must be one of {known}, or"):
             Config(loss=name)
     with pytest.raises(ValueError, match=f"no loss 'focal'; choose from {listed}"):
         baselines.build_loss("focal", C, 100)
@@ -246,4 +386,6 @@ def test_what_has_no_prototypes_is_refused_on_pixels() -> None:
     for name in config._UNPROTOTYPED:
         with pytest.raises(ValueError, match=f"{name!r} has no prototypes"):
             config.from_preset("laptop", loss=name)
+    with pytest.raises(ValueError, match="'nsl_stopped' is for heads; a network on pixels"):
+        config.from_preset("laptop", loss="nsl_stopped")
     assert config.from_preset("laptop", loss="gce").loss == "gce"
