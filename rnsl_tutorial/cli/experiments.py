@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.table import Table
 
+    from rnsl_tutorial.experiments import Record, Result
+
 __all__ = ["experiment", "show_report", "show_results", "sweep"]
 
 
@@ -162,6 +164,10 @@ def show_report(
             "and p values; of --metric [default: knn_clean].",
         ),
     ] = None,
+    rate: Annotated[
+        list[float] | None,
+        typer.Option(help="Only these shares of wrong labels; repeatable [default: all]."),
+    ] = None,
     margin: Annotated[
         float | None,
         typer.Option(
@@ -191,22 +197,26 @@ def show_report(
     if margin is not None and not compare:
         raise ValueError("--margin judges differences; give --compare LOSS too.")
     if curves:
-        _show_curves(files, metric or "knn_clean", figures)
+        _show_curves(files, metric or "knn_clean", figures, rate)
     elif compare:
-        _compare(files, compare, metric or "knn_clean", figures, margin)
+        _compare(files, compare, metric or "knn_clean", figures, margin, rate)
     else:
-        show_results(files, figures, metric, stopped=stopped)
+        show_results(files, figures, metric, stopped=stopped, rates=rate)
 
 
 def show_results(
-    files: list[Path], figures: Path | None, metric: str | None = None, *, stopped: bool = False
+    files: list[Path],
+    figures: Path | None,
+    metric: str | None = None,
+    *,
+    stopped: bool = False,
+    rates: list[float] | None = None,
 ) -> None:
     """Print results of several files as one table, and save a figure of each kind of noise."""
     from rnsl_tutorial import experiments
     from rnsl_tutorial.experiments import report
 
-    records = [experiments.load_results(file) for file in files]
-    results = [result for record in records for result in record.results]
+    records, results = _loaded(files, rates)
     if stopped:
         results = [experiments.stopped(result) for result in results]
     _print_table(report.table_over_rates(results, metric) if metric else report.table(results))
@@ -217,13 +227,32 @@ def show_results(
             _save_figure(figure, figures / f"{files[0].stem}_{kind}.png")
 
 
-def _compare(
-    files: list[Path], reference: str, metric: str, figures: Path | None, margin: float | None
-) -> None:
+def _loaded(files: list[Path], rates: list[float] | None) -> tuple[list["Record"], list["Result"]]:
+    """Read files of results; of them those at some rates."""
     from rnsl_tutorial import experiments
+
+    records = [experiments.load_results(file) for file in files]
+    results = [result for record in records for result in record.results]
+    chosen = [result for result in results if rates is None or result.config.rate in rates]
+    if not chosen:
+        raise ValueError(
+            f"There is no run at rate {', '.join(map(str, rates or []))}; the files hold "
+            f"{', '.join(map(str, sorted({result.config.rate for result in results})))}."
+        )
+    return records, chosen
+
+
+def _compare(
+    files: list[Path],
+    reference: str,
+    metric: str,
+    figures: Path | None,
+    margin: float | None,
+    rates: list[float] | None,
+) -> None:
     from rnsl_tutorial.experiments import report
 
-    results = [result for file in files for result in experiments.load_results(file).results]
+    _, results = _loaded(files, rates)
     differences = report.differences(results, reference, metric)
     _print_table(report.table_of_differences(differences, margin))
     typer.echo(report.caption_of_differences(differences, metric, margin))
@@ -232,12 +261,13 @@ def _compare(
             _save_figure(figure, figures / f"{files[0].stem}_{kind}.png")
 
 
-def _show_curves(files: list[Path], metric: str, figures: Path | None) -> None:
+def _show_curves(
+    files: list[Path], metric: str, figures: Path | None, rates: list[float] | None
+) -> None:
     from rnsl_tutorial import experiments
     from rnsl_tutorial.experiments import report
 
-    records = [experiments.load_results(file) for file in files]
-    results = [result for record in records for result in record.results]
+    records, results = _loaded(files, rates)
     _print_table(experiments.table_over_epochs(results, metric))
     for record in records:
         typer.echo(report.caption(record.results, record.provenance))

@@ -31,11 +31,13 @@ def stopped(result: Result) -> Result:
     looked at, so it can be done wherever labels are doubtful.
 
     Args:
-        result: of a run that was watched (`Config.watch`).
+        result: of a run that was watched (`Config.watch`); one that trains nothing stays as it is.
 
     Raises:
         ValueError: it has no curves.
     """
+    if result.config.is_without_loss:
+        return result
     _check_watched([result])
     epoch = int(np.nanargmax(result.curves[_CHOSEN_BY]))
     return replace(

@@ -197,8 +197,11 @@ def _differing(results: Iterable[Result]) -> dict[str, list[str]]:
 
 
 def _settings(result: Result) -> dict[str, Any]:
+    """What has to agree; where nothing is trained, no setting of a training."""
     apart = (*_AXES, *_UNTOLD)
     config = {name: value for name, value in asdict(result.config).items() if name not in apart}
+    if result.config.is_without_loss:
+        config = {"dataset": result.config.dataset}
     inputs = {name: value for name, value in result.inputs.items() if name not in _VERSIONS}
     return {**config, "part": result.part, **{f"inputs: {k}": v for k, v in inputs.items()}}
 

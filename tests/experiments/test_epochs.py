@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from rich.console import Console
-from synthetic_epochs import watched
+from synthetic_epochs import nothing_trained, watched
 from typer.testing import CliRunner
 
 from rnsl_tutorial import experiments
@@ -22,6 +22,7 @@ def test_a_run_is_stopped_after_the_first_epoch_that_noisy_validation_likes_best
     assert early.curves["val_given"] == [0.3, 0.4]
     assert early.config == run.config
     assert epochs.stopped(early) == early
+    assert epochs.stopped(nothing_trained()) == nothing_trained()
 
 
 def test_the_table_has_a_column_an_epoch_with_mean_and_spread() -> None:

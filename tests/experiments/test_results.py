@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,17 @@ def test_no_mean_is_taken_over_anything_but_seeds(name: str) -> None:
         for door in (report.differences, experiments.compare):
             with pytest.raises(ValueError, match=rf"differ in {name} \("):
                 door([*given, ran(**base, loss="rnsl"), ran(**base, loss="rnsl", seed=1)], "trnsl")
+
+
+def test_what_trains_nothing_stands_beside_any_training_of_the_same_data() -> None:
+    trained = [ran(epochs=7, hidden_dim=3), ran(epochs=7, hidden_dim=3, loss="rnsl")]
+    plain = Result(Config(dataset=trained[0].config.dataset, loss="lda", rate=0.5), {}, 0.0)
+    assert len(results.summarize([*trained, plain])) == 3
+    elsewhere = replace(plain, config=replace(plain.config, dataset="eurosat"))
+    with pytest.raises(ValueError, match="differ in dataset"):
+        results.summarize([*trained, elsewhere])
+    with pytest.raises(ValueError, match="differ in part"):
+        results.summarize([*trained, replace(plain, part="val")])
 
 
 def test_what_differs_is_told_with_its_values() -> None:
