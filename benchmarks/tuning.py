@@ -14,7 +14,7 @@ images are not looked at. Trials come in rounds, one of each loss, so that losse
 wherever it is stopped; each leaves a JSON file in the folder, and what is there is not run again.
 
 --final runs the recipe chosen for each loss on the test images at all rates, one file a run, and
-writes results.json for `rnsl report` as soon as a loss is complete. --report prints what was chosen
+gathers them in results.json for `rnsl report` after each. --report prints what was chosen
 from as many rounds as all losses have.
 """
 

@@ -347,7 +347,7 @@ report.table_over_rates(committed("laptop"), "knn_clean")
 # ## The paper's own protocol
 # A ResNet-18, trained as a whole, 130 epochs, images of 256 pixels. It needs a GPU, and we have **not**
 # measured it: no number here is from it. Nor could we find a number of the paper's own to compare with: the
-# article is not open, and its public code comes without results. The preset is complete, and one command runs it:
+# article is not open, and no table of its results could be found elsewhere. The preset is complete, and one command runs it:
 
 # %%
 paper = config.from_preset("paper", dataset="aid", noise="symmetric", rate=0.5, loss="rnsl")
@@ -445,6 +445,8 @@ report.table_of_differences(report.differences([*live, *own], "rnsl"))
 # to the wrong labels much further. Run the paper's protocol before you quote any of it.
 #
 # ## Where to look next
+# - What came since 2020 (the authors' successor NTDNE, PRISM, ProcSim, SGPS, AQuA, Kröber et al. on remote
+#   sensing) stands in `docs/since_2020.md`, a row each; `rnsl experiment --loss prism` runs PRISM's filter.
 # - Notebook 08 asks the same for 45 classes and structured confusion.
 # - `rnsl experiment --loss gce --loss sce --rate 0.5 --out DIR` runs a grid from the command line.
 # - `benchmarks/recipe_baselines.py` holds the search for each loss's settings.

@@ -574,7 +574,8 @@ _BASELINES: Mapping[str, tuple[Callable[..., _Baseline], Mapping[str, float]]] =
     }
 )
 """Each with its settings: the best that `benchmarks/recipe_baselines.py` finds, on validation
-images of AID at 30% symmetric noise, seed 0."""
+images of AID at 30% symmetric noise, seed 0; those of nsl_stopped, label_smoothing, elr, prism and
+subcenter_arcface are their papers', or NSL's. `benchmarks/tuning.py` tunes all alike."""
 
 _FOLLOWING = ("elr", "prism")
 """Those that remember something of each training image."""

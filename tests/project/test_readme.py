@@ -21,7 +21,10 @@ ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TRAINING = (ROOT / "docs/training.md").read_text(encoding="utf-8")
 PAGES = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs/training.md")),
+    *(
+        ROOT / name
+        for name in ("README.md", "CONTRIBUTING.md", "docs/training.md", "docs/since_2020.md")
+    ),
     *sorted(ROOT.glob("data/**/README.md")),
     *sorted(ROOT.glob("benchmarks/*.md")),
 ]
@@ -87,6 +90,19 @@ def test_the_paragraph_on_paired_differences() -> None:
     unclear = [("nsl_tuned", "label_dependent")]
     unclear += [(loss, "symmetric") for loss in ("trnsl", "gce", "sce", "arcface")]
     assert min(corrected[cell] for cell in unclear) > 0.05
+
+
+def test_what_is_said_to_be_equal_and_what_is_tested_on_scenes() -> None:
+    text = (ROOT / "data/results/README.md").read_text(encoding="utf-8")
+    table = rows_of(report.table_of_differences(report.differences(RESULTS, "rnsl"), 0.01))
+    rows = [row for row in table if "t-RNSL" in row]
+    assert len(rows) == 9
+    scenes = report.differences(SCENES, "rnsl")
+    for row in (*rows, *rows_of(report.table_of_differences(scenes))):
+        assert row in text
+    assert sum("| " + "equal" in " ".join(row.split()) for row in rows) == 6
+    assert all(one.low < 0 < one.high for one in scenes if one.rate == 0.4)
+    assert "equal within a point in six cells of nine" in " ".join(text.split())
 
 
 def test_what_is_said_of_no_training() -> None:
