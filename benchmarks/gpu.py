@@ -157,7 +157,8 @@ class Script:
             why = do(part, self.job)
             if why:
                 self.left_out[part.name] = why
-            self.report()
+            else:
+                self.report()
 
     def _fine_tune(self, reserve: float) -> None:
         def on_run(line: str) -> None:
@@ -188,16 +189,21 @@ class Script:
         with written_whole(self.job.out / "report.md") as file:
             file.write(("\n\n".join(filter(None, sections)) + "\n").encode())
 
-    def stopping(self) -> threading.Timer:
-        """Let everything end when the time is over, whatever hangs; what is written is whole."""
+    def stopping(self, least: float = 30.0) -> threading.Timer:
+        """Let everything end when the time is over, whatever hangs; what is written is whole.
+
+        Args:
+            least: seconds until then, so that a report is written where the time is over at once.
+        """
 
         def stop() -> None:
+            self.report()
             print("The time is over; what was at work is lost.", flush=True)
             for child in psutil.Process().children(recursive=True):
                 child.kill()
             os._exit(1)
 
-        timer = threading.Timer(max(0.0, self.job.clock.stop - time.time()), stop)
+        timer = threading.Timer(max(least, self.job.clock.stop - time.time()), stop)
         timer.daemon = True
         return timer
 
