@@ -59,7 +59,7 @@ bench: $(BUILT) ## print the measured figures, which takes minutes (RNSL_AID nam
 bench-ui: $(BUILT) ## print how fast each slider repaints, in JupyterLab in Chromium
 	@$(BIN)/python benchmarks/ui.py $(ARGS)
 
-bench-gpu: $(BUILT) ## print how fast a CUDA GPU trains on pixels (ARGS=--small tries it on the CPU)
+bench-gpu: $(BUILT) ## measure on a CUDA GPU in twelve minutes (ARGS=--small tries it on the CPU)
 	@$(BIN)/python benchmarks/gpu.py $(ARGS)
 
 soak: $(BUILT) ## try to break everything for half an hour or more, and write benchmarks/RELIABILITY.md

@@ -19,8 +19,8 @@ loops take turns in every repeat. Images/s count the training images, once, over
 epoch. Ratios are those of one repeat, to the plain loop with the number of DataLoader workers that
 serves it best; in the last ones the plain loop is spared the time of its pruning pass.
 
-The images are the first of each class of AID where RNSL_AID names its folder or tar, else scenes,
-saved as JPEG in the size of training, so that the plain loop has no larger ones to decode.
+The images are the first of each class of AID where RNSL_AID names its folder, tar or zip, else
+scenes, saved as JPEG in the size of training, so that the plain loop has no larger ones to decode.
 """
 
 import os
@@ -30,6 +30,7 @@ import sys
 import tarfile
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import groupby
@@ -53,6 +54,7 @@ from rnsl_tutorial.training import augmentation, devices
 from rnsl_tutorial.training.devices import Hardware, Stopwatch
 
 SCENES = 10_000  # as many as AID has images
+_PATIENCE_S = 120  # for a batch of the plain loop's workers, whose fork may hang
 
 
 class Task(NamedTuple):
@@ -75,17 +77,20 @@ class Task(NamedTuple):
 
 
 def named_archive() -> Path | None:
-    """The folder or tar that RNSL_AID names, None where it is not set.
+    """The folder, tar or zip that RNSL_AID names, None where it is not set.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: it is none of these.
     """
     name = os.environ.get("RNSL_AID")
     if not name:
         return None
     root = Path(name)
-    if not (root.is_dir() or (root.is_file() and tarfile.is_tarfile(root))):
-        raise ValueError(f"RNSL_AID is {name!r}; name a folder or a tar of images, or unset it.")
+    packed = root.is_file() and (tarfile.is_tarfile(root) or zipfile.is_zipfile(root))
+    if not (root.is_dir() or packed):
+        raise ValueError(
+            f"RNSL_AID is {name!r}; name a folder or a tar or zip of images, or unset it."
+        )
     return root
 
 
@@ -93,7 +98,7 @@ def write_files(root: Path | None, count: int | None, size: int, folder: Path) -
     """Put JPEG files into class folders: the first of each class of an archive, or scenes.
 
     Args:
-        root: folder or tar of an archive; None for scenes.
+        root: folder, tar or zip of an archive; None for scenes.
         count: of the images, at most; an archive gives equally many of each class. None for all of
             an archive, or `SCENES`.
         size: of the scenes in pixels.
@@ -106,6 +111,10 @@ def write_files(root: Path | None, count: int | None, size: int, folder: Path) -
         for name in first_of_each_class(names, count):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(root / name, folder / name)
+    elif zipfile.is_zipfile(root):
+        with zipfile.ZipFile(root) as packed:
+            names = [name for name in packed.namelist() if name.endswith(".jpg")]
+            packed.extractall(folder, first_of_each_class(names, count))
     else:
         with tarfile.open(root) as archive:
             names = [name for name in archive.getnames() if name.endswith(".jpg")]
@@ -195,15 +204,18 @@ class Plain:
     Args:
         task: what it works on; of the decoded images it takes names, labels and split alone.
         workers: processes of each DataLoader.
+        precision: "32", or "bf16" for autocast and images and weights in channels_last.
     """
 
-    def __init__(self, task: Task, workers: int = 0) -> None:
-        self.config, self.workers = task.config, workers
+    def __init__(self, task: Task, workers: int = 0, precision: str = "32") -> None:
+        self.config, self.workers, self.mixed = task.config, workers, precision == "bf16"
         self.device = torch.device(task.device)
         data = load(task)
         self.given_N = torch.from_numpy(images.corrupt_images(data, self.config).labels)
         (backbone, last), loss = images.build(self.config, data.num_classes, len(self.given_N))
         self.network = nn.Sequential(backbone.network, last).to(self.device)
+        if self.mixed:
+            self.network.to(memory_format=torch.channels_last)
         self.loss = loss.to(self.device)
         self._make_loaders(task, data, transforms.Normalize(backbone.mean, backbone.std))
         self.optimizer = torch.optim.SGD(
@@ -244,6 +256,7 @@ class Plain:
             persistent_workers=self.workers > 0,
             multiprocessing_context="fork" if fork else None,
             pin_memory=self.device.type == "cuda",
+            timeout=_PATIENCE_S if self.workers else 0,
         )
 
     def epoch(self) -> Epoch:
@@ -263,8 +276,9 @@ class Plain:
         self.network.train()
         images = 0
         for images_B3SS, labels_B, places_B in self.training:
-            embeddings_BD = self.network(self._send(images_B3SS))
-            value = self.loss(embeddings_BD, self._send(labels_B), self._send(places_B))
+            with self._autocast():
+                embeddings_BD = self.network(self._send(images_B3SS))
+                value = self.loss(embeddings_BD, self._send(labels_B), self._send(places_B))
             self.optimizer.zero_grad()
             value.backward()
             self.optimizer.step()
@@ -287,12 +301,18 @@ class Plain:
     def embed(self, loader: "DataLoader[Any]") -> tuple[Tensor, Tensor]:
         """Return unit-length embeddings [N, D] and the labels [N] that come with the images."""
         self.network.eval()
-        embedded = [(self.network(self._send(images)), labels) for images, labels, _ in loader]
+        with self._autocast():
+            embedded = [(self.network(self._send(images)), labels) for images, labels, _ in loader]
         blocks, labels = zip(*embedded, strict=True)
-        return nn.functional.normalize(torch.cat(blocks)), torch.cat(labels)
+        return nn.functional.normalize(torch.cat(blocks).float()), torch.cat(labels)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed)
 
     def _send(self, values: Tensor) -> Tensor:
-        return values.to(self.device, non_blocking=True)
+        sent = values.to(self.device, non_blocking=True)
+        images = self.mixed and sent.ndim == 4
+        return sent.contiguous(memory_format=torch.channels_last) if images else sent
 
 
 def _device_bytes(device: torch.device) -> int:

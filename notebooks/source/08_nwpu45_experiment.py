@@ -40,9 +40,10 @@ matrix_explorer
 #   not.
 #
 # So a number below says what **this matrix does to classes that look about as alike as the matrix says**.
-# It says nothing about clouds. With the real images (`rnsl data get nwpu45` in a terminal, 427 MB, for
-# research only) the same cells run on them. The first time they extract features, which takes some
-# minutes. The numbers in the text are those of the stand-in.
+# It says nothing about clouds. **What you see here instead of NWPU45 is its noise on AID's images.** With
+# the real images (`rnsl data get nwpu45` in a terminal, 427 MB, for research only) the same cells run on
+# them. The first time they extract features, which takes some minutes. The numbers in the text are those
+# of the stand-in.
 
 # %%
 import textwrap
@@ -462,6 +463,8 @@ if record:
 # - The real archive: `rnsl data get nwpu45`, then run this notebook again. All three seeds and losses:
 #   `python benchmarks/nwpu45.py` (in a clone of the project), and the tables of the stand-in:
 #   `data/results/README.md`.
+# - A network in place of a head, fine-tuned on the real images under this noise: after `rnsl data get
+#   nwpu45`, in a clone, `rnsl sweep data/results/nwpu45_finetune/grid.toml --out sweeps/nwpu45_finetune`.
 # - Who plays what in the stand-in, and how it was cast: `nwpu45_stand_in.CAST` and `nwpu45_stand_in??`.
 # - To estimate $T$ from labels alone, where nobody knows it: notebook 10.
 # - The matrices: tables V and VI of Kang et al., IEEE TGRS 2020,

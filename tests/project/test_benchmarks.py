@@ -3,13 +3,13 @@
 import json
 import os
 import random
+import shutil
 import socket
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,15 +19,12 @@ import numpy as np
 import pytest
 import torch
 from stub_loop import Stub
-from synthetic_cells import Here
 from synthetic_maps import small_maps
 from torch import nn
 
-from benchmarks import audit, epoch, gpu, lab, memory, scale, turns, ui
+from benchmarks import audit, epoch, frame, lab, memory, scale, turns, ui
 from rnsl_tutorial import datasets
 from rnsl_tutorial.datasets import scenes
-from rnsl_tutorial.experiments import config, grid
-from rnsl_tutorial.experiments.config import LOSSES
 from rnsl_tutorial.tutorial import explorers
 
 EXPLORERS = {
@@ -170,6 +167,42 @@ def test_an_archive_gives_equally_many_images_of_each_class(
     assert found == dict.fromkeys(scenes.CLASSES, 3)
 
 
+def test_a_zip_gives_the_same_files_as_the_folder(
+    task: epoch.Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", task.files))
+    monkeypatch.setenv("RNSL_AID", str(packed))
+    assert epoch.named_archive() == packed
+    for root, name in ((task.files, "a"), (packed, "b")):
+        epoch.write_files(root, 50, 32, tmp_path / name)
+    one, other = (
+        {str(path.relative_to(tmp_path / name)): path.read_bytes() for path in files}
+        for name in "ab"
+        for files in [(tmp_path / name).rglob("*.jpg")]
+    )
+    assert one == other
+    assert len(one) == 48
+
+
+def test_further_archives_are_those_that_the_environment_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RNSL_ARCHIVES", raising=False)
+    assert frame.further_archives() == {}
+    paths = [tmp_path / "EuroSAT", tmp_path / "PatternNet.tar.gz"]
+    for path in paths:
+        path.mkdir()
+    listed = os.pathsep.join([str(paths[0]), f"nets={paths[1]}", str(paths[1])])
+    monkeypatch.setenv("RNSL_ARCHIVES", listed)
+    assert frame.further_archives() == {
+        "eurosat": paths[0], "nets": paths[1], "patternnet": paths[1]
+    }  # fmt: skip
+    for wrong, said in ((tmp_path / "none", "does not exist"), (paths[0], "named twice")):
+        monkeypatch.setenv("RNSL_ARCHIVES", os.pathsep.join([listed, str(wrong)]))
+        with pytest.raises(ValueError, match=said):
+            frame.further_archives()
+
+
 def test_an_archive_that_is_none_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,101 +245,6 @@ def test_scale_prints_a_row_a_count_the_streamed_one_and_the_fits(
     ]  # fmt: skip
     assert {len(row) for row in rows} == {len(rows[0])}
     assert printed.count("N^1.00 (1.00 to 1.00, repeats 2)") == len(scale.STEPS)
-
-
-# ------------------------------------------------------------------ gpu.py
-
-
-def measure_here(
-    builds: Mapping[str, Callable[[], turns.Loop]], repeats: int
-) -> dict[str, turns.Measured]:
-    """As `turns.measure`, without processes, which take seconds to start."""
-    loops = {name: build() for name, build in builds.items()}
-    return {
-        name: turns.Measured([loop.epoch() for _ in range(repeats)], 0)
-        for name, loop in loops.items()
-    }
-
-
-def test_the_gpu_benchmark_prints_every_row_without_a_gpu(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(gpu, "SMALL", gpu.Scale(160, 32, 32, 32, 1, (0,)))
-    monkeypatch.setattr(epoch, "settings", partial(epoch.settings, network="small"))
-    monkeypatch.setattr(epoch, "measure", measure_here)
-    monkeypatch.setattr(sys, "argv", ["gpu.py", "--small", "--repeats", "1"])
-    gpu.main()
-    printed = capsys.readouterr().out
-    assert printed.startswith("CPU, small: shows that it works, not a figure.")
-    rows = [line.split(" | ")[0] for line in printed.splitlines() if line.startswith("| ")]
-    loops = ["| ours, 32", "| ours, bf16", "| plain, 0 workers"]
-    assert rows == [
-        "| at best, bf16",
-        "| product of 32 x 32 matrices, TFLOP/s",
-        "| bare forward, backward and step, images/s",
-        "| bare forward pass, images/s",
-        "| loop",
-        *loops,
-        "| our epoch in bf16",
-        "| share of the bare loop's images/s (goal 0.7)",
-        "| share of it that evaluation leaves possible",
-        "| times the plain loop's images/s (goal 10.0)",
-        "| loop",
-        *loops,
-    ]
-
-
-def test_shares_and_times_come_from_what_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
-    loops = {"ours, bf16": measured([1.0]), "plain, 0 workers": measured([12.0], pruning=2)}
-    gpu.print_goals(loops, gpu.Ceiling([1.0], [200.0], [300.0]), validation_images=20)
-    printed = capsys.readouterr().out
-    assert "goal 0.7) | 1 | 0.50 |" in printed  # 100 of 200 images/s
-    assert "possible | 1 | 0.56 |" in printed  # 100 / (100 / 200 + 120 / 300) of 200 images/s
-    assert "goal 10.0) | 1 | 12.00 |" in printed
-
-
-@pytest.mark.parametrize(
-    ("arguments", "cuda", "message"),
-    [
-        ([], False, "finds no CUDA device; --small"),
-        (["--full"], True, "set RNSL_AID"),
-        (["--small", "--set", "epochs=many"], False, "epochs is 'many'"),
-    ],
-)
-def test_what_cannot_be_measured_is_refused_in_one_line(
-    arguments: list[str], cuda: bool, message: str,
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
-    monkeypatch.delenv("RNSL_AID", raising=False)
-    monkeypatch.setattr(sys, "argv", ["gpu.py", *arguments])
-    with pytest.raises(SystemExit):
-        gpu.main()
-    assert message in capsys.readouterr().err
-
-
-def test_the_table_has_every_rate_and_loss_with_the_papers_settings(tmp_path: Path) -> None:
-    table = gpu.table_grid({}, tmp_path)
-    assert [(one.rate, one.loss) for one in table.configs] == [
-        (rate, loss) for rate in gpu.RATES for loss in LOSSES
-    ]
-    assert set(table.roots) == {"aid"}
-    paper = config.PRESETS["paper"]
-    assert all(getattr(one, name) == paper[name] for one in table.configs for name in paper)
-
-
-def test_the_full_runs_print_the_run_and_the_table(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(gpu, "RATES", (0.3,))
-    monkeypatch.setattr(gpu, "LOSSES", ("rnsl",))
-    monkeypatch.setattr(grid, "calls", Here())
-    base = {**gpu.SMALL_RUNS, "network": "small", "image_size": 32, "epochs": 1}
-    gpu.print_full(base, None, "cpu", tmp_path)
-    printed = capsys.readouterr().out
-    assert "| t-RNSL, rate 0.3, bf16, n = 1 | 1 |" in printed
-    assert (tmp_path / "results.md").read_text() in printed
-    assert "RNSL" in (tmp_path / "results.md").read_text()
 
 
 # ------------------------------------------------------------------ audit.py
