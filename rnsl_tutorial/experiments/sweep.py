@@ -27,7 +27,7 @@ import tomllib
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
@@ -265,7 +265,7 @@ def _source(config: Config, grid: Grid) -> _Source:
     if config.dataset == "scenes":
         return _Source(None, "", {"images": config.scenes, "precision": grid.precision})
     root = grid.roots.get(config.dataset) or download.images_of(config.dataset)
-    archive = images.load_images(config, root).archive
+    archive = images.load_images(replace(config, freeze=0), root).archive
     some = archive.images[np.linspace(0, len(archive.images) - 1, 64).astype(int)]
     names = "\n".join((*archive.class_names, *archive.files))
     inputs = {"images": len(archive.images), "precision": grid.precision}
@@ -411,6 +411,9 @@ def run_sweep(
         raise ValueError(f"jobs is {jobs}; at least 1 is needed.")
     with _locked(out):
         todo = _unfinished(cells, out)
+        for config, path in {(_of_images(c.config), c.source.path) for c in todo}:
+            if config.freeze:
+                images.load_images(config, path)  # once, not by every worker
         try:
             _run(todo, out, jobs, ray or "processes", on_outcome or (lambda *_: None))
         finally:
