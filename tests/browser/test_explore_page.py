@@ -16,7 +16,9 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from rnsl_tutorial.tutorial import explorers
 
-NUMBER = len(explorers.__all__) - 2  # without the base class and `standalone_html`
+NUMBER = (
+    len(explorers.__all__) - 2
+)  # without the base class and `standalone_html`; one is `Playground`
 OPEN_MS = 240_000  # a kernel has to start and to import all that it needs
 
 
@@ -84,7 +86,8 @@ def opened(browser: Browser, served: Served) -> Iterator[Opened]:
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda said: said.type == "error" and errors.append(said.text))
     page.goto(served.address, timeout=OPEN_MS)
-    expect(page.locator(".rnsl-readout")).to_have_count(NUMBER, timeout=OPEN_MS)
+    expect(page.locator(".rnsl-readout")).to_have_count(NUMBER - 1, timeout=OPEN_MS)
+    expect(page.locator(".rnsl-playground")).to_have_count(1, timeout=OPEN_MS)
     page.locator(".rnsl-explorer").first.wait_for(timeout=OPEN_MS)
     yield Opened(page, outside, errors)
     page.close()

@@ -232,3 +232,26 @@ def test_a_training_is_torchs_for_every_preset_and_with_pruning(lab: Page, numbe
         for changes in ({}, {"loss": "trnsl", "start": 40, "every": 20, "decay": 1e-3}):
             settings = settings_of(lab, preset, which, **changes)
             assert training_error(lab, settings, 200) <= 1e-6, settings
+
+
+# ------------------------------------------------------------------ what the presets say
+
+# The measures of both runs of a preset after its steps, for ten seeds.
+OUTCOMES = """number => {
+    const { presets, begin } = window.lab;
+    const preset = presets[number];
+    return Array.from({ length: 10 }, (_, seed) => ["a", "b"].map((which) => {
+        const run = begin({ ...preset.shared, ...preset[which], seed });
+        while (run.step < preset.steps) run.advance();
+        run.forward(run.test.points, run.test);
+        run.forward(run.points, run.train);
+        return Object.values(run.measures()).map((value) => Number.isNaN(value) ? null : value);
+    }));
+}"""
+LEARNED, MEMORIZED, KEPT, ACCURACY = range(4)
+
+
+def outcomes(lab: Page, number: int, name: str) -> NDArray[np.float64]:
+    """Measures by seed, run and measure, [10, 2, 5]; NaN where there is nothing to count."""
+    assert presets(lab)[number]["name"] == name
+    return np.array(lab.evaluate(OUTCOMES, number), dtype=float)

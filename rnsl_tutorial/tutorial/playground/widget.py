@@ -27,14 +27,22 @@ _RANGES = {
     "q": (0, 1), "k": (0, 1), "start": (0, math.inf),
 }  # fmt: skip
 _OF_A_RUN = ("loss", "q", "k", "start")
-_NAMES = sorted(({*_CHOICES, *_RANGES} - {*_OF_A_RUN}) | {f"{w}.{n}" for w in "ab" for n in _OF_A_RUN})
+_NAMES = sorted(
+    ({*_CHOICES, *_RANGES} - {*_OF_A_RUN}) | {f"{w}.{n}" for w in "ab" for n in _OF_A_RUN}
+)
 
 
 def _lean(source: str) -> str:
-    """Leave out comments, imports between the files and indentation, which a page does not need."""
+    """Leave out what a page does not need: comments, imports between the files, blanks.
+
+    Within a line only where it holds neither a text nor a regular expression.
+    """
     for left_out in (r"(?s:/\*.*?\*/)", r'^import \{[^}]*\} from "\./\w+\.js";\n', r"^\s*//.*$"):
         source = re.sub(left_out, "", source, flags=re.MULTILINE)
-    return re.sub(r"\n\s*", "\n", source).strip()
+    lines = re.sub(r"\n\s*", "\n", source).strip().splitlines()
+    tight = (re.sub(r" ?(=>|[=,;:{}()?<>]|&&|\|\|) ?", r"\1", line) for line in lines)
+    pairs = zip(lines, tight, strict=True)
+    return "\n".join(line if re.search("[\"'`/]", line) else short for line, short in pairs)
 
 
 def _static(name: str) -> str:
@@ -73,6 +81,7 @@ class Playground(anywidget.AnyWidget):
 
     _esm = _module()
     _css = _static("playground.css")
+    _controls = traitlets.Dict().tag(sync=True)  # none of Python's: it moves without a kernel
     settings = traitlets.Dict().tag(sync=True)
     q = traitlets.Float(0.7, min=0, max=1).tag(sync=True)
     points = traitlets.Any([]).tag(sync=True)
@@ -97,7 +106,9 @@ class Playground(anywidget.AnyWidget):
     @traitlets.validate("points")
     def _check_points(self, proposal: Mapping[str, Any]) -> list[list[float]]:
         points = np.asarray(proposal["value"], dtype=float)
-        if points.size and (points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all()):
+        if points.size and (
+            points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all()
+        ):
             raise traitlets.TraitError(
                 f"points are {list(points.shape)}; give finite numbers [N, 2], x and y a point."
             )
@@ -108,7 +119,11 @@ class Playground(anywidget.AnyWidget):
     def _check_labels(self, proposal: Mapping[str, Any]) -> list[int]:
         labels = np.asarray(proposal["value"])
         whole = labels.dtype.kind in "iu" or not labels.size
-        if labels.ndim != 1 or not whole or (labels.size and not 0 <= labels.min() <= labels.max() < 26):
+        if (
+            labels.ndim != 1
+            or not whole
+            or (labels.size and not 0 <= labels.min() <= labels.max() < 26)
+        ):
             raise traitlets.TraitError("labels are whole numbers [N], each a class from 0 to 25.")
         rows: list[int] = labels.tolist()
         return rows
@@ -121,7 +136,9 @@ def _checked(name: str, value: Any) -> Any:
         raise traitlets.TraitError(f"There is no setting {name!r}; there are {', '.join(_NAMES)}.")
     if kind in _CHOICES:
         if value not in _CHOICES[kind]:
-            raise traitlets.TraitError(f"{name} is {value!r}; choose one of {', '.join(_CHOICES[kind])}.")
+            raise traitlets.TraitError(
+                f"{name} is {value!r}; choose one of {', '.join(_CHOICES[kind])}."
+            )
         return str(value)
     low, high = _RANGES[kind]
     if not low <= value <= high:
@@ -135,7 +152,7 @@ def page_html() -> str:
     It asks nobody for anything, opened from a server or as a file. What its address holds after "#"
     repeats a run bit for bit in the same browser.
     """
-    return _PAGE.format(style=_lean(_static("playground.css")), script=_module())
+    return _PAGE.format(style=_static("playground.css"), script=_module())
 
 
 _PAGE = """<!doctype html>

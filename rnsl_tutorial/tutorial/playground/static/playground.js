@@ -20,6 +20,7 @@ const MEASURES = [
   ["kept", "Points listened to"],
 ];
 const COLUMN = { learned: 1, memorized: 2, kept: 3, accuracy: 4 };
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 const RESTARTS = ["shape", "n", "classes", "spread", "seed", "hidden", "waves"];
 
 const whole = (value) => Math.round(value).toLocaleString("en");
@@ -27,18 +28,18 @@ const percent = (value) => (Number.isFinite(value) ? `${Math.round(100 * value)}
 const small = (value) => String(Number(value.toPrecision(3)));
 /** Sliders: what it is called, its steps, how it is written. The address takes any other value, too. */
 const SLIDERS = {
-  rate: ["Wrong labels", steps(0, 0.9, 0.05), percent],
+  rate: ["Wrong", steps(0, 0.9, 0.05), percent],
   n: ["Points", [12, 50, 100, 200, 300, 500, 700, 1000], whole],
   classes: ["Classes", steps(2, 8, 1), whole],
   spread: ["Spread", steps(0.05, 0.4, 0.01), small],
-  T: ["Temperature T", [0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.2, 0.5, 1], small],
-  lr: ["Learning rate", [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2], small],
+  T: ["T", [0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.2, 0.5, 1], small],
+  lr: ["Step size", [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2], small],
   decay: ["Weight decay", [0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2], small],
-  hidden: ["Hidden width", [4, 8, 16, 24, 32, 48, 64], (h) => `2 × ${h}`],
+  hidden: ["Width", [4, 8, 16, 24, 32, 48, 64], (h) => `2 × ${h}`],
   waves: ["Detail", [0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10], small],
   q: ["q", steps(0, 1, 0.05), small],
   k: ["k", [...steps(0.05, 0.95, 0.05), 0.99], small],
-  start: ["Prune from step", [0, 5, 10, 20, 50, 100, 200, 300, 500, 1000], whole],
+  start: ["from", [0, 5, 10, 20, 50, 100, 200, 300, 500, 1000], whole],
 };
 const MENUS = {
   shape: ["Shape", { blobs: "Blobs", rings: "Rings", spirals: "Spirals", twins: "Twins", own: "Your own" }],
@@ -111,6 +112,12 @@ function isKnown(name, value) {
   if (key === "own" || key === "flips") return value.flat().every(Number.isFinite);
   const least = { n: 1, classes: 2, hidden: 1, every: 1, T: 1e-6 }[key] ?? 0;
   return key in lab.DEFAULTS && Number.isFinite(value) && value >= least;
+}
+
+/** The settings of a preset, as the address names them. */
+function flat({ shared, a, b }) {
+  const named = (which, own) => Object.entries(own).map(([name, value]) => [`${which}.${name}`, value]);
+  return { ...shared, ...Object.fromEntries([...named("a", a), ...named("b", b)]) };
 }
 
 const lab = engine();
@@ -290,11 +297,12 @@ class Menu {
 }
 
 function button(text, label, onclick, attributes = {}) {
-  return el("button", { type: "button", "aria-label": label, title: label, onclick, ...attributes }, text);
+  const named = label && { "aria-label": label, title: label };
+  return el("button", { type: "button", ...named, onclick, ...attributes }, text);
 }
 
-function download(name, text, type) {
-  const link = el("a", { href: URL.createObjectURL(new Blob([text], { type })), download: name });
+function download(name, text) {
+  const link = el("a", { href: URL.createObjectURL(new Blob([text])), download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
@@ -340,7 +348,7 @@ export function mount(root, { start = fromHash(""), playing = false, onChange = 
   const end = new AbortController();
   const world = new Lab();
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
-  const view = { azimuth: 0.7, elevation: 0.45, hover: null, ghosts: [], brush: 0, mode: "flip", speed: 2 };
+  const view = { azimuth: 0.7, elevation: 0.6, hover: null, ghosts: [], brush: 0, mode: "flip", speed: 2 };
   let [isPlaying, isDirty, isBusy, mapAt, stepsARound, preset] = [false, true, false, 0, 20, null];
 
   // ------------------------------------------------------------ what a hand does
@@ -379,8 +387,7 @@ export function mount(root, { start = fromHash(""), playing = false, onChange = 
   const state = () => ({ settings: world.settings, changes: world.changes, step: world.step, now: world.current() });
   const choose = (place) => {
     preset = lab.presets[place];
-    const runs = ["a", "b"].flatMap((which) => Object.entries(preset[which]).map(([name, value]) => [`${which}.${name}`, value]));
-    return restart({ ...preset.shared, ...Object.fromEntries(runs) }).then(() => play(!calm.matches));
+    return restart(flat(preset)).then(() => play(!calm.matches));
   };
 
   // ------------------------------------------------------------ controls
@@ -409,11 +416,11 @@ export function mount(root, { start = fromHash(""), playing = false, onChange = 
   const files = el("details", { class: "pg-files" },
     el("summary", {}, "Data"),
     el("div", {},
-      button("Open a CSV: x, y, label", "Open a CSV of x, y, label", () => file.click()),
-      button("Save points (CSV)", "Save points and labels as CSV", () => download("points.csv", pointsCsv(), "text/csv")),
-      button("Save curves (CSV)", "Save the history of both runs as CSV", () => download("history.csv", historyCsv(), "text/csv")),
-      button("Save all (JSON)", "Save settings, points and history as JSON", () => download("playground.json", JSON.stringify(everything(), null, 1), "application/json")),
-      button("Clear what was painted", "Clear painted points and flipped labels", () => restart({ ...world.current(), own: [], flips: [] })),
+      button("Open a CSV: x, y, label", "", () => file.click()),
+      button("Save points (CSV)", "", () => download("points.csv", pointsCsv())),
+      button("Save curves (CSV)", "", () => download("history.csv", historyCsv())),
+      button("Save all (JSON)", "", () => download("playground.json", JSON.stringify(everything(), null, 1))),
+      button("Clear paint and flips", "", () => restart({ ...world.current(), own: [], flips: [] })),
       el("small", {}, "Or drop or paste one here. rnsl embed gives x and y of your own images."),
       file));
 
@@ -426,13 +433,13 @@ export function mount(root, { start = fromHash(""), playing = false, onChange = 
     const own = ["q", "k", "start"].map((key) => [key, new Slider(key, (value) => set(name(key), value))]);
     const numbers = ["learned", "memorized", "accuracy"].map((key) => [key, el("b")]);
     const stats = el("div", { class: "pg-stats" }, ...numbers.map(([key, shown]) => {
-      return el("div", { "data-stat": key }, shown, el("span", {}, { learned: "right learned", memorized: "wrong memorized", accuracy: "test correct" }[key]));
+      return el("div", { "data-stat": key }, shown, el("span", {}, { learned: "right learned", memorized: "memorized", accuracy: "test correct" }[key]));
     }));
-    const plane = new Plane(el("canvas", { class: "pg-plane", tabindex: 0, role: "application", "aria-label": "The plane: given labels, and which prototype is nearest. A press flips a label, a drag paints points. Arrow keys move a cursor, Enter flips." }));
+    const plane = new Plane(el("canvas", { class: "pg-plane", tabindex: 0, role: "application", "aria-label": "The plane: a press flips a label, a drag paints points. Arrow keys move a cursor, Enter presses." }));
     const ball = new Ball(el("canvas", { class: "pg-ball", tabindex: 0, role: "application", "aria-label": "The sphere: embeddings and prototypes. Arrow keys turn it." }));
-    const head = el("div", { class: "pg-head" }, loss.element, ...own.map(([, slider]) => slider.element));
+    const head = el("div", { class: "pg-head" }, loss.element, ...own.map(([, slider]) => slider.element), stats);
     const element = el("section", { class: "pg-card", "data-run": which, "aria-label": `Run ${which.toUpperCase()}` },
-      head, stats, el("div", { class: "pg-pair" }, plane.canvas, ball.canvas));
+      head, el("div", { class: "pg-pair" }, plane.canvas, ball.canvas));
     hand(plane);
     turn(ball);
     return { which, loss, own: Object.fromEntries(own), numbers: Object.fromEntries(numbers), plane, ball, element };
@@ -452,7 +459,7 @@ export function mount(root, { start = fromHash(""), playing = false, onChange = 
   const all = el("div", { class: "rnsl-playground", "data-lm-suppress-shortcuts": "true" },
     el("div", { class: "pg-chips", role: "group", "aria-label": "Presets" }, ...chips), told,
     el("div", { class: "pg-bar" },
-      button("⟲", "Reset to step 0", () => restart(world.current())), playButton, button("⏭", "One step", step), dice, count,
+      button("⟲", "Reset to step 0", () => restart(world.current())), playButton, button("+1", "One step", step), dice, count,
       el("label", { class: "pg-slider pg-speed" }, el("span", {}, "Speed"), speed),
       el("label", { class: "pg-menu" }, el("span", {}, "A press"), mode), link, files),
     more,
@@ -482,19 +489,13 @@ export function mount(root, { start = fromHash(""), playing = false, onChange = 
     }
     const brushes = ["flip", ...Array.from({ length: filled.classes }, (_, c) => String(c))];
     if (mode.options.length !== brushes.length) {
-      mode.replaceChildren(...brushes.map((value) => el("option", { value }, value === "flip" ? "flips a label" : `paints class ${"ABCDEFGH"[value] ?? value}`)));
+      mode.replaceChildren(...brushes.map((value) => el("option", { value }, value === "flip" ? "flips a label" : `paints class ${letter(Number(value))}`)));
       mode.value = brushes.includes(view.mode) ? view.mode : "flip";
       view.mode = mode.value;
     }
     chips.forEach((chip, i) => chip.setAttribute("aria-pressed", lab.presets[i] === preset));
-    if (preset && sameRun(preset, now)) say(preset.text);
+    if (preset && Object.entries(flat(preset)).every(([name, value]) => now[name] === value)) say(preset.text);
     else say("Wrong labels have a ring in the colour of the true class, and fill up once they are learned by heart. Press on a point to flip its label, drag to paint.");
-  }
-
-  function sameRun({ shared = {}, a, b }, now) {
-    const wanted = { ...shared };
-    for (const [which, own] of [["a", a], ["b", b]]) for (const [key, value] of Object.entries(own)) wanted[`${which}.${key}`] = value;
-    return Object.entries(wanted).every(([name, value]) => now[name] === value);
   }
 
   // ------------------------------------------------------------ hands on the plane and on the sphere
@@ -550,13 +551,18 @@ export function mount(root, { start = fromHash(""), playing = false, onChange = 
     canvas.addEventListener("pointerleave", () => from || hover(null));
     canvas.addEventListener("blur", () => hover(null));
     canvas.addEventListener("keydown", (event) => {
-      const by = { ArrowLeft: [-0.04, 0], ArrowRight: [0.04, 0], ArrowUp: [0, 0.04], ArrowDown: [0, -0.04] }[event.key];
+      const by = ARROWS[event.key];
       const at = view.hover ?? [0, 0];
-      if (by) hover([at[0] + by[0], at[1] + by[1]], canvas);
+      if (by) hover([at[0] + 0.04 * by[0], at[1] + 0.04 * by[1]], canvas);
       else if (event.key === "Enter") view.mode === "flip" ? flip(at) : paint([at]);
       else return;
       event.preventDefault();
     });
+  }
+
+  function turned(azimuth, elevation) {
+    Object.assign(view, { azimuth, elevation: Math.max(-1.5, Math.min(1.5, elevation)), isHeld: true });
+    isDirty = true;
   }
 
   function turn(ball) {
@@ -565,21 +571,15 @@ export function mount(root, { start = fromHash(""), playing = false, onChange = 
     canvas.addEventListener("pointerdown", (event) => {
       canvas.setPointerCapture(event.pointerId);
       from = [event.clientX, event.clientY, view.azimuth, view.elevation];
-      view.isHeld = true;
     });
     canvas.addEventListener("pointermove", (event) => {
-      if (!from) return;
-      view.azimuth = from[2] - 0.01 * (event.clientX - from[0]);
-      view.elevation = Math.max(-1.5, Math.min(1.5, from[3] + 0.01 * (event.clientY - from[1])));
-      isDirty = true;
+      if (from) turned(from[2] - 0.01 * (event.clientX - from[0]), from[3] + 0.01 * (event.clientY - from[1]));
     });
     for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => (from = null));
     canvas.addEventListener("keydown", (event) => {
-      const by = { ArrowLeft: [0.15, 0], ArrowRight: [-0.15, 0], ArrowUp: [0, -0.15], ArrowDown: [0, 0.15] }[event.key];
+      const by = ARROWS[event.key];
       if (!by) return;
-      view.isHeld = isDirty = true;
-      view.azimuth += by[0];
-      view.elevation = Math.max(-1.5, Math.min(1.5, view.elevation + by[1]));
+      turned(view.azimuth - 0.15 * by[0], view.elevation - 0.15 * by[1]);
       event.preventDefault();
     });
   }
@@ -619,7 +619,7 @@ export function mount(root, { start = fromHash(""), playing = false, onChange = 
     tip.hidden = false;
   }
 
-  const letter = (c) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[c] ?? String(c);
+  const letter = (c) => String.fromCharCode(65 + c);
 
   // ------------------------------------------------------------ data in and out
 
@@ -772,7 +772,7 @@ export function mount(root, { start = fromHash(""), playing = false, onChange = 
     if (playing && !calm.matches) play(true);
     requestAnimationFrame(frame);
   });
-  return { world, set, restart, play, step, state, ready, frames, choose, end: () => end.abort() };
+  return { world, set, restart, play, step, state, ready, frames, choose, paints: PAINTS, end: () => end.abort() };
 }
 
 /** The playground as a page: its state is that of the address, which follows whenever the runs rest. */

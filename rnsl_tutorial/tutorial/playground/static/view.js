@@ -99,6 +99,13 @@ function drawMarks(context, { fills, rings }, paint, radius) {
   }
 }
 
+function ring(context, [x, y], paint) {
+  circles(context, [[x, y, 9]]);
+  context.lineWidth = 2;
+  context.strokeStyle = paint.ink;
+  context.stroke();
+}
+
 // ---------------------------------------------------------------- the plane
 
 export class Plane {
@@ -133,22 +140,15 @@ export class Plane {
     context.imageSmoothingQuality = "high";
     if (this.#map) context.drawImage(this.#small, 0, 0, width, height);
     const moving = glide(this, now, calm);
-    const radius = Math.max(1.8, Math.min(width / 75, (width / 8) / Math.sqrt(now.labels.length + 20), 6));
+    const radius = Math.max(1.7, Math.min(width / 60, width / 5.6 / Math.sqrt(now.labels.length + 20), 7));
     const place = (x, y) => [(width * (x / REACH + 1)) / 2, (height * (1 - y / REACH)) / 2];
     const places = Array.from(now.labels, (_, i) => [i, ...place(now.points[2 * i], now.points[2 * i + 1])]);
     drawMarks(context, sorted(now, paint, places, radius, this.full), paint, radius);
     circles(context, ghosts.map(([x, y]) => place(x, y)), radius);
     context.fillStyle = paint.ink;
     context.fill();
-    if (marked) this.#ring(context, place(...marked), paint);
+    if (marked) ring(context, place(...marked), paint);
     return moving;
-  }
-
-  #ring(context, place, paint) {
-    circles(context, [place], 9);
-    context.lineWidth = 2;
-    context.strokeStyle = paint.ink;
-    context.stroke();
   }
 
   /** Where on the plane a pointer is. */
@@ -209,12 +209,7 @@ export class Ball {
     this.#prototypes(context, now, place, [cx, cy], paint, false);
     drawMarks(context, sorted(now, paint, sides[1], radius, this.full), paint, radius);
     this.#prototypes(context, now, place, [cx, cy], paint, true);
-    if (marked) {
-      circles(context, [place(marked)], 9);
-      context.lineWidth = 2;
-      context.strokeStyle = paint.ink;
-      context.stroke();
-    }
+    if (marked) ring(context, place(marked), paint);
     return moving || tails;
   }
 
@@ -295,7 +290,7 @@ export class Ball {
       context.fillStyle = paint.paper;
       context.font = "700 11px system-ui, sans-serif";
       context.textAlign = "center";
-      context.fillText("ABCDEFGHIJKLMNOPQRSTUVWXYZ"[c % 26], x, y + 4);
+      context.fillText(String.fromCharCode(65 + c), x, y + 4);
     }
     context.globalAlpha = 1;
   }
