@@ -16,9 +16,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from rnsl_tutorial.tutorial import explorers
 
-NUMBER = (
-    len(explorers.__all__) - 2
-)  # without the base class and `standalone_html`; one is `Playground`
+NUMBER = len(explorers.__all__) - 2  # without the base class and `standalone_html`
 OPEN_MS = 240_000  # a kernel has to start and to import all that it needs
 
 

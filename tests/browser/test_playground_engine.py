@@ -1,6 +1,5 @@
 """The playground's engine in Chromium against torch, both in float64; and what its presets say."""
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +11,7 @@ from playwright.sync_api import Browser, Page
 from torch import Tensor, nn
 
 from rnsl_tutorial import losses
-from rnsl_tutorial.tutorial.playground import ENGINE
+from rnsl_tutorial.tutorial.playground import widget
 
 CASES, BATCH = 1000, 100
 NETWORK = ("w1", "b1", "w2", "b2", "w3", "b3", "prototypes")
@@ -54,7 +53,9 @@ TRAINING = """({ settings, steps }) => {
 def lab(browser: Browser) -> Iterator[Page]:
     """A page with the engine in it."""
     page = browser.new_page()
-    page.add_script_tag(content=ENGINE.replace("export function", "function", 1))
+    page.add_script_tag(
+        content=widget._static("engine.js").replace("export function", "function", 1)
+    )
     page.evaluate("window.lab = engine(), null")
     yield page
     page.close()
@@ -255,3 +256,45 @@ def outcomes(lab: Page, number: int, name: str) -> NDArray[np.float64]:
     """Measures by seed, run and measure, [10, 2, 5]; NaN where there is nothing to count."""
     assert presets(lab)[number]["name"] == name
     return np.array(lab.evaluate(OUTCOMES, number), dtype=float)
+
+
+@pytest.mark.slow
+def test_half_of_the_labels_are_wrong_and_rnsl_memorizes_fewer(lab: Page) -> None:
+    nsl, rnsl = np.moveaxis(outcomes(lab, 0, "Half of the labels are wrong"), 1, 0)
+    assert (rnsl[:, ACCURACY] > nsl[:, ACCURACY]).all()
+    assert rnsl[:, ACCURACY].mean() > nsl[:, ACCURACY].mean() + 0.1
+    assert nsl[:, MEMORIZED].mean() > 0.5 > 0.4 > rnsl[:, MEMORIZED].mean()
+
+
+@pytest.mark.slow
+def test_no_loss_can_tell_twins_apart(lab: Page) -> None:
+    found = outcomes(lab, 1, "Twins")
+    assert np.abs(found[:, :, ACCURACY].mean(axis=0) - 0.5).max() < 0.1
+    assert found[:, :, ACCURACY].max() < 0.7
+
+
+@pytest.mark.slow
+def test_too_greedy_a_threshold_loses_whole_classes(lab: Page) -> None:
+    patient, greedy = np.moveaxis(outcomes(lab, 2, "Too greedy a threshold"), 1, 0)
+    assert (greedy[:, ACCURACY] < patient[:, ACCURACY] - 0.1).all()
+    assert greedy[:, ACCURACY].max() < 0.7  # of four classes, one at least is lost
+    assert (greedy[:, KEPT] < patient[:, KEPT]).all()
+
+
+@pytest.mark.slow
+def test_one_wrong_label_among_twelve_is_memorized_by_nsl_and_as_a_rule_not_by_trnsl(
+    lab: Page,
+) -> None:
+    nsl, trnsl = np.moveaxis(outcomes(lab, 3, "One wrong label among twelve"), 1, 0)
+    assert (nsl[:, MEMORIZED] == 1).all()
+    left_alone = (trnsl[:, MEMORIZED] == 0) & (trnsl[:, KEPT] == pytest.approx(11 / 12))
+    assert left_alone.sum() == 9  # "in nine of ten draws"
+    assert (trnsl[:, LEARNED] == 1).all()
+
+
+@pytest.mark.slow
+def test_where_no_label_is_wrong_robustness_costs(lab: Page) -> None:
+    nsl, rnsl = np.moveaxis(outcomes(lab, 4, "No noise: what robustness costs"), 1, 0)
+    assert (rnsl[:, LEARNED] < nsl[:, LEARNED]).all()
+    assert (rnsl[:, ACCURACY] < nsl[:, ACCURACY]).all()
+    assert rnsl[:, ACCURACY].mean() < nsl[:, ACCURACY].mean() - 0.1

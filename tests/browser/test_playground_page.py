@@ -1,4 +1,4 @@
-"""The playground as a page: what a hand, a finger and a keyboard do, and what the address repeats."""
+"""The playground as a page: what a hand and a keyboard do, and what the address repeats."""
 
 import csv
 import json
@@ -182,10 +182,8 @@ def on_plane(page: Page, x: float, y: float) -> tuple[float, float]:
 
 
 def point(page: Page, i: int) -> tuple[float, float]:
-    x, y = page.evaluate(
-        f"Array.from(window.playground.world.now.a.points.slice({2 * i}, {2 * i + 2}))"
-    )
-    return on_plane(page, x, y)
+    points = page.evaluate("Array.from(window.playground.world.now.a.points)")
+    return on_plane(page, points[2 * i], points[2 * i + 1])
 
 
 def labels(page: Page) -> list[int]:

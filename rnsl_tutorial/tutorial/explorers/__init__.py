@@ -2,8 +2,8 @@
 
 An explorer computes its whole table once, in Python and through the library's own functions, hands
 it over as bytes, and leaves looking up and drawing to a small ES module in ``static``. Without a
-kernel the same module runs in a plain page, see `standalone_html`. The one exception is `Playground`, whose
-runs are computed in the page.
+kernel the same module runs in a plain page, see `standalone_html`. The one exception is
+`Playground`, whose runs are computed in the page.
 """
 
 from rnsl_tutorial.tutorial.explorers.audit import AuditExplorer

@@ -1,7 +1,8 @@
 """A small network that trains live in the page, without a kernel, on labels that may be wrong.
 
-`Playground` shows it in a notebook, `page_html` writes it as one file. What trains is plain JavaScript,
-``static/engine.js``: the one place beside Python where the losses stand, held to torch by tests.
+`Playground` shows it in a notebook, `page_html` writes it as one file. What trains is plain
+JavaScript, ``static/engine.js``: the one place beside Python where the losses stand, held to torch
+by tests.
 """
 
 from rnsl_tutorial.tutorial.playground.widget import Playground, page_html

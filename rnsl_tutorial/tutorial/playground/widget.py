@@ -21,15 +21,15 @@ _CHOICES = {
     "loss": ("nsl", "rnsl", "trnsl"),
 }
 _RANGES = {
-    "n": (1, math.inf), "classes": (2, 26), "spread": (0, math.inf), "rate": (0, 1), "seed": (0, math.inf),
-    "T": (1e-6, math.inf), "lr": (0, math.inf), "momentum": (0, 1), "decay": (0, math.inf),
-    "hidden": (1, math.inf), "waves": (0, math.inf), "every": (1, math.inf),
-    "q": (0, 1), "k": (0, 1), "start": (0, math.inf),
-}  # fmt: skip
-_OF_A_RUN = ("loss", "q", "k", "start")
-_NAMES = sorted(
-    ({*_CHOICES, *_RANGES} - {*_OF_A_RUN}) | {f"{w}.{n}" for w in "ab" for n in _OF_A_RUN}
-)
+    **dict.fromkeys(("n", "hidden", "every"), (1, math.inf)),
+    **dict.fromkeys(("spread", "seed", "lr", "decay", "waves", "start"), (0, math.inf)),
+    **dict.fromkeys(("rate", "momentum", "q", "k"), (0, 1)),
+    "classes": (2, 26),
+    "T": (1e-6, math.inf),
+}
+_OF_A_RUN = ("loss", "q", "k", "start")  # the others are shared
+_SHARED = {*_CHOICES, *_RANGES} - {*_OF_A_RUN}
+_NAMES = sorted(_SHARED | {f"{run}.{name}" for run in "ab" for name in _OF_A_RUN})
 
 
 def _lean(source: str) -> str:
@@ -57,21 +57,21 @@ class Playground(anywidget.AnyWidget):
     """Two runs side by side that train in the page: on the same points, from the same start.
 
     A network of 2 to H to H to 3 numbers (sines, then rectifiers) places points of the plane on the
-    unit sphere, where prototypes wait; it and they learn by full-batch SGD with momentum and one of the
-    losses of `rnsl_tutorial.losses`, in float64. Nothing is computed in the kernel.
+    unit sphere, where prototypes wait; it and they learn by full-batch SGD with momentum and one of
+    the losses of `rnsl_tutorial.losses`, in float64. Nothing is computed in the kernel.
 
     Attributes:
         settings: what differs from the usual, by name: ``shape``, ``n``, ``classes``, ``spread``,
-            ``noise``, ``rate``, ``seed``, ``T``, ``lr``, ``momentum``, ``decay``, ``hidden``, ``waves`` (how fine
-            the network can draw), ``every`` (steps between two prunings), and of the left run ``a`` and the
-            right run ``b``: ``a.loss``, ``a.q``, ``a.k``, ``a.start`` (when pruning starts), ``b.loss``, ...
-            Setting them starts anew.
+            ``noise``, ``rate``, ``seed``, ``T``, ``lr``, ``momentum``, ``decay``, ``hidden``,
+            ``waves`` (how fine the network can draw), ``every`` (steps between two prunings), and
+            of the left run ``a`` and the right run ``b``: ``a.loss``, ``a.q``, ``a.k``, ``a.start``
+            (when pruning starts), ``b.loss``, ... Setting them starts anew.
         q: that of the right run, in [0, 1].
-        points: [N, 2], all drawn in the plane of -1 to 1. Set them together with labels of their own:
-            as many as there are points.
+        points: [N, 2], drawn from -1 to 1. Set them with as many labels.
         labels: [N], the given ones, which may be wrong. Set alone, they flip those that differ.
-        history: by run, "a" and "b", rows of step, right learned, wrong memorized, kept, accuracy on
-            clean test points (shares in [0, 1], None where there are none), and loss. Set it to {} to start anew.
+        history: by run, "a" and "b", rows of step, right learned, wrong memorized, kept, accuracy
+            on clean test points (shares in [0, 1], None where there are none), and loss. Set it to
+            {} to start anew.
         step: how far both have come.
         playing: whether they go on.
 
@@ -94,7 +94,7 @@ class Playground(anywidget.AnyWidget):
         """Make one.
 
         Args:
-            settings: by name, with "_" for the dot: ``Playground(rate=0.3, b_loss="trnsl", b_q=0.5)``.
+            settings: by name, "_" for the dot: ``Playground(rate=0.3, b_loss="trnsl", b_q=0.5)``.
         """
         named = {re.sub(r"^([ab])_", r"\1.", name): value for name, value in settings.items()}
         super().__init__(settings=named, q=named.get("b.q", 0.7))
@@ -106,9 +106,8 @@ class Playground(anywidget.AnyWidget):
     @traitlets.validate("points")
     def _check_points(self, proposal: Mapping[str, Any]) -> list[list[float]]:
         points = np.asarray(proposal["value"], dtype=float)
-        if points.size and (
-            points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all()
-        ):
+        is_table = points.ndim == 2 and points.shape[1] == 2
+        if points.size and not (is_table and np.isfinite(points).all()):
             raise traitlets.TraitError(
                 f"points are {list(points.shape)}; give finite numbers [N, 2], x and y a point."
             )
@@ -118,15 +117,11 @@ class Playground(anywidget.AnyWidget):
     @traitlets.validate("labels")
     def _check_labels(self, proposal: Mapping[str, Any]) -> list[int]:
         labels = np.asarray(proposal["value"])
-        whole = labels.dtype.kind in "iu" or not labels.size
-        if (
-            labels.ndim != 1
-            or not whole
-            or (labels.size and not 0 <= labels.min() <= labels.max() < 26)
+        if labels.size and (
+            labels.ndim != 1 or labels.dtype.kind not in "iu" or not set(labels) <= set(range(26))
         ):
             raise traitlets.TraitError("labels are whole numbers [N], each a class from 0 to 25.")
-        rows: list[int] = labels.tolist()
-        return rows
+        return [int(label) for label in labels]
 
 
 def _checked(name: str, value: Any) -> Any:
@@ -136,9 +131,8 @@ def _checked(name: str, value: Any) -> Any:
         raise traitlets.TraitError(f"There is no setting {name!r}; there are {', '.join(_NAMES)}.")
     if kind in _CHOICES:
         if value not in _CHOICES[kind]:
-            raise traitlets.TraitError(
-                f"{name} is {value!r}; choose one of {', '.join(_CHOICES[kind])}."
-            )
+            allowed = ", ".join(_CHOICES[kind])
+            raise traitlets.TraitError(f"{name} is {value!r}; choose one of {allowed}.")
         return str(value)
     low, high = _RANGES[kind]
     if not low <= value <= high:
