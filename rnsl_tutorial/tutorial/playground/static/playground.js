@@ -456,7 +456,7 @@ export function mount(root, { start = fromHash(""), playing = false, onChange = 
     el("div", { class: "pg-controls" }, menus.shape.element, sliders.n.element, sliders.classes.element, sliders.spread.element,
       menus.noise.element, sliders.rate.element, sliders.T.element, sliders.lr.element, sliders.decay.element,
       sliders.hidden.element, sliders.waves.element));
-  const all = el("div", { class: "rnsl-playground", "data-lm-suppress-shortcuts": "true" },
+  const all = el("div", { class: "rnsl-playground" },
     el("div", { class: "pg-chips", role: "group", "aria-label": "Presets" }, ...chips), told,
     el("div", { class: "pg-bar" },
       button("⟲", "Reset to step 0", () => restart(world.current())), playButton, button("+1", "One step", step), dice, count,
@@ -465,6 +465,9 @@ export function mount(root, { start = fromHash(""), playing = false, onChange = 
     more,
     el("div", { class: "pg-cards" }, cards.a.element, cards.b.element),
     el("div", { class: "pg-curves" }, ...curves.map(({ element }) => element)), tip);
+  for (const one of all.querySelectorAll("input, select, button, summary, canvas")) {
+    one.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab else takes their keys
+  }
   root.append(all);
   more.open = all.clientWidth > 700;
 
