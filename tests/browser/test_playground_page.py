@@ -371,6 +371,58 @@ def test_as_a_widget_it_moves_without_a_kernel(open_playground: OpenPage) -> Non
     expect(page.locator(".pg-card").last).to_have_attribute("data-loss", "trnsl")
 
 
+# The widget on a model that stands in for a notebook's; `fromKernel` is what its Python sets.
+WIDGET = """async ({ module, state }) => {
+    const address = URL.createObjectURL(new Blob([module], { type: "text/javascript" }));
+    const { default: widget } = await import(address);
+    const heard = {};
+    const set = (name, value) => (state[name] = value);
+    const on = (event, callback) => (heard[event] = callback);
+    const model = { get: (name) => state[name], set, on, save_changes() {} };
+    window.state = state;
+    window.fromKernel = (values) => {
+        Object.assign(state, values);
+        for (const name of Object.keys(values)) heard[`change:${name}`]?.();
+    };
+    window.end = widget.render({ model, el: document.body });
+}"""
+
+
+def test_a_notebook_reads_and_sets_q_points_labels_settings_and_history(browser: Browser) -> None:
+    page = browser.new_page()
+    state = {
+        "settings": {"n": 20, "hidden": 8, "rate": 0},
+        "q": 0.7,
+        "playing": False,
+        "points": [],
+        "labels": [],
+        "history": {},
+        "step": 0,
+    }
+    page.evaluate(WIDGET, {"module": str(Playground._esm), "state": state})
+    until(page, "state.labels.length === 20 && state.points.length === 20")
+    page.evaluate("fromKernel({ q: 0.3 })")
+    until(page, "state.settings['b.q'] === 0.3")
+    page.evaluate("fromKernel({ playing: true })")
+    until(page, "document.querySelector('.rnsl-playground').dataset.step > 10")
+    page.evaluate("fromKernel({ playing: false })")
+    until(page, "state.step > 10 && state.history.a.length > 1 && state.history.b.length > 1")
+    page.evaluate("fromKernel({ labels: state.labels.map(() => 1) })")
+    until(page, "state.settings && state.labels.every((label) => label === 1)")
+    assert page.evaluate("state.step") > 10, "the run goes on"
+    page.evaluate("fromKernel({ history: {} })")
+    until(page, "state.step === 0")
+    page.evaluate("fromKernel({ points: [[0, 0.5], [0.5, 0]], labels: [0, 2] })")
+    until(page, "state.settings.shape === 'own' && state.settings.classes === 3")
+    assert page.evaluate("[state.points, state.labels]") == [[[0, 0.5], [0.5, 0]], [0, 2]]
+    page.evaluate("fromKernel({ settings: { n: 16, 'a.loss': 'trnsl' } })")
+    until(page, "state.labels.length === 16")
+    expect(page.locator(".pg-card").first).to_have_attribute("data-loss", "trnsl")
+    page.evaluate("end()")
+    expect(page.locator(".rnsl-playground")).to_have_count(0)
+    page.close()
+
+
 def test_all_modules_together_take_at_most_60_kb() -> None:
     assert len(str(Playground._esm).encode()) <= 60_000
     assert widget._module() == str(Playground._esm)

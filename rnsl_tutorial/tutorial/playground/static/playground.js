@@ -11,6 +11,7 @@ import { Ball, drawCurves, PAINTS, Plane, REACH } from "./view.js";
 const LOSSES = { nsl: "NSL", rnsl: "RNSL", trnsl: "t-RNSL" };
 const CELLS = 56; // of the map, a side
 const MAP_MS = 90; // between two maps
+const TOLD_MS = 1000; // between two times that a playing run is written to the address or the notebook
 const ROUND_MS = 14; // that the fastest speed lets the workers work before they are asked for a picture
 const SPEEDS = [1, 2, 5, 10, 20, Infinity]; // steps a frame
 const MEASURES = [
@@ -348,8 +349,8 @@ export function mount(root, { start = fromHash(""), playing = false, onChange = 
   const end = new AbortController();
   const world = new Lab();
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
-  const view = { azimuth: 0.7, elevation: 0.6, hover: null, ghosts: [], brush: 0, mode: "flip", speed: 2 };
-  let [isPlaying, isDirty, isBusy, mapAt, stepsARound, preset] = [false, true, false, 0, 20, null];
+  const view = { azimuth: 0.7, elevation: 0.85, hover: null, ghosts: [], brush: 0, mode: "flip", speed: 2 };
+  let [isPlaying, isDirty, isBusy, mapAt, toldAt, stepsARound, preset] = [false, true, false, 0, 0, 20, null];
 
   // ------------------------------------------------------------ what a hand does
 
@@ -707,8 +708,9 @@ export function mount(root, { start = fromHash(""), playing = false, onChange = 
       moving = ball.draw(now, paintNow, { ...options, marked: view.hover && now.probe?.unit }) || moving;
     }
     const styles = [style("a"), style("b")];
+    const seen = ["a", "b"].map((which) => [...world.history[which], world.now[which].measures]);
     for (const { key, canvas, values } of curves) {
-      drawCurves(canvas, [world.history.a, world.history.b], COLUMN[key], styles, paintNow);
+      drawCurves(canvas, seen, COLUMN[key], styles, paintNow);
       values.a.style.setProperty("--pg-run", styles[0].color);
       values.b.style.setProperty("--pg-run", styles[1].color);
     }
@@ -722,6 +724,10 @@ export function mount(root, { start = fromHash(""), playing = false, onChange = 
     const began = performance.now();
     const isMapDue = began - mapAt > MAP_MS;
     if (isMapDue) mapAt = began;
+    if (began - toldAt > TOLD_MS) {
+      toldAt = began;
+      onChange();
+    }
     isBusy = true;
     const asked = { place: view.hover, ...(isMapDue ? { cells: CELLS, reach: REACH } : {}) };
     world.advance(wanted, asked).then(() => {
@@ -775,7 +781,7 @@ export function mount(root, { start = fromHash(""), playing = false, onChange = 
     if (playing && !calm.matches) play(true);
     requestAnimationFrame(frame);
   });
-  return { world, set, restart, play, step, state, ready, frames, choose, paints: PAINTS, end: () => end.abort() };
+  return { get playing() { return isPlaying; }, world, set, restart, play, step, state, ready, frames, choose, paints: PAINTS, end: () => end.abort() };
 }
 
 /** The playground as a page: its state is that of the address, which follows whenever the runs rest. */
@@ -804,7 +810,7 @@ function render({ model, el: root }) {
     const finite = (rows) => rows.map((row) => row.map((value) => (Number.isFinite(value) ? value : null)));
     const { a, b } = made.world.history;
     assign({
-      settings, q: settings["b.q"] ?? lab.DEFAULTS.q, labels: Array.from(labels), step: made.world.step,
+      settings, q: settings["b.q"] ?? lab.DEFAULTS.q, labels: Array.from(labels), step: made.world.step, playing: made.playing,
       points: Array.from(labels, (_, i) => [points[2 * i], points[2 * i + 1]]), history: { a: finite(a), b: finite(b) },
     });
   };
