@@ -13,7 +13,7 @@ from harness import SCREENSHOTS, box_of
 from playwright.sync_api import Browser, Page, expect
 
 from rnsl_tutorial.tutorial.explorers import Playground, standalone_html
-from rnsl_tutorial.tutorial.playground import page_html, widget
+from rnsl_tutorial.tutorial.playground import page_html
 
 OpenPage = Callable[..., Page]
 SMALL = "n=30&hidden=8"  # trains fast
@@ -425,4 +425,3 @@ def test_a_notebook_reads_and_sets_q_points_labels_settings_and_history(browser:
 
 def test_all_modules_together_take_at_most_60_kb() -> None:
     assert len(str(Playground._esm).encode()) <= 60_000
-    assert widget._module() == str(Playground._esm)

@@ -821,7 +821,7 @@ function render({ model, el: root }) {
   on("playing", () => made.play(model.get("playing")));
   on("settings", () => {
     const { own, flips, ...settings } = current();
-    if (!same({ ...START, ...model.get("settings"), own: 0, flips: 0 }, { ...START, ...settings, own: 0, flips: 0 })) made.restart({ ...model.get("settings"), own, flips });
+    if (!same({ ...START, ...model.get("settings"), own: 0, flips: 0 }, { ...START, ...settings, own: 0, flips: 0 })) made.restart({ ...model.get("settings"), ...(settings.shape === model.get("settings").shape ? { own, flips } : {}) });
   });
   on("history", () => Object.keys(model.get("history")).length || made.restart(current()));
   const data = () => setTimeout(() => {

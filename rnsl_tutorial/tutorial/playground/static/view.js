@@ -306,7 +306,7 @@ export function drawCurves(canvas, histories, column, styles, paint) {
   const last = Math.max(100, ...histories.map((history) => history.at(-1)?.[0] ?? 0));
   const [inner, tall] = [width - FRAME.left - FRAME.right, height - FRAME.top - FRAME.bottom];
   const place = (step, share) => [FRAME.left + (inner * step) / last, FRAME.top + tall * (1 - share)];
-  context.font = "11px system-ui, sans-serif";
+  context.font = `${Math.max(11, height / 14)}px system-ui, sans-serif`;
   context.fillStyle = paint.quiet;
   context.strokeStyle = paint.line;
   context.lineWidth = 1;
