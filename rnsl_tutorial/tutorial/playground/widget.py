@@ -14,7 +14,7 @@ from rnsl_tutorial._files import PACKAGE
 __all__ = ["Playground", "page_html"]
 
 _STATIC = PACKAGE / "tutorial" / "playground" / "static"
-_MODULES = ("engine.js", "view.js", "playground.js")  # what is imported first
+_MODULES = ("engine.js", "view.js", "runs.js", "playground.js")  # what is imported first
 _CHOICES = {
     "shape": ("blobs", "rings", "spirals", "twins", "own"),
     "noise": ("symmetric", "pair_flip", "look_alike"),

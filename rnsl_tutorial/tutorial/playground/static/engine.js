@@ -625,5 +625,6 @@ export function engine() {
     },
   ];
 
-  return { DEFAULTS, presets, uniform, draw, spoil, boxCox, weight, Run, begin, change, given, server };
+  const choices = { shape: [...Object.keys(SHAPES), "own"], noise: Object.keys(NOISES) };
+  return { DEFAULTS, presets, choices, Run, begin, change, server };
 }
