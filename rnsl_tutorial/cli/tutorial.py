@@ -56,6 +56,9 @@ def playground(
     out: Annotated[Path, typer.Argument(metavar="FILE", show_default=True)] = Path(
         "playground.html"
     ),
+    embeddings: Annotated[
+        Path | None, typer.Option(help="An .npz of `rnsl embed`: the points are your images.")
+    ] = None,
     browser: Annotated[bool, typer.Option(help="Open it.")] = True,
 ) -> None:
     """Write the playground as one page, and open it.
@@ -66,10 +69,11 @@ def playground(
     import webbrowser
 
     from rnsl_tutorial._files import written_whole
-    from rnsl_tutorial.tutorial.playground import page_html
+    from rnsl_tutorial.tutorial.playground import embeddings_address, page_html
 
+    page = page_html(embeddings_address(embeddings) if embeddings else "")
     with written_whole(out) as part:
-        part.write(page_html().encode())
+        part.write(page.encode())
     typer.echo(f"Written: {out}")
     if browser:
         webbrowser.open(out.resolve().as_uri())

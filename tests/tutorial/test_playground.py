@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import traitlets
+from sklearn.decomposition import PCA
 from typer.testing import CliRunner
 
 from rnsl_tutorial.cli import main as cli
 from rnsl_tutorial.tutorial.explorers import Playground
-from rnsl_tutorial.tutorial.playground import page_html, widget
+from rnsl_tutorial.tutorial.playground import embeddings_address, page_html, widget
 
 
 def test_settings_are_named_as_in_the_page_or_with_an_underscore() -> None:
@@ -97,6 +98,46 @@ def test_what_is_left_out_of_the_modules_is_no_code(tmp_path: Path) -> None:
     subprocess.run([node, "--check", str(module)], check=True)
 
 
+def saved(path: Path, classes: int, each: int) -> Path:
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(classes, 16))
+    embeddings = np.repeat(centres, each, axis=0) + rng.normal(size=(classes * each, 16)) / 10
+    files = [f"class {i // each}/{i}.jpg" for i in range(classes * each)]
+    np.savez(path, embeddings=embeddings.astype(np.float32), files=files)
+    return path
+
+
+def test_embeddings_become_the_points_of_their_first_two_components(tmp_path: Path) -> None:
+    address = embeddings_address(saved(tmp_path / "own.npz", 3, 20))
+    found = re.fullmatch(r"shape=own&classes=3&rate=0&own=(.*)", address)
+    assert found
+    rows = np.array([row.split(",") for row in found[1].split("_")], dtype=float)
+    assert rows.shape == (60, 3)
+    assert np.abs(rows[:, :2]).max() == 1
+    assert rows[:, 2].tolist() == [0] * 20 + [1] * 20 + [2] * 20
+    embeddings = np.load(tmp_path / "own.npz")["embeddings"]
+    scores = PCA(2).fit_transform(embeddings)
+    for axis in range(2):
+        assert abs(np.corrcoef(scores[:, axis], rows[:, axis])[0, 1]) > 0.9999
+
+
+def test_of_many_embeddings_the_largest_classes_are_shown_evenly(tmp_path: Path) -> None:
+    address = embeddings_address(saved(tmp_path / "own.npz", 12, 300))
+    labels = [row.rsplit(",")[-1] for row in address.split("own=")[1].split("_")]
+    assert len(labels) <= 1000
+    assert [labels.count(str(c)) for c in range(8)] == [100] * 8
+
+
+def test_embeddings_that_are_none_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "text.npz").write_text("no")
+    with pytest.raises(ValueError, match="holds no embeddings; write them with `rnsl embed`"):
+        embeddings_address(tmp_path / "text.npz")
+    with pytest.raises(ValueError, match="one folder alone"):
+        embeddings_address(saved(tmp_path / "one.npz", 1, 5))
+    with pytest.raises(FileNotFoundError):
+        embeddings_address(tmp_path / "absent.npz")
+
+
 def test_the_command_writes_the_page_and_opens_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,5 +147,9 @@ def test_the_command_writes_the_page_and_opens_it(
     assert CliRunner().invoke(cli.app, ["playground", str(page)]).stdout == f"Written: {page}\n"
     assert page.read_text(encoding="utf-8") == page_html()
     assert shown == [page.as_uri()]
-    CliRunner().invoke(cli.app, ["playground", str(page), "--no-browser"])
+    own = saved(tmp_path / "own.npz", 2, 3)
+    given = ["playground", str(page), "--no-browser", "--embeddings", str(own)]
+    CliRunner().invoke(cli.app, given)
+    assert page.read_text(encoding="utf-8") == page_html(embeddings_address(own))
+    assert f'"{embeddings_address(own)}"' in page_html(embeddings_address(own))
     assert len(shown) == 1

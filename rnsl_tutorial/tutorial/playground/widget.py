@@ -1,5 +1,6 @@
 """The playground in a notebook, and as a page of its own."""
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -140,13 +141,16 @@ def _checked(name: str, value: Any) -> Any:
     return float(value) if value % 1 else int(value)
 
 
-def page_html() -> str:
+def page_html(start: str = "") -> str:
     """Return the playground as one page, ``playground.html``.
 
     It asks nobody for anything, opened from a server or as a file. What its address holds after "#"
     repeats a run bit for bit in the same browser.
+
+    Args:
+        start: what it shows where the address holds nothing, written as an address.
     """
-    return _PAGE.format(style=_static("playground.css"), script=_module())
+    return _PAGE.format(style=_static("playground.css"), script=_module(), start=json.dumps(start))
 
 
 _PAGE = """<!doctype html>
@@ -168,7 +172,7 @@ body {{ margin: 0; background: light-dark(#ffffff, #0d1117); }}
 <main></main>
 <script type="module">
 {script}
-openPage(document.querySelector("main"));
+openPage(document.querySelector("main"), {start});
 </script>
 </body>
 </html>

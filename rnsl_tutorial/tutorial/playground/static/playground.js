@@ -127,11 +127,11 @@ function stretched(points) {
  * Put a playground into an element.
  *
  * @param {Element} root
- * @param {{ start?: object, playing?: boolean, onChange?: () => void }} options start: of `fromHash`;
- *   onChange hears of each change, and of the steps once they rest
+ * @param {{ start: object, address?: string, playing?: boolean, onChange?: () => void }} options start:
+ *   of `fromHash`; address of the page that a link leads to; onChange hears of each change, and of the steps once they rest
  * @returns {object} what a page or a notebook needs of it
  */
-export function mount(root, { start = fromHash(""), playing = false, onChange = () => {} } = {}) {
+export function mount(root, { start, address = "playground.html", playing = false, onChange = () => {} } = {}) {
   const end = new AbortController();
   const world = new Lab();
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -197,8 +197,9 @@ export function mount(root, { start = fromHash(""), playing = false, onChange = 
   const dice = button("⚄", "Other points and another start", () => restart({ ...world.current(), seed: world.current().seed + 1 }));
   const file = el("input", { type: "file", accept: ".csv,.tsv,.txt", hidden: "", onchange: () => file.files[0]?.text().then(take_csv) });
   const link = button("Link", "Copy a link that repeats this run", () => {
-    const address = `${location.href.split("#")[0]}#${toHash(state())}`;
-    navigator.clipboard?.writeText(address).then(() => say("The link is copied. It repeats this run, step by step."), () => say(address));
+    const whole = `${address}#${toHash(state())}`;
+    const copied = navigator.clipboard?.writeText(whole) ?? Promise.reject();
+    copied.then(() => say("The link is copied. It repeats this run, step by step."), () => say(whole));
   });
   const files = el("details", { class: "pg-files" },
     el("summary", {}, "Data"),
@@ -522,7 +523,7 @@ export function mount(root, { start = fromHash(""), playing = false, onChange = 
       stepsARound = Math.max(1, Math.min(200, Math.round(wanted * Math.max(0.5, Math.min(share, 1.5)))));
       take();
       if (view.hover) tell();
-      if (isPlaying && !Number.isFinite(by)) goOn();
+      if (isPlaying && !Number.isFinite(by) && !document.hidden) goOn();
     });
   }
 
@@ -571,10 +572,11 @@ export function mount(root, { start = fromHash(""), playing = false, onChange = 
 }
 
 /** The playground as a page: its state is that of the address, which follows whenever the runs rest. */
-function openPage(root) {
-  const start = fromHash(location.hash);
+function openPage(root, begun) {
+  const start = fromHash(location.hash || begun);
   const made = mount(root, {
     start,
+    address: location.href.split("#")[0],
     playing: start.step === null,
     onChange: () => history.replaceState(null, "", `#${toHash(made.state())}`),
   });

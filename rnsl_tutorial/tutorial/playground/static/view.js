@@ -22,6 +22,7 @@ export const PAINTS = {
   },
 };
 export const REACH = 1.12; // the plane is drawn from -REACH to REACH
+const SMALLER = [[40, 60], [150, 80], [350, 100], [700, 130]]; // up to so many marks, so many to a plane's width
 const TURN = 2 * Math.PI;
 const GLIDE = 0.2; // share of the way to go that a mark goes in a frame
 const TAIL = 0.22; // the same of the tails that moving embeddings draw behind them
@@ -140,7 +141,7 @@ export class Plane {
     context.imageSmoothingQuality = "high";
     if (this.#map) context.drawImage(this.#small, 0, 0, width, height);
     const moving = glide(this, now, calm);
-    const radius = Math.max(1.7, Math.min(width / 60, width / 5.6 / Math.sqrt(now.labels.length + 20), 7));
+    const radius = Math.max(1.7, width / (SMALLER.find(([most]) => now.labels.length <= most) ?? [0, 170])[1]);
     const place = (x, y) => [(width * (x / REACH + 1)) / 2, (height * (1 - y / REACH)) / 2];
     const places = Array.from(now.labels, (_, i) => [i, ...place(now.points[2 * i], now.points[2 * i + 1])]);
     drawMarks(context, sorted(now, paint, places, radius, this.full), paint, radius);
