@@ -12,7 +12,8 @@ The clock runs in the page and starts at the key event's time stamp. "script" en
 the page outside the control have changed, "repaint" when the first frame after that change has been
 drawn (a task after requestAnimationFrame). A press that changes nothing within 5 s is an error.
 Three presses before the first are not counted. "table s" is the median of 5 times that Python
-makes the explorer, once its input is there.
+makes the explorer, once its input is there. At the end stands the playground, in a table of its
+own: see `benchmarks/playground.py`.
 """
 
 import json
@@ -31,7 +32,7 @@ import torch
 from playwright.sync_api import Browser, Locator, Page
 from torch.nn.functional import normalize
 
-from benchmarks import frame
+from benchmarks import frame, playground
 from notebooks import build
 from rnsl_tutorial import noise
 from rnsl_tutorial.experiments.config import BASELINES, LOSSES
@@ -40,6 +41,7 @@ from rnsl_tutorial.tutorial.tables import EmbeddingMaps, UmapMaps
 from tests.browser.harness import JupyterLab, chromium, chromium_path, lab_server
 
 GOALS_MS = (17, 100)
+PLAYGROUND = "Playground"  # see benchmarks/playground.py
 UNCOUNTED = 3
 PAUSE_MS = 400  # between two presses, so that nothing glides any more
 MOST_MS = 5000
@@ -367,7 +369,7 @@ def measured(browser: Browser, names: list[str], presses: int) -> Iterator[tuple
 def main() -> None:
     """Measure and print."""
     parser = frame.parser(__doc__)
-    names = list(widgets())
+    names = [*widgets(), PLAYGROUND]
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME")
     parser.add_argument("--presses", type=int, default=30, help="of each slider, default 30")
     args = parser.parse_args()
@@ -380,8 +382,11 @@ def main() -> None:
             f"{browser.version} without a GPU\n"
         )
         print(frame.header(*COLUMNS), flush=True)
-        for cells in measured(browser, args.only, args.presses):
+        pressed = [name for name in args.only if name != PLAYGROUND]
+        for cells in measured(browser, pressed, args.presses):
             print(frame.row(*cells), flush=True)
+        if PLAYGROUND in args.only:
+            playground.show(browser)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ from sphinx.util.docutils import docutils_namespace
 
 from docs import executed, links
 from notebooks import build
-from rnsl_tutorial.tutorial.explorers import EmbeddingExplorer, page
+from rnsl_tutorial.tutorial.explorers import EmbeddingExplorer, Playground, page
+from rnsl_tutorial.tutorial.playground import page_html
 from rnsl_tutorial.tutorial.tables import EmbeddingMaps
 
 ROOT = executed.ROOT
@@ -106,13 +107,17 @@ def _copy(path: Path, to: Path) -> None:
 
 
 def _lay_out_start(notebooks: dict[str, NotebookNode], folder: Path) -> None:
-    """Complete the start page: a list of the notebooks, and an explorer."""
+    """Complete the start page: the playground, an explorer, and a list of the notebooks."""
     start = folder / "docs" / "index.md"
     text = start.read_text(encoding="utf-8").replace("<!-- notebooks -->", listed(notebooks))
     start.unlink()
     (folder / "index.md").write_text(text, encoding="utf-8")
-    explorer = EmbeddingExplorer(EmbeddingMaps.shipped(), rate=0.5)
-    _add_explorers({"start": page.model(explorer.get_state())}, folder / "index")
+    shown = {
+        "playground": Playground(),
+        "start": EmbeddingExplorer(EmbeddingMaps.shipped(), rate=0.5),
+    }
+    models = {name: page.model(explorer.get_state()) for name, explorer in shown.items()}
+    _add_explorers(models, folder / "index")
 
 
 def listed(notebooks: dict[str, NotebookNode]) -> str:
@@ -162,6 +167,7 @@ def write_pages(laid_out: Path, folder: Path) -> list[str]:
         made, trees = Path(place, "pages"), Path(place, "trees")
         app = Sphinx(laid_out, DOCS, made, trees, "html", status=None, warning=said)
         app.build()
+        (made / "playground.html").write_text(page_html(), encoding="utf-8")
         if folder.exists():
             shutil.rmtree(folder)
         shutil.move(made, folder)

@@ -72,6 +72,13 @@ explorer
 explorer.noise, explorer.rate, explorer.loss
 
 # %% [markdown]
+# Nothing above is being trained now. Below two losses train as you watch, on points that you draw and labels
+# that you spoil: press **play**, then one of the five sentences.
+
+# %%
+explorers.Playground()
+
+# %% [markdown]
 # ## The idea, in symbols and in code
 # Let $x$ be the embedding of an image and $w_c$ the **prototype** of class $c$, a direction that is
 # learned too. Both have length 1. The prototypes believe in the image's label $y$ with the probability

@@ -22,6 +22,14 @@ from rnsl_tutorial.tutorial.tables import EmbeddingMaps, FollowedRuns, UmapMaps
 runs = FollowedRuns.shipped()
 
 # %% [markdown]
+# ## 00 · Who learns the wrong labels by heart?
+# Press **play**: two losses train here, in the page, on the same points. Flip labels, paint points, choose
+# one of the sentences above. Explained in notebook 00.
+
+# %%
+explorers.Playground()
+
+# %% [markdown]
 # ## 00 · What do wrong labels do to an embedding?
 # Move the **noise rate**. Crosses are images that no longer lie among their own class. Then change the
 # **loss**. Explained in notebook 00.

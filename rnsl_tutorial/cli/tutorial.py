@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["doctor", "explore", "lab"]
+__all__ = ["doctor", "explore", "lab", "playground"]
 
 
 def lab(
@@ -50,6 +50,33 @@ def explore(
     from rnsl_tutorial.cli import explore as page
 
     page.start(paths.shipped("notebooks", page.NOTEBOOK), ip, port, options or [])
+
+
+def playground(
+    out: Annotated[Path, typer.Argument(metavar="FILE", show_default=True)] = Path(
+        "playground.html"
+    ),
+    embeddings: Annotated[
+        Path | None, typer.Option(help="An .npz of `rnsl embed`: the points are your images.")
+    ] = None,
+    browser: Annotated[bool, typer.Option(help="Open it.")] = True,
+) -> None:
+    """Write the playground as one page, and open it.
+
+    A loss trains there under your hand, on labels that may be wrong, without Python and without a
+    network. The page can be sent to anybody.
+    """
+    import webbrowser
+
+    from rnsl_tutorial._files import written_whole
+    from rnsl_tutorial.tutorial.playground import embeddings_address, page_html
+
+    page = page_html(embeddings_address(embeddings) if embeddings else "")
+    with written_whole(out) as part:
+        part.write(page.encode())
+    typer.echo(f"Written: {out}")
+    if browser:
+        webbrowser.open(out.resolve().as_uri())
 
 
 def doctor() -> None:

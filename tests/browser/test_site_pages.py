@@ -75,6 +75,7 @@ def test_nothing_is_wrong_with_references_formulas_links_and_what_pages_load(bui
 def test_every_notebook_and_text_is_a_page(built: Site) -> None:
     expected = {f"notebooks/{source.stem}.html" for source in site.sources()}
     expected |= {*PAGES, "CONTRIBUTING.html", "CHANGELOG.html", "notebooks/TEACHING.html"}
+    expected |= {"playground.html"}
     pages = {file.relative_to(built.folder).as_posix() for file in built.folder.rglob("*.html")}
     assert expected <= pages
 

@@ -46,7 +46,7 @@ def shipped_files(folder: str, pattern: str) -> set[str]:
 def test_the_wheel_holds_code_data_notebooks_and_licence(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     code = {str(p.relative_to(ROOT)) for p in (ROOT / "rnsl_tutorial").rglob("*.py")}
-    static = {str(p.relative_to(ROOT)) for p in (ROOT / "rnsl_tutorial").glob("*/static/*")}
+    static = {str(p.relative_to(ROOT)) for p in (ROOT / "rnsl_tutorial").glob("**/static/*")}
     assert code | static | {"rnsl_tutorial/py.typed"} <= names
     share = {p for p in (ROOT / "rnsl_tutorial/tutorial/share").rglob("*") if p.is_file()}
     assert {str(p.relative_to(ROOT)) for p in share} <= names

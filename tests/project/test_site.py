@@ -133,8 +133,10 @@ def test_the_start_page_lists_the_numbered_notebooks(tmp_path: Path) -> None:
     row = "| [7. A small page](notebooks/07_small.ipynb) | does $q$ move? | 5 min |"
     assert row in start
     assert "notebooks/explorers.ipynb" not in start
-    assert 'data-explorer="start"' in start
-    assert 'data-model="start"' in (tmp_path / "index.end.html").read_text()
+    scripts = (tmp_path / "index.end.html").read_text()
+    for name in ("playground", "start"):
+        assert f'data-explorer="{name}"' in start
+        assert f'data-model="{name}"' in scripts
 
 
 @pytest.mark.parametrize("wrong", [[], ["index.html links to absent"]])

@@ -2,7 +2,8 @@
 
 An explorer computes its whole table once, in Python and through the library's own functions, hands
 it over as bytes, and leaves looking up and drawing to a small ES module in ``static``. Without a
-kernel the same module runs in a plain page, see `standalone_html`.
+kernel the same module runs in a plain page, see `standalone_html`. The one exception is
+`Playground`, whose runs are computed in the page.
 """
 
 from rnsl_tutorial.tutorial.explorers.audit import AuditExplorer
@@ -19,6 +20,7 @@ from rnsl_tutorial.tutorial.explorers.sphere import SphereExplorer, SphereTraini
 from rnsl_tutorial.tutorial.explorers.transition import TransitionExplorer
 from rnsl_tutorial.tutorial.explorers.truncation import PruningExplorer, TruncationExplorer
 from rnsl_tutorial.tutorial.explorers.umap_maps import EpochMapsExplorer, UmapSettingsExplorer
+from rnsl_tutorial.tutorial.playground import Playground
 
 __all__ = [
     "AuditExplorer",
@@ -31,6 +33,7 @@ __all__ = [
     "FineTuningExplorer",
     "GradientShareExplorer",
     "LossExplorer",
+    "Playground",
     "PruningExplorer",
     "QExplorer",
     "SphereExplorer",

@@ -1,0 +1,102 @@
+"""The playground's engine in Chromium against torch, both in float64; and what its presets say."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from playground_parity import engine_in, parity, presets, settings_of, training_error
+from playwright.sync_api import Browser, Page
+
+
+@pytest.fixture(scope="module")
+def lab(browser: Browser) -> Iterator[Page]:
+    with engine_in(browser) as page:
+        yield page
+
+
+# ------------------------------------------------------------------ against torch
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:All .* images are left out")
+def test_loss_and_gradient_are_torchs_on_a_thousand_random_cases(lab: Page) -> None:
+    assert max(parity(lab, 1000, seed=0).values()) <= 1e-9
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:All .* images are left out")
+@pytest.mark.parametrize("number", range(5))
+def test_a_training_is_torchs_for_every_preset_and_with_pruning(lab: Page, number: int) -> None:
+    preset = presets(lab)[number]
+    for which in "ab":
+        for changes in ({}, {"loss": "trnsl", "start": 40, "every": 20, "decay": 1e-3}):
+            settings = settings_of(lab, preset, which, **changes)
+            assert training_error(lab, settings, 200) <= 1e-6, settings
+
+
+# ------------------------------------------------------------------ what the presets say
+
+# The measures of both runs of a preset after its steps, for ten seeds.
+OUTCOMES = """number => {
+    const { presets, begin } = window.lab;
+    const preset = presets[number];
+    return Array.from({ length: 10 }, (_, seed) => ["a", "b"].map((which) => {
+        const run = begin({ ...preset.shared, ...preset[which], seed });
+        while (run.step < preset.steps) run.advance();
+        run.forward(run.test.points, run.test);
+        run.forward(run.points, run.train);
+        return Object.values(run.measures()).map((value) => Number.isNaN(value) ? null : value);
+    }));
+}"""
+LEARNED, MEMORIZED, KEPT, ACCURACY = range(4)
+
+
+def outcomes(lab: Page, number: int, name: str) -> NDArray[np.float64]:
+    """Measures by seed, run and measure, [10, 2, 5]; NaN where there is nothing to count."""
+    assert presets(lab)[number]["name"] == name
+    return np.array(lab.evaluate(OUTCOMES, number), dtype=float)
+
+
+@pytest.mark.slow
+def test_half_of_the_labels_are_wrong_and_rnsl_memorizes_fewer(lab: Page) -> None:
+    nsl, rnsl = np.moveaxis(outcomes(lab, 0, "Half of the labels are wrong"), 1, 0)
+    assert (rnsl[:, ACCURACY] > nsl[:, ACCURACY]).all()
+    assert rnsl[:, ACCURACY].mean() > nsl[:, ACCURACY].mean() + 0.1
+    assert (rnsl[:, MEMORIZED] < nsl[:, MEMORIZED]).all()
+    assert nsl[:, MEMORIZED].mean() == pytest.approx(0.5, abs=0.05)
+    assert rnsl[:, MEMORIZED].mean() == pytest.approx(0.3, abs=0.05)
+
+
+@pytest.mark.slow
+def test_no_loss_can_tell_twins_apart(lab: Page) -> None:
+    found = outcomes(lab, 1, "Twins")
+    assert np.abs(found[:, :, ACCURACY].mean(axis=0) - 0.5).max() < 0.1
+    assert found[:, :, ACCURACY].max() < 0.7
+
+
+@pytest.mark.slow
+def test_too_greedy_a_threshold_loses_whole_classes(lab: Page) -> None:
+    patient, greedy = np.moveaxis(outcomes(lab, 2, "Too greedy a threshold"), 1, 0)
+    assert (greedy[:, ACCURACY] < patient[:, ACCURACY] - 0.1).all()
+    assert greedy[:, ACCURACY].max() < 0.7  # of four classes, one at least is lost
+    assert (greedy[:, KEPT] < patient[:, KEPT]).all()
+
+
+@pytest.mark.slow
+def test_one_wrong_label_among_twelve_is_memorized_by_nsl_and_as_a_rule_not_by_trnsl(
+    lab: Page,
+) -> None:
+    nsl, trnsl = np.moveaxis(outcomes(lab, 3, "One wrong label among twelve"), 1, 0)
+    assert (nsl[:, MEMORIZED] == 1).all()
+    left_alone = (trnsl[:, MEMORIZED] == 0) & (trnsl[:, KEPT] == pytest.approx(11 / 12))
+    assert left_alone.sum() == 9  # "in nine of ten draws"
+    assert (trnsl[:, LEARNED] == 1).all()
+
+
+@pytest.mark.slow
+def test_where_no_label_is_wrong_robustness_costs(lab: Page) -> None:
+    nsl, rnsl = np.moveaxis(outcomes(lab, 4, "No noise: what robustness costs"), 1, 0)
+    assert (rnsl[:, LEARNED] < nsl[:, LEARNED]).all()
+    assert (rnsl[:, ACCURACY] < nsl[:, ACCURACY]).all()
+    assert rnsl[:, ACCURACY].mean() < nsl[:, ACCURACY].mean() - 0.1
