@@ -1,22 +1,16 @@
 """What decides the outcome of a run: one frozen config, and the presets that are ready to use."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 
 from msgspec import Meta
 
 from rnsl_tutorial.noise import NOISES
-from rnsl_tutorial.training.baselines import BASELINES, LOSSES, STOPPED
-from rnsl_tutorial.training.settings import (
-    Count,
-    LastLayer,
-    Positive,
-    Settings,
-    Share,
-    check_names,
-)
+from rnsl_tutorial.training import baselines
+from rnsl_tutorial.training.baselines import BASELINES, LOSSES
+from rnsl_tutorial.training.settings import Count, Positive, Settings, Share, check_names
 
 __all__ = ["BASELINES", "LOSSES", "NOISES", "PRESETS", "WITHOUT_LOSS", "Config", "from_preset"]
 
@@ -105,7 +99,7 @@ class Config(Settings):
     pretrained: bool = False
     freeze: Annotated[int, Meta(ge=0)] = 0
     watch: bool = False
-    last_layer: LastLayer = "torch"
+    last_layer: Literal["torch", "kaiming"] = "torch"
     image_size: Count = 64
     scenes: Count = 4000
     difficulty: Annotated[float, Meta(ge=0, le=1)] = 0.5
@@ -118,7 +112,7 @@ class Config(Settings):
                 f"loss {self.loss!r} has no prototypes, by which a network on pixels is watched; "
                 "choose another loss, or network 'head'."
             )
-        if self.loss in STOPPED and self.on_pixels:
+        if self.loss in baselines._STOPPED and self.on_pixels:
             raise ValueError(
                 f"loss {self.loss!r} is for heads; a network on pixels is stopped by noisy "
                 "validation labels with selection 'noisy_val' and any loss."
@@ -152,10 +146,12 @@ class Config(Settings):
     def settings(self) -> Settings:
         """Those that `training.train` takes: all but what is the run's own.
 
-        A loss of `baselines.STOPPED` brings its selection with it.
+        The loss "nsl_stopped" brings its selection with it, noisy validation labels.
         """
-        settings = Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
-        return replace(settings, selection="noisy_val") if self.loss in STOPPED else settings
+        given = {field.name: getattr(self, field.name) for field in fields(Settings)}
+        if self.loss in baselines._STOPPED:
+            given["selection"] = "noisy_val"
+        return Settings(**given)
 
     @property
     def loss_is_own(self) -> bool:

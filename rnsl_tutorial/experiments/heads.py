@@ -392,7 +392,8 @@ def run(
 ) -> Result:
     """Fit and measure; arguments as in `fit` and `measure`, or another measure than that one.
 
-    For one of `config.WITHOUT_LOSS` nothing is trained, and its `without_loss.Row` is the result.
+    For one of `config.WITHOUT_LOSS` nothing is trained: the result is its row of
+    `without_loss.rows`.
     """
     if config.is_without_loss:
         return _run_without_loss(features, config, part)

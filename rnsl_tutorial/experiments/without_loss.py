@@ -25,14 +25,14 @@ from numpy.typing import ArrayLike, NDArray
 from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.experiments.config import WITHOUT_LOSS
 
-__all__ = ["Row", "rows"]
+__all__ = ["rows"]
 
 _Floats: TypeAlias = NDArray[np.floating[Any]]
 _Integers: TypeAlias = NDArray[np.int64]
 _Predict: TypeAlias = Callable[[_Floats], _Integers]
 
 
-class Row(NamedTuple):
+class _Row(NamedTuple):
     """What one of them reaches.
 
     Attributes:
@@ -63,7 +63,7 @@ def rows(
     queries: ArrayLike,
     query_labels: ArrayLike,
     names: Iterable[str] = WITHOUT_LOSS,
-) -> dict[str, Row]:
+) -> dict[str, _Row]:
     """Return what each reaches on features, such as those of a network that nobody fine-tuned.
 
     Args:
@@ -95,7 +95,7 @@ def rows(
     return {name: _ROWS[name](task) for name in names}
 
 
-def _neighbors(k: int, task: _Task) -> Row:
+def _neighbors(k: int, task: _Task) -> _Row:
     hits = {}
     for name, labels_N in (("knn_clean", task.true), ("knn_noisy", task.given)):
         found_M = evaluate.knn_predict(
@@ -105,7 +105,7 @@ def _neighbors(k: int, task: _Task) -> Row:
     return _row(task, hits)
 
 
-def _classified(fit: Callable[[_Floats, _Integers], _Predict], task: _Task) -> Row:
+def _classified(fit: Callable[[_Floats, _Integers], _Predict], task: _Task) -> _Row:
     predict = fit(task.training, task.given)
     row = _row(task, {"prototype": predict(task.queries) == task.query_labels})
     wrong_N = task.true != task.given
@@ -115,11 +115,11 @@ def _classified(fit: Callable[[_Floats, _Integers], _Predict], task: _Task) -> R
     return row
 
 
-def _row(task: _Task, hits: dict[str, NDArray[np.bool_]]) -> Row:
+def _row(task: _Task, hits: dict[str, NDArray[np.bool_]]) -> _Row:
     metrics = dict.fromkeys(("knn_clean", "knn_noisy", "prototype", "memorized"), np.nan)
     metrics |= {name: float(hit_M.mean()) for name, hit_M in hits.items()}
     metrics["realized_rate"] = float((task.true != task.given).mean())
-    return Row(metrics, hits)
+    return _Row(metrics, hits)
 
 
 # ------------------------------------------------------------------ classifiers
@@ -146,7 +146,7 @@ def _logistic(index_ND: _Floats, given_N: _Integers) -> _Predict:
     return cast(_Predict, fitted.predict)
 
 
-_ROWS: Mapping[str, Callable[[_Task], Row]] = MappingProxyType(
+_ROWS: Mapping[str, Callable[[_Task], _Row]] = MappingProxyType(
     {
         "no_training": partial(_neighbors, 10),
         "no_training_k100": partial(_neighbors, 100),

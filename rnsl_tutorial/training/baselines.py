@@ -44,7 +44,6 @@ __all__ = [
     "LOG_OF_ZERO",
     "LOSSES",
     "RECIPES",
-    "STOPPED",
     "build_loss",
     "ce",
     "class_means",
@@ -579,7 +578,7 @@ subcenter_arcface are their papers', or NSL's. `benchmarks/tuning.py` tunes all 
 
 _FOLLOWING = ("elr", "prism")
 """Those that remember something of each training image."""
-STOPPED = ("nsl_stopped",)
+_STOPPED = ("nsl_stopped",)
 """Those whose epoch is chosen by noisy validation labels, whatever the settings say."""
 BASELINES = tuple(_BASELINES)
 """Losses to compare the paper's with."""

@@ -11,12 +11,10 @@ from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
-
-from rnsl_tutorial.training.settings import LastLayer
 
 __all__ = [
     "Backbone",
@@ -111,7 +109,7 @@ def embedding_network(
     embedding_dim: int = 128,
     *,
     pretrained: bool = False,
-    last_layer: LastLayer = "torch",
+    last_layer: Literal["torch", "kaiming"] = "torch",
 ) -> nn.Sequential:
     """Build a network that maps pixels to embeddings: a backbone and one linear layer.
 

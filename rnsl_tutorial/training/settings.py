@@ -17,14 +17,13 @@ import msgspec
 from msgspec import Meta
 
 __all__ = [
-    "Count", "LastLayer", "Positive", "Settings", "Share",
+    "Count", "Positive", "Settings", "Share",
     "check_names", "parse",
 ]  # fmt: skip
 
 Count: TypeAlias = Annotated[int, Meta(ge=1)]
 Positive: TypeAlias = Annotated[float, Meta(gt=0)]
 Share: TypeAlias = Annotated[float, Meta(ge=0, lt=1)]
-LastLayer: TypeAlias = Literal["torch", "kaiming"]
 
 _kinds: Callable[[Any], Mapping[str, Any]] = functools.cache(
     functools.partial(get_type_hints, include_extras=True)

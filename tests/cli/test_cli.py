@@ -14,6 +14,7 @@ from rnsl_tutorial import __version__
 from rnsl_tutorial import _files as paths
 from rnsl_tutorial.cli import doctor, lab
 from rnsl_tutorial.cli import main as cli
+from rnsl_tutorial.experiments.config import BASELINES, LOSSES, WITHOUT_LOSS
 
 run = CliRunner().invoke
 
@@ -193,6 +194,12 @@ def test_report_reads_several_files_and_compares_their_losses(tmp_path: Path) ->
     assert "minus RNSL" in compared.output
     assert "-10.0 to -10.0" in compared.output
     assert (tmp_path / "figures" / "rnsl_symmetric.png").exists()
+    judged = run(cli.app, ["report", *files, "--compare", "rnsl", "--margin", "0.2"])
+    assert "within 20" in judged.output
+    assert "equal, p < 0.001" in judged.output
+    alone = run(cli.app, ["report", *files, "--margin", "0.2"])
+    assert alone.exit_code == 1
+    assert "give --compare LOSS too" in alone.output
     refused = run(cli.app, ["report", files[0], "--compare", "rnsl"])
     assert refused.exit_code == 1
     assert "Cannot compare with 'rnsl'" in refused.output
@@ -202,4 +209,5 @@ def test_an_unknown_loss_gives_the_list(tmp_path: Path) -> None:
     asked = ["experiment", "--loss", "focal", "--out", str(tmp_path / "out")]
     shown = run(cli.app, asked)
     assert shown.exit_code == 1
-    assert "it must be one of nsl, rnsl, trnsl, nsl_tuned, ce, gce" in shown.output
+    named = ", ".join((*LOSSES, *BASELINES, *WITHOUT_LOSS))
+    assert f"it must be one of {named}, or own:NAME" in shown.output
