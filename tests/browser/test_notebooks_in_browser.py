@@ -159,6 +159,11 @@ CLAIMS: dict[str, list[Claim] | None] = {  # None for a notebook in which nothin
     ],
     "07_aid_experiment": [
         Claim(
+            "FineTuningExplorer", "epoch", "After epoch", "NSL now",
+            "[e.curves[0, e.place('noise'), 0, e.epoch - 1]]",
+            within=0.05, inside=".rnsl-fine-tuning", chart="k-NN accuracy",
+        ),
+        Claim(
             "ComparisonExplorer", "rate", "Wrong labels", "NSL",
             """[
                 100 * np.mean([
@@ -167,7 +172,7 @@ CLAIMS: dict[str, list[Claim] | None] = {  # None for a notebook in which nothin
                 ])
                 for rate in e.controls["rate"].values
             ]""",
-            within=0.1,
+            within=0.1, inside=".rnsl-comparison",
         ),
     ],
     "08_nwpu45_experiment": [

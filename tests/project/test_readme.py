@@ -30,16 +30,24 @@ PAGES = [
 ]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 SOURCES = sorted((ROOT / "notebooks/source").glob("[0-9][0-9]_*.py"))
-RESULTS, SCENES, LAPTOP, BASELINES, STAND_IN, NO_LOSS = (
+RESULTS, SCENES, LAPTOP, BASELINES, STAND_IN, NO_LOSS, TUNED = (
     experiments.load_results(ROOT / "data/results" / name / "results.json").results
-    for name in ("aid", "scenes", "laptop", "aid_baselines", "nwpu45_stand_in", "aid_no_loss")
-)
+    for name in (
+        "aid", "scenes", "laptop", "aid_baselines", "nwpu45_stand_in", "aid_no_loss", "finetune",
+    )
+)  # fmt: skip
+TUNED_AT = {(run.config.noise, run.config.rate) for run in TUNED}
+BESIDE = [run for run in NO_LOSS if (run.config.noise, run.config.rate) in TUNED_AT]
 
 
 @pytest.mark.parametrize(
     ("page", "table"),
     [
-        ("README.md", report.table_over_rates(RESULTS, "knn_clean")),
+        ("README.md", report.table_over_rates([*NO_LOSS, *RESULTS], "knn_clean")),
+        ("README.md", report.table([r for r in [*NO_LOSS, *TUNED] if r.config.rate == 0.5])),
+        ("data/results/README.md", report.table([*BESIDE, *TUNED])),
+        ("data/results/README.md", report.table(map(experiments.stopped, TUNED))),
+        ("data/results/README.md", experiments.table_over_epochs(TUNED)),
         ("data/results/README.md", report.table(RESULTS)),
         ("docs/training.md", report.table_over_rates(SCENES, "knn_clean")),
         ("docs/training.md", report.table_over_rates(LAPTOP, "knn_clean")),
@@ -103,6 +111,52 @@ def test_what_is_said_to_be_equal_and_what_is_tested_on_scenes() -> None:
     assert sum("| " + "equal" in " ".join(row.split()) for row in rows) == 6
     assert all(one.low < 0 < one.high for one in scenes if one.rate == 0.4)
     assert "equal within a point in six cells of nine" in " ".join(text.split())
+
+
+def test_what_is_said_of_fine_tuning() -> None:
+    """Of the runs with seed 0, half of the labels wrong."""
+    pages = {
+        name: " ".join((ROOT / name).read_text(encoding="utf-8").split())
+        for name in ("README.md", "data/results/README.md")
+    }
+    runs = {
+        (run.config.noise, run.config.loss): run
+        for run in TUNED
+        if (run.config.rate, run.config.seed) == (0.5, 0)
+    }
+    untrained = {
+        (run.config.noise, run.config.loss): run.metrics
+        for run in NO_LOSS
+        if run.config.rate == 0.5
+    }
+    last = {cell: run.metrics["knn_clean"] for cell, run in runs.items()}
+    first = {cell: run.curves["knn_clean"][0] for cell, run in runs.items()}
+    early = {cell: experiments.stopped(run).metrics for cell, run in runs.items()}
+    plain, robust, cut = (("symmetric", loss) for loss in ("nsl", "rnsl", "trnsl"))
+    said = (
+        f"ends at {last[plain]:.3f}, 15 points below no training at all, with "
+        f"{runs[plain].metrics['memorized']:.0%} of the wrong labels learned by heart"
+    )
+    assert all(said in text for text in pages.values())
+    assert round(100 * (untrained["symmetric", "no_training"]["knn_clean"] - last[plain])) == 15
+    assert f"NSL is at {first[plain]:.3f} after its first epoch" in pages["README.md"]
+    assert f"RNSL ends at {last[robust]:.3f}, t-RNSL at {last[cut]:.3f}" in pages["README.md"]
+    found = runs[cut].metrics
+    assert (
+        f"{found['precision']:.0%} have a wrong label, and they are {found['recall']:.0%} of all"
+        in pages["README.md"]
+    )
+    alike = early["label_dependent", "nsl"], early["label_dependent", "rnsl"]
+    assert (
+        f"({early[plain]['knn_clean']:.3f} and {early[robust]['knn_clean']:.3f}; not in its "
+        f"prototypes, {early[plain]['prototype']:.3f} and {early[robust]['prototype']:.3f}), and "
+        "better under label-dependent noise "
+        f"({alike[0]['knn_clean']:.3f} and {alike[1]['knn_clean']:.3f})"
+    ) in pages["data/results/README.md"]
+    ahead = untrained["label_dependent", "lda"]["prototype"]
+    best = max(early["label_dependent", loss]["prototype"] for loss in ("nsl", "rnsl", "trnsl"))
+    assert ahead > best, "shrinkage LDA is ahead of every loss without clean labels"
+    assert f"and {best:.3f} at best after training" in pages["data/results/README.md"]
 
 
 def test_what_is_said_of_no_training() -> None:

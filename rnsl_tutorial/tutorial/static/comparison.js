@@ -21,7 +21,7 @@ const THIN = 1.4; // px
 
 const widgets = { rate: slider, loss: menu, metric: menu, noise: menu };
 
-export default explorer("rnsl-panels", widgets, ({ table, choices, signal, place }) => {
+export default explorer("rnsl-panels rnsl-comparison", widgets, ({ table, choices, signal, place }) => {
   const sizes = ["metric", "noise", "rate", "loss"].map((name) => choices(name).length);
   const lines = overRates(table, signal);
   const intervals = differences(table, signal);

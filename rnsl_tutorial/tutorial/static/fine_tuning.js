@@ -14,7 +14,7 @@ import { explorer, html, menu, nearestPlace, slider } from "./widgets.js";
 
 const widgets = { epoch: slider, noise: menu };
 
-export default explorer("rnsl-panels", widgets, ({ table, choices, choose, place, signal }) => {
+export default explorer("rnsl-panels rnsl-fine-tuning", widgets, ({ table, choices, choose, place, signal }) => {
   const epochs = choices("epoch");
   const charts = table.titles.map((title, i) => overEpochs(table, epochs, title, i, signal));
   for (const chart of charts) chart.onPoint((x) => choose({ epoch: nearestPlace(epochs, x) }));
