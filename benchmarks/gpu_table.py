@@ -114,7 +114,8 @@ def _train(task: Task) -> Result:
         nonlocal left, before
         now = time.time()
         left, took, before = left - 1, now - before, now
-        if now + left * took > task.end:
+        first = left == task.config.epochs - 1  # it warms up, and tells nothing of the others
+        if now + (0 if first else left * took) > task.end:
             _seconds[task.config.dataset] = took * task.config.epochs
             raise OutOfTime(f"{left} epochs of {took:.1f} s are left")
 
