@@ -106,7 +106,7 @@ def run(task: Task) -> Result | str:
 
 
 def _train(task: Task) -> Result:
-    data = _loaded(task.config.dataset, task.config.image_size, task.config.scenes, task.root)
+    data = _loaded(_of_images(task.config), task.root)
     hardware = Hardware(accelerator=task.device, precision=task.precision)
     left, before = task.config.epochs, time.time()
 
@@ -123,8 +123,14 @@ def _train(task: Task) -> Result:
 
 
 @lru_cache(maxsize=1)
-def _loaded(dataset: str, size: int, scenes: int, root: Path | None) -> images.Data:
-    return images.load_images(Config(dataset=dataset, image_size=size, scenes=scenes), root)
+def _loaded(config: Config, root: Path | None) -> images.Data:
+    return images.load_images(config, root)
+
+
+def _of_images(config: Config) -> Config:
+    """The fields that decide which images, or maps of them, a run needs; all else left out."""
+    names = "dataset image_size scenes difficulty network pretrained freeze"
+    return Config(**{name: getattr(config, name) for name in names.split()})
 
 
 # ------------------------------------------------------------------ what the driver does
@@ -220,7 +226,7 @@ class Table:
         first = done[0].config
         return [
             f"{first.network}, {first.image_size} px, {first.epochs} epochs, batches of "
-            f"{first.batch_size}. `rnsl report {self.file(dataset).name}` prints spreads; the file "
+            f"{first.batch_size}, {self.job.at_once} at a time. `rnsl report {self.file(dataset).name}` prints spreads; the file "
             "holds curves over the epochs.\n",
             frame.header("noise", "rate", "loss", "seeds", *COLUMNS),
             *map(_row, results.summarize(done)),
