@@ -226,8 +226,8 @@ class Table:
         first = done[0].config
         return [
             f"{first.network}, {first.image_size} px, {first.epochs} epochs, batches of "
-            f"{first.batch_size}, {self.job.at_once} at a time. `rnsl report {self.file(dataset).name}` prints spreads; the file "
-            "holds curves over the epochs.\n",
+            f"{first.batch_size}, {self.job.at_once} at a time. `rnsl report "
+            f"{self.file(dataset).name}` prints spreads; the file holds curves over the epochs.\n",
             frame.header("noise", "rate", "loss", "seeds", *COLUMNS),
             *map(_row, results.summarize(done)),
         ]
