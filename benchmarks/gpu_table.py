@@ -106,7 +106,7 @@ def run(task: Task) -> Result | str:
 
 
 def _train(task: Task) -> Result:
-    data = _loaded(task.config.dataset, task.config.image_size, task.config.scenes, task.root)
+    data = _loaded(_of_images(task.config), task.root)
     hardware = Hardware(accelerator=task.device, precision=task.precision)
     left, before = task.config.epochs, time.time()
 
@@ -114,7 +114,8 @@ def _train(task: Task) -> Result:
         nonlocal left, before
         now = time.time()
         left, took, before = left - 1, now - before, now
-        if now + left * took > task.end:
+        first = left == task.config.epochs - 1  # it warms up, and tells nothing of the others
+        if now + (0 if first else left * took) > task.end:
             _seconds[task.config.dataset] = took * task.config.epochs
             raise OutOfTime(f"{left} epochs of {took:.1f} s are left")
 
@@ -122,8 +123,14 @@ def _train(task: Task) -> Result:
 
 
 @lru_cache(maxsize=1)
-def _loaded(dataset: str, size: int, scenes: int, root: Path | None) -> images.Data:
-    return images.load_images(Config(dataset=dataset, image_size=size, scenes=scenes), root)
+def _loaded(config: Config, root: Path | None) -> images.Data:
+    return images.load_images(config, root)
+
+
+def _of_images(config: Config) -> Config:
+    """The fields that decide which images, or maps of them, a run needs; all else left out."""
+    names = "dataset image_size scenes difficulty network pretrained freeze"
+    return Config(**{name: getattr(config, name) for name in names.split()})
 
 
 # ------------------------------------------------------------------ what the driver does
@@ -219,8 +226,8 @@ class Table:
         first = done[0].config
         return [
             f"{first.network}, {first.image_size} px, {first.epochs} epochs, batches of "
-            f"{first.batch_size}. `rnsl report {self.file(dataset).name}` prints spreads; the file "
-            "holds curves over the epochs.\n",
+            f"{first.batch_size}, {self.job.at_once} at a time. `rnsl report "
+            f"{self.file(dataset).name}` prints spreads; the file holds curves over the epochs.\n",
             frame.header("noise", "rate", "loss", "seeds", *COLUMNS),
             *map(_row, results.summarize(done)),
         ]

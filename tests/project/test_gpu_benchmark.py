@@ -86,6 +86,7 @@ def called(environment: Mapping[str, str], out: Path, minutes: str, spent: list[
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_bare_machine_stops_in_time_and_a_second_call_measures_what_is_missing(
     bare: dict[str, str], tmp_path: Path
 ) -> None:
@@ -222,7 +223,7 @@ def test_a_run_that_would_end_too_late_is_given_up_or_not_begun(
     assert 0.04 <= gpu_table._seconds["scenes"] < 1
     started = time.time()
     assert gpu_table.run(task._replace(config=long, end=now + 10)) == ""
-    assert time.time() - started < 2, "the first epoch told"
+    assert time.time() - started < 2, "the second epoch told"
     assert gpu_table._seconds["scenes"] >= 20
     assert gpu_table.run(task._replace(start_by=now + 10)) == ""
 
@@ -299,6 +300,7 @@ def test_ratios_come_from_what_was_measured_in_the_same_turn() -> None:
     assert found["ours / plain"] == [12.0]
 
 
+@pytest.mark.slow
 def test_heads_as_one_model_are_the_heads_that_are_trained_alone() -> None:
     """Without dropout, which they draw together, and with the order of batches of the first."""
     features = datasets.load_shipped_features("aid")
@@ -315,6 +317,7 @@ def test_heads_as_one_model_are_the_heads_that_are_trained_alone() -> None:
     assert not torch.equal(stack.labels[0], stack.labels[1])
 
 
+@pytest.mark.slow
 def test_heads_are_timed_alone_and_as_one_and_reach_the_same(tmp_path: Path) -> None:
     job = small(tmp_path, scale=SMALL._replace(heads=(2,)))
     rows = {row.what: row.values for row in gpu_heads.many(job)}
