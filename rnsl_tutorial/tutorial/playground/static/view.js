@@ -299,7 +299,7 @@ export class Ball {
 
 // ---------------------------------------------------------------- the curves
 
-const FRAME = { left: 30, right: 8, top: 6, bottom: 18 }; // px
+const FRAME = { left: 38, right: 8, top: 6, bottom: 18 }; // px
 
 /** Two lines over the steps, from 0 to 1: histories [[step, ...shares], ...] of both runs. */
 export function drawCurves(canvas, histories, column, styles, paint) {
