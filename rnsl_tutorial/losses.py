@@ -34,7 +34,6 @@ import torch.nn.functional as F
 from torch import Tensor, distributed, nn
 
 __all__ = [
-    "PRUNE_RULES",
     "NormalizedSoftmaxLoss",
     "RobustNormalizedSoftmaxLoss",
     "TruncatedRobustNormalizedSoftmaxLoss",
@@ -42,7 +41,6 @@ __all__ = [
     "check_batch",
     "check_k",
     "check_q",
-    "check_temperature",
     "class_log_probabilities",
     "label_log_probability",
     "negative_box_cox",
@@ -51,7 +49,7 @@ __all__ = [
     "truncated_rnsl",
 ]
 
-PRUNE_RULES = ("paper", "ratio")
+_PRUNE_RULES = ("paper", "ratio")
 """How t-RNSL chooses images, see `TruncatedRobustNormalizedSoftmaxLoss.update_kept`."""
 
 _LEAST = torch.finfo(torch.float32).tiny  # a smaller q or temperature may be 0 to float32
@@ -175,7 +173,7 @@ def label_log_probability(
     Returns:
         float [B], each <= 0.
     """
-    check_temperature(temperature)
+    _check_temperature(temperature)
     check_batch(embeddings, prototypes, labels)
     log_p_BC = class_log_probabilities(embeddings, prototypes, temperature)
     return at_labels(log_p_BC, labels)
@@ -269,7 +267,7 @@ class NormalizedSoftmaxLoss(nn.Module):
                 f"num_classes is {num_classes}, embedding_dim is {embedding_dim}; "
                 "at least 2 classes and 1 dimension are needed."
             )
-        check_temperature(temperature)
+        _check_temperature(temperature)
         self.temperature = temperature
         self.prototypes = nn.Parameter(torch.empty(num_classes, embedding_dim))
         self.reset_parameters(generator)
@@ -428,7 +426,7 @@ class TruncatedRobustNormalizedSoftmaxLoss(RobustNormalizedSoftmaxLoss):
                 state that the prototypes were trained with.
             labels: int64 [B] in [0, C), possibly wrong.
             indices: int64 [B], each image's place in the training set; None for all, in order.
-            rule: one of `PRUNE_RULES`.
+            rule: "paper" or "ratio".
 
         Raises:
             TypeError: indices are no int64 tensor.
@@ -438,8 +436,8 @@ class TruncatedRobustNormalizedSoftmaxLoss(RobustNormalizedSoftmaxLoss):
         Warns:
             UserWarning: no image of the training set is kept.
         """
-        if rule not in PRUNE_RULES:
-            raise ValueError(f"There is no rule {rule!r}; choose one of {', '.join(PRUNE_RULES)}.")
+        if rule not in _PRUNE_RULES:
+            raise ValueError(f"There is no rule {rule!r}; choose one of {', '.join(_PRUNE_RULES)}.")
         check_batch(embeddings, self.prototypes, labels)
         if indices is None:
             indices = self._all_indices(labels)
@@ -533,7 +531,7 @@ def check_k(k: float) -> None:
         raise ValueError(f"k is {k}; it must lie in [0, 1). Images with p <= k are left out.")
 
 
-def check_temperature(temperature: float) -> None:
+def _check_temperature(temperature: float) -> None:
     """Refuse a temperature that is none, or that a cosine cannot be divided by: ValueError."""
     if not _LEAST <= temperature < math.inf:
         raise ValueError(

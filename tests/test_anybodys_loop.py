@@ -111,7 +111,7 @@ def test_indices_of_another_type_are_refused(
         loss(*batch(), given)
 
 
-@pytest.mark.parametrize("rule", losses.PRUNE_RULES)
+@pytest.mark.parametrize("rule", ["paper", "ratio"])
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf])
 def test_pruning_by_embeddings_that_are_not_finite_is_refused(rule: str, bad: float) -> None:
     (*_, loss), (x, y) = all_losses(), batch()
@@ -122,7 +122,7 @@ def test_pruning_by_embeddings_that_are_not_finite_is_refused(rule: str, bad: fl
     assert torch.equal(loss.kept, before)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("rule", losses.PRUNE_RULES)
+@pytest.mark.parametrize("rule", ["paper", "ratio"])
 def test_pruning_under_autocast_decides_as_outside(rule: str) -> None:
     generator = torch.Generator().manual_seed(3)
     x, y = torch.randn(500, D, generator=generator), torch.arange(500) % C

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from rnsl_tutorial import _files as paths
 
-__all__ = ["FIRST", "Copied", "copy_notebooks", "start"]
+__all__ = ["FIRST", "copy_notebooks", "start"]
 
 FIRST = "00_start_here.ipynb"
 _MANIFEST = ".rnsl.json"
 
 
-class Copied(NamedTuple):
+class _Copied(NamedTuple):
     """Names of the notebooks that `copy_notebooks` wrote, and of those that it left alone.
 
     Attributes:
@@ -26,7 +26,7 @@ class Copied(NamedTuple):
     kept: list[str]
 
 
-def copy_notebooks(source: Path, folder: Path) -> Copied:
+def copy_notebooks(source: Path, folder: Path) -> _Copied:
     """Copy the notebooks of one folder into another, never over a file that was changed there.
 
     A manifest in ``folder`` holds the SHA-256 of every notebook as it was copied. A notebook that
@@ -70,8 +70,8 @@ def _jupyter_arguments(folder: Path, options: Sequence[str] = ()) -> list[str]:
     return [str(folder / FIRST), f"--ServerApp.root_dir={folder}", *options]
 
 
-def _update(notebooks: Sequence[Path], folder: Path) -> Copied:
-    copied, result = _read_manifest(folder), Copied([], [])
+def _update(notebooks: Sequence[Path], folder: Path) -> _Copied:
+    copied, result = _read_manifest(folder), _Copied([], [])
     for notebook in notebooks:
         name, shipped, own = notebook.name, _digest(notebook), _digest(folder / notebook.name)
         if own not in (None, shipped, copied.get(name)):

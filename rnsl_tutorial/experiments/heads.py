@@ -36,7 +36,6 @@ __all__ = [
     "measure",
     "one_thread",
     "predictions",
-    "prototypes_of",
     "run",
     "run_grid",
     "standardized",
@@ -164,7 +163,7 @@ def _validator(features: FeatureSet, config: Config) -> Callable[[Training], flo
         if selection == "clean_val":
             true = features.labels[train_N], features.labels[val_M]
             return evaluate.knn_accuracy(index_ND, true[0], queries_MD, true[1])
-        prototypes_CD = prototypes_of(training.loss, index_ND, training.labels)
+        prototypes_CD = _prototypes_of(training.loss, index_ND, training.labels)
         return evaluate.prototype_accuracy(queries_MD, prototypes_CD, given_M)
 
     return validate
@@ -229,7 +228,7 @@ def follow(
 
         def look(report: EpochReport | None) -> None:
             embeddings_ND = training.embed_training()
-            prototypes_CD = prototypes_of(loss, embeddings_ND, labels_N)
+            prototypes_CD = _prototypes_of(loss, embeddings_ND, labels_N)
             log_p_N = losses.label_log_probability(
                 embeddings_ND, prototypes_CD, labels_N, config.temperature
             )
@@ -322,7 +321,7 @@ def judge(
     """
     wrong_N = torch.from_numpy(fitted.given.flipped).to(index.device)
     given_N = torch.from_numpy(fitted.given.labels).to(index.device)
-    nearest_N = (index @ prototypes_of(fitted.loss, index, given_N).T).argmax(dim=1)
+    nearest_N = (index @ _prototypes_of(fitted.loss, index, given_N).T).argmax(dim=1)
     if predicted is None:
         predicted = predictions(fitted, index, index_labels, queries)
     metrics = {name: float((y_M == query_labels).mean()) for name, y_M in predicted.items()} | {
@@ -340,7 +339,7 @@ def predictions(
     Arguments as for `judge`, whose accuracies are the shares of them that are right.
     """
     given_N = torch.from_numpy(fitted.given.labels).to(index.device)
-    nearest_M = (queries @ prototypes_of(fitted.loss, index, given_N).T).argmax(dim=1)
+    nearest_M = (queries @ _prototypes_of(fitted.loss, index, given_N).T).argmax(dim=1)
     found = {
         "knn_clean": evaluate.knn_predict(index, index_labels, queries),
         "knn_noisy": evaluate.knn_predict(index, given_N, queries),
@@ -349,7 +348,7 @@ def predictions(
     return {name: predicted_M.cpu().numpy() for name, predicted_M in found.items()}
 
 
-def prototypes_of(loss: losses.NormalizedSoftmaxLoss, index: Tensor, given: Tensor) -> Tensor:
+def _prototypes_of(loss: losses.NormalizedSoftmaxLoss, index: Tensor, given: Tensor) -> Tensor:
     """The loss's prototypes, of unit length; where it trains none, the means of what it was told.
 
     Args:

@@ -32,7 +32,7 @@ from rnsl_tutorial.training.settings import Settings
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-__all__ = ["Resumable", "latest", "saved_on_signals"]
+__all__ = ["Resumable", "saved_on_signals"]
 
 _State = dict[str, Any]
 
@@ -44,7 +44,7 @@ _ABANDONED_S = 3600.0  # a save takes seconds: who owned a temporary file this o
 
 
 class _Found(NamedTuple):
-    """What `latest` found.
+    """What `_latest` found.
 
     Attributes:
         path: the checkpoint.
@@ -155,7 +155,7 @@ def _remove_abandoned(folder: Path) -> None:
 # ------------------------------------------------------------------ finding
 
 
-def latest(folder: Path, config: Mapping[str, Any]) -> _Found | None:
+def _latest(folder: Path, config: Mapping[str, Any]) -> _Found | None:
     """Load the newest checkpoint that is undamaged and was made with the same settings.
 
     Args:
@@ -343,7 +343,7 @@ class Resumable:
             ValueError: there are checkpoints, but none can be used; or several processes found
                 different ones.
         """
-        found = latest(folder, self._made_with())
+        found = _latest(folder, self._made_with())
         _check_agreement(self.fabric, folder, found)
         if found is None:
             return

@@ -14,7 +14,7 @@ from tiny_scenes import tiny_run
 from docs import executed
 from notebooks import build
 from rnsl_tutorial.tutorial.dashboard import Dashboard
-from rnsl_tutorial.tutorial.explorers.page import page_of
+from rnsl_tutorial.tutorial.explorers.page import _page_of
 
 LIVE_MS = 60_000
 EPOCHS = 160  # seconds more than the tests take from a start to a pause
@@ -109,7 +109,7 @@ def test_an_exported_notebook_keeps_the_curves_of_a_run_that_it_waited_for(
     cells = [nbformat.v4.new_code_cell(cell) for cell in code]
     notebook = executed.executed(nbformat.v4.new_notebook(cells=cells))
     file = tmp_path / "06.html"
-    file.write_text(page_of(executed.explorer_models(notebook)), encoding="utf-8")
+    file.write_text(_page_of(executed.explorer_models(notebook)), encoding="utf-8")
     page = browser.new_page()
     page.goto(file.as_uri())
     note = page.locator(".rnsl-dashboard .rnsl-note")

@@ -60,7 +60,7 @@ def outcomes(lab: Page, number: int, name: str) -> NDArray[np.float64]:
     return np.array(lab.evaluate(OUTCOMES, number), dtype=float)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_half_of_the_labels_are_wrong_and_rnsl_memorizes_fewer(lab: Page) -> None:
     nsl, rnsl = np.moveaxis(outcomes(lab, 0, "Half of the labels are wrong"), 1, 0)
     assert rnsl[:, ACCURACY].mean() > nsl[:, ACCURACY].mean() + 0.1
@@ -70,14 +70,14 @@ def test_half_of_the_labels_are_wrong_and_rnsl_memorizes_fewer(lab: Page) -> Non
     assert rnsl[:, MEMORIZED].mean() == pytest.approx(0.3, abs=0.07)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_no_loss_can_tell_twins_apart(lab: Page) -> None:
     found = outcomes(lab, 1, "Twins")
     assert np.abs(found[:, :, ACCURACY].mean(axis=0) - 0.5).max() < 0.1
     assert found[:, :, ACCURACY].max() < 0.7
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_too_greedy_a_threshold_loses_whole_classes(lab: Page) -> None:
     patient, greedy = np.moveaxis(outcomes(lab, 2, "Too greedy a threshold"), 1, 0)
     assert (greedy[:, ACCURACY] < patient[:, ACCURACY]).all()

@@ -141,6 +141,13 @@ def test_what_is_said_of_fine_tuning() -> None:
     assert round(100 * (untrained["symmetric", "no_training"]["knn_clean"] - last[plain])) == 15
     assert f"NSL is at {first[plain]:.3f} after its first epoch" in pages["README.md"]
     assert f"RNSL ends at {last[robust]:.3f}, t-RNSL at {last[cut]:.3f}" in pages["README.md"]
+    clean = {
+        run.config.loss: run.metrics["knn_clean"]
+        for run in TUNED
+        if (run.config.rate, run.config.seed) == (0, 0)
+    }
+    said = "NSL ends at {nsl:.3f}, RNSL at {rnsl:.3f}, t-RNSL at {trnsl:.3f}"
+    assert said.format(**clean) in pages["README.md"]
     found = runs[cut].metrics
     assert (
         f"{found['precision']:.0%} have a wrong label, and they are {found['recall']:.0%} of all"

@@ -30,7 +30,7 @@ def save_epochs(folder: Path, *epochs: int, keep: int = 10) -> list[Path]:
 
 
 def found(folder: Path) -> checkpoints._Found:
-    result = checkpoints.latest(folder, CONFIG)
+    result = checkpoints._latest(folder, CONFIG)
     assert result is not None
     return result
 
@@ -116,9 +116,9 @@ def test_the_one_that_got_farthest_is_the_latest(tmp_path: Path) -> None:
 
 
 def test_without_checkpoints_there_is_none(tmp_path: Path) -> None:
-    assert checkpoints.latest(tmp_path / "nowhere", CONFIG) is None
+    assert checkpoints._latest(tmp_path / "nowhere", CONFIG) is None
     (tmp_path / "epoch-best.pt").write_bytes(b"of another program")
-    assert checkpoints.latest(tmp_path, CONFIG) is None
+    assert checkpoints._latest(tmp_path, CONFIG) is None
 
 
 # ------------------------------------------------------------------ which ones stay
@@ -243,7 +243,7 @@ def test_all_problems_are_listed_when_none_can_be_used(tmp_path: Path) -> None:
     first.write_bytes(b"")
     second.with_name(f"{second.name}.sha256").unlink()
     with pytest.raises(ValueError, match=r"None of the.*Choose another folder, delete") as caught:
-        checkpoints.latest(tmp_path, CONFIG)
+        checkpoints._latest(tmp_path, CONFIG)
     assert f"{first.name} is damaged" in str(caught.value)
     assert f"{second.name} is unfinished" in str(caught.value)
 
@@ -257,7 +257,7 @@ def test_loading_runs_no_code(tmp_path: Path) -> None:
     torch.save(state_at(1, intruder=Intruder()), path)
     checkpoints._write(path, memoryview(path.read_bytes()))
     with pytest.raises(ValueError, match="is no checkpoint of this package"):
-        checkpoints.latest(tmp_path, CONFIG)
+        checkpoints._latest(tmp_path, CONFIG)
     assert not (tmp_path / "ran").exists()
 
 
@@ -277,17 +277,17 @@ def test_fields_that_differ_are_named(tmp_path: Path) -> None:
     save_epochs(tmp_path, 1)
     other = {"loss": "nsl", "q": 0.7, "seeds": [0, 1], "k": 0.5}
     with pytest.raises(ValueError, match="made with other settings") as caught:
-        checkpoints.latest(tmp_path, other)
+        checkpoints._latest(tmp_path, other)
     text = str(caught.value)
     assert "loss is 'nsl' here and 'rnsl' there; k is 0.5 here and absent there." in text
     assert "q is" not in text
     with pytest.raises(ValueError, match=r"q is absent here and 0\.7 there"):
-        checkpoints.latest(tmp_path, {"loss": "rnsl", "seeds": [0, 1]})
+        checkpoints._latest(tmp_path, {"loss": "rnsl", "seeds": [0, 1]})
 
 
 def test_equal_numbers_are_equal_settings(tmp_path: Path) -> None:
     checkpoints._save_checkpoint(tmp_path, {"config": {"rate": 0}, "epoch": 1, "step": 1})
-    assert checkpoints.latest(tmp_path, {"rate": 0.0}) is not None
+    assert checkpoints._latest(tmp_path, {"rate": 0.0}) is not None
 
 
 def test_an_older_one_of_the_same_settings_is_used(tmp_path: Path) -> None:

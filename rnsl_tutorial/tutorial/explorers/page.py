@@ -14,7 +14,7 @@ import anywidget
 
 from rnsl_tutorial.tutorial.explorers.base import static
 
-__all__ = ["Model", "model", "mount", "page_of", "scripts", "standalone_html", "style_sheet"]
+__all__ = ["Model", "model", "mount", "scripts", "standalone_html", "style_sheet"]
 
 
 class Model(NamedTuple):
@@ -60,10 +60,10 @@ def standalone_html(*explorers: anywidget.AnyWidget, title: str = "Explorer") ->
         title: of the page.
     """
     models = {str(i): model(explorer.get_state()) for i, explorer in enumerate(explorers)}
-    return page_of(models, title=title)
+    return _page_of(models, title=title)
 
 
-def page_of(models: Mapping[str, Model], *, title: str = "Explorer") -> str:
+def _page_of(models: Mapping[str, Model], *, title: str = "Explorer") -> str:
     """Return a web page in which the explorers of these models stand one below the other."""
     return _PAGE.format(
         title=html.escape(title),
