@@ -92,11 +92,10 @@ def read_grid(path: Path, roots: Sequence[str] = ()) -> Grid:
     It is TOML, such as
 
         preset = "laptop"                  # optional, one of `config.PRESETS`
-        precision = "bf16-mixed"           # optional, of networks on pixels; default "32"
+        precision = "bf16"                 # optional, of networks on pixels; default "32"
         [settings]                         # fields of `Config`
         epochs = 24
-        [grid]                             # fields of `Config`: every combination is a cell; or
-                                           # several grids, each [[grid]], one after the other
+        [grid]                             # fields of `Config`: every combination is a cell
         dataset = ["aid", "scenes"]
         rate = [0.0, 0.2, 0.4]
         loss = ["nsl", "rnsl", "trnsl"]
@@ -106,7 +105,7 @@ def read_grid(path: Path, roots: Sequence[str] = ()) -> Grid:
         [features]                         # for network "head"; default: those that are shipped
         aid = "aid/features.npz"
 
-    Paths are relative to the file's folder.
+    Paths are relative to the file's folder. Several grids, each headed [[grid]], follow each other.
 
     Args:
         path: the file.

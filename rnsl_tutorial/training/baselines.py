@@ -448,7 +448,7 @@ class _LibraryLoss(_Baseline):
         if proxies:
             num_classes, dim = self.prototypes.shape
             shape = {"num_classes": num_classes, "embedding_size": dim}
-            made = pml.library_loss(kind, **shape, weight_init_func=_leave, **own)
+            made = pml.library_loss(kind, **shape, weight_init_func=_zero, **own)
         else:
             made = pml.library_loss(kind, self.temperature)
         self.kind, self._proxies = kind, proxies
@@ -526,8 +526,12 @@ class _SubCenters(_LibraryLoss):
         self.prototypes.copy_(centers_CKD[torch.arange(len(dominant_C)), dominant_C])
 
 
-def _leave(parameter: Tensor) -> None:
-    """Draw nothing: the library would draw from torch's global generator."""
+def _zero(parameter: Tensor) -> None:
+    """Draw nothing, as the library would from torch's global generator.
+
+    The parameter gives way to our prototypes; left as memory was found it might not be finite.
+    """
+    nn.init.zeros_(parameter)
 
 
 # ------------------------------------------------------------------ by name

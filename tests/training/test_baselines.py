@@ -389,3 +389,18 @@ def test_what_has_no_prototypes_is_refused_on_pixels() -> None:
     with pytest.raises(ValueError, match="'nsl_stopped' is for heads; a network on pixels"):
         config.from_preset("laptop", loss="nsl_stopped")
     assert config.from_preset("laptop", loss="gce").loss == "gce"
+
+
+@pytest.mark.parametrize("name", ["proxy_anchor", "arcface", "subcenter_arcface"])
+def test_what_gives_way_to_the_prototypes_is_finite_whatever_the_memory_held(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = torch.Tensor.__new__
+
+    def dirty(kind: type, *sizes: Any) -> Tensor:
+        found: Tensor = made(kind, *sizes)
+        return found.fill_(torch.nan) if found.is_floating_point() else found
+
+    monkeypatch.setattr(torch, "Tensor", type("Tensor", (Tensor,), {"__new__": dirty}))
+    loss = baselines.build_loss(name, 3, 10, embedding_dim=4, temperature=0.1)
+    assert all(weight.isfinite().all() for weight in loss.parameters())
