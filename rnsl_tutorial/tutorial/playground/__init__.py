@@ -7,6 +7,7 @@ by tests.
 """
 
 from rnsl_tutorial.tutorial.playground.embeddings import embeddings_address
-from rnsl_tutorial.tutorial.playground.widget import Playground, page_html
+from rnsl_tutorial.tutorial.playground.widget import Playground as Playground
+from rnsl_tutorial.tutorial.playground.widget import page_html
 
-__all__ = ["Playground", "embeddings_address", "page_html"]
+__all__ = ["embeddings_address", "page_html"]  # Playground is one of the explorers
