@@ -90,7 +90,11 @@ class Runner {
   #id = 0;
 
   constructor() {
-    const text = `const lab = (${engine})(), answer = lab.server(); onmessage = (e) => postMessage(answer(e.data));`;
+    const text = `const lab = (${engine})(), answer = lab.server();
+      onmessage = ({ data }) => {
+        const began = performance.now(), told = answer(data);
+        postMessage({ ...told, spent: performance.now() - began });
+      };`;
     try {
       this.address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
       this.worker = new Worker(this.address);
