@@ -196,10 +196,13 @@ def show_report(
     """
     if margin is not None and not compare:
         raise ValueError("--margin judges differences; give --compare LOSS too.")
+    if curves and (stopped or compare):
+        raise ValueError("--curves shows every epoch; leave out --stopped and --compare.")
     if curves:
         _show_curves(files, metric or "knn_clean", figures, rate)
     elif compare:
-        _compare(files, compare, metric or "knn_clean", figures, margin, rate)
+        _, results = _loaded(files, rate, stopped)
+        _compare(results, compare, metric or "knn_clean", margin, figures, files[0].stem)
     else:
         show_results(files, figures, metric, stopped=stopped, rates=rate)
 
@@ -213,12 +216,9 @@ def show_results(
     rates: list[float] | None = None,
 ) -> None:
     """Print results of several files as one table, and save a figure of each kind of noise."""
-    from rnsl_tutorial import experiments
     from rnsl_tutorial.experiments import report
 
-    records, results = _loaded(files, rates)
-    if stopped:
-        results = [experiments.stopped(result) for result in results]
+    records, results = _loaded(files, rates, stopped)
     _print_table(report.table_over_rates(results, metric) if metric else report.table(results))
     for record in records:
         typer.echo(report.caption(record.results, record.provenance))
@@ -227,8 +227,10 @@ def show_results(
             _save_figure(figure, figures / f"{files[0].stem}_{kind}.png")
 
 
-def _loaded(files: list[Path], rates: list[float] | None) -> tuple[list["Record"], list["Result"]]:
-    """Read files of results; of them those at some rates."""
+def _loaded(
+    files: list[Path], rates: list[float] | None, stopped: bool = False
+) -> tuple[list["Record"], list["Result"]]:
+    """Read files of results; of them those at some rates, as they ended or were to be stopped."""
     from rnsl_tutorial import experiments
 
     records = [experiments.load_results(file) for file in files]
@@ -239,26 +241,25 @@ def _loaded(files: list[Path], rates: list[float] | None) -> tuple[list["Record"
             f"There is no run at rate {', '.join(map(str, rates or []))}; the files hold "
             f"{', '.join(map(str, sorted({result.config.rate for result in results})))}."
         )
-    return records, chosen
+    return records, [experiments.stopped(result) for result in chosen] if stopped else chosen
 
 
 def _compare(
-    files: list[Path],
+    results: list["Result"],
     reference: str,
     metric: str,
-    figures: Path | None,
     margin: float | None,
-    rates: list[float] | None,
+    figures: Path | None,
+    stem: str,
 ) -> None:
     from rnsl_tutorial.experiments import report
 
-    _, results = _loaded(files, rates)
     differences = report.differences(results, reference, metric)
     _print_table(report.table_of_differences(differences, margin))
     typer.echo(report.caption_of_differences(differences, metric, margin))
     if figures:
         for kind, figure in report.difference_figures(results, reference, metric).items():
-            _save_figure(figure, figures / f"{files[0].stem}_{kind}.png")
+            _save_figure(figure, figures / f"{stem}_{kind}.png")
 
 
 def _show_curves(

@@ -44,6 +44,7 @@ def stopped(result: Result) -> Result:
         result,
         metrics={name: values[epoch] for name, values in result.curves.items()},
         curves={name: values[: epoch + 1] for name, values in result.curves.items()},
+        hits={},  # those that are kept are of the last epoch
     )
 
 

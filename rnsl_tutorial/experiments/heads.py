@@ -73,11 +73,16 @@ def corrupt(
         features.labels[part_N],
         config.noise,
         config.rate,
-        seed=_REFERENCE_SEED + config.seed + (part == "val") * _VALIDATION_SEED,
+        seed=_seed_of_noise(config, part),
         class_names=features.class_names,
         dataset=config.dataset,
         features=features.features[part_N],
     )
+
+
+def _seed_of_noise(config: Config, part: str) -> int:
+    """Seed of the wrong labels of a part; that of validation has labels of its own."""
+    return _REFERENCE_SEED + config.seed + (part != "train") * _VALIDATION_SEED
 
 
 _Judged: TypeAlias = tuple[Fitted, Tensor, NDArray[np.int64], Tensor, NDArray[np.int64]]

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,9 +47,6 @@ __all__ = [
     "load_images",
     "load_model",
 ]
-
-_VALIDATION_SEED = 1_000_000
-"""Added to the seed of the noise for the labels that selection "noisy_val" chooses by."""
 
 _BLOCK = 128  # images shrunk at a time, which are float32 meanwhile
 
@@ -159,14 +157,13 @@ def corrupt_images(data: Data, config: Config, part: str = "train") -> noise.Cor
         ValueError: noise or rate that `noise.corrupt` refuses.
     """
     indices_M, labels_M = data.part(part)
-    seed = heads._REFERENCE_SEED + config.seed + (part != "train") * _VALIDATION_SEED
     needed = config.noise == "instance_dependent"
     inputs_MD = _thumbnails(data.archive.images, indices_M) if needed else np.empty((0, 0))
     return noise.corrupt(
         labels_M,
         config.noise,
         config.rate,
-        seed=seed,
+        seed=heads._seed_of_noise(config, part),
         class_names=data.archive.class_names,
         dataset=config.dataset,
         features=inputs_MD,
@@ -359,28 +356,30 @@ class Run:
 
     def measure(self, part: str = "test") -> dict[str, float]:
         """Judge the weights as they are on the true labels of a part, see `heads.measure`."""
-        true_N, true_M = self.data.part("train")[1], self.data.part(part)[1]
-        return heads.judge(self._fitted(), self.embed("train"), true_N, self.embed(part), true_M)
+        return self._judged(part, self.embed(part))[0]
 
-    def _fitted(self) -> Fitted:
-        return Fitted(self.trained, self.loss, self.given, self.training.seconds)
+    def _judged(
+        self, part: str, queries: Tensor
+    ) -> tuple[dict[str, float], dict[str, NDArray[np.bool_]]]:
+        """Metrics on the true labels of a part, and which of its images they got right."""
+        fitted = Fitted(self.trained, self.loss, self.given, self.training.seconds)
+        true_N, true_M = self.data.part("train")[1], self.data.part(part)[1]
+        judged = fitted, self.embed("train"), true_N, queries
+        predicted = heads.predictions(*judged)
+        hits = {name: predicted_M == true_M for name, predicted_M in predicted.items()}
+        return heads.judge(*judged, true_M, predicted), hits
 
     def result(self) -> Result:
         """What the run reached: the metrics of the test images, and with "val_" those of val."""
+        metrics, hits = self._measured()
         return Result(
             self.config,
-            self.measured(),
+            metrics,
             self.training.seconds,
             inputs=self._inputs(),
             curves=_curves(self.training.history),
-            hits=self._hits(),
+            hits=hits,
         )
-
-    def _hits(self) -> dict[str, NDArray[np.bool_]]:
-        """Which test images each way of telling a class gets right, bool [M]."""
-        true_N, true_M = self.data.part("train")[1], self.data.part("test")[1]
-        found = heads.predictions(self._fitted(), self.embed("train"), true_N, self.embed("test"))
-        return {name: predicted_M == true_M for name, predicted_M in found.items()}
 
     def measured(self) -> dict[str, float]:
         """Judge the weights as they are: what `result` tells, at any moment.
@@ -388,10 +387,14 @@ class Run:
         Besides, "val_given" is the accuracy of the prototypes for the validation images under wrong
         labels of the same kind and rate, by which an epoch can be chosen without any clean label.
         """
-        of_val = self.measure("val")
+        return self._measured()[0]
+
+    def _measured(self) -> tuple[dict[str, float], dict[str, NDArray[np.bool_]]]:
+        queries = self.embed("val")
+        of_val, _ = self._judged("val", queries)
         chosen = {f"val_{name}": of_val[name] for name in ("knn_clean", "knn_noisy", "prototype")}
-        given = self._prototype_accuracy(self._given_of_val())
-        return self.measure("test") | chosen | {"val_given": given}
+        metrics, hits = self._judged("test", self.embed("test"))
+        return metrics | chosen | {"val_given": self._agreement(queries)}, hits
 
     def training_table(self) -> str:
         """Tabulate the training images as CSV, the most doubtful labels first.
@@ -426,15 +429,17 @@ class Run:
 
     def _validator(self) -> Callable[[Training], float] | None:
         if self.config.selection == "noisy_val":
-            return lambda _: self._prototype_accuracy(self._given_of_val())
+            return lambda _: self._agreement(self.embed("val"))
         return self._clean_knn_accuracy if self.config.selection == "clean_val" else None
 
+    @cached_property
     def _given_of_val(self) -> NDArray[np.int64]:
         return corrupt_images(self.data, self.config, "val").labels
 
-    def _prototype_accuracy(self, labels_M: NDArray[np.int64]) -> float:
+    def _agreement(self, queries: Tensor) -> float:
+        """How often the prototypes agree with the noisy labels of the validation images."""
         return evaluate.prototype_accuracy(
-            self.embed("val"), self.loss.prototypes.detach(), labels_M
+            queries, self.loss.prototypes.detach(), self._given_of_val
         )
 
     def _clean_knn_accuracy(self, _: Training) -> float:

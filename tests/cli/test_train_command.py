@@ -70,7 +70,7 @@ def test_stopped_by_ctrl_c_it_says_how_to_go_on(
 def test_stopped_while_it_measures_it_says_so_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(images.Run, "measure", _interrupt)
+    monkeypatch.setattr(images.Run, "_judged", _interrupt)
     stopped = run(cli.app, ["train", *TINY, "--out", str(tmp_path)])
     assert stopped.exit_code == 130
     assert "rnsl: Stopped. The same command with --resume goes on." in stopped.output

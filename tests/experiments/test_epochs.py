@@ -16,7 +16,8 @@ from rnsl_tutorial.experiments.results import Result
 
 def test_a_run_is_stopped_after_the_first_epoch_that_noisy_validation_likes_best() -> None:
     run = watched()
-    early = epochs.stopped(run)
+    early = epochs.stopped(replace(run, hits={"knn_clean": np.ones(3, dtype=bool)}))
+    assert not early.hits, "they are of the last epoch"
     assert early.metrics == {"knn_clean": 0.7, "memorized": 0.5, "val_given": 0.4}
     assert early.curves["knn_clean"] == [0.8, 0.7]
     assert early.curves["val_given"] == [0.3, 0.4]
@@ -75,13 +76,25 @@ def test_the_command_prints_curves_and_stopped_runs(
 ) -> None:
     folder = tmp_path_factory.mktemp("results")
     file = folder / "results.json"
-    experiments.save_results(file, [watched(), watched("rnsl")], {})
+    runs = [watched(loss, seed) for loss in ("nsl", "rnsl") for seed in (0, 1)]
+    experiments.save_results(file, runs, {})
     curves = CliRunner().invoke(
         cli.app, ["report", str(file), "--curves", "--figures", str(folder)]
     )
     assert curves.exit_code == 0, curves.output
-    assert "| symmetric | 0.5  | NSL  | 0.800 | 0.700 | 0.600 |" in curves.output
+    assert (
+        "| symmetric | 0.5  | NSL  | 0.805 ± 0.007 | 0.705 ± 0.007 | 0.605 ± 0.007 |"
+        in curves.output
+    )
     assert (folder / "knn_clean_symmetric_0.5.png").stat().st_size > 5_000
     early = CliRunner().invoke(cli.app, ["report", str(file), "--stopped"])
-    assert "0.700" in early.output
-    assert "0.600" not in early.output
+    assert "0.705" in early.output
+    assert "0.605" not in early.output
+    compared = CliRunner().invoke(
+        cli.app, ["report", str(file), "--compare", "rnsl", "--stopped", "--metric", "memorized"]
+    )
+    assert compared.exit_code == 0, compared.output
+    assert "+48.0" in compared.output, "0.5 less 0.02 after the second epoch, not 0.9 less 0.03"
+    refused = CliRunner().invoke(cli.app, ["report", str(file), "--curves", "--stopped"])
+    assert refused.exit_code == 1
+    assert "--curves shows every epoch; leave out --stopped" in refused.output
