@@ -23,7 +23,7 @@ PASS = """cases => cases.map(({ points, labels, parameters, kept, settings, chos
     const data = { points: Float64Array.from(points), ...labelled };
     const run = new Run(data, data, settings);
     run.parameters.set(parameters);
-    run.forward(run.points, run.train);
+    run.forward(run.train);
     if (chosen) run.choose();
     else run.kept.set(kept);
     const loss = run.measureLosses();

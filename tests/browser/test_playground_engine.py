@@ -46,8 +46,8 @@ OUTCOMES = """number => {
     return Array.from({ length: 10 }, (_, seed) => ["a", "b"].map((which) => {
         const run = begin({ ...preset.shared, ...preset[which], seed });
         while (run.step < preset.steps) run.advance();
-        run.forward(run.test.points, run.test);
-        run.forward(run.points, run.train);
+        run.forward(run.test);
+        run.forward(run.train);
         return Object.values(run.measures()).map((value) => Number.isNaN(value) ? null : value);
     }));
 }"""

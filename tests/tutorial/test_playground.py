@@ -89,8 +89,10 @@ def test_the_page_is_one_file_that_may_load_nothing() -> None:
 
 
 def test_what_is_left_out_of_the_modules_is_no_code(tmp_path: Path) -> None:
-    told = "/** a\n b */\nlet x = '=  ='; // kept\n  // gone\n  const f = (a, b) => a - -b;\n"
-    assert widget._lean(told) == "let x = '=  ='; // kept\nconst f=(a,b)=>a - -b;"
+    told = "/** a\n b */\nlet x = '=  ='; // gone\n  // gone\n  const f = (a, b) => a - -b;\n"
+    assert widget._lean(told) == "let x='=  =';\nconst f=(a,b)=>a - -b;"
+    nested = "say(`${n} points ${names.map((x) => `${x} = 1`)}`) // gone"
+    assert widget._lean(nested) == nested.removesuffix(" // gone")
     if (node := shutil.which("node")) is None:
         pytest.skip("no node to parse it with; the browser tests run it")
     module = tmp_path / "playground.mjs"

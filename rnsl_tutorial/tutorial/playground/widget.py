@@ -34,16 +34,28 @@ _NAMES = sorted(_SHARED | {f"{run}.{name}" for run in "ab" for name in _OF_A_RUN
 
 
 def _lean(source: str) -> str:
-    """Leave out what a page does not need: comments, imports between the files, blanks.
-
-    Within a line only where it holds neither a text nor a regular expression.
-    """
-    for left_out in (r"(?s:/\*.*?\*/)", r'^import \{[^}]*\} from "\./\w+\.js";\n', r"^\s*//.*$"):
+    """Leave out what a page does not need: comments, imports between the files, blanks."""
+    for left_out in (
+        r"(?s:/\*.*?\*/)",
+        r'^import \{[^}]*\} from "\./\w+\.js";\n',
+        r"(?:^|\s+)// .*$",
+    ):
         source = re.sub(left_out, "", source, flags=re.MULTILINE)
-    lines = re.sub(r"\n\s*", "\n", source).strip().splitlines()
-    tight = (re.sub(r" ?(=>|[=,;:{}()?<>]|&&|\|\|) ?", r"\1", line) for line in lines)
-    pairs = zip(lines, tight, strict=True)
-    return "\n".join(line if re.search("[\"'`/]", line) else short for line, short in pairs)
+    return "\n".join(map(_tight, re.sub(r"\n\s*", "\n", source).strip().splitlines()))
+
+
+def _tight(line: str) -> str:
+    """Leave out blanks around signs, but in texts.
+
+    A line with a regular expression, or with a text in a text, stays as it is.
+    """
+    parts = re.split(r"""("[^"]*"|'[^']*'|`[^`]*`)""", line)
+    if line.count("`") not in (0, 2) or any("/" in code for code in parts[::2]):
+        return line
+    for i in range(0, len(parts), 2):
+        parts[i] = re.sub(r" ([-+*]=?) (?=[\w(\[])", r"\1", parts[i])
+        parts[i] = re.sub(r" ?(=>|[=,;:{}()?<>]|&&|\|\|) ?", r"\1", parts[i])
+    return "".join(parts)
 
 
 def _static(name: str) -> str:

@@ -125,37 +125,92 @@ export function engine() {
 
   // -------------------------------------------------------------- the network
 
+  // Loops over points stand in functions of their own: in these an engine keeps all in registers, which
+  // makes them twice as fast. What is loaded is used several times.
+  const eight = new Float64Array(8); // weights of two rows, or sums of two rows
+
   /**
-   * out[i, j] = start[j] + sum_k a[i, k] b[j, k], for i < rows, j < columns, k < inner.
+   * out[r, i] = start[r] + sum_k w[r * down + k * right] a[k, i], for r < rows, i < n, k < inner.
    *
-   * Two rows and four columns at once: what is loaded is used several times, and sums do not wait
-   * for each other.
+   * out has a spare row, for the second of two where rows is odd.
    */
-  function product(out, a, b, start, rows, columns, inner) {
-    const [evenRows, fourColumns] = [rows - (rows % 2), columns - (columns % 4)];
-    for (let i = 0; i < evenRows; i += 2) {
-      const a0 = i * inner, a1 = a0 + inner;
-      for (let j = 0; j < fourColumns; j += 4) {
-        const b0 = j * inner, b1 = b0 + inner, b2 = b1 + inner, b3 = b2 + inner;
-        let s00 = 0, s01 = 0, s02 = 0, s03 = 0, s10 = 0, s11 = 0, s12 = 0, s13 = 0;
-        for (let k = 0; k < inner; k++) {
-          const x = a[a0 + k], y = a[a1 + k];
-          const u = b[b0 + k], v = b[b1 + k], w = b[b2 + k], z = b[b3 + k];
-          s00 += x * u; s01 += x * v; s02 += x * w; s03 += x * z;
-          s10 += y * u; s11 += y * v; s12 += y * w; s13 += y * z;
+  function product(out, w, a, start, rows, n, inner, down, right) {
+    const row = (k) => n * Math.min(k, inner - 1);
+    for (let r = 0; r < rows; r += 2) {
+      out.fill(start[r], r * n, (r + 1) * n);
+      out.fill(start[r + 1], (r + 1) * n, (r + 2) * n);
+      for (let k = 0; k < inner; k += 4) {
+        for (let j = 0; j < 8; j++) {
+          const s = r + (j >> 2), l = k + (j & 3);
+          eight[j] = s < rows && l < inner ? w[s * down + l * right] : 0;
         }
-        const at = i * columns + j, below = at + columns;
-        const t0 = start[j], t1 = start[j + 1], t2 = start[j + 2], t3 = start[j + 3];
-        out[at] = t0 + s00; out[at + 1] = t1 + s01; out[at + 2] = t2 + s02; out[at + 3] = t3 + s03;
-        out[below] = t0 + s10; out[below + 1] = t1 + s11; out[below + 2] = t2 + s12; out[below + 3] = t3 + s13;
+        addLines(out, a, r * n, (r + 1) * n, row(k), row(k + 1), row(k + 2), row(k + 3), n);
       }
     }
-    for (let i = 0; i < rows; i++) {
-      for (let j = i < evenRows ? fourColumns : 0; j < columns; j++) {
-        let sum = 0;
-        for (let k = 0; k < inner; k++) sum += a[i * inner + k] * b[j * inner + k];
-        out[i * columns + j] = start[j] + sum;
+  }
+
+  /** To two rows of out, from o and from p, add eight times four rows of a. */
+  function addLines(out, a, o, p, a0, a1, a2, a3, n) {
+    const u0 = eight[0], u1 = eight[1], u2 = eight[2], u3 = eight[3];
+    const v0 = eight[4], v1 = eight[5], v2 = eight[6], v3 = eight[7];
+    for (let i = 0; i < n; i++) {
+      const x = a[a0 + i], y = a[a1 + i], z = a[a2 + i], t = a[a3 + i];
+      out[o + i] += u0 * x + u1 * y + u2 * z + u3 * t;
+      out[p + i] += v0 * x + v1 * y + v2 * z + v3 * t;
+    }
+  }
+
+  /** out[r, c] = sum_i d[r, i] a[c, i]: two rows and four columns at once, the last ones perhaps twice. */
+  function outer(out, d, a, rows, columns, n) {
+    for (let r = 0; r < rows; r += 2) {
+      const s = Math.min(r + 1, rows - 1);
+      for (let c = 0; c < columns; c += 4) {
+        const [e, f, g] = [1, 2, 3].map((j) => Math.min(c + j, columns - 1));
+        dots(d, a, r * n, s * n, c * n, e * n, f * n, g * n, n);
+        [c, e, f, g].forEach((column, j) => {
+          out[r * columns + column] = eight[j];
+          out[s * columns + column] = eight[j + 4];
+        });
       }
+    }
+  }
+
+  /** Into eight the inner products of two rows of d and four of a. */
+  function dots(d, a, d0, d1, a0, a1, a2, a3, n) {
+    let s0 = 0, s1 = 0, s2 = 0, s3 = 0, s4 = 0, s5 = 0, s6 = 0, s7 = 0;
+    for (let i = 0; i < n; i++) {
+      const x = d[d0 + i], y = d[d1 + i];
+      const u = a[a0 + i], v = a[a1 + i], w = a[a2 + i], z = a[a3 + i];
+      s0 += x * u; s1 += x * v; s2 += x * w; s3 += x * z;
+      s4 += y * u; s5 += y * v; s6 += y * w; s7 += y * z;
+    }
+    eight.set([s0, s1, s2, s3, s4, s5, s6, s7]);
+  }
+
+  function sum(values, from, to) {
+    let total = 0;
+    for (let i = from; i < to; i++) total += values[i];
+    return total;
+  }
+
+  const PI_HIGH = 3.1415926218032837, PI_LOW = 3.178650954705639e-8; // pi; k times the first is exact
+
+  /**
+   * Sine of z in its place, and cosine: z = k pi + r, |r| <= pi / 2, and the series of both in r.
+   *
+   * Math.sin and Math.cos take more than twice as long, half of the time of a step. The difference is
+   * below 1e-15; beyond a million pi, where r is no longer exact, they are asked.
+   */
+  function waves(z, cosine, size) {
+    for (let i = 0; i < size; i++) {
+      const from = z[i], k = Math.round(from * (1 / Math.PI));
+      const r = from - k * PI_HIGH - k * PI_LOW, y = r * r, sign = 1 - 2 * (k & 1);
+      z[i] = sign * r * (1 + y * (-1 / 6 + y * (1 / 120 + y * (-1 / 5040 + y * (1 / 362880 + y * (-1 / 39916800
+        + y * (1 / 6227020800 + y * (-1 / 1307674368000 + y * (1 / 355687428096000 + y * (-1 / 121645100408832000))))))))));
+      cosine[i] = sign * (1 + y * (-1 / 2 + y * (1 / 24 + y * (-1 / 720 + y * (1 / 40320 + y * (-1 / 3628800
+        + y * (1 / 479001600 + y * (-1 / 87178291200 + y * (1 / 20922789888000 + y * (-1 / 6402373705728000
+        + y * (1 / 2432902008176640000)))))))))));
+      if (!(Math.abs(k) < 1e6)) [z[i], cosine[i]] = [Math.sin(from), Math.cos(from)];
     }
   }
 
@@ -163,16 +218,19 @@ export function engine() {
     for (let i = 0; i < size; i++) if (values[i] < 0) values[i] = 0;
   }
 
-  function transpose(to, from, rows, columns) {
-    for (let i = 0; i < rows; i++) {
-      for (let j = 0; j < columns; j++) to[j * rows + i] = from[i * columns + j];
-    }
+  /** The rectifier's way back: nothing passes where it was shut. */
+  function gate(d, a, size) {
+    for (let i = 0; i < size; i++) if (a[i] <= 0) d[i] = 0;
   }
 
-  /** unit = raw / max(|raw|, 1e-12), row by row of D; the lengths are kept for the way back. */
-  function normalize(unit, lengths, raw, rows) {
-    for (let i = 0, at = 0; i < rows; i++, at += D) {
-      const [x, y, z] = [raw[at], raw[at + 1], raw[at + 2]];
+  function multiply(d, a, size) {
+    for (let i = 0; i < size; i++) d[i] *= a[i];
+  }
+
+  /** unit = raw / max(|raw|, 1e-12), n vectors, the lengths kept; number j of vector i of raw at i across + j along. */
+  function normalize(unit, lengths, raw, n, across, along) {
+    for (let i = 0, at = 0; i < n; i++, at += D) {
+      const from = i * across, x = raw[from], y = raw[from + along], z = raw[from + 2 * along];
       lengths[i] = Math.sqrt(x * x + y * y + z * z);
       const length = Math.max(lengths[i], LEAST);
       unit[at] = x / length;
@@ -181,16 +239,12 @@ export function engine() {
     }
   }
 
-  /** Gradients with respect to raw vectors from those to unit ones: (g - x (x . g)) / |raw|. */
-  function unnormalize(gradient, unit, lengths, rows) {
-    for (let i = 0, at = 0; i < rows; i++, at += D) {
-      const [x, y, z] = [unit[at], unit[at + 1], unit[at + 2]];
-      const [g, h, j] = [gradient[at], gradient[at + 1], gradient[at + 2]];
-      const along = lengths[i] >= LEAST ? g * x + h * y + j * z : 0;
-      const length = Math.max(lengths[i], LEAST);
-      gradient[at] = (g - x * along) / length;
-      gradient[at + 1] = (h - y * along) / length;
-      gradient[at + 2] = (j - z * along) / length;
+  /** Gradients with respect to raw vectors from those, g [n, D], to unit ones: (g - x (x . g)) / |raw|. */
+  function unnormalize(out, g, unit, lengths, n, across, along) {
+    for (let i = 0, at = 0; i < n; i++, at += D) {
+      const inner = g[at] * unit[at] + g[at + 1] * unit[at + 1] + g[at + 2] * unit[at + 2];
+      const radial = lengths[i] >= LEAST ? inner : 0, length = Math.max(lengths[i], LEAST);
+      for (let j = 0; j < D; j++) out[i * across + j * along] = (g[at + j] - unit[at + j] * radial) / length;
     }
   }
 
@@ -212,17 +266,20 @@ export function engine() {
     return 2 * hidden + hidden + hidden * hidden + hidden + D * hidden + D + D * classes;
   }
 
-  /** What a forward pass over n points leaves. */
-  function room(n, hidden, classes) {
+  /** Points [N, 2], and what a forward pass over them leaves. What has a row of N for each unit has a spare one. */
+  function room(points, hidden, classes) {
+    const n = points.length / 2;
     return {
       n,
-      z1: new Float64Array(n * hidden), // [N, H] before the sines
-      a1: new Float64Array(n * hidden), // [N, H] after them
-      a2: new Float64Array(n * hidden), // [N, H] after the rectifiers
-      raw: new Float64Array(n * D),
-      unit: new Float64Array(n * D), // embeddings, unit length
+      xy: Float64Array.from(points, (_, at) => points[2 * (at % n) + (at < n ? 0 : 1)]), // [2, N]
+      a1: new Float64Array(n * (hidden + 1)), // [H, N] after the sines
+      cosine: new Float64Array(n * hidden), // [H, N] their derivatives
+      a2: new Float64Array(n * (hidden + 1)), // [H, N] after the rectifiers
+      raw: new Float64Array(n * (D + 1)), // [D, N]
+      unit: new Float64Array(n * D), // [N, D] embeddings, unit length
       lengths: new Float64Array(n),
-      logP: new Float64Array(n * classes), // log p of every class
+      p: new Float64Array(n * classes), // [N, C] p of every class
+      logP: new Float64Array(n * classes), // [N, C] its logarithm
       nearest: new Uint8Array(n), // the class whose prototype is nearest
     };
   }
@@ -246,11 +303,10 @@ export function engine() {
       this.slope = views(this.gradient, hidden, classes);
       this.directions = new Float64Array(D * classes); // the prototypes, unit length
       this.lengths = new Float64Array(classes);
-      this.turned = new Float64Array(hidden * Math.max(hidden, D));
       this.none = new Float64Array(Math.max(hidden, 4));
       this.begin();
       this.train = this.kept = null;
-      this.test = { ...test, ...room(test.labels.length, hidden, classes) };
+      this.test = { ...test, ...room(test.points, hidden, classes) };
       this.give(data);
     }
 
@@ -279,33 +335,33 @@ export function engine() {
       this.kept = new Uint8Array(n).fill(1);
       if (before) this.kept.set(before.subarray(0, n));
       this.losses = new Float64Array(n);
-      this.train = room(n, hidden, classes);
-      const size = Math.max(hidden, D) * n;
-      this.back = { d1: new Float64Array(size), d2: new Float64Array(size), raw: new Float64Array(D * n) };
-      this.flipped = { a: new Float64Array(size), d: new Float64Array(size) };
+      this.train = room(points, hidden, classes);
+      const size = n * (hidden + 1);
+      const rows = () => new Float64Array(n * D);
+      this.back = { d1: new Float64Array(size), d2: new Float64Array(size), raw: rows(), unit: rows() };
     }
 
     /** x = W3 r(W2 sin(W1 point + b1) + b2) + b3, r(z) = max(z, 0); log p = log_softmax(w . x / T). */
-    forward(points, pass) {
+    forward(pass) {
       const { w1, b1, w2, b2, w3, b3, prototypes } = this.theta;
       const { hidden, classes } = this.settings;
-      const { n, z1, a1, a2, raw, unit, lengths } = pass;
-      product(z1, points, w1, b1, n, hidden, 2);
-      for (let i = 0; i < n * hidden; i++) a1[i] = Math.sin(z1[i]);
-      product(a2, a1, w2, b2, n, hidden, hidden);
+      const { n, xy, a1, cosine, a2, raw, unit, lengths } = pass;
+      product(a1, w1, xy, b1, hidden, n, 2, 2, 1);
+      waves(a1, cosine, n * hidden);
+      product(a2, w2, a1, b2, hidden, n, hidden, hidden, 1);
       rectify(a2, n * hidden);
-      product(raw, a2, w3, b3, n, D, hidden);
-      normalize(unit, lengths, raw, n);
-      normalize(this.directions, this.lengths, prototypes, classes);
+      product(raw, w3, a2, b3, D, n, hidden, hidden, 1);
+      normalize(unit, lengths, raw, n, 1, n);
+      normalize(this.directions, this.lengths, prototypes, classes, D, 1);
       this.believe(pass);
     }
 
-    /** log p_c = z_c - max z - log sum exp(z - max z), z = w . x / T, and the nearest prototype. */
-    believe({ n, unit, logP, nearest }) {
+    /** log p_c = z_c - max z - log sum exp(z - max z), z = w . x / T; p; and the nearest prototype. */
+    believe({ n, unit, p, logP, nearest }) {
       const { classes, T } = this.settings;
       const w = this.directions;
       for (let i = 0, at = 0; i < n; i++, at += classes) {
-        const [x, y, z] = [unit[D * i], unit[D * i + 1], unit[D * i + 2]];
+        const x = unit[D * i], y = unit[D * i + 1], z = unit[D * i + 2];
         let most = -Infinity;
         for (let c = 0, v = 0; c < classes; c++, v += D) {
           const logit = (x * w[v] + y * w[v + 1] + z * w[v + 2]) / T;
@@ -316,9 +372,12 @@ export function engine() {
           }
         }
         let sum = 0;
-        for (let c = 0; c < classes; c++) sum += Math.exp(logP[at + c] - most);
+        for (let c = at; c < at + classes; c++) sum += p[c] = Math.exp(logP[c] - most);
         const shift = most + Math.log(sum);
-        for (let c = 0; c < classes; c++) logP[at + c] -= shift;
+        for (let c = at; c < at + classes; c++) {
+          logP[c] -= shift;
+          p[c] /= sum;
+        }
       }
     }
 
@@ -355,61 +414,48 @@ export function engine() {
 
     /** The gradient of the mean loss with respect to all parameters. */
     backward() {
-      const { hidden } = this.settings;
-      const { train, back, theta, slope } = this;
-      const n = train.n;
-      this.gradient.fill(0);
+      const { hidden, classes } = this.settings;
+      const { train, back, theta, slope, none } = this;
+      const { n, xy, a1, cosine, a2 } = train;
+      const { d1, d2 } = back;
       this.pull();
-      unnormalize(back.raw, train.unit, train.lengths, n);
-      unnormalize(slope.prototypes, this.directions, this.lengths, this.settings.classes);
-      this.layer(back.raw, train.a2, slope.w3, slope.b3, D, hidden);
-      transpose(this.turned, theta.w3, D, hidden);
-      product(back.d2, back.raw, this.turned, this.none, n, hidden, D);
-      this.gate(back.d2, train.a2, n * hidden);
-      this.layer(back.d2, train.a1, slope.w2, slope.b2, hidden, hidden);
-      transpose(this.turned, theta.w2, hidden, hidden);
-      product(back.d1, back.d2, this.turned, this.none, n, hidden, hidden);
-      for (let i = 0; i < n * hidden; i++) back.d1[i] *= Math.cos(train.z1[i]);
-      this.layer(back.d1, this.points, slope.w1, slope.b1, hidden, 2);
+      unnormalize(back.raw, back.unit, train.unit, train.lengths, n, 1, n);
+      unnormalize(slope.prototypes, slope.prototypes, this.directions, this.lengths, classes, D, 1);
+      this.layer(slope.w3, slope.b3, back.raw, a2, D, hidden);
+      product(d2, theta.w3, back.raw, none, hidden, n, D, 1, hidden);
+      gate(d2, a2, n * hidden);
+      this.layer(slope.w2, slope.b2, d2, a1, hidden, hidden);
+      product(d1, theta.w2, d2, none, hidden, n, hidden, 1, hidden);
+      multiply(d1, cosine, n * hidden);
+      this.layer(slope.w1, slope.b1, d1, xy, hidden, 2);
     }
 
     /** dL/dz_c = p**q (p_c - [c = y]) / N, with z = w . x / T, taken on to x and to w. */
     pull() {
       const { classes, T } = this.settings;
-      const { q, kept, labels, train, directions, slope, back } = this;
-      const [w, dW, scale] = [directions, slope.prototypes, 1 / (T * labels.length)];
-      back.raw.fill(0);
+      const { q, kept, labels, directions: w, back } = this;
+      const { p, logP, unit } = this.train;
+      const dX = back.unit.fill(0), dW = this.slope.prototypes.fill(0);
+      const scale = 1 / (T * labels.length);
       for (let i = 0, at = 0; i < labels.length; i++, at += classes) {
         if (!kept[i]) continue;
-        const strength = scale * weight(train.logP[at + labels[i]], q);
+        const strength = scale * weight(logP[at + labels[i]], q);
         const from = D * i;
         for (let c = 0, v = 0; c < classes; c++, v += D) {
-          const d = strength * (Math.exp(train.logP[at + c]) - (c === labels[i] ? 1 : 0));
+          const d = strength * (p[at + c] - (c === labels[i] ? 1 : 0));
           for (let j = 0; j < D; j++) {
-            back.raw[from + j] += d * w[v + j];
-            dW[v + j] += d * train.unit[from + j];
+            dX[from + j] += d * w[v + j];
+            dW[v + j] += d * unit[from + j];
           }
         }
       }
     }
 
-    /** dW = d^T a and db = the sum of d over points, of one layer. */
-    layer(d, a, dW, dB, outputs, inputs) {
-      const n = this.train.n;
-      const { flipped, none } = this;
-      transpose(flipped.d, d, n, outputs);
-      transpose(flipped.a, a, n, inputs);
-      product(dW, flipped.d, flipped.a, none, outputs, inputs, n);
-      for (let o = 0; o < outputs; o++) {
-        let sum = 0;
-        for (let i = o * n; i < (o + 1) * n; i++) sum += flipped.d[i];
-        dB[o] = sum;
-      }
-    }
-
-    /** The rectifier's way back: nothing passes where it was shut. */
-    gate(d, a, size) {
-      for (let i = 0; i < size; i++) if (a[i] <= 0) d[i] = 0;
+    /** dW = d a^T, and db = the sum of d over points, of one layer; d [outputs, N], a [inputs, N]. */
+    layer(dW, dB, d, a, outputs, inputs) {
+      const { n } = this.train;
+      outer(dW, d, a, outputs, inputs, n);
+      for (let o = 0; o < outputs; o++) dB[o] = sum(d, o * n, (o + 1) * n);
     }
 
     /** v = momentum v + (gradient + decay theta); theta -= lr v, as torch's SGD. */
@@ -425,7 +471,7 @@ export function engine() {
     /** One step on all points. t-RNSL first decides anew, every few steps from its start, who is kept. */
     advance() {
       const { loss, start, every } = this.settings;
-      this.forward(this.points, this.train);
+      this.forward(this.train);
       const due = this.step >= start && (this.step - start) % every === 0;
       if (loss === "trnsl" && due) this.choose();
       if (this.step % RECORD === 0) this.record();
@@ -436,7 +482,7 @@ export function engine() {
 
     /** Add to the history what the last forward pass over the points tells. */
     record() {
-      this.forward(this.test.points, this.test);
+      this.forward(this.test);
       const row = Object.values(this.measures());
       if (this.history.at(-1)?.[0] === this.step) this.history.pop();
       this.history.push([this.step, ...row]);
@@ -464,12 +510,12 @@ export function engine() {
       };
     }
 
-    /** p of each class at some places of the plane, row by row, as the network stands. */
-    probabilities(points) {
-      const n = points.length / 2;
-      if (this.map?.n !== n) this.map = room(n, this.settings.hidden, this.settings.classes);
-      this.forward(points, this.map);
-      return Float32Array.from(this.map.logP, Math.exp);
+    /** p of each class on a grid of the plane, row by row, as the network stands. */
+    probabilities(cells, reach) {
+      const { hidden, classes } = this.settings;
+      if (this.map?.n !== cells * cells) this.map = room(grid(cells, reach), hidden, classes);
+      this.forward(this.map);
+      return Float32Array.from(this.map.p);
     }
   }
 
@@ -533,12 +579,17 @@ export function engine() {
     return places;
   }
 
-  /** What is drawn of a run now; floats of four bytes are enough for the eye. */
-  function seen(run) {
-    run.forward(run.test.points, run.test);
-    run.forward(run.points, run.train);
-    if (run.history.at(-1)?.[0] !== run.step) run.live = [run.step, ...Object.values(run.measures())];
-    else run.live = run.history.at(-1);
+  /**
+   * What is drawn of a run; floats of four bytes are enough for the eye. While it runs, as it was before
+   * the last step and in the last record: nothing is computed twice.
+   */
+  function seen(run, isRunning) {
+    let measures = run.history.at(-1);
+    if (!isRunning) {
+      run.forward(run.train);
+      run.forward(run.test);
+      measures = [run.step, ...Object.values(run.measures())];
+    }
     return {
       step: run.step,
       unit: Float32Array.from(run.train.unit),
@@ -546,14 +597,14 @@ export function engine() {
       nearest: run.train.nearest.slice(),
       kept: run.kept.slice(),
       labels: run.labels.slice(),
-      measures: run.live,
+      measures,
     };
   }
 
   /** p of each class, loss and pull p**q (1 - p) at one place of the plane, taken for each label. */
   function probe(run, point) {
-    const pass = room(1, run.settings.hidden, run.settings.classes);
-    run.forward(Float64Array.from(point), pass);
+    const pass = room(point, run.settings.hidden, run.settings.classes);
+    run.forward(pass);
     const logP = Array.from(pass.logP);
     const loss = logP.map((value) => boxCox(value, run.q) - run.level);
     const pull = logP.map((value) => weight(value, run.q) * -Math.expm1(value));
@@ -564,19 +615,22 @@ export function engine() {
   function server() {
     let run = null;
     let sent = 0; // entries of the history that the page has
+    let pace = 1; // ms a step, of the last steps
     const asks = {
       begin: ({ settings }) => ((sent = 0), (run = begin(settings))),
       change: ({ settings }) => change(run, settings),
       advance: ({ until }) => {
+        const [began, steps] = [performance.now(), until - run.step];
         while (run.step < until) run.advance();
+        if (steps > 0) pace = (performance.now() - began) / steps;
       },
     };
     return (asked) => {
       asks[asked.ask]?.(asked);
-      const answer = { id: asked.id, ...seen(run) };
+      const answer = { id: asked.id, pace, ...seen(run, asked.isRunning && run.history.length) };
       answer.history = run.history.slice(sent);
       sent = run.history.length;
-      if (asked.cells) answer.map = run.probabilities(grid(asked.cells, asked.reach));
+      if (asked.cells) answer.map = run.probabilities(asked.cells, asked.reach);
       if (asked.place) answer.probe = probe(run, asked.place);
       if (asked.points) Object.assign(answer, { points: run.points.slice(), truth: run.truth.slice() });
       return answer;

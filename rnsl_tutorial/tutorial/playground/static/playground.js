@@ -7,6 +7,7 @@ import { Ball, drawCurves, PAINTS, Plane, REACH } from "./view.js";
 const MAP_MS = 90; // between two maps
 const TOLD_MS = 1000; // between two times that a playing run is written to the address or the notebook
 const ROUND_MS = 30; // that the fastest speed lets the workers work before they are asked for a picture
+const TURNS = 4; // frames in which a running page draws each of its parts once, but the spheres, which turn
 const SPEEDS = [1, 2, 5, 10, 20, Infinity]; // steps a frame
 const MEASURES = [
   ["learned", "Right labels learned"],
@@ -135,8 +136,9 @@ export function mount(root, { start, address = "playground.html", playing = fals
   const end = new AbortController();
   const world = new Lab();
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
+  const isShared = navigator.hardwareConcurrency < 4; // then the runs, at their fastest, have every other frame
   const view = { azimuth: 0.7, elevation: 0.85, hover: null, ghosts: [], brush: 0, mode: "flip", speed: 2 };
-  let [isPlaying, isDirty, isBusy, mapAt, toldAt, stepsARound, preset] = [false, true, false, 0, 0, 20, null];
+  let [isPlaying, isDirty, isBusy, mapAt, toldAt, pace, turns, isOdd, preset] = [false, true, false, 0, 0, 1, 0, false, null];
 
   // ------------------------------------------------------------ what a hand does
 
@@ -283,6 +285,9 @@ export function mount(root, { start, address = "playground.html", playing = fals
       mode.replaceChildren(...brushes.map((value) => el("option", { value }, value === "flip" ? "flips a label" : `paints class ${letter(Number(value))}`)));
       mode.value = brushes.includes(view.mode) ? view.mode : "flip";
       view.mode = mode.value;
+    }
+    for (const { values } of curves) {
+      for (const which of ["a", "b"]) values[which].style.setProperty("--pg-run", style(which).color);
     }
     chips.forEach((chip, i) => chip.setAttribute("aria-pressed", lab.presets[i] === preset));
     if (preset && Object.entries(flat(preset)).every(([name, value]) => now[name] === value)) say(preset.text);
@@ -471,13 +476,20 @@ export function mount(root, { start, address = "playground.html", playing = fals
   function take(withMap = false) {
     isDirty = true;
     if (!world.now.b?.truth) return;
-    for (const { which, plane, numbers } of Object.values(cards)) {
-      const { map, measures, prototypes } = world.now[which];
+    for (const { which, plane } of Object.values(cards)) {
+      const { map, prototypes } = world.now[which];
       if (map && (withMap || map !== plane.taken)) plane.take((plane.taken = map), CELLS, prototypes.length / 3, paintNow);
-      for (const [key, shown] of Object.entries(numbers)) shown.textContent = percent(measures[COLUMN[key]]);
     }
-    count.textContent = `step ${whole(world.step)}`;
     all.dataset.step = world.step;
+    if (withMap) write();
+  }
+
+  /** What is told in numbers. */
+  function write() {
+    count.textContent = `step ${whole(world.step)}`;
+    for (const { which, numbers } of Object.values(cards)) {
+      for (const [key, shown] of Object.entries(numbers)) shown.textContent = percent(world.now[which].measures[COLUMN[key]]);
+    }
     for (const { key, values, canvas, title } of curves) {
       const [a, b] = ["a", "b"].map((which) => percent(world.now[which].measures[COLUMN[key]]));
       [values.a.textContent, values.b.textContent] = [a, b];
@@ -485,44 +497,43 @@ export function mount(root, { start, address = "playground.html", playing = fals
     }
   }
 
+  /** Draw all; of a running page the spheres, and of the rest what has its turn, so that each frame is in time. */
   function draw() {
     isDirty = false;
+    turns += 1;
+    const due = (turn) => !isPlaying || turns % TURNS === turn;
     let moving = false;
     const options = { ...view, calm: calm.matches, marked: view.hover };
-    for (const { which, plane, ball } of Object.values(cards)) {
+    for (const [i, { which, plane, ball }] of Object.values(cards).entries()) {
       const now = world.now[which];
-      moving = plane.draw(now, paintNow, options) || moving;
+      if (due(i)) moving = plane.draw(now, paintNow, options) || moving;
       moving = ball.draw(now, paintNow, { ...options, marked: view.hover && now.probe?.unit }) || moving;
     }
     const styles = [style("a"), style("b")];
     const seen = ["a", "b"].map((which) => [...world.history[which], world.now[which].measures]);
-    for (const { key, canvas, values } of curves) {
-      drawCurves(canvas, seen, COLUMN[key], styles, paintNow);
-      values.a.style.setProperty("--pg-run", styles[0].color);
-      values.b.style.setProperty("--pg-run", styles[1].color);
+    for (const [i, { key, canvas }] of curves.entries()) {
+      if (due(2 + (i % 2))) drawCurves(canvas, seen, COLUMN[key], styles, paintNow);
     }
+    if (isPlaying && due(3)) write();
     isDirty ||= moving;
   }
 
   /** Let both runs go on for as many steps as the speed says, and ask for a picture now and then. */
   function goOn() {
     const by = SPEEDS[view.speed];
-    const wanted = Number.isFinite(by) ? by : stepsARound;
+    const wanted = Number.isFinite(by) ? by : Math.max(1, Math.round(ROUND_MS / pace));
     const began = performance.now();
-    const isMapDue = began - mapAt > MAP_MS;
+    const isMapDue = began - mapAt > (isShared ? 2 : 1) * MAP_MS;
     if (isMapDue) mapAt = began;
     if (began - toldAt > TOLD_MS) {
       toldAt = began;
       onChange();
     }
     isBusy = true;
-    const asked = { place: view.hover, ...(isMapDue ? { cells: CELLS, reach: REACH } : {}) };
+    const asked = { place: view.hover, isRunning: true, ...(isMapDue ? { cells: CELLS, reach: REACH } : {}) };
     world.advance(wanted, asked).then(() => {
       isBusy = false;
-      const { a, b } = world.now; // a page that draws slowly shall not slow the workers down
-      const spent = Math.max(a.spent ?? 0, b.spent ?? 0) || performance.now() - began;
-      const share = ROUND_MS / Math.max(spent, 1);
-      stepsARound = Math.max(1, Math.min(200, Math.round(wanted * Math.max(0.5, Math.min(share, 1.5)))));
+      pace += 0.3 * (Math.max(world.now.a.pace, world.now.b.pace) - pace);
       take();
       if (view.hover) tell();
       if (isPlaying && !Number.isFinite(by) && !document.hidden) goOn();
@@ -539,7 +550,9 @@ export function mount(root, { start, address = "playground.html", playing = fals
     last = now;
     if (isPlaying && !isBusy) goOn();
     if (isPlaying && !view.isHeld && !calm.matches) view.azimuth += passed * 0.00025;
-    if (world.now.b?.truth && (isDirty || isPlaying) && all.isConnected) draw();
+    isOdd = !isOdd;
+    const isSkipped = isShared && isOdd && isPlaying && SPEEDS[view.speed] === Infinity;
+    if (world.now.b?.truth && (isDirty || isPlaying) && all.isConnected && !isSkipped) draw();
     requestAnimationFrame(frame);
   }
 
