@@ -451,6 +451,20 @@ for name, score in scores.items():
     print(f"k-NN accuracy on new images {score['knn_clean']:.1%}")
 
 # %% [markdown]
+# ## One wrong label, under your hand
+# Twelve points, one of them with a wrong label (the one with the ring). **Predict**: who will have learned
+# it by heart after 300 steps, NSL, RNSL, or both? Press **play**, then throw the dice for other points.
+
+# %%
+explorers.Playground(n=12, classes=3, rate=1 / 12, spread=0.1, waves=1.5)
+
+# %% [markdown]
+# NSL bends its map around the one wrong label in each of ten draws, since an image with $p = 0$ pulls hardest.
+# RNSL hardly hears it: in eight of ten draws it has not learned it after 300 steps. It hears it a little,
+# though: after 800 steps it has it in four of ten. $p^q$ slows the memory down, it does not forbid it. Slide
+# $q$ to 0, and RNSL is NSL.
+
+# %% [markdown]
 # ## An open question: do wrong labels pull in one direction?
 # A share counts how hard images pull, not where to. Right labels of one class pull its prototype the same
 # way. The wrong labels of symmetric noise come from 29 classes, and their pulls may cancel.

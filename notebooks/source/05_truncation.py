@@ -248,6 +248,18 @@ for name, m in runs.items():
 # - **Late**: nothing is lost. The list is as good as before, and so is the accuracy. But then the
 #   truncation did not help the training either: RNSL alone was robust enough here.
 #
+# Too early and too greedy, under your hand: both runs below are t-RNSL. The left one waits for 300 steps and
+# asks for $p > 0.5$, the right one asks for $p > 0.9$ after ten. Press **play**, and watch which points turn grey.
+
+# %%
+explorers.Playground(seed=3, a_loss="trnsl", b_loss="trnsl", b_start=10, b_k=0.9)
+
+# %% [markdown]
+# On the right three of the four classes are lost, right labels and wrong ones alike. They are asked again
+# every 50 steps, but who is left out no longer pulls, so its $p$ does not grow. The one class that is left keeps all
+# its labels, the wrong ones too. Throw the dice: in about half of all draws not even one is left.
+#
+#
 # ## Which threshold?
 # These runs are measured already: five values of $k$, three seeds, with their spread over seeds in
 # `data/results`. **Predict**: how much accuracy does a bad $k$ cost?
