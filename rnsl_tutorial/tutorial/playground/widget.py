@@ -15,7 +15,14 @@ from rnsl_tutorial._files import PACKAGE
 __all__ = ["Playground", "page_html"]
 
 _STATIC = PACKAGE / "tutorial" / "playground" / "static"
-_MODULES = ("engine.js", "view.js", "runs.js", "playground.js")  # what is imported first
+_MODULES = (
+    "engine.js",
+    "view.js",
+    "runs.js",
+    "controls.js",
+    "data.js",
+    "playground.js",
+)  # as imported
 _CHOICES = {
     "shape": ("blobs", "rings", "spirals", "twins", "own"),
     "noise": ("symmetric", "pair_flip", "look_alike"),

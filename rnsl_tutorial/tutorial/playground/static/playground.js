@@ -1,6 +1,8 @@
 /**
  * The playground as a page and in a notebook: controls, pictures, and what a hand does to them.
  */
+import { button, el, Menu, MENUS, percent, Slider, whole } from "./controls.js";
+import { download, historyCsv, pointsCsv, readCsv } from "./data.js";
 import { CELLS, flat, fromHash, Lab, lab, LOSSES, PICTURE, settingsOf, START, toHash } from "./runs.js";
 import { Ball, drawCurves, PAINTS, Plane, REACH } from "./view.js";
 
@@ -18,111 +20,6 @@ const MEASURES = [
 const COLUMN = { learned: 1, memorized: 2, kept: 3, accuracy: 4 };
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 const RESTARTS = ["shape", "n", "classes", "spread", "seed", "hidden", "waves"];
-
-const whole = (value) => Math.round(value).toLocaleString("en");
-const percent = (value) => (Number.isFinite(value) ? `${Math.round(100 * value)}%` : "–");
-const small = (value) => String(Number(value.toPrecision(3)));
-/** Sliders: what it is called, its steps, how it is written. The address takes any other value, too. */
-const SLIDERS = {
-  rate: ["Wrong", steps(0, 0.9, 0.05), percent],
-  n: ["Points", [12, 50, 100, 200, 300, 500, 700, 1000], whole],
-  classes: ["Classes", steps(2, 8, 1), whole],
-  spread: ["Spread", steps(0.05, 0.4, 0.01), small],
-  T: ["T", [0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.2, 0.5, 1], small],
-  lr: ["Step size", [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2], small],
-  decay: ["Weight decay", [0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2], small],
-  hidden: ["Width", [4, 8, 16, 24, 32, 48, 64], (h) => `2 × ${h}`],
-  waves: ["Detail", [0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10], small],
-  q: ["q", steps(0, 1, 0.05), small],
-  k: ["k", [...steps(0.05, 0.95, 0.05), 0.99], small],
-  start: ["from", [0, 5, 10, 20, 50, 100, 200, 300, 500, 1000], whole],
-};
-const MENUS = {
-  shape: ["Shape", { blobs: "Blobs", rings: "Rings", spirals: "Spirals", twins: "Twins", own: "Your own" }],
-  noise: ["Noise", { symmetric: "Symmetric", pair_flip: "Pair flip", look_alike: "Look-alike" }],
-};
-
-function steps(from, to, by) {
-  return Array.from({ length: Math.round((to - from) / by) + 1 }, (_, i) => Number((from + by * i).toFixed(4)));
-}
-
-function el(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (value !== false) made.setAttribute(name, value);
-  }
-  made.append(...children);
-  return made;
-}
-
-// ---------------------------------------------------------------- the page's parts
-
-class Slider {
-  constructor(name, set) {
-    const [label, values, text] = SLIDERS[name];
-    const input = el("input", { type: "range", min: 0, max: values.length - 1, step: 1, "aria-label": label });
-    const shown = el("output");
-    this.element = el("label", { class: "pg-slider" }, el("span", {}, label, shown), input);
-    input.dataset.name = name;
-    input.addEventListener("input", () => set(values[input.value]));
-    this.show = (value) => {
-      const far = values.map((one) => Math.abs(one - value));
-      input.value = far.indexOf(Math.min(...far));
-      shown.textContent = text(value);
-      input.setAttribute("aria-valuetext", text(value));
-    };
-  }
-}
-
-class Menu {
-  constructor(label, options, set) {
-    const choices = Object.entries(options).map(([value, text]) => el("option", { value }, text));
-    const select = el("select", { "aria-label": label, onchange: () => set(select.value) }, ...choices);
-    this.element = el("label", { class: "pg-menu" }, el("span", {}, label), select);
-    this.show = (value) => (select.value = value);
-  }
-}
-
-function button(text, label, onclick, attributes = {}) {
-  const named = label && { "aria-label": label, title: label };
-  return el("button", { type: "button", ...named, onclick, ...attributes }, text);
-}
-
-function download(name, text) {
-  const link = el("a", { href: URL.createObjectURL(new Blob([text])), download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}
-
-/**
- * Points of a CSV text: x, y, label a line, with or without a heading. Further columns are ignored
- * where the heading names x, y and label; labels may be words. Stretched to fill the plane.
- */
-export function readCsv(text) {
-  const lines = text.trim().split(/\r?\n/).map((line) => line.split(/[,;\t]/).map((cell) => cell.trim()));
-  const heading = lines[0].some((cell) => cell && !Number.isFinite(Number(cell))) && lines.length > 1
-    && !Number.isFinite(Number(lines[0][0])) ? lines.shift().map((cell) => cell.toLowerCase()) : [];
-  const find = (names, other) => Math.max(heading.findIndex((cell) => names.includes(cell)), -1) + 1 || other + 1;
-  const [x, y] = [find(["x", "e0", "0", "embedding_0"], 0) - 1, find(["y", "e1", "1", "embedding_1"], 1) - 1];
-  const label = find(["label", "class", "given"], 2) - 1;
-  const names = [...new Set(lines.map((line) => line[label] ?? ""))].sort((a, b) => a - b || (a < b ? -1 : 1));
-  const found = lines.map((line) => [Number(line[x]), Number(line[y]), names.indexOf(line[label] ?? "")]);
-  const bad = found.findIndex((row) => !row.every(Number.isFinite));
-  if (bad >= 0) throw new Error(`Line ${bad + 1 + (heading.length > 0)} is no "x, y, label": ${lines[bad].join(", ")}`);
-  if (names.length < 2 || names.length > 26) throw new Error(`${names.length} classes were given; 2 to 26 can be drawn.`);
-  return { points: stretched(found), classes: names.length, names };
-}
-
-/** Points moved and scaled into the plane, to a thousandth, so that the address holds them exactly. */
-function stretched(points) {
-  const ends = [0, 1].map((i) => points.reduce(([low, high], row) => [Math.min(low, row[i]), Math.max(high, row[i])], [Infinity, -Infinity]));
-  const half = Math.max(...ends.map(([low, high]) => (high - low) / 2)) || 1;
-  const fit = (value, [low, high]) => Math.round((1000 * (value - (low + high) / 2)) / half) / 1000;
-  return points.map(([x, y, label]) => [fit(x, ends[0]), fit(y, ends[1]), label]);
-}
-
-// ---------------------------------------------------------------- the playground
 
 /**
  * Put a playground into an element.
@@ -207,8 +104,8 @@ export function mount(root, { start, address = "playground.html", playing = fals
     el("summary", {}, "Data"),
     el("div", {},
       button("Open a CSV: x, y, label", "", () => file.click()),
-      button("Save points (CSV)", "", () => download("points.csv", pointsCsv())),
-      button("Save curves (CSV)", "", () => download("history.csv", historyCsv())),
+      button("Save points (CSV)", "", () => download("points.csv", pointsCsv(world.now.a))),
+      button("Save curves (CSV)", "", () => download("history.csv", historyCsv(world.history))),
       button("Save all (JSON)", "", () => download("playground.json", JSON.stringify(everything(), null, 1))),
       button("Clear paint and flips", "", () => restart({ ...world.current(), own: [], flips: [] })),
       el("small", {}, "Or drop or paste one here. rnsl embed gives x and y of your own images."),
@@ -438,17 +335,6 @@ export function mount(root, { start, address = "playground.html", playing = fals
     const text = event.clipboardData.getData("text");
     if (/^.+[,;\t].+[,;\t].+\n/.test(text)) take_csv(text);
   });
-
-  function pointsCsv() {
-    const { points, labels, truth } = world.now.a;
-    const lines = Array.from(labels, (label, i) => [points[2 * i], points[2 * i + 1], label, truth[i]].join(","));
-    return `x,y,label,true_label\n${lines.join("\n")}\n`;
-  }
-
-  function historyCsv() {
-    const lines = ["a", "b"].flatMap((which) => world.history[which].map((row) => [which, ...row].join(",")));
-    return `run,step,learned,memorized,kept,accuracy,loss\n${lines.join("\n")}\n`;
-  }
 
   function everything() {
     const { points, labels, truth } = world.now.a;
