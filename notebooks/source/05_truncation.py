@@ -238,6 +238,8 @@ for name, m in runs.items():
     print(
         f"{name:12} {m['knn_clean']:9.1%} {m['kept']:7.1%} {m['precision']:10.1%} {m['recall']:8.1%}"
     )
+nothing = experiments.run(aid, replace(config, loss="no_training")).metrics["knn_clean"]
+print(f"no training  {nothing:8.1%}")
 
 # %% [markdown]
 # - **Too early** (after one epoch, once): the prototypes know little yet. Most images are left out, right
@@ -247,6 +249,8 @@ for name, m in runs.items():
 #   by about a point.
 # - **Late**: nothing is lost. The list is as good as before, and so is the accuracy. But then the
 #   truncation did not help the training either: RNSL alone was robust enough here.
+# - **No training**: k-NN on the features as they came is what all of this has to beat. Choosing too early falls
+#   below it.
 #
 # Too early and too greedy, under your hand: both runs below are t-RNSL. The left one waits for 300 steps and
 # asks for $p > 0.5$, the right one asks for $p > 0.9$ after ten. Press **play**, and watch which points turn grey.
@@ -575,6 +579,7 @@ if RATE == 0.5:
     late, early, early_often = runs["39, once"], runs["1, once"], runs["1, every 1"]
     assert abs(late["knn_clean"] - runs["20, every 5"]["knn_clean"]) < 0.02, runs
     assert early["knn_clean"] < late["knn_clean"] - 0.04, runs
+    assert early["knn_clean"] < nothing < late["knn_clean"], (nothing, runs)
     assert early["kept"] < 0.25, runs
     assert 0.7 < at_threshold(alike.log_p[20], alike_wrong).recall < 0.82
 
