@@ -31,14 +31,14 @@ class _Server(ThreadingTCPServer):
     page = b""
 
     def __init__(self, ip: str, port: int) -> None:
-        found = socket.getaddrinfo(ip, port, type=socket.SOCK_STREAM)[0]
-        self.address_family, address = found[0], found[-1]
-        super().__init__(address, _Handler)
+        found: Any = socket.getaddrinfo(ip, port, type=socket.SOCK_STREAM)[0]
+        self.address_family = found[0]
+        super().__init__(found[-1], _Handler)
 
     @property
     def is_open(self) -> bool:
         """Whether other computers can reach it."""
-        return not ip_address(self.server_address[0]).is_loopback
+        return not ip_address(str(self.server_address[0])).is_loopback
 
     def handle_error(self, *_: Any) -> None:
         """Say nothing of a reader who went away."""

@@ -29,7 +29,7 @@ def texts_of(page: Page, name: str) -> Texts:
     """Show an explorer of the page as it begins, then with each of its sliders at both ends."""
     page.evaluate("name => (location.hash = name)", name)
     section = page.locator(f"section#{name}")
-    section.locator(".rnsl-explorer, .rnsl-playground").wait_for()
+    section.locator(".rnsl-explorer, .rnsl-playground[data-step]").wait_for()
     page.evaluate(TWO_FRAMES)
     number, overlaps, outside = section.evaluate(TEXTS)
     return Texts(number, overlaps, outside)

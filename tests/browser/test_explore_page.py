@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from rnsl_tutorial.tutorial.explorers.one_page import EXPLORERS
 
 NAMES = [place.name for place in EXPLORERS]
+ALIVE = ".rnsl-explorer, .rnsl-playground[data-step]"
 START_MS = 120_000  # all tables are computed before the first answer
 
 # A shell may have started the tests in the background, where Ctrl-C is ignored.
@@ -47,7 +48,7 @@ class Opened(NamedTuple):
     def shown(self) -> Locator:
         """The one screen that is seen, which must be alive."""
         section = self.page.locator("main > section:not([hidden])")
-        section.locator(".rnsl-explorer, .rnsl-playground").wait_for()
+        section.locator(ALIVE).wait_for()
         return section
 
     def go(self, name: str) -> Locator:
@@ -128,10 +129,11 @@ def test_sliders_that_belong_together_move_together(
     opened: Opened, name: str, value: str, other: str
 ) -> None:
     slider = opened.go(name).locator(f'input[type="range"][name="{value}"]')
+    last = slider.get_attribute("max")
     slider.press("Home")
     slider.press("ArrowRight")
-    moved = opened.page.locator(f"#{other} input[type='range'][name='{value}']")
-    assert moved.get_attribute("max") == slider.get_attribute("max")
+    moved = opened.go(other).locator(f'input[type="range"][name="{value}"]')
+    assert moved.get_attribute("max") == last
     expect(moved).to_have_value("1")
 
 
@@ -181,6 +183,7 @@ def test_the_playground_rests_while_it_is_not_seen(opened: Opened) -> None:
     opened.go("playground").get_by_role("button", name="Play").click()
     opened.page.wait_for_function(playing)
     opened.go(NAMES[1])
+    opened.go("playground")
     assert not opened.page.evaluate(playing)
 
 

@@ -18,7 +18,7 @@ for (const section of sections) {
 
 /** Give charts the height that is left of the screen, or take off what is too much, if that is little. */
 function fit() {
-  const section = main.firstElementChild;
+  const section = sections.find(({ hidden }) => !hidden);
   for (const name of ["--rnsl-more", "--rnsl-side"]) section.style.removeProperty(name);
   const boxes = [...section.querySelectorAll(PLOTS)].map((plot) => plot.getBoundingClientRect());
   const isBeside = (a) => (b) => a.top < b.bottom && b.top < a.bottom;
@@ -32,8 +32,7 @@ function fit() {
 
 async function show(section) {
   for (const [other, model] of alive) if (other !== section) model.get("playing") && model.set("playing", false);
-  section.hidden = false;
-  main.replaceChildren(section); // what is not seen is not drawn either
+  for (const other of sections) other.hidden = other !== section;
   select.value = section.id;
   document.title = section.querySelector("h1").textContent;
   scrollTo(0, 0);
@@ -65,24 +64,22 @@ function step(by) {
   document.activeElement.blur(); // else a slider that is out of view would take the next arrow key
 }
 
-/** How many explorers further a key means. Page keys read what is below first; arrow keys are left
- * to whatever takes them itself. */
-function stepOf({ key, target }) {
-  if (key in ARROWS) return target.closest(OWN_KEYS) ? 0 : ARROWS[key];
+/** Page keys read what is below first. */
+function turnPage(by) {
   const { scrollTop, clientHeight, scrollHeight } = document.documentElement;
-  const rest = key === "PageDown" ? scrollHeight - clientHeight - scrollTop : scrollTop;
-  if (rest < 8) return PAGES[key];
-  scrollBy(0, PAGES[key] * Math.min(rest, 0.85 * clientHeight));
-  return 0;
+  const rest = by > 0 ? scrollHeight - clientHeight - scrollTop : scrollTop;
+  if (rest < 8) step(by);
+  else scrollBy(0, by * Math.min(rest, 0.85 * clientHeight));
 }
 
 addEventListener("keydown", (event) => {
   const { key, target, ctrlKey, shiftKey, altKey, metaKey } = event;
-  if (ctrlKey || shiftKey || altKey || metaKey) return;
-  if (!(key in PAGES) && !(key in ARROWS && !target.closest(OWN_KEYS))) return;
+  const isArrow = key in ARROWS && !target.closest(OWN_KEYS); // others have them for themselves
+  if (ctrlKey || shiftKey || altKey || metaKey || !(isArrow || key in PAGES)) return;
   event.preventDefault();
   event.stopPropagation();
-  step(stepOf(event));
+  if (isArrow) step(ARROWS[key]);
+  else turnPage(PAGES[key]);
 }, true);
 addEventListener("hashchange", () => show(shown()));
 addEventListener("resize", fit);
