@@ -35,7 +35,7 @@ def seconds_until_alive(browser: Browser, address: str, name: str) -> float:
     start = time.perf_counter()
     page.goto(f"{address}#{name}", timeout=MOST_MS, wait_until="commit")
     if name == "playground":  # which moves by itself
-        page.wait_for_function("document.querySelector('.rnsl-playground')?.dataset.step")
+        page.locator(".rnsl-playground[data-step]").wait_for(timeout=MOST_MS)
     else:
         explorer = Explorer(page.locator(f"#{name} .rnsl-explorer"))
         explorer.element.wait_for(timeout=MOST_MS)

@@ -179,12 +179,12 @@ def test_the_bar_goes_to_an_explorer_and_the_ends_are_ends(opened: Opened) -> No
 
 
 def test_the_playground_rests_while_it_is_not_seen(opened: Opened) -> None:
-    playing = "document.querySelector('.rnsl-playground [aria-label=Pause]') !== null"
-    opened.go("playground").get_by_role("button", name="Play").click()
-    opened.page.wait_for_function(playing)
+    playground = opened.go("playground")
+    playground.get_by_role("button", name="Play", exact=True).click()
+    expect(playground.get_by_role("button", name="Pause", exact=True)).to_be_visible()
     opened.go(NAMES[1])
     opened.go("playground")
-    assert not opened.page.evaluate(playing)
+    expect(playground.get_by_role("button", name="Play", exact=True)).to_be_visible()
 
 
 def test_light_and_dark_by_system_and_by_button(opened: Opened) -> None:
