@@ -206,6 +206,15 @@ def test_nothing_was_asked_of_anybody_and_nothing_failed(opened: Opened, served:
     assert opened.page.evaluate(attempt) == "refused", "by the page's policy"
 
 
+@pytest.mark.parametrize("size", [*SIZES[:2], (1300, 800)])
+def test_an_explorer_fills_the_screen_and_no_more(opened: Opened, size: tuple[int, int]) -> None:
+    opened.page.set_viewport_size({"width": size[0], "height": size[1]})
+    height = "document.documentElement.scrollHeight"
+    found = {name: opened.go(name) and opened.page.evaluate(height) for name in NAMES[1:]}
+    assert {name: found for name, found in found.items() if found > size[1]} == {}
+    opened.page.set_viewport_size({"width": 1280, "height": 720})
+
+
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_no_text_overlaps_another_or_leaves_its_frame(
     browser: Browser, file: Path, size: tuple[int, int]
