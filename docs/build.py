@@ -23,7 +23,7 @@ from sphinx.util.docutils import docutils_namespace
 
 from docs import executed, links
 from notebooks import build
-from rnsl_tutorial.tutorial.explorers import EmbeddingExplorer, Playground, page
+from rnsl_tutorial.tutorial.explorers import EmbeddingExplorer, Playground, one_page, page
 from rnsl_tutorial.tutorial.playground import page_html
 from rnsl_tutorial.tutorial.tables import EmbeddingMaps
 
@@ -53,9 +53,8 @@ install .`, then `rnsl lab`).
 
 
 def sources() -> list[Path]:
-    """Return the notebooks' sources: the numbered ones, and that of all explorers."""
-    folder = build.FOLDER / "source"
-    return [*sorted(folder.glob("[0-9][0-9]_*.py")), *folder.glob("explorers.py")]
+    """Return the notebooks' sources."""
+    return sorted((build.FOLDER / "source").glob("*.py"))
 
 
 def learners(source: Path) -> NotebookNode:
@@ -107,9 +106,10 @@ def _copy(path: Path, to: Path) -> None:
 
 
 def _lay_out_start(notebooks: dict[str, NotebookNode], folder: Path) -> None:
-    """Complete the start page: the playground, an explorer, and a list of the notebooks."""
+    """Complete the start page: the playground, an explorer, lists of explorers and notebooks."""
     start = folder / "docs" / "index.md"
     text = start.read_text(encoding="utf-8").replace("<!-- notebooks -->", listed(notebooks))
+    text = text.replace("<!-- explorers -->", listed_explorers())
     start.unlink()
     (folder / "index.md").write_text(text, encoding="utf-8")
     shown = {
@@ -124,11 +124,18 @@ def listed(notebooks: dict[str, NotebookNode]) -> str:
     """Return the table of notebooks, questions and times."""
     rows = (
         f"| [{of.title}](notebooks/{name}.ipynb) | {of.question} | {of.time} |"
-        for name, of in (
-            (name, executed.about(made)) for name, made in notebooks.items() if name[0].isdigit()
-        )
+        for name, of in ((name, executed.about(made)) for name, made in notebooks.items())
     )
     return "\n".join(["| notebook | the question | time |", "|---|---|---|", *rows])
+
+
+def listed_explorers() -> str:
+    """Return the list of explorers: the question of each, which leads to it, and its notebook."""
+    links = (
+        f'- <a href="explorers.html#{place.name}">{place.question}</a> ({place.notebook})'
+        for place in one_page.EXPLORERS
+    )
+    return "\n".join(links)
 
 
 def _lay_out_notebook(notebook: NotebookNode, path: Path) -> None:
@@ -168,6 +175,7 @@ def write_pages(laid_out: Path, folder: Path) -> list[str]:
         app = Sphinx(laid_out, DOCS, made, trees, "html", status=None, warning=said)
         app.build()
         (made / "playground.html").write_text(page_html(), encoding="utf-8")
+        (made / "explorers.html").write_text(one_page.all_html(), encoding="utf-8")
         if folder.exists():
             shutil.rmtree(folder)
         shutil.move(made, folder)

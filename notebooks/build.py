@@ -37,13 +37,12 @@ KERNEL = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-KEPT = ("title", "voila")  # of the metadata in a source's header
 MARK = re.compile(r"^ *# (?:end )?solution\n", re.MULTILINE)
 SOLUTION = re.compile(r"^( *)# solution\n.*?(?:^ *# end solution\n|\Z)", re.MULTILINE | re.DOTALL)
 YOUR_TURN = r'\1raise NotImplementedError("Your turn: write this function.")' + "\n"
 
 # Colab's kernel stands on these: it warns that a newer one may crash it, and would have to restart.
-COLABS_OWN = {"ipykernel", "ipywidgets", "jupyterlab", "voila"}
+COLABS_OWN = {"ipykernel", "ipywidgets", "jupyterlab"}
 ON_COLAB = """\
 # @title On Colab, this cell installs the tutorial; anywhere else it does nothing
 import sys
@@ -65,9 +64,7 @@ def build(source: Path, *, solutions: bool = False) -> str:
         ValueError: a code cell is too long, or is an exercise without a solution, or has a solution
             and is no exercise.
     """
-    read = jupytext.read(source, fmt="py:percent")
-    cells = read.cells
-    own = {name: read.metadata[name] for name in KEPT if name in read.metadata}
+    cells = jupytext.read(source, fmt="py:percent").cells
     first = colab_cell(PROJECT)
     ids = {first.id}
     for number, cell in enumerate(cells, start=1):
@@ -77,7 +74,7 @@ def build(source: Path, *, solutions: bool = False) -> str:
         elif solutions:
             cell.source = cell.source.replace("<details>", "<details open>")
         cell.id = _unused_id(cell, ids)
-    notebook = nbformat.v4.new_notebook(cells=[first, *cells], metadata=KERNEL | own)
+    notebook = nbformat.v4.new_notebook(cells=[first, *cells], metadata=KERNEL)
     nbformat.validate(notebook)
     return nbformat.writes(notebook).rstrip("\n") + "\n"
 

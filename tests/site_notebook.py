@@ -1,6 +1,5 @@
 """A small notebook with all that an exported page has to deal with."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import nbformat
@@ -51,12 +50,4 @@ def small_notebook() -> NotebookNode:
         code("def your_turn():\n    raise NotImplementedError\nprint('<b>p</b> & $q$')"),
         code("assert 'the claim' + str(print('held'))", metadata={"tags": ["hidden-assert"]}),
     ]
-    return nbformat.v4.new_notebook(cells=cells)
-
-
-def notebook_of_all_explorers(names: Iterable[str]) -> NotebookNode:
-    """One cell an explorer, on the data that the benchmark of the explorers makes."""
-    makers = "from benchmarks.ui import explorers_to_measure\nmakers = explorers_to_measure()"
-    code = [makers, *(f"makers[{name!r}]()" for name in names)]
-    cells = [nbformat.v4.new_markdown_cell(OPENING), *map(nbformat.v4.new_code_cell, code)]
     return nbformat.v4.new_notebook(cells=cells)

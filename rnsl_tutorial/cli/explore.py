@@ -1,87 +1,127 @@
-"""The explorers alone, without code, as one web page for a lecture hall: served by Voila."""
+"""The page of all explorers for a lecture hall: served by Python itself, without a kernel."""
 
+import errno
 import os
-from collections.abc import Sequence
-from pathlib import Path
+import signal
+import socket
+import webbrowser
+from contextlib import suppress
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from ipaddress import ip_address
+from socketserver import ThreadingTCPServer
+from typing import Any
+from urllib.parse import urlsplit
 
 import typer
-from tornado.ioloop import IOLoop
-from traitlets.config import Config
-from voila.app import Voila
 
-from rnsl_tutorial import _files as paths
+__all__ = ["serve"]
 
-__all__ = ["CONFIG", "NOTEBOOK", "start"]
-
-NOTEBOOK = "explorers.ipynb"
-_SHARE = paths.PACKAGE / "tutorial" / "share"  # with the template, as share/jupyter has it
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_FAILED = "This explorer could not be made. Why, says: rnsl explore --show_tracebacks=True"
-_OPEN_TO_ALL = (
-    "Whoever reaches this computer at port {port} can open the explorers (but run no code of "
-    "their own), and each open page runs a Python here."
-)
-CONFIG = {
-    "Voila": {"log_level": "ERROR", "tornado_settings": {"ws_ping_timeout": 30_000}},
-    "KernelManager": {"transport_encryption": "auto"},  # else each kernel warns that it has none
-    "VoilaConfiguration": {
-        "template": "rnsl",
-        # Those that explorers need. The others are made for JupyterLab, and fail here.
-        "extension_allowlist": [
-            "anywidget",
-            "@jupyter-widgets/jupyterlab-manager",
-            "@voila-dashboards/widgets-manager8",
-        ],
-    },
-    # One explorer that fails does not take the others along.
-    "VoilaExecutor": {"allow_errors": True, "cell_error_instruction": _FAILED},
-    # A page that is closed ends its kernel; this ends the kernels of those that could not say so.
-    "MappingKernelManager": {"cull_idle_timeout": 600, "cull_interval": 60},
-}
+_MOST_PORTS = 50  # that are tried
+_PATIENCE_S = 30  # with a reader who asks for nothing or takes nothing
+_OPEN_TO_ALL = "Whoever reaches this computer at port {port} can open the explorers."
 
 
-def start(notebook: Path, ip: str, port: int, options: Sequence[str] = ()) -> None:
-    """Show a notebook as a page, each viewer with a kernel, until the teacher stops it.
+class _Server(ThreadingTCPServer):
+    """Answers with one page, which was made before the first request."""
+
+    daemon_threads = True
+    request_queue_size = 128  # a hall that opens it at once
+    allow_reuse_address = os.name == "posix"  # elsewhere it would share a port that is taken
+    page = b""
+
+    def __init__(self, ip: str, port: int) -> None:
+        found: Any = socket.getaddrinfo(ip, port, type=socket.SOCK_STREAM)[0]
+        self.address_family = found[0]
+        super().__init__(found[-1], _Handler)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether other computers can reach it."""
+        return not ip_address(str(self.server_address[0])).is_loopback
+
+    def handle_error(self, *_: Any) -> None:
+        """Say nothing of a reader who went away."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    server_version, sys_version = "rnsl", ""
+    timeout = _PATIENCE_S
+
+    def do_GET(self) -> None:
+        """Answer with the page, or say why not."""
+        if not self._is_meant():
+            self.send_error(HTTPStatus.FORBIDDEN, "This page is not at that address")
+        elif urlsplit(self.path).path != "/":
+            self.send_error(HTTPStatus.NOT_FOUND, "There is one page: /")
+        else:
+            self.send_response(HTTPStatus.OK)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Length", str(len(self.server.page)))
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(self.server.page)
+
+    do_HEAD = do_GET  # noqa: N815 (the name that http.server looks for)
+
+    def _is_meant(self) -> bool:
+        """Whether the address names this computer: a foreign page may have led its name here."""
+        name = ""
+        try:
+            name = urlsplit(f"//{self.headers.get('Host', '')}").hostname or ""
+            is_loopback = ip_address(name).is_loopback
+        except ValueError:
+            own = socket.gethostname().lower()
+            return name == "localhost" or (self.server.is_open and name in (own, f"{own}.local"))
+        return is_loopback or self.server.is_open
+
+    def log_message(self, *_: Any) -> None:
+        """Keep no list of who asked."""
+
+
+def serve(ip: str, port: int, *, browser: bool = True) -> None:
+    """Serve the page of all explorers until Ctrl-C or SIGTERM ends it.
 
     Args:
-        notebook: that of the explorers.
         ip: where to listen; 127.0.0.1 lets nobody in but this computer.
         port: where to listen; if it is taken, the next free one.
-        options: further options for Voila, such as ``--no-browser``.
+        browser: open the page here.
 
     Raises:
-        ValueError: an option that is none.
-        OSError: this computer has no such address.
+        OSError: this computer has no such address, or no free port from there on.
     """
-    chosen = _arguments(notebook, ip, port, options)
-    known = [str(_SHARE), os.environ.get("JUPYTER_PATH", "")]
-    os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, known))
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # tables are small, and viewers may be many
-    server = Voila.instance(config=Config(CONFIG))
-    server.initialize(chosen)
-    IOLoop.current().add_callback(_tell, server)  # runs once the port is known
-    try:
-        server.start()  # ends all kernels on Ctrl-C and SIGTERM
-    except OSError as error:
-        raise OSError(
-            f"Cannot serve at {ip} ({error.strerror}). Take --ip 127.0.0.1 for this computer "
-            "alone, --ip 0.0.0.0 to let others in."
-        ) from error
+    with _listening(ip, port) as server, suppress(KeyboardInterrupt):
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        from rnsl_tutorial.tutorial.explorers.one_page import all_html
+
+        server.page = all_html().encode()
+        _tell(server, ip, browser=browser)
+        server.serve_forever()
 
 
-def _arguments(notebook: Path, ip: str, port: int, options: Sequence[str] = ()) -> list[str]:
-    """Return the arguments for Voila; those at the end win."""
-    for option in options:
-        if not option.startswith("-"):
-            raise ValueError(
-                f"{option!r} is no option. rnsl explore shows its own notebook; write options of "
-                "Voila as --NAME=VALUE. For another notebook: voila NOTEBOOK"
-            )
-    return [str(notebook), f"--Voila.ip={ip}", f"--port={port}", *options]
+def _listening(ip: str, port: int) -> _Server:
+    """Return a server at the first free port; its readers wait until it has its page."""
+    last = min(port + _MOST_PORTS, 2**16) - 1
+    for tried in range(port, last + 1):
+        try:
+            return _Server(ip, tried)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE and tried < last:
+                continue
+            raise OSError(
+                f"Cannot serve at {ip!r} ({error.strerror}). Take --ip 127.0.0.1 for this computer "
+                "alone, --ip 0.0.0.0 to let others in, --port for another port."
+            ) from error
+    raise ValueError(f"port is {port}; it must lie in [1, 65535].")
 
 
-def _tell(server: Voila) -> None:
-    """Print where the page is, and a warning where others can open it."""
-    typer.echo(f"Explorers: {server.display_url} (Ctrl-C ends them)")
-    if server.ip not in _LOOPBACK:
-        typer.echo(_OPEN_TO_ALL.format(port=server.port), err=True)
+def _tell(server: _Server, ip: str, *, browser: bool) -> None:
+    """Say where the page is, and whether others can open it."""
+    port = server.server_address[1]
+    address = f"http://{f'[{ip}]' if ':' in ip else ip}:{port}/"
+    typer.echo(f"Explorers: {address} (Ctrl-C ends them)")
+    if server.is_open:
+        typer.echo(_OPEN_TO_ALL.format(port=port), err=True)
+    if browser:
+        webbrowser.open(address)

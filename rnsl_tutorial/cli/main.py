@@ -82,7 +82,7 @@ def _new_app() -> typer.Typer:
 app = _new_app()
 _pass_on = {"ignore_unknown_options": True}
 app.command(context_settings=_pass_on)(tutorial.lab)
-app.command(context_settings=_pass_on)(tutorial.explore)
+app.command()(tutorial.explore)
 app.command()(tutorial.playground)
 app.command()(tutorial.doctor)
 app.command(cls=NamesInHelp)(experiments.experiment)

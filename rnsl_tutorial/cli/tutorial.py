@@ -36,20 +36,24 @@ def explore(
     port: Annotated[
         int, typer.Option(help="If it is taken, the next free one.", min=1, max=65535)
     ] = 8866,
-    options: Annotated[
-        list[str] | None, typer.Argument(metavar="[VOILA OPTIONS]...", show_default=False)
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the page here, and serve nothing.")
     ] = None,
+    browser: Annotated[bool, typer.Option(help="Open it.")] = True,
 ) -> None:
-    """Open the explorers alone, as one page, for a lecture.
+    """Open all explorers on one page, one a screen, for a lecture.
 
-    The page holds no code. Further options go to Voila, for example: rnsl explore --no-browser
-    --show_tracebacks=True. Each open page runs a Python of its own on this computer. For many
-    viewers take the tutorial's site, whose pages need none (in a clone: `make site`).
+    Arrow keys and Page Up and Down go from one to the next. The page needs no Python and no
+    network: with --out it is a file, to open or to send.
     """
-    from rnsl_tutorial import _files as paths
-    from rnsl_tutorial.cli import explore as page
+    if out is None:
+        from rnsl_tutorial.cli.explore import serve
 
-    page.start(paths.shipped("notebooks", page.NOTEBOOK), ip, port, options or [])
+        serve(ip, port, browser=browser)
+    else:
+        from rnsl_tutorial.tutorial.explorers.one_page import all_html
+
+        _write_page(all_html(), out, browser=browser)
 
 
 def playground(
@@ -66,12 +70,17 @@ def playground(
     A loss trains there under your hand, on labels that may be wrong, without Python and without a
     network. The page can be sent to anybody.
     """
+    from rnsl_tutorial.tutorial.playground import embeddings_address, page_html
+
+    start = embeddings_address(embeddings) if embeddings else ""
+    _write_page(page_html(start), out, browser=browser)
+
+
+def _write_page(page: str, out: Path, *, browser: bool) -> None:
     import webbrowser
 
     from rnsl_tutorial._files import written_whole
-    from rnsl_tutorial.tutorial.playground import embeddings_address, page_html
 
-    page = page_html(embeddings_address(embeddings) if embeddings else "")
     with written_whole(out) as part:
         part.write(page.encode())
     typer.echo(f"Written: {out}")

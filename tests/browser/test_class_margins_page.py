@@ -45,9 +45,9 @@ def test_the_rate_moves_the_classes_and_marks_the_lost_ones(open_page: Open) -> 
 
 def test_the_chosen_class_shows_its_labels(open_page: Open) -> None:
     root = open_page(small_explorer(rate=0.7, row="stadium")).locator(".rnsl-explorer")
-    assert curve(root, "own")[1, 1] == pytest.approx(0.3, abs=5e-3)
-    heights = curve(root, "others").reshape(-1, 4, 2)[:, 1, 1]
-    np.testing.assert_allclose(heights[:3], [0.42, 0.28, 0], atol=5e-3)
+    assert curve(root, "own")[1, 0] == pytest.approx(0.3, abs=5e-3)
+    lengths = curve(root, "others").reshape(-1, 4, 2)[:, 1, 0]
+    np.testing.assert_allclose(lengths[:3], [0.42, 0.28, 0], atol=5e-3)
     assert root.locator('[data-mark="label-1"]').inner_html() == "basketball_court 42%"
     root.get_by_role("combobox", name="Class").select_option("desert")
     expect(root.locator(".rnsl-note")).to_contain_text("desert: margin -0.12, place")

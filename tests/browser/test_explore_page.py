@@ -1,6 +1,5 @@
 """`rnsl explore` as a teacher starts it: the page in a browser, each slider, and the end."""
 
-import os
 import socket
 import subprocess
 import sys
@@ -8,17 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import psutil
 import pytest
-from harness import HOST, SCREENSHOTS, Explorer, box_of
+from boxes import SIZES, texts_of
+from harness import HOST, SCREENSHOTS, Explorer
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from rnsl_tutorial.tutorial import explorers
+from rnsl_tutorial.tutorial.explorers.one_page import EXPLORERS
 
-NUMBER = len(explorers.__all__) - 2  # without the base class and `standalone_html`
-OPEN_MS = 240_000  # a kernel has to start and to import all that it needs
-
+NAMES = [place.name for place in EXPLORERS]
+ALIVE = ".rnsl-explorer, .rnsl-playground[data-step]"
+START_MS = 120_000  # all tables are computed before the first answer
 
 # A shell may have started the tests in the background, where Ctrl-C is ignored.
 HEARS_CTRL_C = """
@@ -38,24 +39,32 @@ class Served(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """Its page, what it asked of other servers (all refused), and the errors that it told."""
+    """Its page, what it asked of anybody after it came, and the errors that it told."""
 
     page: Page
-    outside: list[str]
+    asked: list[str]
     errors: list[str]
+
+    def shown(self) -> Locator:
+        """The one screen that is seen, which must be alive."""
+        section = self.page.locator("main > section:not([hidden])")
+        section.locator(ALIVE).wait_for()
+        return section
+
+    def go(self, name: str) -> Locator:
+        """Go to an explorer by its address."""
+        self.page.evaluate("name => (location.hash = name)", name)
+        self.page.locator(f"#{name}:not([hidden])").wait_for()
+        return self.shown()
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("explore")
-    own = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
-    folders = {variable: str(folder / variable) for variable in own}
     with socket.create_server((HOST, 0)) as taken, (folder / "log").open("w") as log:
         port = taken.getsockname()[1]
-        options = ["--no-browser", "--port", str(port)]
         process = subprocess.Popen(
-            [sys.executable, "-c", HEARS_CTRL_C, "explore", *options],
-            cwd=folder, env={**os.environ, **folders},
+            [sys.executable, "-c", HEARS_CTRL_C, "explore", "--no-browser", "--port", str(port)],
             text=True, stdout=subprocess.PIPE, stderr=log,
         )  # fmt: skip
         assert process.stdout
@@ -68,120 +77,176 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
+def file(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page, saved."""
+    path = tmp_path_factory.mktemp("saved") / "explorers.html"
+    path.write_bytes(urlopen(served.address).read())
+    return path
+
+
+@pytest.fixture(scope="module")
 def opened(browser: Browser, served: Served) -> Iterator[Opened]:
     page = browser.new_page(viewport={"width": 1280, "height": 720})  # a projector's
-    outside: list[str] = []
-    errors: list[str] = []
-
-    def is_outside(url: str) -> bool:
-        here = urlsplit(url).scheme in ("data", "blob") or urlsplit(url).hostname == HOST
-        if not here:
-            outside.append(url)
-        return not here
-
-    page.route("**/*", lambda r: r.abort() if is_outside(r.request.url) else r.continue_())
-    page.on("websocket", lambda socket: is_outside(socket.url))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda said: said.type == "error" and errors.append(said.text))
-    page.goto(served.address, timeout=OPEN_MS)
-    expect(page.locator(".rnsl-readout")).to_have_count(NUMBER - 1, timeout=OPEN_MS)
-    expect(page.locator(".rnsl-playground")).to_have_count(1, timeout=OPEN_MS)
-    page.locator(".rnsl-explorer").first.wait_for(timeout=OPEN_MS)
-    yield Opened(page, outside, errors)
+    made = Opened(page, [], [])
+    page.on("pageerror", lambda error: made.errors.append(str(error)))
+    page.on("console", lambda said: said.type == "error" and made.errors.append(said.text))
+    page.on("request", lambda request: made.asked.append(request.url))
+    page.goto(served.address, timeout=START_MS)
+    made.shown()
+    yield made
     page.close()
 
 
-def test_every_explorer_is_shown_and_no_code(opened: Opened) -> None:
-    for readout in opened.page.locator(".rnsl-readout").all():
-        expect(readout).not_to_be_empty()
-    assert opened.page.locator(".jp-InputArea-editor, .highlight, .jp-InputPrompt").count() == 0
-    assert "import" not in opened.page.locator("#rendered_cells").inner_text()
+def test_only_the_explorer_in_view_is_made_alive(opened: Opened) -> None:
+    assert opened.shown().get_attribute("id") == NAMES[0]
+    assert opened.page.locator(".rnsl-explorer, .rnsl-playground").count() == 1
+
+
+def test_each_has_an_address_a_question_and_a_notebook_and_each_slider_moves_it(
+    opened: Opened,
+) -> None:
+    for place in EXPLORERS:
+        section = opened.go(place.name)
+        assert section.get_attribute("id") == place.name
+        assert opened.page.title() == section.locator("h1").inner_text() == place.question
+        assert f"Explained in notebook {place.notebook}." in section.inner_text()
+        if place.name == "playground":  # which has tests of its own
+            continue
+        expect(section.locator(".rnsl-readout")).not_to_be_empty()
+        explorer = Explorer(section.locator(".rnsl-explorer"))
+        assert explorer.sliders(), place.name
+        for slider in explorer.sliders():
+            assert slider.evaluate("slider => slider.labels.length || slider.ariaLabel")
+            assert explorer.changes_with(slider), (place.name, slider.get_attribute("name"))
     opened.page.screenshot(path=SCREENSHOTS / "explore.png")
 
 
-def test_each_explorer_moves_by_keyboard(opened: Opened) -> None:
-    for element in opened.page.locator(".rnsl-explorer").all():
-        explorer = Explorer(element)
-        slider = explorer.sliders()[0]
-        assert slider.evaluate("slider => slider.labels.length || slider.ariaLabel"), "has a name"
-        told = element.locator(".rnsl-readout").inner_text()
-        assert explorer.changes_with(slider), told
+@pytest.mark.parametrize(
+    ("name", "value", "other"),
+    [("gradient-share", "q", "down-weighting"), ("pruning", "k", "truncation")],
+)
+def test_sliders_that_belong_together_move_together(
+    opened: Opened, name: str, value: str, other: str
+) -> None:
+    slider = opened.go(name).locator(f'input[type="range"][name="{value}"]')
+    last = slider.get_attribute("max")
+    slider.press("Home")
+    slider.press("ArrowRight")
+    moved = opened.go(other).locator(f'input[type="range"][name="{value}"]')
+    assert moved.get_attribute("max") == last
+    expect(moved).to_have_value("1")
 
 
-def test_sliders_that_belong_together_move_together(opened: Opened) -> None:
-    q = opened.page.locator('input[type="range"][name="q"]')
-    share = q.and_(opened.page.get_by_role("slider", name="Measured with q", exact=True))
-    heard = q.and_(opened.page.get_by_role("slider", name="q", exact=True))
-    share.press("ArrowLeft")
-    expect(heard).to_have_value(share.input_value())
+def test_keys_go_from_one_to_the_next_and_leave_sliders_their_arrows(opened: Opened) -> None:
+    page = opened.page
+    opened.go(NAMES[1])
+    page.locator("h1:visible").click()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    assert opened.shown().get_attribute("id") == NAMES[2]
+    slider = opened.shown().locator('input[type="range"]').first
+    before = slider.input_value()
+    slider.press("ArrowRight")
+    assert slider.input_value() != before
+    assert opened.shown().get_attribute("id") == NAMES[2]
+    page.set_viewport_size({"width": 1280, "height": 400})  # lower than the explorer
+    slider.press("PageDown")
+    assert page.evaluate("scrollY") > 0, "what is below comes first"
+    assert opened.shown().get_attribute("id") == NAMES[2]
+    page.set_viewport_size({"width": 1280, "height": 2000})
+    slider.press("PageDown")
+    assert opened.shown().get_attribute("id") == NAMES[3]
+    page.keyboard.press("ArrowLeft")
+    assert opened.shown().get_attribute("id") == NAMES[2], "no slider keeps the focus"
+    page.set_viewport_size({"width": 1280, "height": 720})
 
 
-def test_the_bar_goes_to_an_explorer_and_follows(opened: Opened) -> None:
+def test_the_bar_goes_to_an_explorer_and_the_ends_are_ends(opened: Opened) -> None:
     page = opened.page
     choice = page.get_by_role("combobox", name="Explorer", exact=True)
-    assert choice.locator("option").count() == NUMBER
-    choice.focus()
-    choice.select_option(index=6)
-    expect_below_the_bar(page, page.locator("h2").nth(6))
-    page.get_by_role("button", name="Next explorer").press("Enter")
-    expect_below_the_bar(page, page.locator("h2").nth(7))
-    page.locator("h2").nth(3).evaluate("heading => heading.scrollIntoView()")
-    page.wait_for_function("document.querySelector('.app-bar select').selectedIndex === 3")
+    told = [f"{place.notebook} · {place.question}" for place in EXPLORERS]
+    assert choice.locator("option").all_inner_texts() == told
+    choice.select_option(index=len(NAMES) - 1)
+    assert opened.shown().get_attribute("id") == NAMES[-1]
+    page.get_by_role("button", name="Next explorer").click()
+    assert opened.shown().get_attribute("id") == NAMES[-1]
+    page.get_by_role("button", name="Explorer before").press("Enter")
+    assert opened.shown().get_attribute("id") == NAMES[-2] == urlsplit(page.url).fragment
+    page.go_back()
+    assert opened.shown().get_attribute("id") == NAMES[-1]
+    expect(choice).to_have_value(NAMES[-1])
 
 
-def expect_below_the_bar(page: Page, heading: Locator) -> None:
-    expect(heading).to_be_in_viewport()
-    bar, place = box_of(page.locator(".app-bar")), box_of(heading)
-    assert bar["y"] == 0
-    assert bar["height"] <= place["y"] < 2 * bar["height"]
+def test_the_playground_rests_while_it_is_not_seen(opened: Opened) -> None:
+    playground = opened.go("playground")
+    playground.get_by_role("button", name="Play", exact=True).click()
+    expect(playground.get_by_role("button", name="Pause", exact=True)).to_be_visible()
+    opened.go(NAMES[1])
+    opened.go("playground")
+    expect(playground.get_by_role("button", name="Play", exact=True)).to_be_visible()
 
 
 def test_light_and_dark_by_system_and_by_button(opened: Opened) -> None:
     page = opened.page
-    explorer = page.locator(".rnsl-explorer").first
+    explorer = opened.go(NAMES[2]).locator(".rnsl-explorer")
     page.emulate_media(color_scheme="dark")
     expect(explorer).to_have_css("background-color", "rgb(13, 17, 23)")
     expect(page.locator("body")).to_have_css("background-color", "rgb(13, 17, 23)")
-    expect(page.locator("#rendered_cells")).to_have_css("background-color", "rgba(0, 0, 0, 0)")
     page.screenshot(path=SCREENSHOTS / "explore_dark.png")
     page.get_by_role("button", name="Light or dark").click()
     expect(explorer).to_have_css("background-color", "rgb(255, 255, 255)")
 
 
-def test_the_page_fits_a_phone(opened: Opened) -> None:
-    opened.page.set_viewport_size({"width": 400, "height": 800})
-    assert opened.page.evaluate("document.documentElement.scrollWidth") == 400
-    opened.page.screenshot(path=SCREENSHOTS / "explore_narrow.png")
-
-
-def test_nothing_was_asked_of_another_server_and_nothing_failed(opened: Opened) -> None:
-    assert opened.outside == []
+def test_nothing_was_asked_of_anybody_and_nothing_failed(opened: Opened, served: Served) -> None:
     assert opened.errors == []
-    attempt = "fetch('http://tiles.invalid/0.png').then(() => 'answered', () => 'refused')"
-    assert opened.page.evaluate(attempt) == "refused"
-    assert opened.outside == [], "the page's policy refuses it, before anything is asked"
+    others = [url for url in opened.asked if not url.startswith(("data:", "blob:"))]
+    assert others == [served.address]
+    attempt = "fetch('/').then(() => 'answered', () => 'refused')"
+    assert opened.page.evaluate(attempt) == "refused", "by the page's policy"
 
 
-def test_only_this_computer_is_listened_to_at_another_port_if_one_is_taken(
+@pytest.mark.parametrize("size", [*SIZES[:2], (1300, 800)])
+def test_an_explorer_fills_the_screen_and_no_more(opened: Opened, size: tuple[int, int]) -> None:
+    opened.page.set_viewport_size({"width": size[0], "height": size[1]})
+    height = "document.documentElement.scrollHeight"
+    found = {name: opened.go(name) and opened.page.evaluate(height) for name in NAMES[1:]}
+    assert {name: found for name, found in found.items() if found > size[1]} == {}
+    opened.page.set_viewport_size({"width": 1280, "height": 720})
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_no_text_overlaps_another_or_leaves_its_frame(
+    browser: Browser, file: Path, size: tuple[int, int]
+) -> None:
+    """From a file, with the network cut."""
+    viewport = {"width": size[0], "height": size[1]}
+    with browser.new_context(viewport=viewport, offline=True) as context:
+        page = context.new_page()
+        page.goto(file.as_uri())
+        found = {name: texts_of(page, name) for name in NAMES}
+        assert page.evaluate("document.documentElement.scrollWidth") == size[0]
+    wrong = {name: texts for name, texts in found.items() if texts.overlaps or texts.outside}
+    number = sum(texts.number for texts in found.values())
+    assert wrong == {}, f"overlaps found: {len(wrong)} of {number}"
+    assert number > 1000
+
+
+# ------------------------------------------------------------------ where it listens, and its end
+
+
+def test_it_listens_for_this_computer_alone_at_another_port_if_one_is_taken(
     opened: Opened, served: Served
 ) -> None:
-    main = psutil.Process(served.process.pid)
-    listening = [
-        place.laddr
-        for process in (main, *main.children(recursive=True))
-        for place in process.net_connections("tcp")
-        if place.status == psutil.CONN_LISTEN
-    ]
-    assert urlsplit(served.address).port in {address.port for address in listening}
-    assert {address.ip for address in listening} == {HOST}
+    process = psutil.Process(served.process.pid)
+    connections = process.net_connections("tcp")
+    listening = [at.laddr for at in connections if at.status == psutil.CONN_LISTEN]
+    assert listening == [(HOST, urlsplit(served.address).port)]
     assert urlsplit(served.address).port != served.taken
+    assert process.children(recursive=True) == [], "no viewer starts anything"
 
 
-def test_ctrl_c_ends_it_quietly_with_its_kernels(opened: Opened, served: Served) -> None:
-    kernels = psutil.Process(served.process.pid).children(recursive=True)
-    assert len(kernels) == 1
+def test_ctrl_c_ends_it_quietly(opened: Opened, served: Served) -> None:
     served.process.send_signal(2)
     assert served.process.wait(timeout=60) == 0
-    gone, alive = psutil.wait_procs(kernels, timeout=20)
-    assert (len(gone), alive) == (1, [])
     assert served.log.read_text() == ""

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from harness import ROOT, SCREENSHOTS, Explorer, box_of
+from harness import ROOT, SCREENSHOTS, box_of
 from playwright.sync_api import Browser, Locator, Page, expect
-from site_notebook import notebook_of_all_explorers, small_notebook
+from site_notebook import small_notebook
 from synthetic_maps import small_maps
 
-from benchmarks.ui import explorers_to_measure
 from docs import build as site
 from docs import executed
 from docs.extension import REPOSITORY
@@ -35,12 +34,10 @@ class Site(NamedTuple):
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """The whole site: two notebooks that were executed, and the real ones that were not."""
+    """The whole site: a notebook that was executed, and the real ones that were not."""
     folder = tmp_path_factory.mktemp("site")
     notebooks = {source.stem: site.learners(source) for source in site.sources()}
     notebooks["00_start_here"] = executed.executed(small_notebook())
-    everyone = notebook_of_all_explorers(explorers_to_measure())
-    notebooks["explorers"] = executed.executed(everyone)
     site.lay_out(notebooks, folder / "laid_out")
     return Site(folder / "site", site.write_pages(folder / "laid_out", folder / "site"))
 
@@ -75,7 +72,7 @@ def test_nothing_is_wrong_with_references_formulas_links_and_what_pages_load(bui
 def test_every_notebook_and_text_is_a_page(built: Site) -> None:
     expected = {f"notebooks/{source.stem}.html" for source in site.sources()}
     expected |= {*PAGES, "CONTRIBUTING.html", "CHANGELOG.html", "notebooks/TEACHING.html"}
-    expected |= {"playground.html"}
+    expected |= {"playground.html", "explorers.html"}
     pages = {file.relative_to(built.folder).as_posix() for file in built.folder.rglob("*.html")}
     assert expected <= pages
 
@@ -84,7 +81,7 @@ def test_formulas_of_every_notebook_are_mathml(built: Site) -> None:
     for source in site.sources():
         page = (built.folder / "notebooks" / f"{source.stem}.html").read_text()
         words = Words(page).text
-        prices = ["costs $5"] * (source.stem in ("00_start_here", "explorers"))  # of OPENING
+        prices = ["costs $5"] * (source.stem == "00_start_here")  # of OPENING
         assert re.findall(r"\S*\s\S*\$\S*|\\[a-z]+", words) == prices, source.stem
         assert "<math" in page, source.stem
 
@@ -107,7 +104,7 @@ def test_every_page_forbids_requests_to_others(built: Site) -> None:
         if "_static" not in file.parts:
             policy = re.search(r'Content-Security-Policy" content="([^"]*)"', file.read_text())
             assert policy, file
-            if file.name == "playground.html":  # which asks for nothing, not even from the site
+            if file.name in ("playground.html", "explorers.html"):  # which ask for nothing at all
                 assert "default-src 'none'" in policy[1]
                 assert not re.search(r"'self'|https?:|\*", policy[1])
             else:
@@ -224,14 +221,3 @@ def test_the_search_finds_notebooks_and_functions(built: Site, browser: Browser)
         expect(found.filter(has_text="rnsl_tutorial.losses.truncated_rnsl").first).to_be_visible()
     with opened(built.folder / "search.html", browser, "?q=truncation") as page:
         expect(page.locator("#search-results li a", has_text="5. Truncation")).to_be_visible()
-
-
-def test_every_slider_of_every_explorer_moves_its_picture(built: Site, browser: Browser) -> None:
-    names = list(explorers_to_measure())
-    with opened(built.folder / "notebooks" / "explorers.html", browser) as page:
-        expect(page.locator(".rnsl-explorer")).to_have_count(len(names))
-        for name, element in zip(names, page.locator(".rnsl-explorer").all(), strict=True):
-            explorer = Explorer(element)
-            assert explorer.sliders(), name
-            for slider in explorer.sliders():
-                assert explorer.changes_with(slider), (name, slider.get_attribute("name"))

@@ -32,13 +32,13 @@ class Shown:
         return self.root.get_by_role("slider", name=name)
 
     def bars(self) -> list[float]:
-        """Heights of all bars, those that outnumber the right label first."""
+        """Lengths of all bars, those that outnumber the right label first."""
         corners = np.concatenate([curve(self.root, mark) for mark in ("over", "wrong")])
-        heights: list[float] = corners[1::4, 1].tolist()
-        return heights
+        lengths: list[float] = corners[1::4, 0].tolist()
+        return lengths
 
     def rule(self) -> float:
-        return float(curve(self.root, "rule")[0, 1])
+        return float(curve(self.root, "rule")[0, 0])
 
     def lost(self) -> list[int]:
         """Classes with a cross: each is drawn by one absolute and four relative places."""

@@ -1,154 +1,193 @@
-import json
-import re
-import subprocess
-import sys
+import http.client
+import os
+import signal
+import socket
+import threading
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import nbformat
-import psutil
 import pytest
 from typer.testing import CliRunner
 
 from notebooks import build
-from rnsl_tutorial import _files as paths
 from rnsl_tutorial.cli import explore
 from rnsl_tutorial.cli import main as cli
 from rnsl_tutorial.tutorial import explorers
+from rnsl_tutorial.tutorial.explorers import one_page
 
-NOTEBOOK = build.FOLDER / explore.NOTEBOOK
+HOST = "127.0.0.1"
+PAGE = "<title>all of them</title> ½"
 NOT_SHOWN = {"Explorer", "standalone_html"}
-START = """
-import sys
-from pathlib import Path
-from rnsl_tutorial.cli import explore
-explore.start(Path(sys.argv[1]), "127.0.0.1", 8866, ["--no-browser"])
-"""
+
+
+@pytest.fixture(autouse=True)
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A page that is made at once, and the addresses that a browser would open."""
+    addresses: list[str] = []
+    monkeypatch.setattr(one_page, "all_html", lambda: PAGE)
+    monkeypatch.setattr("webbrowser.open", addresses.append)
+    return addresses
 
 
 @pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    calls: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(explore, "start", lambda *given: calls.append(given))
-    return calls
+def server() -> Iterator[explore._Server]:
+    with explore._listening(HOST, 8866) as made:
+        made.page = PAGE.encode()
+        yield answering(made)
+        made.shutdown()
+
+
+def answering(made: explore._Server) -> explore._Server:
+    threading.Thread(target=made.serve_forever, args=(0.01,), daemon=True).start()
+    return made
+
+
+def asked(server: explore._Server, host: str, path: str = "/", method: str = "GET") -> Any:
+    """Ask a server under a name; return its answer, read."""
+    connection = http.client.HTTPConnection(HOST, server.server_address[1])
+    connection.request(method, path, headers={"Host": host})
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode(), answer.headers
+
+
+# ------------------------------------------------------------------ the command
 
 
 def test_only_this_computer_is_let_in_unless_told_otherwise(
-    started: list[tuple[Any, ...]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    started: list[Any] = []
+    monkeypatch.setattr(explore, "serve", lambda *given, **named: started.append((given, named)))
     assert CliRunner().invoke(cli.app, ["explore"]).exit_code == 0
-    given = ["explore", "--ip", "0.0.0.0", "--port", "8890", "--no-browser", "--theme=dark"]
+    given = ["explore", "--ip", "0.0.0.0", "--port", "8890", "--no-browser"]
     assert CliRunner().invoke(cli.app, given).exit_code == 0
     assert started == [
-        (NOTEBOOK, "127.0.0.1", 8866, []),
-        (NOTEBOOK, "0.0.0.0", 8890, ["--no-browser", "--theme=dark"]),
+        ((HOST, 8866), {"browser": True}),
+        (("0.0.0.0", 8890), {"browser": False}),
     ]
 
 
-def test_the_notebook_of_an_installed_wheel_is_found(
-    started: list[tuple[Any, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "notebooks").mkdir()
-    (tmp_path / "notebooks" / explore.NOTEBOOK).touch()
-    monkeypatch.setattr(paths, "PACKAGE", tmp_path)
-    CliRunner().invoke(cli.app, ["explore"])
-    assert started[0][0] == tmp_path / "notebooks" / explore.NOTEBOOK
+@pytest.mark.parametrize("wrong", ["mine.ipynb", "--theme=dark", "--port=0", "--port=65536"])
+def test_what_is_no_option_is_refused(wrong: str) -> None:
+    result = CliRunner().invoke(cli.app, ["explore", wrong])
+    assert result.exit_code == 2
+    assert wrong.partition("=")[0] in result.stderr
 
 
-def test_what_is_no_option_is_refused_in_one_line() -> None:
-    result = CliRunner().invoke(cli.app, ["explore", "mine.ipynb"])
+@pytest.mark.parametrize("ip", ["192.0.2.1", "no.such.computer.invalid", ""])
+def test_an_address_that_is_not_here_is_named_in_one_line(ip: str) -> None:
+    result = CliRunner().invoke(cli.app, ["explore", "--ip", ip])
     assert result.exit_code == 1
-    assert result.stderr.startswith("rnsl: 'mine.ipynb' is no option. rnsl explore shows its own")
+    assert result.stderr.startswith(f"rnsl: Cannot serve at {ip!r} (")
+    assert "Take --ip 127.0.0.1 for this computer alone" in result.stderr
     assert result.stderr.count("\n") == 1
 
 
-def test_an_address_that_is_not_here_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def start() -> None:
-        raise OSError(99, "Cannot assign requested address")
-
-    server = SimpleNamespace(initialize=lambda _: None, start=start)
-    monkeypatch.setattr(explore.Voila, "instance", lambda **_: server)
-    monkeypatch.setattr(explore.IOLoop, "current", lambda: SimpleNamespace(add_callback=print))
-    for variable in ("JUPYTER_PATH", "OMP_NUM_THREADS"):
-        monkeypatch.setenv(variable, "1")  # restored afterwards
-    result = CliRunner().invoke(cli.app, ["explore", "--ip", "192.0.2.1"])
-    assert result.exit_code == 1
-    assert "Cannot serve at 192.0.2.1 (Cannot assign requested address)." in result.stderr
+def test_the_page_can_be_a_file(tmp_path: Path, opened: list[str]) -> None:
+    file = tmp_path / "all.html"
+    result = CliRunner().invoke(cli.app, ["explore", "--out", str(file)])
+    assert result.stdout == f"Written: {file}\n"
+    assert file.read_text(encoding="utf-8") == PAGE
+    assert opened == [file.as_uri()]
 
 
-def test_options_come_last_so_that_they_win() -> None:
-    made = explore._arguments(
-        Path("x.ipynb"), "127.0.0.1", 8866, ["--no-browser", "--Voila.ip=::1"]
-    )
-    assert made == [
-        "x.ipynb", "--Voila.ip=127.0.0.1", "--port=8866", "--no-browser", "--Voila.ip=::1"
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(("ip", "is_open"), [("127.0.0.1", False), ("0.0.0.0", True)])
-def test_letting_others_in_is_said_in_one_line(
-    ip: str, is_open: bool, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_quietly(
+    end: int, opened: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    explore._tell(SimpleNamespace(ip=ip, port=8866, display_url="http://here:8866/"))
-    said = capsys.readouterr()
-    assert said.out == "Explorers: http://here:8866/ (Ctrl-C ends them)\n"
-    assert said.err == (explore._OPEN_TO_ALL.format(port=8866) + "\n" if is_open else "")
+    def looked_at(address: str) -> None:
+        opened.append(address)
+        threading.Thread(target=read_and_end, args=(address,)).start()
+
+    def read_and_end(address: str) -> None:
+        read.append(urllib.request.urlopen(address).read().decode())
+        os.kill(os.getpid(), end)
+
+    read: list[str] = []
+    monkeypatch.setattr("webbrowser.open", looked_at)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        result = CliRunner().invoke(cli.app, ["explore", "--port", "8866"])
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert (result.exit_code, result.stderr, read) == (0, "", [PAGE])
+    assert result.stdout == f"Explorers: {opened[0]} (Ctrl-C ends them)\n"
 
 
-def test_every_explorer_has_its_place_and_says_which_notebook_explains_it() -> None:
-    cells = nbformat.read(NOTEBOOK, as_version=4).cells[1:]  # the first is for Colab
-    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
-    shown = re.findall(r"explorers\.(\w+)\(", code)
-    assert sorted(shown) == sorted(set(explorers.__all__) - NOT_SHOWN)
-    told = [cell.source for cell in cells if cell.source.startswith("## ")]
-    assert len(told) == len(shown)
-    for text in told:
-        number = re.match(r"## (\d\d) · .*\?\n", text)
-        assert number, f"wanted '## NN · A question?', found: {text}"
-        assert f"Explained in notebook {number[1]}." in " ".join(text.split())
-        assert list(build.FOLDER.glob(f"{number[1]}_*.ipynb"))
+# ------------------------------------------------------------------ the server
 
 
-def test_the_notebook_is_what_its_source_makes_and_names_the_template() -> None:
-    built = build.build(build.FOLDER / "source" / "explorers.py")
-    show = ["git", "show", f"HEAD:./{NOTEBOOK.name}"]
-    committed = subprocess.run(
-        show, cwd=build.FOLDER, capture_output=True, text=True, check=False, encoding="utf-8"
-    )
-    assert built in (NOTEBOOK.read_text(encoding="utf-8"), committed.stdout)
-    assert json.loads(built)["metadata"]["voila"] == {"template": "rnsl"}
-    assert (explore._SHARE / "voila" / "templates" / "rnsl" / "conf.json").exists()
+def test_it_listens_on_loopback_alone_and_at_the_next_port_if_one_is_taken() -> None:
+    with socket.create_server((HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        with explore._listening(HOST, port) as made:
+            assert made.server_address[0] == HOST
+            assert port < made.server_address[1] < port + explore._MOST_PORTS
+            assert not made.is_open
 
 
-def test_the_template_names_no_other_server() -> None:
-    files = [path for path in explore._SHARE.rglob("*") if path.is_file()]
-    assert len(files) >= 5
-    named = [path.name for path in files if "://" in path.read_text(encoding="utf-8")]
-    assert named == []
+def test_where_no_port_is_free_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explore, "_MOST_PORTS", 1)
+    taken = socket.create_server((HOST, 0))
+    said = r"Address already in use\).*--port for another port"
+    with taken, pytest.raises(OSError, match=said):
+        explore._listening(HOST, taken.getsockname()[1])
 
 
-@pytest.mark.slow
-def test_what_fails_is_one_line_on_the_page_and_the_rest_is_shown(tmp_path: Path) -> None:
-    cells = ["raise ValueError('a secret')", "print(6 * 7, 'and on')"]
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(text) for text in cells], metadata=build.KERNEL
-    )
-    nbformat.write(notebook, tmp_path / "broken.ipynb")
-    command = [sys.executable, "-c", START, str(tmp_path / "broken.ipynb")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        assert process.stdout
-        try:
-            address = process.stdout.readline().decode().split()[1]
-            page = urllib.request.urlopen(address).read().decode()
-            kernels = psutil.Process(process.pid).children(recursive=True)
-        finally:
-            process.terminate()
-    assert explore._FAILED in page
-    assert "42 and on" in page
-    assert "secret" not in page
-    assert "raise" not in page
-    psutil.wait_procs(kernels, timeout=20)
-    assert kernels
-    assert not any(kernel.is_running() for kernel in kernels)
+@pytest.mark.parametrize("host", ["127.0.0.1:8866", "localhost", "LOCALHOST:1", "[::1]:8866"])
+def test_it_answers_under_the_names_of_this_computer(server: explore._Server, host: str) -> None:
+    status, text, headers = asked(server, host)
+    assert (status, text) == (200, PAGE)
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert asked(server, host, method="HEAD")[:2] == (200, "")
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "192.168.1.5:8866", "", "localhost.evil.example", "[::1", "0x7f.1"]
+)
+def test_a_foreign_name_is_refused(server: explore._Server, host: str) -> None:
+    status, text, _ = asked(server, host)
+    assert status == 403
+    assert PAGE not in text
+
+
+def test_there_is_one_page_to_read_and_nothing_to_write(server: explore._Server) -> None:
+    assert asked(server, "localhost", "/?from=here")[0] == 200
+    for path in ("/other", "/../etc/passwd", "/index.html"):
+        assert asked(server, "localhost", path)[0] == 404
+    assert asked(server, "localhost", method="POST")[0] == 501
+
+
+def test_where_others_are_let_in_they_come_by_number_or_by_this_computers_name(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with explore._listening("0.0.0.0", 8866) as made:
+        made.page = PAGE.encode()
+        answering(made)
+        names = ["192.168.1.5:8866", socket.gethostname(), "evil.example"]
+        assert [asked(made, name)[0] for name in names] == [200, 200, 403]
+        explore._tell(made, "0.0.0.0", browser=False)
+        said = capsys.readouterr()
+        made.shutdown()
+    port = made.server_address[1]
+    assert said.out == f"Explorers: http://0.0.0.0:{port}/ (Ctrl-C ends them)\n"
+    assert said.err == f"Whoever reaches this computer at port {port} can open the explorers.\n"
+
+
+# ------------------------------------------------------------------ what the page holds
+
+
+def test_every_explorer_has_its_place_its_question_and_its_notebook() -> None:
+    shown = [place.make.__code__ for place in one_page.EXPLORERS]
+    made = [name for code in shown for name in code.co_names if name in explorers.__all__]
+    assert sorted(made) == sorted({*explorers.__all__} - NOT_SHOWN)
+    names = [place.name for place in one_page.EXPLORERS]
+    assert len({*names}) == len(names)
+    for place in one_page.EXPLORERS:
+        assert place.question.endswith("?")
+        assert list(build.FOLDER.glob(f"{place.notebook}_*.ipynb"))
+    numbers = [place.notebook for place in one_page.EXPLORERS]
+    assert numbers == sorted(numbers)

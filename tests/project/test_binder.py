@@ -22,22 +22,15 @@ from nbformat.sign import NotebookNotary
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from rnsl_tutorial.cli import explore
-
 ROOT = Path(__file__).parent.parent.parent
 BINDER = ROOT / "binder"
 FIRST = "/lab/tree/notebooks/00_start_here.ipynb"
 OWN_SETTINGS = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_PATH", "PYTHONPATH")
 
-# What a server that starts with these arguments shows at its address, what it can serve, and
-# where its Voila looks for the template of the explorers.
+# What a server that starts with these arguments shows at its address.
 SERVER = """
-import json, sys
-from voila import paths
 from {module} import {app}
-server = {app}.initialize_server(["--no-browser", "--port=0", "--allow-root"])
-templates = paths.collect_template_paths(["voila"], "rnsl")
-print(json.dumps([server.default_url, sorted(server.extension_manager.extensions), templates]))
+print({app}.initialize_server(["--no-browser", "--port=0", "--allow-root"]).default_url)
 """
 
 
@@ -144,11 +137,6 @@ def test_the_folder_holds_no_addresses_and_its_scripts_can_be_run() -> None:
     assert all("\nset -euo pipefail\n" in texts[name] for name in scripts)
 
 
-def test_the_app_of_explorers_is_set_up_as_rnsl_explore_sets_it_up() -> None:
-    config = json.loads((BINDER / "jupyter_server_config.json").read_text())
-    assert config["VoilaConfiguration"] == explore.CONFIG["VoilaConfiguration"]
-
-
 def test_kernels_whose_notebook_was_closed_give_their_memory_back() -> None:
     """Three kernels do not fit into 2 GB; one that a page is connected to is never ended."""
     culled = json.loads((BINDER / "jupyter_server_config.json").read_text())["MappingKernelManager"]
@@ -201,15 +189,10 @@ def test_the_notebooks_are_trusted(image: Image) -> None:
     ("module", "app"),
     [("jupyterlab.labapp", "LabApp"), ("notebook.app", "JupyterNotebookApp")],
 )
-def test_a_server_opens_on_the_first_notebook_and_has_voila_with_its_template(
-    image: Image, module: str, app: str
-) -> None:
+def test_a_server_opens_on_the_first_notebook(image: Image, module: str, app: str) -> None:
     printed = image.run("python", "-c", SERVER.format(module=module, app=app))
-    url, extensions, templates = json.loads(printed.splitlines()[-1])
-    assert url == FIRST
+    assert printed.splitlines()[-1] == FIRST
     assert (image.clone / FIRST.removeprefix("/lab/tree/")).is_file()
-    assert any(name.startswith("voila") for name in extensions)
-    assert str(image.prefix / "share" / "jupyter" / "voila" / "templates" / "rnsl") in templates
 
 
 def test_jupyterlab_asks_nothing_about_news(image: Image) -> None:

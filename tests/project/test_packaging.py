@@ -48,8 +48,6 @@ def test_the_wheel_holds_code_data_notebooks_and_licence(wheel: Path) -> None:
     code = {str(p.relative_to(ROOT)) for p in (ROOT / "rnsl_tutorial").rglob("*.py")}
     static = {str(p.relative_to(ROOT)) for p in (ROOT / "rnsl_tutorial").glob("**/static/*")}
     assert code | static | {"rnsl_tutorial/py.typed"} <= names
-    share = {p for p in (ROOT / "rnsl_tutorial/tutorial/share").rglob("*") if p.is_file()}
-    assert {str(p.relative_to(ROOT)) for p in share} <= names
     assert shipped_files("notebooks", "*.ipynb") <= names
     assert shipped_files("data", "**/*.json") | shipped_files("data", "**/*.npz") <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)

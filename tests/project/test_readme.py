@@ -371,13 +371,15 @@ def test_the_loop_for_t_rnsl_in_readme_leaves_out_the_wrong_labels(
     assert space["loss"].kept.tolist() == 3 * [False] + 21 * [True]  # type: ignore[attr-defined]
 
 
-def test_the_badges_lead_to_this_project_and_to_notebooks_that_are_here() -> None:
+def test_the_badges_lead_to_this_project_and_to_pages_that_are_here() -> None:
     owner = PROJECT["urls"]["Repository"].removeprefix("https://github.com/")
     links = re.findall(r"\]\((https://(?:mybinder|colab)[^)]+)\)", README)
-    assert len(links) == 3
+    assert len(links) == 2
     for link in links:
         assert f"/{owner}/" in link
         assert (ROOT / "notebooks" / link.rsplit("/", 1)[1]).exists()
+    site = re.findall(rf"\]\({PROJECT['urls']['Documentation']}([^)]+)\)", README)
+    assert site == ["explorers.html", "playground.html"]  # as docs/build.py writes them
     assert all(PROJECT["urls"]["Repository"] in a for a in re.findall(r"git\+(\S+?)\"", README))
 
 

@@ -16,7 +16,7 @@ import rnsl_tutorial
 PACKAGE = Path(rnsl_tutorial.__file__).parent
 HEAVY = {
     *("torch", "torchvision", "timm", "lightning_fabric", "pytorch_metric_learning", "ray"),
-    *("matplotlib", "plotly", "sklearn", "scipy", "umap", "jupyterlab", "voila"),
+    *("matplotlib", "plotly", "sklearn", "scipy", "umap", "jupyterlab"),
     "huggingface_hub",
 }
 ROOMS = ("losses", "noise", "evaluation", "datasets", "training", "experiments", "audit")

@@ -17,10 +17,9 @@ from synthetic_maps import small_maps
 from docs import build as site
 from docs import executed, extension
 from docs.mathml import mathml
-from rnsl_tutorial.tutorial.explorers import page
+from rnsl_tutorial.tutorial.explorers import one_page, page
 
 ROOT = executed.ROOT
-NUMBERED = [source for source in site.sources() if source.name[0].isdigit()]
 
 
 # ------------------------------------------------------------------ executed notebooks
@@ -78,7 +77,7 @@ def test_results_are_kept_until_the_notebook_or_the_project_changes(
     assert len(list(kept.folder.iterdir())) == 1  # the earlier one went
 
 
-@pytest.mark.parametrize("source", NUMBERED, ids=lambda source: source.stem)
+@pytest.mark.parametrize("source", site.sources(), ids=lambda source: source.stem)
 def test_every_notebook_says_its_title_question_and_time(source: Path) -> None:
     of = executed.about(site.learners(source))
     assert re.match(r"\d+\. \w", of.title)
@@ -126,13 +125,13 @@ def test_a_page_says_whether_its_notebook_was_run(notebook: NotebookNode, tmp_pa
     assert not (tmp_path / "notebooks" / "02_unrun.end.html").exists()
 
 
-def test_the_start_page_lists_the_numbered_notebooks(tmp_path: Path) -> None:
-    notebooks = {"07_small": small_notebook(), "explorers": small_notebook()}
-    site.lay_out(notebooks, tmp_path)
+def test_the_start_page_lists_notebooks_and_explorers(tmp_path: Path) -> None:
+    site.lay_out({"07_small": small_notebook()}, tmp_path)
     start = (tmp_path / "index.md").read_text()
     row = "| [7. A small page](notebooks/07_small.ipynb) | does $q$ move? | 5 min |"
     assert row in start
-    assert "notebooks/explorers.ipynb" not in start
+    for place in one_page.EXPLORERS:
+        assert f'<a href="explorers.html#{place.name}">{place.question}</a>' in start
     scripts = (tmp_path / "index.end.html").read_text()
     for name in ("playground", "start"):
         assert f'data-explorer="{name}"' in start

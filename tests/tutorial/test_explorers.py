@@ -212,7 +212,7 @@ def test_modules_hold_no_power_no_root_no_exponential_and_no_logarithm() -> None
 def test_every_explorer_brings_all_styles_the_common_ones_first() -> None:
     names = {path.name for path in (PACKAGE / "tutorial" / "static").glob("*.css")}
     assert len(set(base._STYLES)) == len(base._STYLES)
-    assert set(base._STYLES) == names - {"gallery.css"}  # of a page of its own: rnsl audit
+    assert set(base._STYLES) == names - {"one_page.css"}  # of the page of all
     assert base._STYLES[0] == "explorers.css"
     kinds = [getattr(explorers, name) for name in explorers.__all__ if name.endswith("Explorer")]
     assert len({kind._css for kind in kinds}) == 1

@@ -46,9 +46,14 @@ def style_sheet(models: Iterable[Model]) -> str:
     return "\n".join(dict.fromkeys(model.style for model in models))
 
 
-def scripts(models: Mapping[str, Model]) -> str:
-    """Return the scripts that fill the mounts of these models; they stand at a page's end."""
-    page = f'<script type="module">\n{static("page.js")}\n</script>'
+def scripts(models: Mapping[str, Model], then: str = "") -> str:
+    """Return the scripts that fill the mounts of these models; they stand at a page's end.
+
+    Args:
+        models: by the names of their mounts.
+        then: JavaScript that goes on; mounts in hidden elements are left to it.
+    """
+    page = f'<script type="module">\n{static("page.js")}{then}\n</script>'
     return "\n".join([*(_data(name, model) for name, model in models.items()), page])
 
 

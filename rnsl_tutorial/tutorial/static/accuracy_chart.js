@@ -8,11 +8,11 @@
  * }} Curves all in percent; percents are the rates; accuracy and spread are [noise][rate][loss]
  * @typedef {{ noise: number, rate: number, loss: number }} Place positions in the curves
  */
-import { marker, stroke, words } from "./chart.js";
+import { marker, rulerOf, stroke, words } from "./chart.js";
 import { html, onResize, svg } from "./widgets.js";
 
-const AROUND = { left: 38, right: 80, top: 14, bottom: 46 }; // px around the axes
-const LABEL_HEIGHT = 18; // px
+const AROUND = { left: 38, right: 80, top: 14, bottom: 46 }; // px around the axes, at a text of 14 px
+const LABEL_HEIGHT = 18; // px, at such a text
 
 /**
  * @param {Curves} curves
@@ -35,6 +35,7 @@ export function accuracyChart(curves, choose, signal) {
   };
   const fit = () => {
     scale = accuracyScale(curves, drawing);
+    if (!scale.width) return;
     drawing.setAttribute("viewBox", `0 0 ${scale.width} ${scale.height}`);
     ring.classList.remove("rnsl-gliding");
     drawLines();
@@ -60,13 +61,15 @@ export function accuracyChart(curves, choose, signal) {
 
 function accuracyScale({ percents, accuracy_range: [low, high] }, drawing) {
   const { width, height } = drawing.getBoundingClientRect();
-  const right = Math.max(width - AROUND.right, AROUND.left);
-  const bottom = Math.max(height - AROUND.bottom, AROUND.top);
+  const { unit } = rulerOf(drawing);
+  const [left, top] = [AROUND.left * unit, AROUND.top * unit];
+  const right = Math.max(width - AROUND.right * unit, left);
+  const bottom = Math.max(height - AROUND.bottom * unit, top);
   const last = percents.at(-1) || 1;
   return {
-    width, height, right, bottom,
-    x: (percent) => AROUND.left + (percent / last) * (right - AROUND.left),
-    y: (accuracy) => bottom - ((accuracy - low) / (high - low)) * (bottom - AROUND.top),
+    width, height, left, right, bottom, unit,
+    x: (percent) => left + (percent / last) * (right - left),
+    y: (accuracy) => bottom - ((accuracy - low) / (high - low)) * (bottom - top),
   };
 }
 
@@ -81,36 +84,36 @@ function pointsOf({ percents, accuracy, spread }, noise, loss, scale) {
 }
 
 /** Heights of the lines' names: at the lines' ends, moved up where names would touch. */
-function nameHeights(ends) {
+function nameHeights(ends, least) {
   const lowestFirst = ends.map((_, i) => i).sort((a, b) => ends[b] - ends[a]);
   const heights = [];
   let free = Infinity;
   for (const i of lowestFirst) {
     heights[i] = Math.min(ends[i], free);
-    free = heights[i] - LABEL_HEIGHT;
+    free = heights[i] - least;
   }
   return heights;
 }
 
 // ---------------------------------------------------------------- what is drawn
 
-function accuracyAxes({ percents, accuracy_range: [low, high] }, { x, y, right, bottom }) {
+function accuracyAxes({ percents, accuracy_range: [low, high] }, { x, y, left, right, bottom, unit }) {
   const tens = Array.from({ length: (high - low) / 10 + 1 }, (_, i) => low + 10 * i);
-  const grid = (value) => `M${AROUND.left},${y(value)}H${right}`;
+  const grid = (value) => `M${left},${y(value)}H${right}`;
   return [
     ...tens.map((value) => svg("path", { class: "rnsl-grid", d: grid(value) })),
-    ...tens.map((value) => words(value, AROUND.left - 8, y(value) + 4, "end")),
-    ...percents.map((percent) => words(percent, x(percent), bottom + 20, "middle")),
-    words("wrong labels in training (%)", (AROUND.left + right) / 2, bottom + 40, "middle"),
+    ...tens.map((value) => words(value, left - 8 * unit, y(value) + 4 * unit, "end")),
+    ...percents.map((percent) => words(percent, x(percent), bottom + 20 * unit, "middle")),
+    words("wrong labels in training (%)", (left + right) / 2, bottom + 40 * unit, "middle"),
   ];
 }
 
 function allLines(curves, noise, scale, choose) {
   const lines = curves.losses.map((_, loss) => pointsOf(curves, noise, loss, scale));
-  const heights = nameHeights(lines.map((points) => points.at(-1).y));
+  const heights = nameHeights(lines.map((points) => points.at(-1).y), LABEL_HEIGHT * scale.unit);
   return curves.losses.flatMap((loss, i) => [
     stroke(loss, `M${lines[i].map(({ x, y }) => `${x},${y}`).join("L")}`),
-    words(loss.label, scale.right + 17, heights[i] + 4, "start"),
+    words(loss.label, scale.right + 17 * scale.unit, heights[i] + 4 * scale.unit, "start"),
     ...lines[i].map((point) => pointOf(loss, point, () => choose(point.rate, i))),
   ]);
 }

@@ -16,9 +16,10 @@
  */
 import { fitCanvas, html, onResize, randomId, svg } from "./widgets.js";
 
-const FRAME = { left: 58, right: 14, top: 12, bottom: 44 }; // px around the axes
+const TEXT = 14; // px, the size of text on which the lengths of a chart's words are based
+const SMALLER = 0.86; // its ticks and names, as in the style sheet
+const FRAME = { left: 58, right: 14, top: 12, bottom: 44 }; // px around the axes, at least
 const LINE_WIDTH = 2; // px
-const CHARACTER = 8; // px, of a tick's text
 export const MARKERS = {
   o: "M4,0A4,4 0 1 1 -4,0A4,4 0 1 1 4,0Z",
   s: "M-4,-4H4V4H-4Z",
@@ -94,14 +95,18 @@ export class Chart {
     });
   }
 
-  /** Bars from one edge to the next, from 0 (or from `bases`) up. @param {Style} style */
-  bars(style) {
+  /**
+   * Bars from one edge to the next, from 0 (or from `bases`) up; as "y" they lie, with their edges on
+   * the y axis. @param {Style} style
+   */
+  bars(style, axis = "x") {
     const path = this.#filled(style);
     return this.#mark(path, (edges, heights, bases = null) => {
       const { x, y } = this.#scale;
       const bar = (height, i) => {
-        const [left, right, base] = [x(edges[i]), x(edges[i + 1]), y(bases ? bases[i] : 0)];
-        return `M${left},${base}L${left},${y(height)}L${right},${y(height)}L${right},${base}Z`;
+        const [low, high, base] = [edges[i], edges[i + 1], bases ? bases[i] : 0];
+        const corners = [[low, base], [low, height], [high, height], [high, base]];
+        return `${lineThrough(corners.map(([a, b]) => (axis === "x" ? [x(a), y(b)] : [x(b), y(a)])))}Z`;
       };
       path.setAttribute("d", Array.from(heights, bar).join(""));
     });
@@ -139,12 +144,15 @@ export class Chart {
     });
   }
 
-  /** Words at a place. */
-  text(name, anchor = "start") {
-    const words = svg("text", { "data-mark": name, "text-anchor": anchor });
+  /** Words at a place, moved sideways where they would leave the drawing; `dy` px, or em, lower. */
+  text(name, anchor = "start", dy = 0) {
+    const words = svg("text", { "data-mark": name, "text-anchor": anchor, dy });
     return this.#mark(words, (at, height, text) => {
-      words.setAttribute("x", this.#scale.x(at));
-      words.setAttribute("y", this.#scale.y(height));
+      const { x, y, width, ruler } = this.#scale;
+      const long = ruler.width(text);
+      const before = { start: 0, middle: long / 2, end: long }[anchor];
+      words.setAttribute("x", Math.min(Math.max(x(at), before), Math.max(width - long, 0) + before));
+      words.setAttribute("y", y(height));
       words.textContent = text;
     });
   }
@@ -254,8 +262,10 @@ export class Chart {
   #fit() {
     const { width, height } = this.#drawing.getBoundingClientRect();
     if (!width) return;
-    this.#scale = scaleOf(this.#x, this.#y, width, height);
+    this.#scale = scaleOf(this.#x, this.#y, width, height, rulerOf(this.#drawing));
     const { left, right, top, bottom } = this.#scale;
+    this.element.style.setProperty("--rnsl-left", `${left}px`);
+    this.element.style.setProperty("--rnsl-right", `${width - right}px`);
     this.#drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.#drawing.dataset.x = [...this.#x.range, left, right].join(" ");
     this.#drawing.dataset.y = [...this.#y.range, bottom, top].join(" ");
@@ -337,12 +347,49 @@ function save(file, name) {
 
 // ---------------------------------------------------------------- where things lie
 
-function scaleOf(xAxis, yAxis, width, height) {
-  const [left, right] = [FRAME.left, Math.max(width - FRAME.right, FRAME.left + 1)];
-  const [top, bottom] = [FRAME.top, Math.max(height - FRAME.bottom, FRAME.top + 1)];
-  const x = between(xAxis.range, left, right);
-  const y = between(yAxis.range, bottom, top);
-  return { left, right, top, bottom, x, y };
+const measuring = new OffscreenCanvas(1, 1).getContext("2d");
+
+/**
+ * What words of a drawing take, from the text around it: `unit` px where text of 14 px would take
+ * one, and the width in px that words have on an axis.
+ *
+ * @param {Element} drawing
+ */
+export function rulerOf(drawing) {
+  const { fontSize, fontFamily } = getComputedStyle(drawing);
+  const size = parseFloat(fontSize) || TEXT; // none before it stands in a page
+  const width = (text) => {
+    measuring.font = `${SMALLER * size}px ${fontFamily}`;
+    return measuring.measureText(text).width;
+  };
+  return { unit: size / TEXT, width };
+}
+
+/** Where the axes lie: what their words need stands around them. */
+function scaleOf(xAxis, yAxis, width, height, ruler) {
+  const { unit } = ruler;
+  const widest = Math.max(0, ...yAxis.texts.map(ruler.width));
+  const yLines = linesOf(yAxis.label, height, ruler);
+  const line = 16 * unit;
+  const left = Math.max(FRAME.left * unit, 12 * unit + yLines.length * line + widest);
+  const last = ruler.width(xAxis.texts.at(-1) ?? "") / 2;
+  const right = Math.max(width - Math.max(FRAME.right * unit, last + 2), left + 1);
+  const xLines = linesOf(xAxis.label, width, ruler);
+  const top = FRAME.top * unit;
+  const bottom = Math.max(height - FRAME.bottom * unit - (xLines.length - 1) * line, top + 1);
+  const [x, y] = [between(xAxis.range, left, right), between(yAxis.range, bottom, top)];
+  return { left, right, top, bottom, x, y, width, height, xLines, yLines, line, ruler };
+}
+
+/** Words on lines that are no longer than the room in px, where words are not. */
+function linesOf(text, room, ruler) {
+  const lines = [];
+  for (const word of text.split(" ")) {
+    const longer = lines.length ? `${lines.at(-1)} ${word}` : word;
+    if (lines.length && ruler.width(longer) > room) lines.push(word);
+    else lines.splice(-1, 1, longer);
+  }
+  return lines;
 }
 
 /** A function from [low, high] to px, to a hundredth; its `back` leads the other way. */
@@ -363,28 +410,35 @@ function lineThrough(places) {
     .join("");
 }
 
-function axes(xAxis, yAxis, { left, right, top, bottom, x, y }) {
-  const middle = (top + bottom) / 2;
-  const turned = { transform: `translate(14 ${middle}) rotate(-90)`, "text-anchor": "middle" };
+function axes(xAxis, yAxis, scale) {
+  const { left, right, top, bottom, x, y, width, height, xLines, yLines, line, ruler } = scale;
+  const { unit } = ruler;
+  const along = (from, to, room, lines) => {
+    const half = Math.max(...lines.map(ruler.width)) / 2;
+    return Math.min(Math.max((from + to) / 2, half), Math.max(room - half, half));
+  };
+  const [middle, centre] = [along(left, right, width, xLines), along(top, bottom, height, yLines)];
+  const turned = { transform: `translate(${line - 2 * unit} ${centre}) rotate(-90)` };
   return [
     ...yAxis.ticks.map((tick) => svg("path", { class: "rnsl-grid", d: `M${left},${y(tick)}H${right}` })),
     svg("path", { class: "rnsl-axis", d: `M${left},${top}V${bottom}H${right}` }),
-    ...yAxis.ticks.map((tick, i) => words(yAxis.texts[i], left - 8, y(tick) + 4, "end")),
+    ...yAxis.ticks.map((tick, i) => words(yAxis.texts[i], left - 8 * unit, y(tick) + 4 * unit, "end")),
     ...xAxis.ticks.map((tick) => svg("path", { class: "rnsl-axis", d: `M${x(tick)},${bottom}v4` })),
-    ...roomy(xAxis, x).map((i) => words(xAxis.texts[i], x(xAxis.ticks[i]), bottom + 18, "middle")),
-    words(xAxis.label, (left + right) / 2, bottom + 37, "middle"),
-    svg("text", turned, yAxis.label),
+    ...roomy(xAxis, x, ruler).map((i) => {
+      return words(xAxis.texts[i], x(xAxis.ticks[i]), bottom + 18 * unit, "middle");
+    }),
+    ...xLines.map((text, i) => words(text, middle, bottom + 37 * unit + i * line, "middle")),
+    svg("g", turned, ...yLines.map((text, i) => words(text, 0, i * line, "middle"))),
   ];
 }
 
 /** The positions of the ticks whose texts stand clear of those before them. */
-function roomy({ ticks, texts }, x) {
-  const room = (i) => (CHARACTER * String(texts[i]).length) / 2;
+function roomy({ ticks, texts }, x, ruler) {
   const kept = [];
   ticks.forEach((tick, i) => {
     const last = kept.at(-1);
-    const gap = kept.length ? Math.abs(x(tick) - x(ticks[last])) - room(i) - room(last) : Infinity;
-    if (gap > 2) kept.push(i);
+    const room = kept.length ? (ruler.width(texts[i]) + ruler.width(texts[last])) / 2 : -Infinity;
+    if (Math.abs(x(tick) - x(ticks[last])) > room + 4 * ruler.unit || !kept.length) kept.push(i);
   });
   return kept;
 }

@@ -64,8 +64,6 @@ function classChart({ axes, names, right, wrong }, chooseRow, signal) {
     );
     chooseRow(away.indexOf(Math.min(...away)));
   });
-  const [left, width] = [axes.margin.range[0], size(axes.margin)];
-  const inside = (x) => Math.min(Math.max(x, left + 0.16 * width), left + 0.84 * width);
   return chart.shows((margins, drops, row) => {
     shown = [margins, drops];
     const only = (wanted) => Array.from(margins, (margin) => (wanted(margin) ? margin : NaN));
@@ -73,33 +71,32 @@ function classChart({ axes, names, right, wrong }, chooseRow, signal) {
     lost.show(only((margin) => margin < 0), drops);
     chosen.show(margins[row], drops[row]);
     const above = drops[row] + 0.04 * size(axes.drop);
-    named.show(inside(margins[row]), Math.min(above, axes.drop.range[1] - 0.04 * size(axes.drop)), names[row]);
+    named.show(margins[row], Math.min(above, axes.drop.range[1] - 0.04 * size(axes.drop)), names[row]);
   });
 }
 
 /** The labels around one class: the right one, then the most frequent wrong ones. */
 function labelChart({ axes, names, right, wrong }, signal) {
   const chart = new Chart({
-    x: axes.labels,
-    y: axes.share,
+    x: axes.share,
+    y: { ...axes.labels, range: [...axes.labels.range].reverse() },
     title: "The labels around the chosen class",
     description: "Shares of the labels around the chosen class: the right one, then wrong ones",
     signal,
   });
-  const own = chart.bars({ ...right, name: "own", label: "right label" });
-  const others = chart.bars({ ...wrong, name: "others", label: "wrong label" });
-  const level = chart.rule({ name: "level", dash: [4, 2.5], width: 1.5 }, "y");
+  const own = chart.bars({ ...right, name: "own", label: "right label" }, "y");
+  const others = chart.bars({ ...wrong, name: "others", label: "wrong label" }, "y");
+  const level = chart.rule({ name: "level", dash: [4, 2.5], width: 1.5 });
   const count = axes.labels.range[1];
   const edges = Array.from({ length: count + 1 }, (_, i) => i);
-  const texts = edges.slice(1).map((i) => chart.text(`label-${i - 1}`));
-  texts.forEach(({ element }) => element.classList.add("rnsl-bar-name"));
+  const texts = edges.slice(1).map((i) => chart.text(`label-${i - 1}`, "start", "0.35em"));
   return chart.shows((order, shares) => {
     own.show(edges, shares.subarray(0, 1));
     others.show(edges.slice(1), shares.subarray(1));
     level.show(shares[0]);
     texts.forEach((text, i) => {
       const percent = `${(100 * shares[i]).toFixed(0)}%`;
-      text.show(i + 0.5, 0.02, shares[i] > 0 ? `${names[order[i]]} ${percent}` : "");
+      text.show(0.02, i + 0.5, shares[i] > 0 ? `${names[order[i]]} ${percent}` : "");
     });
   });
 }

@@ -196,7 +196,7 @@ export class EmbeddingMap {
   }
 
   #nameSize() {
-    return Math.max(10, Math.min(this.#side / 50, 15));
+    return Math.max(10, Math.min(this.#side / 50, 20));
   }
 
   // -------------------------------------------------------------- what is drawn

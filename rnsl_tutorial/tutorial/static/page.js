@@ -49,11 +49,25 @@ async function load(name) {
 }
 
 const loaded = new Map(); // by name: all mounts of a name share one model
-for (const element of document.querySelectorAll("[data-explorer]")) {
+
+/**
+ * Show an explorer in its place.
+ *
+ * @param {Element} element its mount
+ * @param {(model: PageModel) => void} before is called with the model before it is drawn
+ * @returns {Promise<PageModel>}
+ */
+async function fill(element, before = () => {}) {
   const name = element.dataset.explorer;
-  if (!loaded.has(name)) loaded.set(name, await load(name));
-  const { render, model } = loaded.get(name);
+  if (!loaded.has(name)) loaded.set(name, load(name));
+  const { render, model } = await loaded.get(name);
+  before(model);
   const el = document.createElement("div");
   render({ model, el });
   element.replaceChildren(el);
+  return model;
+}
+
+for (const element of document.querySelectorAll("[data-explorer]")) {
+  if (!element.closest("[hidden]")) await fill(element);
 }

@@ -9,7 +9,7 @@
  * @typedef {{ name: string, color?: string, dash?: number[], marker?: string, width?: number }} Look
  *   as a Style of chart.js
  */
-import { fillOf, MARKERS, strokeOf } from "./chart.js";
+import { fillOf, MARKERS, rulerOf, strokeOf } from "./chart.js";
 import { html, onResize, svg } from "./widgets.js";
 
 const SPHERE_MARGIN = 26; // px around the sphere, for names
@@ -34,6 +34,8 @@ export class Sphere {
   #behind = svg("g", { class: "rnsl-behind" });
   #ahead = svg("g");
   #redraws = [];
+  #isSpreading = false;
+  #names = []; // of points: the element, its point's place in px
   #grabbed = () => null; // by whoever wants to move something instead of turning the sphere
 
   /**
@@ -75,15 +77,16 @@ export class Sphere {
   point(look) {
     const shape = svg("path", { d: MARKERS[look.marker], class: "rnsl-dot", ...fillOf(look) });
     if (look.size) shape.setAttribute("transform", `scale(${look.size})`);
-    const name = svg("text", { y: -8 }, look.label ?? "");
-    const group = svg("g", { "data-mark": look.name }, shape, name);
+    const name = { element: svg("text", {}, look.label ?? ""), x: 0, y: 0 };
+    const group = svg("g", { "data-mark": look.name }, shape, name.element);
+    if (look.label) this.#names.push(name);
     return this.#mark((point) => {
       const { x, y, z } = this.#place(point);
       group.setAttribute("transform", `translate(${x} ${y})`);
-      const isFarRight = x > this.#middle + NAME_TURNS * this.#radius;
-      name.setAttribute("text-anchor", isFarRight ? "end" : "start");
-      name.setAttribute("x", isFarRight ? -9 : 9);
+      Object.assign(name, { x, y });
       this.#layer(group, z);
+      if (!this.#isSpreading) queueMicrotask(() => this.#spread());
+      this.#isSpreading = true;
     });
   }
 
@@ -188,6 +191,31 @@ export class Sphere {
     const view = [this.#azimuth, this.#elevation, this.#middle, this.#radius];
     this.#drawing.dataset.view = view.join(" ");
     for (const redraw of this.#redraws) redraw?.();
+  }
+
+  /** Put each name beside its point where it stands clear of those before it, if it can. */
+  #spread() {
+    const { unit, width } = rulerOf(this.#drawing);
+    const taken = [];
+    this.#isSpreading = false;
+    for (const { element, x, y } of this.#names) {
+      const isFarRight = x > this.#middle + NAME_TURNS * this.#radius;
+      const sides = isFarRight ? [-1, 1] : [1, -1];
+      const places = [-8, 8 + 12 * unit].flatMap((down) => sides.map((side) => ({ side, down })));
+      const length = 1.3 * width(element.textContent); // bold, and larger than on an axis
+      const boxes = places.map(({ side, down }) => ({
+        side, down, x: x + side * (9 + length / 2), y: y + down, length,
+      }));
+      const clear = (box) => taken.every((other) => {
+        const gap = (box.length + other.length) / 2;
+        return Math.abs(box.x - other.x) > gap || Math.abs(box.y - other.y) > 16 * unit;
+      });
+      const box = boxes.find(clear) ?? boxes[0];
+      taken.push(box);
+      element.setAttribute("text-anchor", box.side > 0 ? "start" : "end");
+      element.setAttribute("x", 9 * box.side);
+      element.setAttribute("y", box.down);
+    }
   }
 
   // -------------------------------------------------------------- turning

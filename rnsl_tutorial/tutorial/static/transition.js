@@ -179,21 +179,23 @@ function colorKey({ colors, color_ticks: ticks }) {
   return html("div", { class: "rnsl-key" }, html("span", {}, "probability"), strip, scale);
 }
 
-/** The chosen row's wrong labels, the largest first, and the line that they must not cross. */
+/** The chosen row's wrong labels, the largest on top, and the line that they must not cross. */
 function rowBars(table, signal) {
-  const description = "Shares of the chosen class's wrong labels; above the line the class is lost";
-  const chart = new Chart({ ...table.axes, description, signal });
+  const description = "Shares of the chosen class's wrong labels; beyond the line the class is lost";
+  const { x: ranks, y: x } = table.axes;
+  const count = ranks.range[1];
+  const y = { ...ranks, range: [count + 1, 0] }; // a row more, for the others
+  const chart = new Chart({ x, y, description, signal });
   const { color } = table.wrong;
-  const wrong = chart.bars({ name: "wrong", color, hatched: true });
-  const over = chart.bars({ name: "over", color, label: "outnumbers right" });
-  const rule = chart.rule({ name: "rule", dash: [4, 2.5], label: "right per wrong label" }, "y");
-  const rest = chart.text("rest", "end");
-  const count = table.axes.x.range[1];
-  const names = Array.from({ length: count }, (_, i) => chart.text(`name-${i}`));
-  const ruleText = chart.text("rule-text", "end");
-  names.forEach(({ element }) => element.classList.add("rnsl-bar-name"));
+  const wrong = chart.bars({ name: "wrong", color, hatched: true }, "y");
+  const over = chart.bars({ name: "over", color, label: "outnumbers right" }, "y");
+  const rule = chart.rule({ name: "rule", dash: [4, 2.5], label: "right per wrong label" });
+  const [rest, ...names] = ["rest", ...Array.from({ length: count }, (_, i) => `name-${i}`)].map((name) => {
+    return chart.text(name, "start", "0.35em");
+  });
+  const ruleText = chart.text("rule-text", "middle", -3);
   const edges = Array.from({ length: count + 1 }, (_, i) => i);
-  const top = table.axes.y.range[1];
+  const top = x.range[1];
   /** @param {DataSet} data @param {Picture} picture */
   return chart.shows((data, { order, shares, over: crossing, rule: height }) => {
     const heights = Array.from(shares.subarray(0, count));
@@ -202,13 +204,13 @@ function rowBars(table, signal) {
     over.show(edges, seen.slice(0, crossing));
     const [inside, finite] = [height <= top, Number.isFinite(height)];
     rule.show(inside ? height : NaN);
-    const away = finite ? `\u2191 ${height.toFixed(2)}` : "";
-    ruleText.show(count, inside ? height + 0.02 : top - 0.04, inside ? height.toFixed(2) : away);
+    const away = finite ? `${height.toFixed(2)} \u2192` : "";
+    ruleText.show(inside ? height : top, 0, inside ? height.toFixed(2) : away);
     names.forEach((name, i) => {
       const text = heights[i] > 0 ? `${data.names[order[i]]} ${heights[i].toFixed(2)}` : "";
-      name.show(i + 0.5, 0.02, text);
+      name.show(0.02, i + 0.5, text);
     });
     const others = { count: data.names.length - 1 - count, share: shares[count].toFixed(2) };
-    rest.show(count, 0.8, shares[count] > 0 ? filledIn(table.rest, others) : "");
+    rest.show(0.02, count + 0.5, shares[count] > 0 ? filledIn(table.rest, others) : "");
   });
 }
