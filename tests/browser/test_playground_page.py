@@ -423,5 +423,25 @@ def test_a_notebook_reads_and_sets_q_points_labels_settings_and_history(browser:
     page.close()
 
 
+@pytest.mark.parametrize(
+    ("gone", "back"),
+    [
+        ("main.style.display = 'none'", "main.style.display = ''"),
+        ("main.remove()", "document.body.append(main)"),
+    ],
+)
+def test_it_outlives_being_hidden_and_taken_out_of_the_page(
+    open_playground: OpenPage, gone: str, back: str
+) -> None:
+    page = open_playground(SMALL + "&at=0")
+    page.evaluate("() => { window.main = document.querySelector('main'); }")
+    page.evaluate(f"() => {{ {gone}; document.body.className = 'x'; playground.step(); }}")
+    page.evaluate("playground.frames.splice(0)")
+    until(page, "playground.frames.length > 3 && playground.world.step === 1")
+    page.evaluate(f"() => {{ {back}; playground.frames.splice(0); playground.step(); }}")
+    until(page, "playground.frames.length > 3 && playground.world.step === 2")
+    expect(page.locator(".pg-count")).to_have_text("step 2")
+
+
 def test_all_modules_together_take_at_most_60_kb() -> None:
     assert len(str(Playground._esm).encode()) <= 60_000

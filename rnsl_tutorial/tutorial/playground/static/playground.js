@@ -346,7 +346,9 @@ export function mount(root, { start, address = "playground.html", playing = fals
 
   let paintNow = PAINTS.light;
   function repaint() {
-    const [r, g, b] = getComputedStyle(all).backgroundColor.match(/[\d.]+/g).map(Number);
+    const ground = getComputedStyle(all).backgroundColor.match(/[\d.]+/g);
+    if (!ground) return; // in no page now
+    const [r, g, b] = ground.map(Number);
     paintNow = r + g + b < 384 ? PAINTS.dark : PAINTS.light;
     take(true);
     if (world.settings) show();
@@ -438,7 +440,7 @@ export function mount(root, { start, address = "playground.html", playing = fals
     if (isPlaying && !view.isHeld && !calm.matches) view.azimuth += passed * 0.00025;
     isOdd = !isOdd;
     const isSkipped = isShared && isOdd && isPlaying && SPEEDS[view.speed] === Infinity;
-    if (world.now.b?.truth && (isDirty || isPlaying) && all.isConnected && !isSkipped) draw();
+    if (world.now.b?.truth && (isDirty || isPlaying) && all.clientWidth && !isSkipped) draw();
     requestAnimationFrame(frame);
   }
 
