@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from rnsl_tutorial.cli._options import Overwrite, found
+
 __all__ = ["doctor", "explore", "lab", "playground"]
 
 
@@ -23,7 +25,7 @@ def lab(
 
     arguments = arguments or []
     named = arguments[:1] if arguments and not arguments[0].startswith("-") else []
-    folder = Path(*named or ["rnsl-tutorial"])
+    folder = found(Path(*named or ["rnsl-tutorial"]))
     copied = notebooks.copy_notebooks(paths.shipped("notebooks"), folder)
     typer.echo(f"Notebooks in {folder}: {len(copied.written)} new or updated.")
     for name in copied.kept:
@@ -60,6 +62,7 @@ def playground(
         Path | None, typer.Option(help="An .npz of `rnsl embed`: the points are your images.")
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open it.")] = True,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write the playground as one page, and open it.
 
@@ -68,12 +71,14 @@ def playground(
     """
     import webbrowser
 
-    from rnsl_tutorial._files import written_whole
+    from rnsl_tutorial._files import check_output, claimed, written_whole
     from rnsl_tutorial.tutorial.playground import embeddings_address, page_html
 
-    page = page_html(embeddings_address(embeddings) if embeddings else "")
-    with written_whole(out) as part:
-        part.write(page.encode())
+    check_output(out, overwrite=True, reads=[embeddings])
+    page = page_html(embeddings_address(embeddings) if embeddings else "").encode()
+    if not (out.exists() and out.read_bytes() == page):  # else it is there from an earlier call
+        with claimed(out, overwrite=overwrite, reads=[embeddings]), written_whole(out) as part:
+            part.write(page)
     typer.echo(f"Written: {out}")
     if browser:
         webbrowser.open(out.resolve().as_uri())
