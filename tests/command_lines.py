@@ -154,7 +154,8 @@ def furnish(place: Path) -> None:
     for label, name in enumerate("ab"):
         (inputs / "archive" / name).mkdir(parents=True)
         for i in range(12):
-            image = Image.new("RGB", (8, 8), (100 * label, 20 * i, 99))
+            noise = np.random.default_rng([label, i]).integers(0, 120, (8, 8, 3))
+            image = Image.fromarray((noise + 100 * label).astype(np.uint8))
             image.save(inputs / "archive" / name / f"{i}.png")
     datasets.save_features(inputs / "features.npz", make_clouds(200))
     results = [*runs("rnsl", [0.8, 0.7]), *runs("nsl", [0.6, 0.5])]

@@ -32,7 +32,8 @@ def build_features(
     from rnsl_tutorial.training import networks
 
     networks.check(backbone, device)
-    path = out or Path("data", Config(dataset=dataset).dataset, "features.npz")
+    name = Config(dataset=dataset).dataset  # a plain name, or refused
+    path = out or Path("data", name, "features.npz")
     with claimed(path, overwrite=overwrite, archive=root):
         network = networks.create(backbone)
         if not 1 <= dim <= network.feature_dim:

@@ -1,0 +1,151 @@
+"""Command lines over the whole CLI, two processes at once, and kills while a temporary exists.
+
+Every option of every command is left out, given twice, empty, of another type, at and beyond every
+boundary, huge, in odd signs, and as every kind of path: a file, folder, pipe, device, link, a name
+that is too long, what is read, a place in the archive. Each line works in a folder with files of a
+user, and is cut short where its work would begin. *Clear*: refused in one line, and nothing is left
+behind. *Lost*: a file of the user is changed without --overwrite, or a temporary file stays.
+
+Then two processes of each command that writes meet in one place: the second has to say so, and
+once the first is killed the third has to come to its work. And each of these commands is killed
+while a temporary file exists: just made, full, on disk, for each file that it writes. Afterwards
+every file has to be whole, the same command has to come to its end, and no temporary may be left.
+"""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import moments
+import pytest
+from command_lines import BASE, commands, cut_short, furnish, lines, tried
+from test_kills import unreadable
+
+SOAK = Path(__file__).parent
+PYTHONPATH = os.pathsep.join(map(str, (SOAK.parent.parent, SOAK.parent, SOAK)))
+VERDICTS = ("accepted", "clear", "unclear", "traceback", "no end", "lost")
+MOST_S = 120
+CLAIMING = ("experiment", "train", "sweep", "embed", "audit", "features build")
+CHILD = """
+import sys, time
+from pathlib import Path
+import command_lines as c
+def work(*_, **__):
+    print("works", flush=True)
+    time.sleep(600)
+with c.cut_short(Path(sys.argv[1]), work):
+    c.cli.app(sys.argv[2:], prog_name="rnsl")
+"""
+
+Record = Callable[[str, object], None]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    furnish(folder)
+    return folder
+
+
+@pytest.mark.soak
+@pytest.mark.part("commands")
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("command", commands())
+def test_no_line_is_unclear_or_loses_a_file(
+    command: str, place: Path, record_property: Record
+) -> None:
+    head = command.split()
+    with cut_short(place):
+        found = [tried(line, place) for line in lines() if line[: len(head)] == head]
+    counts = Counter(each.verdict for each in found)
+    row = {"command": f"rnsl {command}", "tried": len(found)}
+    record_property("row", {**row, **{verdict: counts[verdict] for verdict in VERDICTS}})
+    assert [each for each in found if each.verdict not in ("accepted", "clear")] == []
+
+
+def started(place: Path, words: list[str]) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(place), *words],
+        env={**os.environ, "PYTHONPATH": PYTHONPATH},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+@pytest.mark.soak
+@pytest.mark.part("commands")
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("command", CLAIMING)
+def test_the_second_of_two_processes_says_so_until_the_first_is_killed(
+    command: str, place: Path
+) -> None:
+    words = [*command.split(), *BASE[command]]
+    first, second = started(place, words), None
+    try:
+        assert first.stdout is not None
+        until(first, "works")
+        second = started(place, words)
+        _, said = second.communicate(timeout=MOST_S)
+        assert second.returncode == 1
+        assert "Wait until it ends, or choose another" in said
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        third = started(place, words)
+        until(third, "works")
+        third.kill()
+    finally:
+        first.kill()
+
+
+def until(process: "subprocess.Popen[str]", word: str) -> None:
+    """Read what a process prints up to a line."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.strip() == word:
+            return
+    raise AssertionError(process.stderr.read() if process.stderr else "")
+
+
+@pytest.mark.soak
+@pytest.mark.part("commands")
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("command", moments.LINES)
+def test_a_kill_while_a_temporary_exists_costs_nothing(
+    command: str, place: Path, record_property: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
+    server = multiprocessing.get_context("forkserver")
+    server.set_forkserver_preload(["moments"])
+
+    def run(moment: str, number: int) -> tuple[int, int] | None:
+        here, there = server.Pipe(duplex=False)
+        child = server.Process(target=moments.run, args=(command, place, moment, number, there))
+        child.start()
+        there.close()
+        child.join(MOST_S)
+        assert child.exitcode is not None, "it has no end"
+        return here.recv() if child.exitcode != -signal.SIGKILL else None
+
+    assert run("", 0) is not None
+    kills, unfinished, broken = 0, 0, list[str]()
+    for moment in moments.MOMENTS:
+        number = 1
+        while run(moment, number) is None:
+            kills, number = kills + 1, number + 1
+            broken += unreadable(place / "out")
+            ended = run("", 0)
+            unfinished += ended is None or ended[0] != 0
+    left = [path.name for path in place.rglob("*.tmp")]
+    row = {
+        "command": f"rnsl {command}, killed while it writes", "tried": kills,
+        "accepted": kills - unfinished, "clear": "-", "unclear": "-", "traceback": "-",
+        "no end": 0, "lost": len(broken) + len(left) + unfinished,
+    }  # fmt: skip
+    record_property("row", row)
+    assert (broken, left, unfinished) == ([], [], 0)
+    assert kills
