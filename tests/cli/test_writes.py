@@ -341,9 +341,9 @@ def test_a_grid_that_nobody_means_is_counted_and_not_built(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     grid = Path("grid.toml")
-    many = ", ".join(map(str, range(1, 100_001)))
+    many = ", ".join(map(str, range(1, 1001)))
     grid.write_text(f"[grid]\nseed = [{many}]\nscenes = [{many}]\n")
-    refused(["sweep", str(grid), "--out=x"], "The grid has 10,000,000,000 runs, more than 10,000")
+    refused(["sweep", str(grid), "--out=x"], "The grid has 1,000,000 runs, more than 10,000")
     monkeypatch.setattr("rnsl_tutorial.cli.experiments._MOST", 1)
     refused(
         words("sweep --out", "new"),
