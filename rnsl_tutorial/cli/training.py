@@ -144,12 +144,13 @@ def _train(
         if not hardware.distributed:
             held.enter_context(claim)
         made = images.Run(images.load_images(chosen, root), chosen, hardware)
-        if hardware.distributed and made.fabric.is_global_zero:
+        first = made.fabric.is_global_zero
+        if hardware.distributed and first:
             held.enter_context(claim)
         if overwrite:
             made.clear(out)
         _run(made, out, resume)
-    if made.fabric.is_global_zero:
+    if first:
         show_results([results], None)
         _show_validation(results)
         left = images.Left

@@ -1,4 +1,4 @@
-"""Command lines over the whole CLI, two processes at once, and kills while a temporary exists.
+"""Command lines over the whole CLI, and two processes at once.
 
 Every option of every command is left out, given twice, empty, of another type, at and beyond every
 boundary, huge, in odd signs, and as every kind of path: a file, folder, pipe, device, link, a name
@@ -7,12 +7,9 @@ user, and is cut short where its work would begin. *Clear*: refused in one line,
 behind. *Lost*: a file of the user is changed without --overwrite, or a temporary file stays.
 
 Then two processes of each command that writes meet in one place: the second has to say so, and
-once the first is killed the third has to come to its work. And each of these commands is killed
-while a temporary file exists: just made, full, on disk, for each file that it writes. Afterwards
-every file has to be whole, the same command has to come to its end, and no temporary may be left.
+once the first is killed the third has to come to its work.
 """
 
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -21,10 +18,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import moments
 import pytest
 from command_lines import BASE, commands, cut_short, furnish, lines, tried
-from test_kills import unreadable
 
 SOAK = Path(__file__).parent
 PYTHONPATH = os.pathsep.join(map(str, (SOAK.parent.parent, SOAK.parent, SOAK)))
@@ -109,43 +104,3 @@ def until(process: "subprocess.Popen[str]", word: str) -> None:
         if line.strip() == word:
             return
     raise AssertionError(process.stderr.read() if process.stderr else "")
-
-
-@pytest.mark.soak
-@pytest.mark.part("commands")
-@pytest.mark.timeout(0)
-@pytest.mark.parametrize("command", moments.LINES)
-def test_a_kill_while_a_temporary_exists_costs_nothing(
-    command: str, place: Path, record_property: Record, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
-    server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(["moments"])
-
-    def run(moment: str, number: int) -> tuple[int, int] | None:
-        here, there = server.Pipe(duplex=False)
-        child = server.Process(target=moments.run, args=(command, place, moment, number, there))
-        child.start()
-        there.close()
-        child.join(MOST_S)
-        assert child.exitcode is not None, "it has no end"
-        return here.recv() if child.exitcode != -signal.SIGKILL else None
-
-    assert run("", 0) is not None
-    kills, unfinished, broken = 0, 0, list[str]()
-    for moment in moments.MOMENTS:
-        number = 1
-        while run(moment, number) is None:
-            kills, number = kills + 1, number + 1
-            broken += unreadable(place / "out")
-            ended = run("", 0)
-            unfinished += ended is None or ended[0] != 0
-    left = [path.name for path in place.rglob("*.tmp")]
-    row = {
-        "command": f"rnsl {command}, killed while it writes", "tried": kills,
-        "accepted": kills - unfinished, "clear": "-", "unclear": "-", "traceback": "-",
-        "no end": 0, "lost": len(broken) + len(left) + unfinished,
-    }  # fmt: skip
-    record_property("row", row)
-    assert (broken, left, unfinished) == ([], [], 0)
-    assert kills
