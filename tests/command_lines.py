@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import signal
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -65,7 +66,6 @@ BASE: dict[str, list[str]] = {
 
 WORK = (
     "rnsl_tutorial.audit.audit_archive",
-    "rnsl_tutorial.cli.explore.start",
     "rnsl_tutorial.cli.lab.start",
     "rnsl_tutorial.datasets.build_features",
     "rnsl_tutorial.datasets.download.describe",
@@ -213,6 +213,9 @@ def cut_short(place: Path, work: Callable[..., Any] | None = None) -> Iterator[N
     with pytest.MonkeyPatch.context() as patch:
         for target in WORK:
             patch.setattr(target, work or begins)
+        served = SimpleNamespace(start=work or begins, serve=work or begins, NOTEBOOK="")
+        patch.setitem(sys.modules, "rnsl_tutorial.cli.explore", served)
+        patch.delattr("rnsl_tutorial.cli.explore", raising=False)
         patch.setattr(networks, "create", backbone)
         patch.setattr(scenes, "make_scenes", drawn)
         patch.setattr(devices, "launch", lambda h: begins() if h.distributed else launched(h))

@@ -556,6 +556,7 @@ def load_model(path: Path) -> Model:
         raise
     except Exception as error:  # torch.load raises nearly anything on damaged bytes
         raise ValueError(
-            f"{path} holds no model of `rnsl train` ({error}). Train it again with --out."
+            f"{path} holds no model of `rnsl train` ({type(error).__name__}). Train it again with "
+            "--out."
         ) from error
     return Model(network.eval(), saved["prototypes"], tuple(saved["class_names"]), config)

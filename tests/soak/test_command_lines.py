@@ -11,11 +11,11 @@ once the first is killed the third has to come to its work.
 """
 
 import os
-import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,7 @@ from command_lines import BASE, commands, cut_short, furnish, lines, tried
 SOAK = Path(__file__).parent
 PYTHONPATH = os.pathsep.join(map(str, (SOAK.parent.parent, SOAK.parent, SOAK)))
 VERDICTS = ("accepted", "clear", "unclear", "traceback", "no end", "lost")
-MOST_S = 120
+MOST_S = 300
 CLAIMING = ("experiment", "train", "sweep", "embed", "audit", "features build")
 CHILD = """
 import sys, time
@@ -64,12 +64,18 @@ def test_no_line_is_unclear_or_loses_a_file(
     assert [each for each in found if each.verdict not in ("accepted", "clear")] == []
 
 
-def started(place: Path, words: list[str]) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
+@contextmanager
+def started(place: Path, words: list[str]) -> "Iterator[subprocess.Popen[str]]":
+    """A command line in a process of its own, which stands still where its work begins."""
+    with subprocess.Popen(
         [sys.executable, "-c", CHILD, str(place), *words],
         env={**os.environ, "PYTHONPATH": PYTHONPATH},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    ) as process:  # fmt: skip
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.soak
@@ -80,27 +86,21 @@ def test_the_second_of_two_processes_says_so_until_the_first_is_killed(
     command: str, place: Path
 ) -> None:
     words = [*command.split(), *BASE[command]]
-    first, second = started(place, words), None
-    try:
-        assert first.stdout is not None
+    with started(place, words) as first:
         until(first, "works")
-        second = started(place, words)
-        _, said = second.communicate(timeout=MOST_S)
+        with started(place, words) as second:
+            _, said = second.communicate(timeout=MOST_S)
         assert second.returncode == 1
         assert "Wait until it ends, or choose another" in said
-        first.send_signal(signal.SIGKILL)
-        first.wait()
-        third = started(place, words)
+    with started(place, words) as third:
         until(third, "works")
-        third.kill()
-    finally:
-        first.kill()
 
 
 def until(process: "subprocess.Popen[str]", word: str) -> None:
     """Read what a process prints up to a line."""
-    assert process.stdout is not None
+    assert process.stdout
+    assert process.stderr
     for line in process.stdout:
         if line.strip() == word:
             return
-    raise AssertionError(process.stderr.read() if process.stderr else "")
+    raise AssertionError(process.stderr.read())
