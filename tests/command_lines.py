@@ -379,7 +379,6 @@ PATHS = (
     *("inputs/archive", "inputs/archive/a", "inputs/archive/new.csv", "inputs/archive/a/0.png"),
     *("inputs/results.json", "inputs/features.npz", "inputs/model.pt", "inputs/grid.toml"),
     *(
-        "inputs",
         ".",
         "..",
         "/proc",
