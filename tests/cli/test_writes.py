@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,26 +33,25 @@ class Written(NamedTuple):
     Attributes:
         replaced: whether --overwrite replaces what is there.
         within: of a folder, a file in it that is written.
-        reads: what the line in `BASE` reads, which is never replaced.
         archive: whether the line reads the archive, into which nothing is written.
         claims: whether the work is kept from other processes.
     """
 
     replaced: bool = True
     within: str = ""
-    reads: str = ""
     archive: bool = False
     claims: bool = True
 
 
 ARCHIVE = "--root=inputs/archive"
+MODEL, POINTS = "inputs/model.pt", "inputs/points.npz"
 WRITTEN = {
-    "playground out": Written(reads="--embeddings=inputs/points.npz", claims=False),
+    "playground out": Written(claims=False),
     "experiment --out": Written(within="results.json"),
     "train --out": Written(within="model.pt"),
     "sweep --out": Written(replaced=False, within="results.md"),
     "report --figures": Written(within="results_symmetric.png", claims=False),
-    "embed --out": Written(reads="inputs/model.pt", archive=True),
+    "embed --out": Written(archive=True),
     "features build --out": Written(archive=True),
     "audit --out": Written(archive=True),
     "audit --gallery": Written(archive=True),
@@ -134,8 +134,8 @@ def test_a_file_of_the_user_is_kept(name: str, place: Path) -> None:
         refused(words(name, out), str(out), target.name if written.within else "out")
     assert target.read_text() == "mine"
     if written.replaced:
-        for result in [run(words(name, out, "--overwrite"))]:
-            assert result is None or result.exit_code == 0, result.output
+        result = run(words(name, out, "--overwrite"))
+        assert result is None or result.exit_code == 0, result.output
 
 
 @pytest.mark.parametrize("name", WRITTEN)
@@ -203,22 +203,20 @@ def test_runs_write_nothing_into_their_archives(place: Path) -> None:
     refused(["sweep", str(grid), "--out=inputs/archive"], "lies in the archive")
 
 
-def test_what_is_read_is_never_replaced(place: Path) -> None:
+@pytest.mark.parametrize(
+    ("line", "path"),
+    [
+        (f"playground --no-browser --embeddings={POINTS} {POINTS}", POINTS),
+        (f"embed {MODEL} {ARCHIVE} --out={MODEL}", MODEL),
+        (f"embed {MODEL} {ARCHIVE} --out=inputs/../{MODEL}", MODEL),
+        (f"embed {MODEL} {ARCHIVE} --out=linked.npz", MODEL),
+    ],
+)
+def test_what_is_read_is_never_replaced(line: str, path: str, place: Path) -> None:
+    os.link(MODEL, "linked.npz")
     before = state(place)
-    for line, path in {
-        f"playground --no-browser --embeddings={(points := 'inputs/points.npz')} {points}": points,
-        f"embed {(model := 'inputs/model.pt')} {ARCHIVE} --out={model}": model,
-        f"embed {model} {ARCHIVE} --out=inputs/../{model}": model,
-    }.items():
-        refused([*line.split(), "--overwrite"], f"is what is read ({path})")
-    shutil.copy("inputs/features.npz", "inputs/results.json.npz")
-    os.link("inputs/features.npz", "linked.json")
-    assert state(place / "inputs" / "archive") == {
-        name.removeprefix("inputs/archive/"): was
-        for name, was in before.items()
-        if name.startswith("inputs/archive/")
-    }
-    Path("inputs/results.json.npz").unlink()
+    refused([*line.split(), "--overwrite"], f"is what is read ({path})")
+    assert state(place) == before
 
 
 def test_results_that_are_read_are_not_replaced(place: Path) -> None:
@@ -279,20 +277,20 @@ def test_a_second_process_says_so_and_a_dead_one_stops_nobody(name: str, furnish
     shutil.rmtree(furnished / "out", ignore_errors=True)
 
 
-def test_a_file_that_appears_meanwhile_is_kept(furnished: Path) -> None:
-    line = words("audit --out", "out.csv")
+def test_a_file_that_another_process_has_just_written_is_kept(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = _files.alone
 
-    def appears() -> Iterator[None]:
+    @contextmanager
+    def late(lock: Path, busy: str) -> Iterator[None]:
         Path("out.csv").write_text("theirs")
-        yield
+        with alone(lock, busy):
+            yield
 
-    with cut_short(furnished), _files.alone(_files.lock_of(Path("out.csv")), "busy"):
-        refused(line, "Another process is writing out.csv")
-        next(appears())
-    with cut_short(furnished):
-        refused(line, "out.csv exists")
-        assert Path("out.csv").read_text() == "theirs"
-        Path("out.csv").unlink()
+    monkeypatch.setattr(_files, "alone", late)
+    refused(words("audit --out", "out.csv"), "out.csv exists")
+    assert Path("out.csv").read_text() == "theirs"
 
 
 # ------------------------------------------------------------------ refusals that come early
@@ -355,9 +353,9 @@ def test_a_grid_that_nobody_means_is_counted_and_not_built(
 def test_a_playground_that_is_there_already_is_shown_again(place: Path) -> None:
     line = ["playground", "page.html", "--no-browser"]
     assert run(line).exit_code == 0  # type: ignore[union-attr]
-    before = Path("page.html").stat()
+    before = state(place)
     assert run(line).exit_code == 0  # type: ignore[union-attr]
-    assert Path("page.html").stat() == before
+    assert state(place) == before
     refused([*line, "--embeddings=inputs/points.npz"], "page.html exists")
 
 
