@@ -17,11 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["experiment", "show_report", "show_results", "sweep"]
 
-_MOST = 10_000
 _Jobs = Annotated[int, typer.Option(help="Runs at a time, one on a core.", min=1, max=1024)]
-_Yes = Annotated[
-    bool, typer.Option("--yes", help=f"Go on even if there are more than {_MOST:,} runs.")
-]
+_Yes = Annotated[bool, typer.Option("--yes", help="Go on even with more than 10,000 runs.")]
 
 
 def experiment(
@@ -64,8 +61,8 @@ def experiment(
     from rnsl_tutorial import experiments
     from rnsl_tutorial._files import check_output, claimed
 
-    given = {"epochs": epochs, "temperature": temperature, "most": None if yes else _MOST}
-    settings = {name: value for name, value in given.items() if value is not None or name == "most"}
+    given = {"epochs": epochs, "temperature": temperature, "many": yes}
+    settings = {name: value for name, value in given.items() if value is not None}
     configs = experiments.make_grid(noise, rate, loss, seeds, q, k, dataset=dataset, **settings)
     path, reads = out / "results.json", [features_file]
     for written in (path, *(out / f"results_{kind}.png" for kind in noise)):
@@ -129,7 +126,7 @@ def sweep(
 
     from rnsl_tutorial.experiments import sweep as sweeps
 
-    asked = sweeps.read_grid(grid, root or [], most=None if yes else _MOST)
+    asked = sweeps.read_grid(grid, root or [], many=yes)
     if not list_only:
         asked.check_folder(out, grid)
     cells = sweeps.make_cells(asked)

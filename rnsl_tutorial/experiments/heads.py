@@ -449,19 +449,19 @@ def make_grid(
     qs: Sequence[float] = (Config.q,),
     ks: Sequence[float] = (Config.k,),
     *,
-    most: int | None = _MOST_RUNS,
+    many: bool = False,
     **settings: Any,
 ) -> list[Config]:
     """Return a config for every combination; seeds are 0, 1, ... and settings go to `Config`.
 
     Raises:
-        ValueError: fewer than one seed, more configs than ``most`` (None for any number), or a
+        ValueError: fewer than one seed, more than 10,000 configs unless ``many`` are meant, or a
             value that `Config` refuses.
     """
     if seeds < 1:
         raise ValueError(f"seeds is {seeds}; at least 1 is needed, 3 for a spread worth reading.")
     axes: dict[str, Any] = {"noise": noises, "rate": rates, "loss": losses, "q": qs, "k": ks}
-    _check_runs(math.prod(len(set(values)) for values in axes.values()) * seeds, most)
+    _check_runs(math.prod(len(set(values)) for values in axes.values()) * seeds, many)
     return [
         Config(**dict(zip(axes, cell, strict=True)), seed=seed, **settings)
         for cell in product(*map(dict.fromkeys, axes.values()))
@@ -469,12 +469,12 @@ def make_grid(
     ]
 
 
-def _check_runs(runs: int, most: int | None) -> None:
+def _check_runs(runs: int, many: bool) -> None:
     """Refuse a grid of more runs than anybody is likely to mean, before it is built."""
-    if most is not None and runs > most:
+    if runs > _MOST_RUNS and not many:
         raise ValueError(
-            f"The grid has {runs:,} runs, more than {most:,}. Give fewer values, or pass --yes to "
-            "go on (in Python: most=None)."
+            f"The grid has {runs:,} runs, more than {_MOST_RUNS:,}. Give fewer values, or pass "
+            "--yes to go on (in Python: many=True)."
         )
 
 

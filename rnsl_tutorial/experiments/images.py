@@ -128,11 +128,23 @@ def _check_sizes(config: Config) -> None:
         _check_batch(config, config.scenes)
     if config.on_pixels:
         with torch.device("meta"):  # shapes without memory
-            network = backbones.embedding_network(config.network, 1)
+            network = backbones.embedding_network(config.network, 1).eval()
+            _check_depth(network, config)
         layer = cast(nn.Linear, network[-1]).in_features + 1
         weights = sum(weight.numel() for weight in network.parameters())
         weights += layer * (config.embedding_dim - 1)
         require_memory(12 * weights, f"{config.network} with embedding_dim {config.embedding_dim}")
+
+
+def _check_depth(network: nn.Module, config: Config) -> None:
+    """Refuse images of which a network's pooling would leave nothing."""
+    size = min(config.image_size, 64)  # which is enough for any
+    try:
+        network(torch.empty(1, 3, size, size))
+    except RuntimeError as error:
+        raise ValueError(
+            f"image_size is {size}; network {config.network!r} needs larger images, such as 32."
+        ) from error
 
 
 def _check_batch(config: Config, num_images: int) -> None:

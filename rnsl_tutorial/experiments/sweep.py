@@ -109,9 +109,7 @@ class Grid(NamedTuple):
         return list(dict.fromkeys(config.dataset for config in self.configs))
 
 
-def read_grid(
-    path: Path, roots: Sequence[str] = (), *, most: int | None = heads._MOST_RUNS
-) -> Grid:
+def read_grid(path: Path, roots: Sequence[str] = (), *, many: bool = False) -> Grid:
     """Read a grid file.
 
     It is TOML, such as
@@ -135,10 +133,10 @@ def read_grid(
     Args:
         path: the file.
         roots: "NAME=PATH" each, relative to the working directory, instead of the file's.
-        most: of cells, or None for any number.
+        many: whether more than 10,000 cells are meant.
 
     Raises:
-        ValueError: not TOML, more cells than ``most``, or a section, field, value or data set that
+        ValueError: not TOML, more cells than are meant, or a section, field, value or data set that
             cannot be.
         OSError: the file cannot be read.
     """
@@ -149,7 +147,7 @@ def read_grid(
         _axes(document.get("settings", {}), grid)
         for grid in (grids if isinstance(grids, list) else [grids])
     ]
-    heads._check_runs(sum(math.prod(map(len, axes.values())) for axes in all_axes), most)
+    heads._check_runs(sum(math.prod(map(len, axes.values())) for axes in all_axes), many)
     configs = tuple(
         Config(**{**base, **dict(zip(axes, values, strict=True))})
         for axes in all_axes

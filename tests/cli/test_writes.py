@@ -318,6 +318,7 @@ def test_a_file_that_another_process_has_just_written_is_kept(
         ("train --preset=scenes --set=embedding_dim=100000000000", "embedding_dim 100000000000 w"),
         ("train --preset=scenes --set=scenes=1000000000", "scenes of 64 pixels would take"),
         ("train --preset=scenes --set=epochs=99999999999999999999", "epochs is '9999999999"),
+        (f"train --dataset=mine {ARCHIVE} --set=image_size=4", "image_size is 4; network 'small'"),
         ("train --preset=scenes --rate=nan", "--rate is nan; give a finite number"),
         ("experiment --out=x --seeds=1000000", "has 3,000,000 runs, more than 10,000"),
         ("experiment --out=x --temperature=inf", "--temperature is inf"),
@@ -342,7 +343,7 @@ def test_a_grid_that_nobody_means_is_counted_and_not_built(
     many = ", ".join(map(str, range(1, 1001)))
     grid.write_text(f"[grid]\nseed = [{many}]\nscenes = [{many}]\n")
     refused(["sweep", str(grid), "--out=x"], "The grid has 1,000,000 runs, more than 10,000")
-    monkeypatch.setattr("rnsl_tutorial.cli.experiments._MOST", 1)
+    monkeypatch.setattr("rnsl_tutorial.experiments.heads._MOST_RUNS", 1)
     refused(
         words("sweep --out", "new"),
         "The grid has 2 runs, more than 1. Give fewer values, or pass --yes",
