@@ -1,22 +1,37 @@
 """Where things lie, how files are written, and names that are safe in a table."""
 
+import errno
 import os
+import re
+import shutil
 import struct
+import sys
+import time
 import tokenize
 import uuid
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO
 
 import platformdirs
+import psutil
+from filelock import FileLock, Timeout
+
+if sys.platform != "win32":
+    import fcntl
 
 PACKAGE = Path(__file__).parent
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _APOSTROPHE = "'"
+
+_TEMPORARY = re.compile(r".*\.[0-9a-f]{32}\.tmp", re.DOTALL)
+_ABANDONED_S = 3600.0  # a write takes seconds: where nothing can be locked, age must tell
+_LEAST_ROOM = 2**20  # bytes: with less, nothing that a command makes can be written
 
 DAMAGE = (
     *(AttributeError, KeyError, TypeError, ValueError, EOFError, MemoryError, OSError),
@@ -58,30 +73,286 @@ def cache_dir() -> Path:
     return platformdirs.user_cache_path("rnsl-tutorial")
 
 
+# ------------------------------------------------------------------ written whole or not at all
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:
     """Open a file for writing that appears under its name only once it is safely on disk.
 
     The bytes go into a neighbour (``*.tmp``) that replaces ``path`` at the end of the block and
-    vanishes if the block raises: a full disk or an interrupt leaves whatever was there before.
+    vanishes if the block raises: a full disk or an interrupt leaves whatever was there before. The
+    neighbours that killed processes left in the folder are removed. A link stays one.
 
     Args:
         path: the file; its folder is created.
 
     Raises:
-        OSError: the folder cannot be written to, or the disk is full.
+        OSError: the folder cannot be written to, or the disk is full; it names the file.
     """
+    path = path.expanduser()
+    path = Path(os.path.realpath(path)) if path.is_symlink() else path
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
+    _remove_abandoned(path.parent)
+    with _named(path), _neighbour(path) as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+        if sys.platform == "win32":
+            file.close()  # what is open cannot be moved there
+        Path(file.name).replace(path)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Let an error of the system name the file that was meant, not its neighbour or none."""
     try:
-        with temporary.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        named = str(error.filename or "")
+        if error.errno and (not named or _TEMPORARY.fullmatch(named)):
+            error.filename, error.filename2 = str(path), None
         raise
+
+
+@contextmanager
+def _neighbour(path: Path) -> Iterator[BinaryIO]:
+    """Open a new file beside another; that it is locked tells that its writer lives."""
+    file = _locked_neighbour(path)
+    try:
+        with file:
+            yield file
+    finally:
+        Path(file.name).unlink(missing_ok=True)
+
+
+def _locked_neighbour(path: Path) -> BinaryIO:
+    while True:
+        neighbour = path.with_name(f"{path.name[:50]}.{uuid.uuid4().hex}.tmp")
+        file = neighbour.open("xb")
+        with suppress(OSError):  # not every file system has locks
+            _lock(file, wait=True)
+        if neighbour.exists():
+            return file
+        file.close()  # in the instant before it was locked somebody took it for abandoned
+
+
+def _lock(file: BinaryIO, *, wait: bool) -> None:
+    """Lock an open file until it is closed, or its process ends.
+
+    Windows needs no lock: nobody can remove a file there that is open.
+
+    Raises:
+        BlockingIOError: another process holds the lock.
+    """
+    if sys.platform != "win32":
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what killed processes were writing in a folder, and what they had locked."""
+    for path in folder.glob("*.tmp"):
+        if _TEMPORARY.fullmatch(path.name) and path.is_file():
+            with suppress(OSError):
+                _remove_if_abandoned(path)
+
+
+def _remove_if_abandoned(path: Path) -> None:
+    if sys.platform == "win32":
+        path.unlink()
+        return
+    with path.open("r+b") as file:
+        try:
+            _lock(file, wait=False)
+        except BlockingIOError:
+            return
+        except OSError:
+            if time.time() - path.stat().st_mtime < _ABANDONED_S:
+                return
+        path.unlink()
+
+
+def require_room(folder: Path, num_bytes: int) -> None:
+    """Refuse what a disk has no room for, before it is made.
+
+    Raises:
+        OSError: ENOSPC; it says how many bytes are needed and free.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < num_bytes:
+        needed = f"{num_bytes / 1e6:,.1f} MB are needed, {free / 1e6:,.1f} MB are free"
+        raise OSError(errno.ENOSPC, needed, str(folder))
+
+
+def require_memory(num_bytes: int, what: str) -> None:
+    """Refuse what would not fit into the memory that is free, before it is made.
+
+    Args:
+        num_bytes: that are needed at least.
+        what: needs them, as the beginning of a sentence.
+
+    Raises:
+        ValueError: fewer are free.
+    """
+    free = psutil.virtual_memory().available
+    if num_bytes > free:
+        raise ValueError(
+            f"{what} would take {num_bytes / 1e9:,.1f} GB of memory, and {free / 1e9:,.1f} GB are "
+            "free. Choose less."
+        )
+
+
+# ------------------------------------------------------------------ what a command writes
+
+
+@contextmanager
+def claimed(
+    *outputs: Path,
+    overwrite: bool = False,
+    archive: Path | None = None,
+    reads: Iterable[Path | None] = (),
+    other: str = "name",
+) -> Iterator[None]:
+    """Keep a command from the files of others, and other processes from its own, until it ends.
+
+    Args:
+        outputs: files that it is going to write.
+        overwrite: see `check_output`, as for all that follow.
+        archive: that is read.
+        reads: other files that are read.
+        other: what to choose another of.
+
+    Raises:
+        ValueError: two outputs of one name; or see `check_output`.
+        BlockingIOError: another process is writing one of them.
+        OSError: see `check_output`.
+    """
+
+    def check() -> None:
+        for path in outputs:
+            check_output(path, overwrite=overwrite, archive=archive, reads=reads, other=other)
+
+    check()
+    if len({os.path.realpath(path) for path in outputs}) < len(outputs):
+        raise ValueError(f"{outputs[0]} is named for two outputs; give each its own name.")
+    with ExitStack() as held:
+        for path in outputs:
+            busy = f"Another process is writing {path}. Wait until it ends, or choose another"
+            held.enter_context(alone(lock_of(path), f"{busy} {other}."))
+        check()  # once more: a process may have ended in between
+        yield
+
+
+def check_output(
+    path: Path,
+    *,
+    is_folder: bool = False,
+    overwrite: bool = False,
+    archive: Path | None = None,
+    reads: Iterable[Path | None] = (),
+    other: str = "name",
+) -> None:
+    """Refuse, before any work is done, what could not be written in the end, or must not be.
+
+    Args:
+        path: file to be written.
+        is_folder: whether it is a folder instead, which may exist.
+        overwrite: whether the file may exist.
+        archive: folder, tar or zip of images that are read: nothing is written into it.
+        reads: other files that are read, which are not replaced either.
+        other: what to choose another of, such as an option.
+
+    Raises:
+        ValueError: it lies in the archive, is read, exists, or is a folder, device or pipe.
+        OSError: its folder cannot be written to, its name is too long, or the disk is full.
+    """
+    with suppress(FileNotFoundError, NotADirectoryError):
+        path.stat()  # a name that is too long, a link to itself
+    _check_reads(path, archive, reads, other)
+    if path.exists() and not (path.is_dir() if is_folder else path.is_file()):
+        found = "folder" if path.is_dir() else "file" if path.is_file() else "device or pipe"
+        wanted = "folder" if is_folder else "file"
+        raise ValueError(f"{path} is a {found}; give the name of a {wanted}.")
+    if path.is_file() and not overwrite:
+        raise ValueError(
+            f"{path} exists; choose another {other}, or pass --overwrite to replace it."
+        )
+    parents = Path(os.path.realpath(path)).parents
+    places = (path, *parents) if is_folder else parents
+    _check_writable(path, next(place for place in places if place.exists()), other)
+
+
+def _check_reads(
+    path: Path, archive: Path | None, reads: Iterable[Path | None], other: str
+) -> None:
+    if archive and _holds(archive, path):
+        raise ValueError(
+            f"{path} lies in the archive {archive}, which has to stay as it is. Choose another "
+            f"{other}."
+        )
+    for read in filter(None, (archive, *reads)):
+        if _holds(path, read):
+            raise ValueError(f"{path} is what is read ({read}); choose another {other}.")
+
+
+def _holds(outer: Path, inner: Path) -> bool:
+    """Whether two places are the same, or the first is a folder around the second."""
+    outer, inner = (Path(os.path.realpath(path.expanduser())) for path in (outer, inner))
+    around = [place for place in (inner, *inner.parents) if place.exists()]
+    return outer.exists() and any(place.samefile(outer) for place in around)
+
+
+def _check_writable(path: Path, folder: Path, other: str) -> None:
+    if not folder.is_dir():
+        raise PermissionError(
+            f"{path} cannot be written to, because {folder} is no folder. Choose another {other}."
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(
+            errno.EACCES, f"You may not write there; choose another {other}", str(folder)
+        )
+    require_room(folder, _LEAST_ROOM)
+
+
+def lock_of(path: Path) -> Path:
+    """Return the file that whoever is going to write another file holds meanwhile."""
+    digest = blake2b(os.fsencode(path.name), digest_size=16).hexdigest()
+    return path.with_name(f".{path.name[:50]}.{digest}.tmp")
+
+
+@contextmanager
+def alone(lock: Path, busy: str) -> Iterator[None]:
+    """Hold a lock until the end of the block; the lock of a process that ended is none.
+
+    The lock's file and the folders that were made for it are gone afterwards, if nothing else lies
+    in them.
+
+    Args:
+        lock: the file.
+        busy: what is said where another process holds the lock.
+
+    Raises:
+        BlockingIOError: another process holds the lock.
+        OSError: the folder cannot be written to.
+    """
+    new = [folder for folder in lock.parents if not folder.exists()]
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(lock, timeout=0.1):
+            try:
+                yield
+            finally:
+                with suppress(OSError):  # Windows removes it with the lock
+                    lock.unlink()
+    except Timeout:
+        raise BlockingIOError(busy) from None
+    finally:
+        for folder in new:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+# ------------------------------------------------------------------ what was made earlier
 
 
 @contextmanager

@@ -6,6 +6,7 @@ NamedTuple within as ``outer_inner``.
 """
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
-from rnsl_tutorial._files import DAMAGE, made_earlier, shipped, written_whole
+from rnsl_tutorial._files import DAMAGE, made_earlier, require_room, shipped, written_whole
 
 _Table = TypeVar("_Table", bound=tuple[Any, ...])  # a NamedTuple
 _Members = Mapping[str, NDArray[Any]]
@@ -77,6 +78,8 @@ def kept_array(
     found = _kept(path, shape, np.float32)
     if found is not None:
         return np.array(found)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    require_room(path.parent, 4 * math.prod(shape))
     made = make()
     with written_whole(path) as file:
         np.save(file, made)
@@ -98,6 +101,8 @@ def kept_rows(
     """
     found = _kept(path, shape, np.float16)
     if found is None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        require_room(path.parent, 2 * math.prod(shape))
         with written_whole(path) as file:
             header = {"descr": "<f2", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __getattr__, __all__ = exported(
     __name__,
-    outputs="check_outputs csv_bytes read_csv write_outputs",
+    outputs="csv_bytes read_csv write_outputs",
     page="page_html",
     pipeline="Audit archive_features audit_archive audit_features audit_folder check_settings",
     planted="Look PrecisionEstimate how_many plant_flips read_precision thresholds",

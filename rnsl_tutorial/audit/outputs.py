@@ -1,8 +1,6 @@
 """What an audit writes: the list of all images, and the page of the most doubtful ones."""
 
 import csv
-import errno
-import os
 from contextlib import ExitStack
 from io import StringIO
 from pathlib import Path
@@ -14,7 +12,7 @@ from rnsl_tutorial._files import guarded, original, written_whole
 from rnsl_tutorial.audit.page import page_html
 from rnsl_tutorial.audit.pipeline import Audit
 
-__all__ = ["check_outputs", "csv_bytes", "read_csv", "write_outputs"]
+__all__ = ["csv_bytes", "read_csv", "write_outputs"]
 
 _COLUMNS = ("rank", "file", "given", "suggested", "doubt", "p_given", "p_suggested")
 _NAMES = ("file", "given", "suggested")  # columns that hold names of the archive
@@ -91,41 +89,3 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         {name: original(cell) if name in _NAMES else cell for name, cell in row.items()}
         for row in rows
     ]
-
-
-def check_outputs(root: Path, *outputs: Path, overwrite: bool = False) -> None:
-    """Refuse files that could not be written in the end, or that would touch the archive.
-
-    Args:
-        root: the archive.
-        outputs: files to be written.
-        overwrite: whether they may exist.
-
-    Raises:
-        ValueError: a file is in the archive, or is given twice, or exists and must not be replaced.
-        OSError: its folder cannot be written to.
-    """
-    root = root.expanduser()  # as the data layer takes it
-    if len({path.resolve() for path in outputs}) < len(outputs):
-        raise ValueError(f"{outputs[0]} is named for two outputs; give each its own name.")
-    for path in outputs:
-        _check_output(root, path, overwrite)
-
-
-def _check_output(root: Path, path: Path, overwrite: bool) -> None:
-    around = [place for place in (path.resolve(), *path.resolve().parents) if place.exists()]
-    if root.exists() and any(place.samefile(root) for place in around):
-        raise ValueError(
-            f"{path} lies in the archive {root}, which has to stay as it is. Choose another place."
-        )
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder; give the name of a file.")
-    if path.exists() and not path.is_file():
-        raise ValueError(f"{path} is a device or pipe, not to be replaced; name a file.")
-    if path.exists() and not overwrite:
-        raise ValueError(f"{path} exists; choose another name, or pass --overwrite to replace it.")
-    folder = next(place for place in around if place != path.resolve())
-    if not folder.is_dir():
-        raise ValueError(f"{path} cannot be written: {folder} is no folder.")
-    if not os.access(folder, os.W_OK):
-        raise PermissionError(errno.EACCES, "You may not write there; choose another", str(folder))

@@ -20,7 +20,7 @@ from rnsl_tutorial.audit.transition import (
     row_shares,
     with_noise_rate,
 )
-from rnsl_tutorial.datasets.archives import Archive, load_archive
+from rnsl_tutorial.datasets.archives import Archive, check_folds, load_archive
 from rnsl_tutorial.datasets.features import cached_features
 from rnsl_tutorial.noise import Labels
 from rnsl_tutorial.training import networks
@@ -101,8 +101,8 @@ def audit_folder(
             argument out of range.
         OSError: the cache cannot be written.
     """
-    check_settings(backbone, folds, plant, device)
-    archive = load_archive(root, size, cache=cache, progress=progress)
+    check_settings(backbone, folds, plant, device, seed)
+    archive = load_archive(root, size, cache=cache, progress=progress, folds=folds)
     return audit_archive(
         archive, backbone=backbone, folds=folds, seed=seed, plant=plant, device=device,
         cache=cache, progress=progress,
@@ -121,7 +121,7 @@ def audit_archive(
     progress: bool = True,
 ) -> Audit:
     """Audit the labels of a loaded archive; see `audit_folder`."""
-    check_settings(backbone, folds, plant, device)
+    check_settings(backbone, folds, plant, device, seed)
     _check_classes(archive.labels, archive.class_names, folds)
     features_NF = archive_features(archive, backbone, device=device, cache=cache, progress=progress)
     heads = scores.REPEATS * folds * (1 + (plant > 0))
@@ -187,7 +187,7 @@ def audit_features(
     Raises:
         ValueError: a class with fewer images than folds, or an argument out of range.
     """
-    _check_numbers(folds, plant)
+    _check_numbers(folds, plant, seed)
     _check_classes(labels_N, class_names, folds)
 
     def score(labels_N: Labels) -> Scores:
@@ -221,7 +221,9 @@ def audit_features(
     )
 
 
-def check_settings(backbone: str, folds: int, plant: float, device: str = "cpu") -> None:
+def check_settings(
+    backbone: str, folds: int, plant: float, device: str = "cpu", seed: int = 0
+) -> None:
     """Refuse, before any work is done, what an audit cannot be made with.
 
     Raises:
@@ -233,21 +235,18 @@ def check_settings(backbone: str, folds: int, plant: float, device: str = "cpu")
             f"{', '.join(networks.names(pretrained=True))}."
         )
     networks.check(backbone, device)
-    _check_numbers(folds, plant)
+    _check_numbers(folds, plant, seed)
 
 
-def _check_numbers(folds: int, plant: float) -> None:
+def _check_numbers(folds: int, plant: float, seed: int) -> None:
     if folds < 2:
         raise ValueError(f"folds is {folds}; it must be at least 2.")
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed is {seed}; it must be a whole number in [0, {2**32}).")
     if not 0 <= plant <= 0.5:
         raise ValueError(f"plant is {plant}; give a share of the images in [0, 0.5].")
 
 
 def _check_classes(labels_N: Labels, class_names: Sequence[str], folds: int) -> None:
     counts_C = np.bincount(labels_N, minlength=len(class_names))
-    few = int(counts_C.argmin())
-    if counts_C[few] < folds:
-        raise ValueError(
-            f"Class {class_names[few]!r} has {counts_C[few]} images; {folds} folds need at least "
-            f"{folds} of each class. Add images, leave the class out, or ask for fewer folds."
-        )
+    check_folds(dict(zip(class_names, counts_C.tolist(), strict=True)), folds)

@@ -5,12 +5,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rnsl_tutorial.cli._options import Backbone, Device, Size, printable
+from rnsl_tutorial.cli._options import (
+    Backbone,
+    Device,
+    Overwrite,
+    Size,
+    exclude_each_other,
+    printable,
+)
 
 if TYPE_CHECKING:
     from rnsl_tutorial.audit import Audit
 
 __all__ = ["audit_labels"]
+
+_PLANTED = 0.05
 
 
 def audit_labels(
@@ -36,17 +45,18 @@ def audit_labels(
         int, typer.Option(help="Parts; each is judged by heads trained on the others.")
     ] = 3,
     plant: Annotated[
-        float,
-        typer.Option(help="Share of further flips to plant in memory, to estimate precision."),
-    ] = 0.05,
+        float | None,
+        typer.Option(
+            help="Share of further flips to plant in memory, to estimate precision "
+            f"[default: {_PLANTED}]."
+        ),
+    ] = None,
     no_plant: Annotated[
         bool, typer.Option("--no-plant", help="No estimate of precision, in half the time.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Of folds, heads and planted flips.")] = 0,
     device: Device = "cpu",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace OUT and the page.")
-    ] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """List the images of an archive whose labels are doubtful.
 
@@ -55,17 +65,20 @@ def audit_labels(
     Nothing in the archive is changed.
     """
     from rnsl_tutorial import audit, datasets
+    from rnsl_tutorial._files import claimed
 
+    exclude_each_other(no_gallery=no_gallery, gallery=gallery)
+    exclude_each_other(no_plant=no_plant, plant=plant is not None)
     page = None if no_gallery else gallery or out.with_suffix(".html")
-    plant = 0.0 if no_plant else plant
-    audit.check_outputs(root, *filter(None, (out, page)), overwrite=overwrite)
-    audit.check_settings(backbone, folds, plant, device)
-    archive = datasets.load_archive(root, size)
-    found = audit.audit_archive(
-        archive, backbone=backbone, folds=folds, seed=seed, plant=plant, device=device
-    )
-    title = f"Doubtful labels in {root.resolve().name}"
-    audit.write_outputs(found, out, page, archive.images, top=top, title=title)
+    planted = 0.0 if no_plant else _PLANTED if plant is None else plant
+    audit.check_settings(backbone, folds, planted, device, seed)
+    with claimed(*filter(None, (out, page)), overwrite=overwrite, archive=root):
+        archive = datasets.load_archive(root, size, folds=folds)
+        found = audit.audit_archive(
+            archive, backbone=backbone, folds=folds, seed=seed, plant=planted, device=device
+        )
+        title = f"Doubtful labels in {root.resolve().name}"
+        audit.write_outputs(found, out, page, archive.images, top=top, title=title)
     _show_audit(found)
     typer.echo(f"Written: {out}" + f"; {page}, to open in a browser" * bool(page))
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rnsl_tutorial.cli._options import Archive, Backbone, Device, Size
+from rnsl_tutorial.cli._options import Archive, Backbone, Device, Overwrite, Size
 
 __all__ = ["build_features", "get_data"]
 
@@ -23,17 +23,30 @@ def build_features(
     size: Size = 150,
     dim: Annotated[int, typer.Option(help="Principal components to keep.")] = 256,
     device: Device = "cpu",
+    overwrite: Overwrite = False,
 ) -> None:
     """Extract, standardise and reduce features of images."""
     from rnsl_tutorial import datasets
+    from rnsl_tutorial._files import claimed
+    from rnsl_tutorial.experiments.config import Config
     from rnsl_tutorial.training import networks
 
     networks.check(backbone, device)
-    archive = datasets.load_archive(root, size)
-    split, network = datasets.split_for(dataset, archive), networks.create(backbone)
-    built = datasets.build_features(archive, split, network, name=backbone, dim=dim, device=device)
-    path = out or Path("data", dataset, "features.npz")
-    datasets.save_features(path, built)
+    name = Config(dataset=dataset).dataset  # a plain name, or refused
+    path = out or Path("data", name, "features.npz")
+    with claimed(path, overwrite=overwrite, archive=root):
+        network = networks.create(backbone)
+        if not 1 <= dim <= network.feature_dim:
+            raise ValueError(
+                f"dim is {dim}; {backbone} has {network.feature_dim} features, so it can be 1 to "
+                f"{network.feature_dim}."
+            )
+        archive = datasets.load_archive(root, size)
+        split = datasets.split_for(dataset, archive)
+        built = datasets.build_features(
+            archive, split, network, name=backbone, dim=dim, device=device
+        )
+        datasets.save_features(path, built)
     typer.echo(
         f"{len(built.labels)} images, {len(built.class_names)} classes, {dim} components: "
         f"{path} ({path.stat().st_size / 1e6:.1f} MB)"
@@ -56,8 +69,11 @@ def get_data(
     import shlex
     import sys
 
+    from rnsl_tutorial._files import check_output
     from rnsl_tutorial.datasets import download
 
+    if to:
+        check_output(to, is_folder=True, other="--to")
     folder = download.find(name, to)
     if folder is None:
         typer.echo(download.describe(name))

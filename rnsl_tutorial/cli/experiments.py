@@ -1,17 +1,24 @@
 """The commands that train heads on features, many runs at once, and that show results."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rnsl_tutorial.cli._options import Overwrite
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.table import Table
 
-    from rnsl_tutorial.experiments import Record, Result
+    from rnsl_tutorial.experiments import Config, Record, Result
 
 __all__ = ["experiment", "show_report", "show_results", "sweep"]
+
+_Jobs = Annotated[int, typer.Option(help="Runs at a time, one on a core.", min=1, max=1024)]
+_Yes = Annotated[bool, typer.Option("--yes", help="Go on even with more than 10,000 runs.")]
 
 
 def experiment(
@@ -42,31 +49,41 @@ def experiment(
         list[float], typer.Option(help="Of t-RNSL: images with p <= k are left out; repeatable.")
     ] = [0.5],  # noqa: B006
     part: Annotated[str, typer.Option(help="test, or val while choosing a recipe.")] = "test",
-    jobs: Annotated[int, typer.Option(help="Runs at a time, one on a core.")] = 2,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace results that OUT holds already.")
-    ] = False,
+    jobs: _Jobs = 2,
+    yes: _Yes = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Train a head on frozen features under wrong labels.
 
     Print what it reached with each loss. What is not given is as in
     rnsl_tutorial.experiments.config.Config, the same for every loss.
     """
+    from rnsl_tutorial import experiments
+    from rnsl_tutorial._files import check_output, claimed
+
+    given = {"epochs": epochs, "temperature": temperature, "many": yes}
+    settings = {name: value for name, value in given.items() if value is not None}
+    configs = experiments.make_grid(noise, rate, loss, seeds, q, k, dataset=dataset, **settings)
+    path, reads = out / "results.json", [features_file]
+    for written in (path, *(out / f"results_{kind}.png" for kind in noise)):
+        check_output(written, overwrite=overwrite, reads=reads, other="--out")
+    with claimed(path, overwrite=overwrite, reads=reads, other="--out"):
+        _run(configs, features_file, part, jobs, path)
+        show_results([path], out, overwrite=True)
+
+
+def _run(
+    configs: list["Config"], features_file: Path | None, part: str, jobs: int, path: Path
+) -> None:
     from tqdm.auto import tqdm
 
     from rnsl_tutorial import datasets, experiments
 
-    path = out / "results.json"
-    if path.exists() and not overwrite:
-        raise ValueError(f"{path} exists; choose another --out, or pass --overwrite to replace it.")
     data = (
         datasets.load_features(features_file)
         if features_file
-        else datasets.load_shipped_features(dataset)
+        else datasets.load_shipped_features(configs[0].dataset)
     )
-    given = {"epochs": epochs, "temperature": temperature}
-    settings = {name: value for name, value in given.items() if value is not None}
-    configs = experiments.make_grid(noise, rate, loss, seeds, q, k, dataset=dataset, **settings)
     done: list[experiments.Result] = []
     with tqdm(total=len(configs), unit="run") as bar:
 
@@ -77,13 +94,12 @@ def experiment(
 
         results = experiments.run_grid(data, configs, part, jobs=jobs, on_result=keep)
     experiments.save_results(path, results, data.made_with)
-    show_results([path], out)
 
 
 def sweep(
     grid: Annotated[Path, typer.Argument(help="TOML file.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Folder of the sweep.", show_default=False)],
-    jobs: Annotated[int, typer.Option(help="Cells at a time.")] = 2,
+    jobs: _Jobs = 2,
     root: Annotated[
         list[str] | None,
         typer.Option(
@@ -97,6 +113,7 @@ def sweep(
     list_only: Annotated[
         bool, typer.Option("--list", help="Print the cells and which are done; run nothing.")
     ] = False,
+    yes: _Yes = False,
 ) -> None:
     """Run every combination of a grid that is not done yet.
 
@@ -109,7 +126,10 @@ def sweep(
 
     from rnsl_tutorial.experiments import sweep as sweeps
 
-    cells = sweeps.make_cells(sweeps.read_grid(grid, root or []))
+    asked = sweeps.read_grid(grid, root or [], many=yes)
+    if not list_only:
+        asked.check_folder(out, grid)
+    cells = sweeps.make_cells(asked)
     done = [outcome is not None and not outcome.error for outcome in sweeps.read(cells, out)]
     if list_only:
         for cell, is_done in zip(cells, done, strict=True):
@@ -189,6 +209,7 @@ def show_report(
             "choose.",
         ),
     ] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Print results as a table, with mean and spread over seeds.
 
@@ -199,12 +220,13 @@ def show_report(
     if curves and (stopped or compare):
         raise ValueError("--curves shows every epoch; leave out --stopped and --compare.")
     if curves:
-        _show_curves(files, metric or "knn_clean", figures, rate)
+        _show_curves(files, metric or "knn_clean", figures, rate, overwrite)
     elif compare:
-        _, results = _loaded(files, rate, stopped)
-        _compare(results, compare, metric or "knn_clean", margin, figures, files[0].stem)
+        _compare(files, compare, metric or "knn_clean", margin, figures, rate, stopped, overwrite)
     else:
-        show_results(files, figures, metric, stopped=stopped, rates=rate)
+        show_results(
+            files, figures, metric, stopped=stopped, rates=rate or None, overwrite=overwrite
+        )
 
 
 def show_results(
@@ -214,17 +236,17 @@ def show_results(
     *,
     stopped: bool = False,
     rates: list[float] | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Print results of several files as one table, and save a figure of each kind of noise."""
     from rnsl_tutorial.experiments import report
 
     records, results = _loaded(files, rates, stopped)
-    _print_table(report.table_over_rates(results, metric) if metric else report.table(results))
-    for record in records:
-        typer.echo(report.caption(record.results, record.provenance))
-    if figures:
-        for kind, figure in report.accuracy_figures(results).items():
-            _save_figure(figure, figures / f"{files[0].stem}_{kind}.png")
+    drawn = report.accuracy_figures(results) if figures else {}
+    with _saved(drawn, figures, files[0].stem, files, overwrite):
+        _print_table(report.table_over_rates(results, metric) if metric else report.table(results))
+        for record in records:
+            typer.echo(report.caption(record.results, record.provenance))
 
 
 def _loaded(
@@ -245,36 +267,41 @@ def _loaded(
 
 
 def _compare(
-    results: list["Result"],
+    files: list[Path],
     reference: str,
     metric: str,
     margin: float | None,
     figures: Path | None,
-    stem: str,
+    rates: list[float] | None,
+    stopped: bool,
+    overwrite: bool,
 ) -> None:
     from rnsl_tutorial.experiments import report
 
+    _, results = _loaded(files, rates, stopped)
     differences = report.differences(results, reference, metric)
-    _print_table(report.table_of_differences(differences, margin))
-    typer.echo(report.caption_of_differences(differences, metric, margin))
-    if figures:
-        for kind, figure in report.difference_figures(results, reference, metric).items():
-            _save_figure(figure, figures / f"{stem}_{kind}.png")
+    drawn = report.difference_figures(results, reference, metric) if figures else {}
+    with _saved(drawn, figures, files[0].stem, files, overwrite):
+        _print_table(report.table_of_differences(differences, margin))
+        typer.echo(report.caption_of_differences(differences, metric, margin))
 
 
 def _show_curves(
-    files: list[Path], metric: str, figures: Path | None, rates: list[float] | None
+    files: list[Path],
+    metric: str,
+    figures: Path | None,
+    rates: list[float] | None,
+    overwrite: bool,
 ) -> None:
     from rnsl_tutorial import experiments
     from rnsl_tutorial.experiments import report
 
     records, results = _loaded(files, rates)
-    _print_table(experiments.table_over_epochs(results, metric))
-    for record in records:
-        typer.echo(report.caption(record.results, record.provenance))
-    if figures:
-        for place, figure in experiments.epoch_figures(results, metric).items():
-            _save_figure(figure, figures / f"{metric}_{place}.png")
+    drawn = experiments.epoch_figures(results, metric) if figures else {}
+    with _saved(drawn, figures, metric, files, overwrite):
+        _print_table(experiments.table_over_epochs(results, metric))
+        for record in records:
+            typer.echo(report.caption(record.results, record.provenance))
 
 
 def _print_table(table: "Table") -> None:
@@ -283,9 +310,21 @@ def _print_table(table: "Table") -> None:
     Console(width=160).print(table)
 
 
-def _save_figure(figure: "Figure", path: Path) -> None:
-    from rnsl_tutorial._files import written_whole
+@contextmanager
+def _saved(
+    drawn: Mapping[str, "Figure"],
+    folder: Path | None,
+    stem: str,
+    reads: list[Path],
+    overwrite: bool,
+) -> Iterator[None]:
+    """Look whether figures may be written, before the table is printed; write them afterwards."""
+    from rnsl_tutorial._files import claimed, written_whole
 
-    with written_whole(path) as opened:
-        figure.savefig(opened, format="png", dpi=130)
-    typer.echo(f"Written: {path}")
+    paths = [(folder or Path()) / f"{stem}_{name}.png" for name in drawn]
+    with claimed(*paths, overwrite=overwrite, reads=reads, other="--figures"):
+        yield
+        for path, figure in zip(paths, drawn.values(), strict=True):
+            with written_whole(path) as opened:
+                figure.savefig(opened, format="png", dpi=130)
+            typer.echo(f"Written: {path}")

@@ -42,13 +42,19 @@ def copy_notebooks(source: Path, folder: Path) -> _Copied:
     """
     if folder.is_file():
         raise NotADirectoryError(f"{folder} is a file. Name a folder: rnsl lab DIR")
+    notebooks = sorted(source.glob("*.ipynb"))
+    lock = paths.lock_of(folder / _MANIFEST)
+    busy = f"Another process copies notebooks into {folder}. Run this again."
     try:
+        for name in (_MANIFEST, *(notebook.name for notebook in notebooks)):
+            paths.check_output(folder / name, overwrite=True)
         folder.mkdir(parents=True, exist_ok=True)
-        return _update(sorted(source.glob("*.ipynb")), folder)
+        with paths.alone(lock, busy):
+            return _update(notebooks, folder)
     except OSError as error:
         raise OSError(
-            f"Cannot write the notebooks into {folder} ({error.strerror}). Name a folder that you "
-            "may write to: rnsl lab DIR"
+            f"Cannot write the notebooks into {folder} ({error.strerror or error}). Name a folder "
+            "that you may write to: rnsl lab DIR"
         ) from error
 
 

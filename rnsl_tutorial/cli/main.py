@@ -3,14 +3,16 @@
 Each command imports what it needs inside, so that ``rnsl --help`` answers at once.
 """
 
+import io
 import os
+import sys
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from rnsl_tutorial.cli import audit, datasets, experiments, training, tutorial
-from rnsl_tutorial.cli._options import NamesInHelp, printable
+from rnsl_tutorial.cli._options import Command, NamesInHelp, printable
 
 __all__ = ["app"]
 
@@ -20,6 +22,9 @@ class _OneLineErrors(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # what it cannot write must fail no command
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except (ValueError, OSError, ArithmeticError) as error:
@@ -81,21 +86,21 @@ def _new_app() -> typer.Typer:
 
 app = _new_app()
 _pass_on = {"ignore_unknown_options": True}
-app.command(context_settings=_pass_on)(tutorial.lab)
-app.command()(tutorial.explore)
-app.command()(tutorial.playground)
-app.command()(tutorial.doctor)
+app.command(cls=Command, context_settings=_pass_on)(tutorial.lab)
+app.command(cls=Command)(tutorial.explore)
+app.command(cls=Command)(tutorial.playground)
+app.command(cls=Command)(tutorial.doctor)
 app.command(cls=NamesInHelp)(experiments.experiment)
 app.command(cls=NamesInHelp)(training.train)
-app.command()(experiments.sweep)
-app.command("embed")(training.embed_images)
-app.command("audit")(audit.audit_labels)
-app.command("report")(experiments.show_report)
+app.command(cls=Command)(experiments.sweep)
+app.command("embed", cls=Command)(training.embed_images)
+app.command("audit", cls=Command)(audit.audit_labels)
+app.command("report", cls=Command)(experiments.show_report)
 
 _features = typer.Typer(no_args_is_help=True, help="Features of a frozen network.")
-_features.command("build")(datasets.build_features)
+_features.command("build", cls=Command)(datasets.build_features)
 app.add_typer(_features, name="features")
 
 _data = typer.Typer(no_args_is_help=True, help="Image archives from their public repositories.")
-_data.command("get")(datasets.get_data)
+_data.command("get", cls=Command)(datasets.get_data)
 app.add_typer(_data, name="data")

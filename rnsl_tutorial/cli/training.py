@@ -1,14 +1,19 @@
 """The commands that train a network on images, and that use one."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rnsl_tutorial.cli._options import Accelerator, Archive, Precision
+from rnsl_tutorial.cli._options import Accelerator, Archive, Overwrite, Precision
 from rnsl_tutorial.cli.experiments import show_results
+
+if TYPE_CHECKING:
+    from rnsl_tutorial.experiments.config import Config
+    from rnsl_tutorial.experiments.images import Run
+    from rnsl_tutorial.training.devices import Hardware
 
 __all__ = ["embed_images", "train"]
 
@@ -49,12 +54,17 @@ def train(
         ),
     ] = None,
     noise: Annotated[
-        str,
-        typer.Option(help="<NOISES>; label_dependent for the classes of aid, nwpu45 and scenes."),
-    ] = "symmetric",
-    rate: Annotated[float, typer.Option(help="Share of wrong labels.")] = 0.0,
-    loss: Annotated[str, typer.Option(help="nsl, rnsl or trnsl.")] = "rnsl",
-    seed: Annotated[int, typer.Option(help="Of noise, weights, batches, augmentation.")] = 0,
+        str | None,
+        typer.Option(
+            help="<NOISES>; label_dependent for the classes of aid, nwpu45 and scenes "
+            "[default: symmetric]."
+        ),
+    ] = None,
+    rate: Annotated[float | None, typer.Option(help="Share of wrong labels [default: 0].")] = None,
+    loss: Annotated[str | None, typer.Option(help="nsl, rnsl or trnsl [default: rnsl].")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of noise, weights, batches, augmentation [default: 0].")
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -89,37 +99,79 @@ def train(
     on from ImageNet with the last blocks of a network, in minutes as well; "paper" is the paper's
     protocol, for a GPU. A run that was stopped goes on with --resume, bit for bit on a CPU.
     """
-    import warnings
-
-    from rnsl_tutorial.cli import progress
     from rnsl_tutorial.datasets import download
     from rnsl_tutorial.experiments import config, images
-    from rnsl_tutorial.training.devices import Hardware, close
+    from rnsl_tutorial.training.devices import Hardware
     from rnsl_tutorial.training.settings import parse
 
-    # What torch and Fabric are going to change is for us to follow, not for who trains with them.
-    warnings.simplefilter("ignore", FutureWarning)
     settings = parse(set_ or [], config.Config)
     given = {"dataset": dataset, "noise": noise, "rate": rate, "loss": loss, "seed": seed}
     given |= {"network": network, "freeze": freeze}
+    for name in settings:
+        if given.get(name) is not None:
+            raise ValueError(f"--{name} and --set {name} are both given; give one of them.")
     chosen = config.from_preset(preset, **{**given, **settings})
     hardware = Hardware(
         accelerator=accelerator, devices=devices, num_nodes=num_nodes, strategy=strategy,
         precision=precision, compile=compile_, memory_share=memory_share,
     )  # fmt: skip
-    out = out or images.default_folder(chosen)
-    images.check_folder(out, resume=resume, overwrite=overwrite)
-    data = images.load_images(chosen, root or download.images_of(chosen.dataset))
-    made = images.Run(data, chosen, hardware)
+    hardware.check()
+    if root and chosen.dataset == "scenes":
+        raise ValueError(f"--root is {root}, and scenes are drawn, not read; leave it out.")
+    out, root = out or images.default_folder(chosen), root or download.images_of(chosen.dataset)
+    images.check_folder(out, resume=resume, overwrite=overwrite, archive=root)
+    _train(chosen, hardware, root, out, resume, overwrite)
+
+
+def _train(
+    chosen: "Config",
+    hardware: "Hardware",
+    root: Path | None,
+    out: Path,
+    resume: bool,
+    overwrite: bool,
+) -> None:
+    import warnings
+
+    from rnsl_tutorial import _files
+    from rnsl_tutorial.experiments import images
+
+    # What torch and Fabric are going to change is for us to follow, not for who trains with them.
+    warnings.simplefilter("ignore", FutureWarning)
+    results = out / images.Left.RESULTS
+    claim = _files.claimed(results, overwrite=True, archive=root, other="--out")
+    with ExitStack() as held:
+        if not hardware.distributed:
+            held.enter_context(claim)
+        made = images.Run(images.load_images(chosen, root), chosen, hardware)
+        first = made.fabric.is_global_zero
+        if hardware.distributed and first:
+            held.enter_context(claim)
+        if overwrite:
+            made.clear(out)
+        _run(made, out, resume)
+    if first:
+        show_results([results], None)
+        _show_validation(results)
+        left = images.Left
+        typer.echo(
+            f"Written: {results}; beside it {left.MODEL}, {left.HISTORY}, and {left.TRAINING} with "
+            "the most doubtful labels first."
+        )
+
+
+def _run(made: "Run", out: Path, resume: bool) -> None:
+    """Train to the end, in all processes; where it is stopped, say how it goes on."""
+    from rnsl_tutorial.cli import progress
+    from rnsl_tutorial.training.devices import close
+
     first = made.fabric.is_global_zero
     if first:
         typer.echo(made.describe())
-    if overwrite and not resume:
-        made.clear(out)
     try:
         with (
             _torch_explained(),
-            progress.shown(chosen.epochs, out / "logs", disable=not first) as on_epoch,
+            progress.shown(made.config.epochs, out / "logs", disable=not first) as on_epoch,
         ):
             made.run(out, resume=resume, on_epoch=on_epoch)
         close(made.fabric)
@@ -128,14 +180,6 @@ def train(
             said = str(stop) or "Stopped."
             typer.echo(f"rnsl: {said} The same command with --resume goes on.", err=True)
         raise typer.Exit(130) from stop
-    if first:
-        left = images.Left
-        show_results([out / left.RESULTS], None)
-        _show_validation(out / left.RESULTS)
-        typer.echo(
-            f"Written: {out / left.RESULTS}; beside it {left.MODEL}, {left.HISTORY}, and "
-            f"{left.TRAINING} with the most doubtful labels first."
-        )
 
 
 def embed_images(
@@ -144,6 +188,7 @@ def embed_images(
     out: Annotated[Path, typer.Option(help="File to write, .npz.", show_default=False)],
     accelerator: Accelerator = "auto",
     precision: Precision = "32",
+    overwrite: Overwrite = False,
 ) -> None:
     """Write the embeddings of an archive's images.
 
@@ -151,14 +196,17 @@ def embed_images(
     nearest prototype with its probability, and files.
     """
     from rnsl_tutorial import datasets
+    from rnsl_tutorial._files import claimed
     from rnsl_tutorial.experiments import images, inference
     from rnsl_tutorial.training.devices import Hardware
 
-    trained = images.load_model(model)
-    archive = datasets.load_archive(root, trained.config.image_size)
     hardware = Hardware(accelerator=accelerator, precision=precision)
-    embedded = inference.embed_archive(trained, archive, hardware)
-    embedded.save(out)
+    hardware.check()
+    with claimed(out, overwrite=overwrite, archive=root, reads=[model]):
+        trained = images.load_model(model)
+        archive = datasets.load_archive(root, trained.config.image_size)
+        embedded = inference.embed_archive(trained, archive, hardware)
+        embedded.save(out)
     typer.echo(f"{len(embedded.files)} embeddings of {embedded.embeddings.shape[1]} numbers: {out}")
 
 

@@ -1,9 +1,12 @@
 """The commands that open the tutorial, and that look whether it can run."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from rnsl_tutorial.cli._options import Overwrite, found
 
 __all__ = ["doctor", "explore", "lab", "playground"]
 
@@ -23,7 +26,7 @@ def lab(
 
     arguments = arguments or []
     named = arguments[:1] if arguments and not arguments[0].startswith("-") else []
-    folder = Path(*named or ["rnsl-tutorial"])
+    folder = found(Path(*named or ["rnsl-tutorial"]))
     copied = notebooks.copy_notebooks(paths.shipped("notebooks"), folder)
     typer.echo(f"Notebooks in {folder}: {len(copied.written)} new or updated.")
     for name in copied.kept:
@@ -40,6 +43,7 @@ def explore(
         Path | None, typer.Option(metavar="FILE", help="Write the page here, and serve nothing.")
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open it.")] = True,
+    overwrite: Overwrite = False,
 ) -> None:
     """Open all explorers on one page, one a screen, for a lecture.
 
@@ -53,7 +57,7 @@ def explore(
     else:
         from rnsl_tutorial.tutorial.explorers.one_page import all_html
 
-        _write_page(all_html(), out, browser=browser)
+        _write_page(all_html, out, browser=browser, overwrite=overwrite)
 
 
 def playground(
@@ -64,6 +68,7 @@ def playground(
         Path | None, typer.Option(help="An .npz of `rnsl embed`: the points are your images.")
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open it.")] = True,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write the playground as one page, and open it.
 
@@ -72,17 +77,29 @@ def playground(
     """
     from rnsl_tutorial.tutorial.playground import embeddings_address, page_html
 
-    start = embeddings_address(embeddings) if embeddings else ""
-    _write_page(page_html(start), out, browser=browser)
+    def page() -> str:
+        return page_html(embeddings_address(embeddings) if embeddings else "")
+
+    _write_page(page, out, browser=browser, overwrite=overwrite, reads=[embeddings])
 
 
-def _write_page(page: str, out: Path, *, browser: bool) -> None:
+def _write_page(
+    make: Callable[[], str],
+    out: Path,
+    *,
+    browser: bool,
+    overwrite: bool,
+    reads: Sequence[Path | None] = (),
+) -> None:
     import webbrowser
 
-    from rnsl_tutorial._files import written_whole
+    from rnsl_tutorial._files import check_output, claimed, written_whole
 
-    with written_whole(out) as part:
-        part.write(page.encode())
+    check_output(out, overwrite=True, reads=reads)
+    page = make().encode()
+    if not (out.exists() and out.read_bytes() == page):  # else it is there from an earlier call
+        with claimed(out, overwrite=overwrite, reads=reads), written_whole(out) as part:
+            part.write(page)
     typer.echo(f"Written: {out}")
     if browser:
         webbrowser.open(out.resolve().as_uri())

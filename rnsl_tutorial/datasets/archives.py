@@ -8,7 +8,7 @@ import json
 import os
 import time
 import warnings
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from tqdm.auto import tqdm
 
-from rnsl_tutorial._files import DAMAGE, cache_dir, written_whole
+from rnsl_tutorial._files import DAMAGE, cache_dir, require_room, written_whole
 from rnsl_tutorial.datasets import _packed
 from rnsl_tutorial.datasets._packed import Member
 
-__all__ = ["Archive", "load_archive"]
+__all__ = ["Archive", "check_folds", "load_archive"]
 
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 _MAX_SIZE = 2048  # pixels: one image then takes 12.6 MB
@@ -39,7 +39,6 @@ _EXPECTED = (
 )
 _DECODER = "1"  # part of the cache key: raise it when the same files shall give other pixels
 _SETTLED_NS = 2_000_000_000  # a time stamp younger than this may hide a change that follows at once
-_ABANDONED_S = 3600.0  # builds write all the time: who owned a temporary file this old is gone
 
 
 class Archive(NamedTuple):
@@ -66,6 +65,7 @@ def load_archive(
     cache: Path | None = None,
     progress: bool = True,
     workers: int | None = None,
+    folds: int = 1,
 ) -> Archive:
     """Load the images of an archive as square RGB pixels; they are decoded the first time only.
 
@@ -95,6 +95,7 @@ def load_archive(
             ``$RNSL_CACHE`` where that is set, else the platform's cache folder.
         progress: whether progress bars are shown while images are read and decoded.
         workers: number of decoding threads, at least 1; default one for each processor.
+        folds: into which the images are going to be parted: each class needs as many.
 
     Returns:
         images, labels, class names and file names.
@@ -102,14 +103,17 @@ def load_archive(
     Raises:
         FileNotFoundError: ``root`` does not exist.
         ValueError: ``size`` or ``workers`` out of range; the cache lies inside the archive; no
-            class folders, a single one, or one without images; an image or archive that is
-            damaged, too large, of another type, unreadable, or changes while it is read.
+            class folders, a single one, one without images or with fewer than folds; an image or
+            archive that is damaged, too large, of another type, unreadable, or changes while it is
+            read.
         OSError: the cache cannot be written or its disk is full; nothing half-written is kept.
     """
     root = Path(root).expanduser()
     folder = (cache_dir() if cache is None else cache.expanduser()) / "archives"
     workers = (os.cpu_count() or 1) if workers is None else workers
     _check_arguments(root, size, folder, workers)
+    if root.is_dir():
+        check_folds(_counted(_class_images(root, partial(_list_on_disk, root))), folds)
 
     fingerprint, settled = _fingerprint(root)
     memo = folder / f"{fingerprint}.key"
@@ -117,10 +121,14 @@ def load_archive(
     if archive is not None:
         return archive
     digests = _digests(root, progress)
+    check_folds(_counted(digests), folds)
     key = _hash([_DECODER, *([_relative(path), digests[path]] for path in digests)])
     archive = _find_cache(folder, key, size)
     if archive is None:
-        with _explained(folder, num_bytes=len(digests) * 3 * size * size):
+        num_bytes = len(digests) * 3 * size * size
+        with _explained(folder, num_bytes):
+            folder.mkdir(parents=True, exist_ok=True)
+            require_room(folder, num_bytes)
             _build_cache(_stem(folder, key, size), root, digests, size, progress, workers)
             archive = _open_cache(folder, key, size)
     if settled:
@@ -143,6 +151,26 @@ def _check_arguments(root: Path, size: int, folder: Path, workers: int) -> None:
         )
 
 
+def check_folds(counts: Mapping[str, int], folds: int) -> None:
+    """Refuse classes that have too few images to be parted into folds, all of them at once.
+
+    Args:
+        counts: class name -> number of its images.
+        folds: each class needs as many images.
+
+    Raises:
+        ValueError: a class has fewer.
+    """
+    few = [name for name, count in counts.items() if count < folds]
+    if few:
+        others = ", ".join(f"{name!r} ({counts[name]})" for name in few[1:])
+        raise ValueError(
+            f"Class {few[0]!r} has {counts[few[0]]} images; {folds} folds need at least {folds} of "
+            f"each class{', and too few have also ' * bool(others)}{others}. Add images, leave the "
+            f"class{'es' * bool(others)} out, or ask for fewer folds."
+        )
+
+
 # Finding the images. Paths are relative to the root, with "/" on every platform. The last two parts
 # of an image's path are class and name; a folder's path ends in "/", except for the root's: "".
 
@@ -152,6 +180,11 @@ class _Listing(NamedTuple):
 
     folders: list[str]
     images: list[str]
+
+
+def _counted(paths: Iterable[str]) -> Mapping[str, int]:
+    """Class name -> number of its images."""
+    return Counter(path.split("/")[-2] for path in paths)
 
 
 def _is_visible(name: str) -> bool:
@@ -390,7 +423,6 @@ def _open_cache(folder: Path, key: str, size: int) -> Archive:
 def _build_cache(
     stem: Path, root: Path, digests: Mapping[str, str], size: int, progress: bool, workers: int
 ) -> None:
-    _remove_abandoned(stem.parent)
     rows = {path: row for row, path in enumerate(digests)}
     shape = (len(rows), 3, size, size)
     with (
@@ -411,14 +443,6 @@ def _build_cache(
             file.write(pixels)
     with written_whole(stem.with_suffix(".json")) as file:
         file.write(json.dumps([_relative(path) for path in rows], indent=0).encode())
-
-
-def _remove_abandoned(folder: Path) -> None:
-    """Remove the temporary files of builds that were killed."""
-    for path in folder.glob("*.tmp"):
-        with suppress(OSError):
-            if time.time() - path.stat().st_mtime > _ABANDONED_S:
-                path.unlink()
 
 
 @contextmanager

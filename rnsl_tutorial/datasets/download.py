@@ -13,19 +13,18 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from filelock import FileLock, Timeout
 from huggingface_hub import get_hf_file_metadata, hf_hub_url
 from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.file_download import http_get
 from tqdm.auto import tqdm
 
-from rnsl_tutorial._files import cache_dir, written_whole
+from rnsl_tutorial._files import alone, cache_dir, require_room, written_whole
 from rnsl_tutorial.datasets import _packed
 
 __all__ = ["PINS", "Pin", "describe", "find", "get", "images_of"]
@@ -212,7 +211,7 @@ def _check_vacant(target: Path) -> None:
 @contextmanager
 def _folder_made_whole(target: Path) -> Iterator[Path]:
     """Give a neighbour of the folder to fill, and put it into the folder's place at the end."""
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.unpacking")
+    temporary = target.with_name(f".{target.name[:50]}.{uuid.uuid4().hex}.unpacking")
     temporary.mkdir(parents=True)
     try:
         with _full_disk_explained(target.parent):
@@ -227,34 +226,21 @@ def _folder_made_whole(target: Path) -> Iterator[Path]:
 
 def _remove_abandoned(target: Path) -> None:
     """Remove what processes that were killed had unpacked so far."""
-    for folder in target.parent.glob(f".{glob.escape(target.name)}.{'[0-9a-f]' * 32}.unpacking"):
+    for folder in target.parent.glob(
+        f".{glob.escape(target.name[:50])}.{'[0-9a-f]' * 32}.unpacking"
+    ):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@contextmanager
-def _alone() -> Iterator[None]:
+def _alone() -> AbstractContextManager[None]:
     """Hold the lock of the download folder, which processes that share a cache share too."""
     lock = _downloads() / "lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(lock, timeout=0):
-            yield
-    except Timeout as error:
-        raise BlockingIOError(
-            f"Another process is fetching a data set (it holds {lock}). Wait for it, then run this "
-            "again."
-        ) from error
+    busy = f"Another process is fetching a data set (it holds {lock}). Wait for it, then run this"
+    return alone(lock, f"{busy} again.")
 
 
 def _downloads() -> Path:
     return cache_dir() / "downloads"
-
-
-def _require_room(folder: Path, num_bytes: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < num_bytes:
-        text = f"{num_bytes / 1e6:.1f} MB are needed, {free / 1e6:.1f} MB are free"
-        raise OSError(errno.ENOSPC, text)
 
 
 @contextmanager
@@ -284,7 +270,7 @@ def _fetch(pin: Pin, progress: bool) -> Path:
         path.unlink()
         done = 0
     with _full_disk_explained(path.parent), _explained(pin), path.open("ab") as file:
-        _require_room(path.parent, size - done)
+        require_room(path.parent, size - done)
         bar = None if progress else _NoBar  # None: the hub's own bar, which knows about terminals
         http_get(_url(pin), file, resume_size=done, expected_size=size, tqdm_class=bar)
     _check_sums(pin, path)
@@ -362,7 +348,7 @@ def _unpack(archive: Path, target: Path, pin: Pin) -> None:
 
 def _extract(archive: Path, folder: Path) -> None:
     members = _packed.names_checked(archive, expansion=_MAX_EXPANSION)
-    _require_room(folder, sum(member.size for member in members))
+    require_room(folder, sum(member.size for member in members))
     for member, data in _packed.read(archive, lambda _: True, expansion=_MAX_EXPANSION):
         path = folder / member.name
         if member.is_folder:

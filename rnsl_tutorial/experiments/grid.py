@@ -29,6 +29,7 @@ _Made = TypeVar("_Made")
 
 _ATTEMPTS = 3
 """How often a call is made whose worker dies; one that raises an error is not made again."""
+_MOST_JOBS = 1024
 _GRACE_S = 60.0
 """Time for a call to end once its driver is gone; a training writes a checkpoint in it."""
 
@@ -47,6 +48,12 @@ class Ended(NamedTuple):
     made: Any
     death: BaseException | None
     attempts: int
+
+
+def _check_jobs(jobs: int) -> None:
+    """Refuse numbers of calls at a time that no machine could make: ValueError."""
+    if not 1 <= jobs <= _MOST_JOBS:
+        raise ValueError(f"jobs is {jobs}; at least 1 is needed, and at most {_MOST_JOBS}.")
 
 
 class _Where(NamedTuple):
@@ -76,8 +83,8 @@ def calls(
         ValueError: jobs below 1, or Ray is not installed.
         ConnectionError: there is no cluster at the address.
     """
-    if jobs < 1:
-        raise ValueError(f"jobs is {jobs}; at least 1 is needed.")
+    _check_jobs(jobs)
+    jobs = min(jobs, max(1, len(given)))
     waiting, suspects = deque(range(len(given))), deque[int]()
     attempts: Counter[int] = Counter()
     with _workers(where, jobs) as place_of_work:

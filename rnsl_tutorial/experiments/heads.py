@@ -3,8 +3,9 @@
 Shapes: N training images, C classes, D embedding dimensions.
 """
 
+import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import product
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rnsl_tutorial import losses, noise
+from rnsl_tutorial._files import require_memory
 from rnsl_tutorial.datasets.features import FeatureSet
 from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.experiments import grid, without_loss
@@ -41,6 +43,7 @@ __all__ = [
     "standardized",
 ]
 
+_MOST_RUNS = 10_000
 _VALIDATION_SEED = 1_000_000
 _REFERENCE_SEED = 42
 """Seed 0 of a run draws the labels that the reference code draws with its seed 42."""
@@ -78,6 +81,15 @@ def corrupt(
         dataset=config.dataset,
         features=features.features[part_N],
     )
+
+
+def _check_sizes(features: FeatureSet, configs: Iterable[Config]) -> None:
+    """Refuse heads that do not fit into memory: weights, gradients, momentum, all embeddings."""
+    num_images, num_features = features.features.shape
+    for hidden, dim in {(config.hidden_dim, config.embedding_dim) for config in configs}:
+        weights = num_features * hidden + (hidden + len(features.class_names)) * dim
+        what = f"A head with hidden_dim {hidden} and embedding_dim {dim}"
+        require_memory(4 * (3 * weights + num_images * dim), what)
 
 
 def _seed_of_noise(config: Config, part: str) -> int:
@@ -436,21 +448,34 @@ def make_grid(
     seeds: int,
     qs: Sequence[float] = (Config.q,),
     ks: Sequence[float] = (Config.k,),
+    *,
+    many: bool = False,
     **settings: Any,
 ) -> list[Config]:
     """Return a config for every combination; seeds are 0, 1, ... and settings go to `Config`.
 
     Raises:
-        ValueError: fewer than one seed, or a value that `Config` refuses.
+        ValueError: fewer than one seed, more than 10,000 configs unless ``many`` are meant, or a
+            value that `Config` refuses.
     """
     if seeds < 1:
         raise ValueError(f"seeds is {seeds}; at least 1 is needed, 3 for a spread worth reading.")
     axes: dict[str, Any] = {"noise": noises, "rate": rates, "loss": losses, "q": qs, "k": ks}
+    _check_runs(math.prod(len(set(values)) for values in axes.values()) * seeds, many)
     return [
         Config(**dict(zip(axes, cell, strict=True)), seed=seed, **settings)
         for cell in product(*map(dict.fromkeys, axes.values()))
         for seed in range(seeds)
     ]
+
+
+def _check_runs(runs: int, many: bool) -> None:
+    """Refuse a grid of more runs than anybody is likely to mean, before it is built."""
+    if runs > _MOST_RUNS and not many:
+        raise ValueError(
+            f"The grid has {runs:,} runs, more than {_MOST_RUNS:,}. Give fewer values, or pass "
+            "--yes to go on (in Python: many=True)."
+        )
 
 
 def run_grid(
@@ -479,6 +504,7 @@ def run_grid(
         ValueError: jobs below 1, an unknown part, or noise that `corrupt` refuses.
     """
     check_part(part)
+    _check_sizes(features, configs)
     for config in {(c.dataset, c.noise, c.rate): c for c in configs}.values():
         corrupt(features, config)  # a noise or rate that cannot be fails now, not after minutes
 

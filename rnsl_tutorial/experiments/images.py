@@ -6,22 +6,21 @@ Shapes: N images of S x S pixels, C classes, D embedding dimensions.
 import csv
 import io
 import json
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rnsl_tutorial import datasets, losses, noise
-from rnsl_tutorial._files import guarded, written_whole
+from rnsl_tutorial import _files, datasets, losses, noise
+from rnsl_tutorial._files import guarded, require_memory, written_whole
 from rnsl_tutorial.datasets import scenes
 from rnsl_tutorial.datasets.archives import Archive
 from rnsl_tutorial.datasets.splits import Split, split_for
@@ -98,9 +97,11 @@ def load_images(config: Config, root: Path | None = None) -> Data:
         root: folder, tar or zip of the archive; None for "scenes", which need none.
 
     Raises:
-        ValueError: no root for an archive, or one that `datasets.load_archive` refuses.
+        ValueError: no root for an archive, or one that `datasets.load_archive` refuses; a network,
+            a batch or scenes that do not fit into memory.
         FileNotFoundError: the root does not exist.
     """
+    _check_sizes(config)
     if config.dataset == "scenes":
         archive = scenes.make_scenes(
             config.scenes, config.image_size, difficulty=config.difficulty, seed=0
@@ -114,6 +115,42 @@ def load_images(config: Config, root: Path | None = None) -> Data:
         )
     images = datasets.load_archive(root, config.image_size)
     return _with_maps(Data(images, split_for(config.dataset, images)), config)
+
+
+def _check_sizes(config: Config) -> None:
+    """Refuse, before anything is read or drawn, what does not fit into memory.
+
+    Of the network these are weights, gradients and momentum, of scenes the pixels.
+    """
+    if config.dataset == "scenes":
+        pixels = 3 * config.image_size**2 * config.scenes
+        require_memory(pixels, f"{config.scenes} scenes of {config.image_size} pixels")
+        _check_batch(config, config.scenes)
+    if config.on_pixels:
+        with torch.device("meta"):  # shapes without memory
+            network = backbones.embedding_network(config.network, 1).eval()
+            _check_depth(network, config)
+        layer = cast(nn.Linear, network[-1]).in_features + 1
+        weights = sum(weight.numel() for weight in network.parameters())
+        weights += layer * (config.embedding_dim - 1)
+        require_memory(12 * weights, f"{config.network} with embedding_dim {config.embedding_dim}")
+
+
+def _check_depth(network: nn.Module, config: Config) -> None:
+    """Refuse images of which a network's pooling would leave nothing."""
+    size = min(config.image_size, 64)  # which is enough for any
+    try:
+        network(torch.empty(1, 3, size, size))
+    except RuntimeError as error:
+        raise ValueError(
+            f"image_size is {size}; network {config.network!r} needs larger images, such as 32."
+        ) from error
+
+
+def _check_batch(config: Config, num_images: int) -> None:
+    size = min(config.batch_size, num_images)
+    what = f"A batch of {size} images of {config.image_size} pixels"
+    require_memory(4 * 3 * config.image_size**2 * size, what)
 
 
 def _with_maps(data: Data, config: Config) -> Data:
@@ -210,6 +247,7 @@ class Run:
                 "network is 'head', which trains on features: use `rnsl experiment`, or "
                 "experiments.run."
             )
+        _check_batch(config, len(data.split.train))
         self.data, self.config = data, config
         self.hardware = hardware or Hardware()
         self.given = corrupt_images(data, config)
@@ -462,24 +500,39 @@ def default_folder(config: Config) -> Path:
     return Path("runs", f"{c.dataset}-{c.noise}-{c.rate:g}-{c.loss}-seed{c.seed}")
 
 
-def check_folder(folder: Path, *, resume: bool = False, overwrite: bool = False) -> None:
+def check_folder(
+    folder: Path, *, resume: bool = False, overwrite: bool = False, archive: Path | None = None
+) -> None:
     """Refuse a folder that cannot be written to, or that holds a run already.
 
+    Args:
+        folder: for a run.
+        resume: whether to go on with the run that it holds.
+        overwrite: whether to begin anew there.
+        archive: folder, tar or zip of images, in which nothing is written.
+
     Raises:
-        ValueError: the folder holds a run, and neither resume nor overwrite is wanted.
+        ValueError: the folder holds a run, and neither resume nor overwrite is wanted, or both;
+            there is nothing to go on from; or it lies in the archive.
         OSError: it is a file, or cannot be written to.
     """
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise PermissionError(
-            f"{folder} cannot be written to, because {existing} is no folder of yours. Choose "
-            "another --out."
+    if resume and overwrite:
+        raise ValueError("--resume goes on with a run, --overwrite begins anew; give one of them.")
+    for name in Left:
+        is_folder = name == Left.CHECKPOINTS
+        _files.check_output(
+            folder / name, is_folder=is_folder, overwrite=True, archive=archive, other="--out"
         )
     held = [folder / name for name in Left if (folder / name).exists()]
     if held and not (resume or overwrite):
         raise ValueError(
             f"{folder} holds a run already ({held[0].name}). Pass --resume to go on with it, "
             "--overwrite to begin anew, or another --out."
+        )
+    if held and resume and not (folder / Left.CHECKPOINTS).exists():
+        raise ValueError(
+            f"{folder} holds results ({held[0].name}), but no checkpoints to go on from. Pass "
+            "--overwrite to begin anew, or choose another --out."
         )
 
 
@@ -515,6 +568,7 @@ def load_model(path: Path) -> Model:
         raise
     except Exception as error:  # torch.load raises nearly anything on damaged bytes
         raise ValueError(
-            f"{path} holds no model of `rnsl train` ({error}). Train it again with --out."
+            f"{path} holds no model of `rnsl train` ({type(error).__name__}). Train it again with "
+            "--out."
         ) from error
     return Model(network.eval(), saved["prototypes"], tuple(saved["class_names"]), config)

@@ -35,11 +35,10 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
 from rich.console import Console
 
 from rnsl_tutorial import __version__, datasets, noise
-from rnsl_tutorial._files import shipped, written_whole
+from rnsl_tutorial._files import alone, check_output, lock_of, shipped, written_whole
 from rnsl_tutorial.datasets import download
 from rnsl_tutorial.experiments import grid, heads, images, report
 from rnsl_tutorial.experiments.config import PRESETS, Config
@@ -85,8 +84,32 @@ class Grid(NamedTuple):
     features: Mapping[str, Path]
     precision: str = "32"
 
+    def check_folder(self, out: Path, file: Path) -> None:
+        """Refuse a folder for the sweep, before any image is read.
 
-def read_grid(path: Path, roots: Sequence[str] = ()) -> Grid:
+        Args:
+            out: the folder.
+            file: that the grid was read from.
+
+        Raises:
+            ValueError: it lies in an archive, what is read lies where results are written, or the
+                folder holds results that no sweep left there.
+            OSError: it cannot be written to.
+        """
+        images_of = [self.roots.get(name) or download.images_of(name) for name in self.datasets]
+        cells, reads = out / "cells", [file, *self.features.values()]
+        for archive in images_of or [None]:
+            check_output(cells, is_folder=True, archive=archive, reads=reads, other="--out")
+        for name in ("results.csv", "results.json", "results.md"):
+            check_output(out / name, overwrite=cells.is_dir(), reads=reads, other="--out")
+
+    @property
+    def datasets(self) -> list[str]:
+        """Names of the data sets, each once."""
+        return list(dict.fromkeys(config.dataset for config in self.configs))
+
+
+def read_grid(path: Path, roots: Sequence[str] = (), *, many: bool = False) -> Grid:
     """Read a grid file.
 
     It is TOML, such as
@@ -110,21 +133,27 @@ def read_grid(path: Path, roots: Sequence[str] = ()) -> Grid:
     Args:
         path: the file.
         roots: "NAME=PATH" each, relative to the working directory, instead of the file's.
+        many: whether more than 10,000 cells are meant.
 
     Raises:
-        ValueError: not TOML, or a section, field, value or data set that cannot be.
+        ValueError: not TOML, more cells than are meant, or a section, field, value or data set that
+            cannot be.
         OSError: the file cannot be read.
     """
     document = _parsed(path)
     base = _preset(document.get("preset"))
     grids = document.get("grid", {})
+    all_axes = [
+        _axes(document.get("settings", {}), grid)
+        for grid in (grids if isinstance(grids, list) else [grids])
+    ]
+    heads._check_runs(sum(math.prod(map(len, axes.values())) for axes in all_axes), many)
     configs = tuple(
         Config(**{**base, **dict(zip(axes, values, strict=True))})
-        for grid in (grids if isinstance(grids, list) else [grids])
-        for axes in [_axes(document.get("settings", {}), grid)]
+        for axes in all_axes
         for values in product(*axes.values())
     )
-    given = dict(_named_path(text) for text in roots)
+    given = _named_paths(roots)
     found = Grid(
         tuple(dict.fromkeys(configs)),
         _paths(path.parent, document.get("roots", {})) | given,
@@ -176,11 +205,16 @@ def _values(name: str, value: Any) -> list[Any]:
     return list(dict.fromkeys(parse([f"{name}={v}"], Config)[name] for v in values))
 
 
-def _named_path(text: str) -> tuple[str, Path]:
-    name, equals, path = text.partition("=")
-    if not (name and equals and path):
-        raise ValueError(f"--root is {text!r}; give NAME=PATH, such as aid=/data/AID.")
-    return name, Path(path).expanduser().absolute()
+def _named_paths(texts: Iterable[str]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for text in texts:
+        name, equals, path = text.partition("=")
+        if not (name and equals and path):
+            raise ValueError(f"--root is {text!r}; give NAME=PATH, such as aid=/data/AID.")
+        if name in found:
+            raise ValueError(f"--root is given twice for {name!r}; give one path.")
+        found[name] = Path(path).expanduser().absolute()
+    return found
 
 
 def _paths(folder: Path, section: Mapping[str, Any]) -> dict[str, Path]:
@@ -194,10 +228,10 @@ def _paths(folder: Path, section: Mapping[str, Any]) -> dict[str, Path]:
 
 def _check(grid: Grid) -> None:
     """Refuse data sets that are not of the grid, and noise that cannot be."""
-    datasets = dict.fromkeys(config.dataset for config in grid.configs)
     for name in (*grid.roots, *grid.features):
-        if name not in datasets:
-            raise ValueError(f"A path is given for {name!r}; the grid has {', '.join(datasets)}.")
+        if name not in grid.datasets:
+            known = ", ".join(grid.datasets)
+            raise ValueError(f"A path is given for {name!r}; the grid has {known}.")
     for kind, dataset in {(config.noise, config.dataset) for config in grid.configs}:
         if kind == "label_dependent":
             noise.label_dependent_classes(dataset)  # there is a table
@@ -260,7 +294,10 @@ def make_cells(grid: Grid) -> list[Cell]:
 
 def _source(config: Config, grid: Grid) -> _Source:
     if not config.on_pixels:
-        return _features_source(config.dataset, grid.features.get(config.dataset))
+        path = grid.features.get(config.dataset)
+        same = [c for c in grid.configs if not c.on_pixels and c.dataset == config.dataset]
+        heads._check_sizes(_features(config.dataset, path), same)
+        return _features_source(config.dataset, path)
     if config.dataset == "scenes":
         return _Source(None, "", {"images": config.scenes, "precision": grid.precision})
     root = grid.roots.get(config.dataset) or download.images_of(config.dataset)
@@ -406,8 +443,9 @@ def run_sweep(
         OSError: the folder cannot be written to, or no cluster answers.
         KeyboardInterrupt: stopped; the workers have ended and what is finished is kept.
     """
-    if jobs < 1:
-        raise ValueError(f"jobs is {jobs}; at least 1 is needed.")
+    grid._check_jobs(jobs)
+    for config in {cell.config for cell in cells if cell.config.on_pixels}:
+        images._check_sizes(config)
     with _locked(out):
         todo = _unfinished(cells, out)
         for config, path in {(_of_images(c.config), c.source.path) for c in todo}:
@@ -459,13 +497,8 @@ def _obituary(call: grid.Ended) -> str:
 
 def _locked(out: Path) -> AbstractContextManager[object]:
     """Keep other sweeps out of the folder, until the end of a with statement."""
-    out.mkdir(parents=True, exist_ok=True)
-    try:
-        return FileLock(out / "sweep.lock").acquire(timeout=0)
-    except Timeout:
-        raise BlockingIOError(
-            f"Another sweep is at work in {out}. Wait until it ends, or choose another --out."
-        ) from None
+    busy = f"Another sweep is at work in {out}. Wait until it ends, or choose another --out."
+    return alone(lock_of(out / "results.json"), busy)
 
 
 # ------------------------------------------------------------------ outcomes on disk

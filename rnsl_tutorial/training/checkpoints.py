@@ -143,11 +143,11 @@ def _check_readable(value: Any, where: str) -> None:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Remove what writers that were killed left: temporary files, checksums of no checkpoint."""
-    sidecars = folder.glob("epoch-*.pt.sha256")
-    lonely = [sidecar for sidecar in sidecars if not sidecar.with_suffix("").exists()]
-    for path in [*folder.glob("epoch-*.tmp"), *lonely]:
+    """Remove what writers that were killed left behind: checksums of no checkpoint."""
+    for path in folder.glob("epoch-*.pt.sha256"):
         with suppress(OSError):
+            if path.with_suffix("").exists():
+                continue
             if time.time() - path.stat().st_mtime > _ABANDONED_S:
                 path.unlink()
 

@@ -72,6 +72,19 @@ class Hardware:
         if not holds:
             raise ValueError(f"{name} is {getattr(self, name)!r}; it must be {allowed}.")
 
+    def check(self) -> None:
+        """Refuse what this machine has not, before any work is done.
+
+        Raises:
+            ValueError: the accelerator is not there, has fewer devices, or cannot compute in this
+                precision.
+        """
+        _check_available(self._kind, self, 0)
+
+    @property
+    def _kind(self) -> str:
+        return find_device().type if self.accelerator == "auto" else self.accelerator
+
     @property
     def distributed(self) -> bool:
         """Whether processes have to speak with each other."""
@@ -107,7 +120,7 @@ def launch(hardware: "Hardware | torch.device") -> "Fabric":
     if isinstance(hardware, torch.device):
         index = hardware.index or 0
         hardware = Hardware(accelerator=hardware.type)
-    kind = find_device().type if hardware.accelerator == "auto" else hardware.accelerator
+    kind = hardware._kind
     _check_available(kind, hardware, index)
 
     from lightning_fabric import Fabric

@@ -28,6 +28,9 @@ __all__ = [
 ]
 
 
+_DEVICES = ("cpu", "cuda", "mps", "xpu")
+
+
 class Backbone(nn.Module):
     """A network without its classifier, behind the normalisation that its weights expect.
 
@@ -97,9 +100,15 @@ def check(name: str, device: str = "cpu") -> None:
     """
     if name not in _BUILDERS:
         raise ValueError(f"There is no backbone {name!r}; choose one of {', '.join(names())}.")
+    kind = device.partition(":")[0]
+    if kind not in _DEVICES:
+        raise ValueError(
+            f"torch cannot use the device {device!r} here; choose one of {', '.join(_DEVICES)}, "
+            "such as cuda:1 for the second GPU."
+        )
     try:
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError) as error:  # NotImplementedError is a RuntimeError
         reason = str(error).splitlines()[0]
         raise ValueError(f"torch cannot use the device {device!r} here: {reason}") from error
 

@@ -116,7 +116,7 @@ def parse(texts: Sequence[str], settings: type[Settings] = Settings) -> dict[str
         Name -> value of the field's type; "none" stands for None where a field may be None.
 
     Raises:
-        ValueError: no "=", no such field, or a value that the field refuses.
+        ValueError: no "=", no such field, one that is set twice, or a value that the field refuses.
     """
     kinds, values = _kinds(settings), {}
     for text in texts:
@@ -124,6 +124,8 @@ def parse(texts: Sequence[str], settings: type[Settings] = Settings) -> dict[str
         if not equals:
             raise ValueError(f"{text!r} is no NAME=VALUE; NAME is one of {', '.join(kinds)}.")
         check_names([name], settings)
+        if name in values:
+            raise ValueError(f"{name} is set twice; set it once.")
         values[name] = _checked(name, value, kinds[name], strict=False)
     return values
 
@@ -149,10 +151,12 @@ def _checked(name: str, value: Any, kind: Any, *, strict: bool = True) -> Any:
         given = None
     try:
         found = msgspec.convert(given, kind, strict=strict)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):
         found = math.nan
     if isinstance(found, float) and not math.isfinite(found):
         raise ValueError(f"{name} is {value!r}; it must be {_allowed(kind)}.") from None
+    if isinstance(found, int) and found >= 2**63:
+        raise ValueError(f"{name} is {value!r}; nothing can be counted beyond 2**63.")
     return found
 
 

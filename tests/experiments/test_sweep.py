@@ -19,6 +19,7 @@ from synthetic_cells import Here, cloud_cells, grid_file
 from typer.testing import CliRunner
 
 from rnsl_tutorial import datasets, experiments
+from rnsl_tutorial._files import lock_of
 from rnsl_tutorial.cli import main as cli
 from rnsl_tutorial.experiments import heads, images, sweep
 from rnsl_tutorial.experiments.config import PRESETS, Config
@@ -215,7 +216,7 @@ def test_a_damaged_file_is_run_again(tmp_path: Path, clouds: Path, here: Here) -
 
 def test_two_sweeps_do_not_share_a_folder(tmp_path: Path, clouds: Path, here: Here) -> None:
     cells = cloud_cells(tmp_path, clouds, "seed = [0]")
-    with FileLock(tmp_path / "sweep.lock"):
+    with FileLock(lock_of(tmp_path / "results.json")):
         with pytest.raises(BlockingIOError, match=r"Another sweep is at work in .*another --out"):
             sweep.run_sweep(cells, tmp_path)
         assert not here.called

@@ -56,6 +56,51 @@ def test_written_whole_leaves_the_old_file_when_interrupted(
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "file.json"
+
+    def write() -> None:
+        with paths.written_whole(path):
+            raise OSError(28, "No space left on device")  # as `write` raises it, without a name
+
+    with pytest.raises(OSError, match="No space left") as told:
+        write()
+    assert told.value.filename == str(path)
+    with pytest.raises(FileNotFoundError) as other, paths.written_whole(path):
+        (tmp_path / "absent").read_bytes()
+    assert other.value.filename == str(tmp_path / "absent"), "another file keeps its name"
+
+
+def test_what_a_dead_process_was_writing_is_removed_and_what_a_live_one_writes_is_not(
+    tmp_path: Path,
+) -> None:
+    dead = [tmp_path / f"big.npy.{'0' * 32}.tmp", paths.lock_of(tmp_path / "results.json")]
+    mine = [tmp_path / name for name in ("notes.tmp", "big.npy.0.tmp")]
+    for path in (*dead, *mine):
+        path.write_bytes(b"half")
+    with (
+        paths.written_whole(tmp_path / "one") as first,
+        paths.alone(paths.lock_of(tmp_path / "lock"), "busy"),
+    ):
+        with paths.written_whole(tmp_path / "two") as second:
+            second.write(b"2")
+        first.write(b"1")
+        assert not any(path.exists() for path in dead)
+    names = {"one", "two", *(path.name for path in mine)}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    assert (tmp_path / "one").read_bytes() == b"1"
+
+
+def test_a_link_stays_a_link_and_the_longest_name_is_written(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "file")
+    for path in (link, tmp_path / ("n" * 255), tmp_path / ("ü" * 127)):
+        with paths.claimed(path), paths.written_whole(path) as file:
+            file.write(b"new")
+        assert path.read_bytes() == b"new"
+    assert link.is_symlink()
+
+
 @pytest.mark.parametrize(
     ("header", "error"),
     [

@@ -174,15 +174,12 @@ def test_a_folder_that_cannot_be_written_is_named(
 
 
 def test_only_old_leavings_are_removed(tmp_path: Path) -> None:
-    """A temporary file may be another writer's; one of two hours ago is not."""
+    """A checksum may be another writer's; one of two hours ago is not."""
     old = [
-        tmp_path / "epoch-0001-step-00000000.pt.aa.tmp",
+        tmp_path / f"epoch-0001-step-00000000.pt.{'a' * 32}.tmp",  # no writer holds it
         tmp_path / "epoch-0001-step-00000000.pt.sha256",
     ]
-    young = [
-        tmp_path / "epoch-0002-step-00000000.pt.bb.tmp",
-        tmp_path / "epoch-0002-step-00000000.pt.sha256",
-    ]
+    young = [tmp_path / "epoch-0002-step-00000000.pt.sha256"]
     other = tmp_path / "results.json.cc.tmp"
     for path in [*old, *young, other]:
         path.write_bytes(b"half")

@@ -150,7 +150,7 @@ def test_the_command_writes_the_page_and_opens_it(
     assert page.read_text(encoding="utf-8") == page_html()
     assert shown == [page.as_uri()]
     own = saved(tmp_path / "own.npz", 2, 3)
-    given = ["playground", str(page), "--no-browser", "--embeddings", str(own)]
+    given = ["playground", str(page), "--no-browser", "--embeddings", str(own), "--overwrite"]
     CliRunner().invoke(cli.app, given)
     assert page.read_text(encoding="utf-8") == page_html(embeddings_address(own))
     assert f'"{embeddings_address(own)}"' in page_html(embeddings_address(own))
