@@ -20,10 +20,10 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from rnsl_tutorial._files import cache_dir, made_earlier, shipped, written_whole
-from rnsl_tutorial._tables import kept_array, kept_rows
+from rnsl_tutorial._files import cache_dir, made_earlier, shipped, typed, written_whole
+from rnsl_tutorial._tables import kept_array, kept_rows, opened_npz
 from rnsl_tutorial.datasets.archives import Archive
-from rnsl_tutorial.datasets.splits import Split
+from rnsl_tutorial.datasets.splits import Split, _check_split
 
 __all__ = [
     "Backbone",
@@ -372,7 +372,7 @@ def load_features(path: Path) -> FeatureSet:
     remedy = "Make it again with `rnsl features build`, or take the shipped one."
     with (
         made_earlier(path, "is damaged or no feature set", remedy) as file,
-        np.load(file) as members,
+        opened_npz(file) as members,
     ):
         return _from_members(members)
 
@@ -394,7 +394,7 @@ def load_shipped_features(dataset: str = "aid") -> FeatureSet:
 
 def _from_members(members: Mapping[str, Any]) -> FeatureSet:
     step_D = members["step"]
-    return FeatureSet(
+    found = FeatureSet(
         features=members["codes"] * step_D,
         labels=members["labels"].astype(np.int64),
         class_names=tuple(str(members["class_names"]).split("\n")),
@@ -402,5 +402,37 @@ def _from_members(members: Mapping[str, Any]) -> FeatureSet:
         split=Split(*(members[f"split_{name}"].astype(np.int64) for name in Split._fields)),
         step=step_D,
         reduction=Reduction(members["mean"], members["matrix"]),
-        made_with=json.loads(str(members["made_with"])),
+        made_with=typed(json.loads(str(members["made_with"])), dict[str, Any]),
     )
+    if members["codes"].dtype != np.int8 or found.features.ndim != 2:
+        raise ValueError(
+            f"codes are {members['codes'].dtype} {list(found.features.shape)}; int8 [N, D] is due"
+        )
+    _check_fit(found)
+    return found
+
+
+def _check_fit(found: FeatureSet) -> None:
+    """Refuse parts of a feature set that do not go together: ValueError."""
+    (count, dim), names = found.features.shape, found.class_names
+    mean_F, matrix_FD = found.reduction
+    parts = {
+        "labels": (found.labels, (count,)),
+        "files": (np.array(found.files), (count,)),
+        "step": (found.step, (dim,)),
+        "mean": (mean_F, (len(matrix_FD),)),
+        "matrix": (matrix_FD, (mean_F.size, dim)),
+    }
+    for name, (part, shape) in parts.items():
+        if part.shape != shape:
+            raise ValueError(f"{name} is {part.shape}, where codes {(count, dim)} need {shape}")
+        if part.dtype.kind == "f" and not np.isfinite(part).all():
+            raise ValueError(f"{name} holds NaN or infinity")
+    if len({*names}) < max(2, len(names)):
+        raise ValueError(f"{len(names)} class_names, {len({*names})} of them different")
+    if not 0 <= found.labels.min() <= found.labels.max() < len(names):
+        raise ValueError(
+            f"labels run from {found.labels.min()} to {found.labels.max()}; {len(names)} "
+            f"class_names allow 0 to {len(names) - 1}"
+        )
+    _check_split(found.split, count)

@@ -28,6 +28,35 @@ class Split(NamedTuple, Generic[_Part]):
     test: _Part
 
 
+def _check_split(split: Split[NDArray[np.int64]], num_images: int) -> None:
+    """Refuse a split whose parts overlap, are empty, or hold what is no image.
+
+    Args:
+        split: int64 places of its images in [0, N).
+        num_images: N.
+
+    Raises:
+        ValueError: one of these.
+    """
+    for name, part in split._asdict().items():
+        if part.ndim != 1 or not part.size or part.dtype.kind not in "iu":
+            raise ValueError(
+                f"The part {name} of the split is {part.dtype} {list(part.shape)}; integers of "
+                "shape [M] are needed, at least one."
+            )
+        if part.min() < 0 or part.max() >= num_images:
+            raise ValueError(
+                f"The part {name} of the split holds places from {part.min()} to {part.max()}; "
+                f"there are {num_images} images, 0 to {num_images - 1}."
+            )
+    places, counts = np.unique(np.concatenate(split), return_counts=True)
+    if (counts > 1).any():
+        raise ValueError(
+            f"Image {places[counts.argmax()]} is in the split {counts.max()} times; each belongs "
+            "into one part, once."
+        )
+
+
 def files_by_class(files: Sequence[str]) -> dict[str, list[str]]:
     """Group ``Archive.files`` by class folder, as ``paper_split`` takes them.
 

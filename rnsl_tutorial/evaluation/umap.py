@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import orthogonal_procrustes
 
+from rnsl_tutorial._arrays import array, check_seed, finite, is_number, is_whole, tamed
 from rnsl_tutorial._files import cache_dir
 from rnsl_tutorial._tables import kept_array
 
@@ -68,8 +69,12 @@ def umap_map(
     Raises:
         ValueError: n_neighbors out of range, or ``like`` of another shape.
     """
+    embeddings = _points("embeddings", embeddings)
     _check_neighbors(n_neighbors, len(embeddings))
-    _check_like(like, len(embeddings))
+    like = _like(like, len(embeddings))
+    check_seed(seed, 2**32 - 1)
+    if not is_number(min_dist, 0, 1):
+        raise ValueError(f"min_dist is {min_dist!r}; it must lie in [0, 1].")
     settings = {"n_neighbors": n_neighbors, "min_dist": min_dist, "random_state": seed}
     return kept_array(
         _place(cache, embeddings, like, settings),
@@ -106,14 +111,16 @@ def umap_sequence(
     Raises:
         ValueError: another shape, or n_neighbors out of range.
     """
-    if embeddings.ndim != 3 or len(embeddings) < 2:
+    embeddings = finite("embeddings", array("embeddings", embeddings))
+    if embeddings.ndim != 3 or len(embeddings) < 2 or not embeddings.size:
         raise ValueError(
             f"embeddings are {embeddings.shape}; (moments, images, dimensions) is needed, with 2 "
             "moments or more."
         )
     moments, images, _ = embeddings.shape
     _check_neighbors(n_neighbors, images)
-    _check_like(like, images)
+    like = _like(like, images)
+    check_seed(seed, 2**32 - 1)
     settings = _ALIGNMENT | {
         "n_neighbors": n_neighbors,
         "random_state": seed,
@@ -134,11 +141,24 @@ def aligned(coordinates: NDArray[np.float32], like: NDArray[np.float32]) -> NDAr
     not: that shrinks a map the more, the less it resembles the other. Both get the same mean and
     the same root mean square distance from it. Of several maps [E, N, 2] the first is laid onto the
     other so, and the rest follow it.
+
+    Raises:
+        ValueError: other shapes, or points that all lie in one place.
     """
+    like = _points("like", like)
+    coordinates = finite("coordinates", array("coordinates", coordinates))
+    if coordinates.ndim not in (2, 3) or coordinates.shape[-2:] != like.shape:
+        raise ValueError(
+            f"coordinates are {coordinates.shape}; like is {like.shape}, and both must be [N, 2], "
+            "or the first several of these."
+        )
     first = coordinates.reshape(-1, *like.shape)[0]
     center, target = first.mean(axis=0), like.mean(axis=0)
     rotation, _ = orthogonal_procrustes(first - center, like - target)
-    size = np.linalg.norm(like - target) / np.linalg.norm(first - center)
+    spread = np.linalg.norm(first - center)
+    if not spread > 0:
+        raise ValueError("All points of coordinates lie in one place, and cannot be turned.")
+    size = np.linalg.norm(like - target) / spread
     turned: NDArray[np.float32] = (coordinates - center) @ rotation * size + target
     return turned.astype(np.float32)
 
@@ -147,7 +167,13 @@ def pca_map(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     """Project embeddings [N, D] on the two directions in which they vary most, [N, 2].
 
     A linear map: unlike UMAP's, its distances are never larger than the real ones.
+
+    Raises:
+        ValueError: no points of at least two dimensions, or values that are not finite.
     """
+    embeddings = _points("embeddings", embeddings)
+    if embeddings.shape[1] < 2:
+        raise ValueError(f"embeddings are {embeddings.shape}; at least 2 dimensions are needed.")
     centered_ND = embeddings - embeddings.mean(axis=0)
     directions_DD = np.linalg.svd(centered_ND, full_matrices=False)[2]
     coordinates: NDArray[np.float32] = centered_ND @ directions_DD[:2].T
@@ -164,12 +190,13 @@ def neighbors(points: NDArray[np.float32], k: int = 10) -> NDArray[np.int64]:
     Raises:
         ValueError: k out of range.
     """
-    if not 1 <= k < len(points):
+    points = _points("points", points)
+    if not is_whole(k, 1, len(points) - 1):
         raise ValueError(f"k is {k}; {len(points)} points have 1 to {len(points) - 1} neighbours.")
     from sklearn.neighbors import NearestNeighbors
 
     found: NDArray[np.int64] = (
-        NearestNeighbors(n_neighbors=k).fit(points).kneighbors(return_distance=False)
+        NearestNeighbors(n_neighbors=k).fit(tamed(points)[1][0]).kneighbors(return_distance=False)
     )
     return found
 
@@ -187,24 +214,43 @@ def faithfulness(
     Raises:
         ValueError: k out of range.
     """
+    embeddings, coordinates = _points("embeddings", embeddings), _points("map", coordinates)
+    if len(coordinates) != len(embeddings):
+        raise ValueError(f"The map has {len(coordinates)} points for {len(embeddings)} embeddings.")
+    if not is_whole(k, 1) or 2 * k >= len(embeddings):
+        raise ValueError(f"k is {k!r}; {len(embeddings)} points allow 1 to less than half of them.")
     from sklearn.manifold import trustworthiness
 
     pairs = zip(neighbors(embeddings, k), neighbors(coordinates, k), strict=True)
     shared = [len(np.intersect1d(true_K, shown_K)) for true_K, shown_K in pairs]
-    trust = trustworthiness(embeddings, coordinates, n_neighbors=k)
+    (true_ND,), (shown_N2,) = tamed(embeddings)[1], tamed(coordinates)[1]
+    trust = trustworthiness(true_ND, shown_N2, n_neighbors=k)
     return _Faithfulness(float(trust), float(np.mean(shared)) / k)
 
 
+def _points(name: str, given: Any) -> NDArray[Any]:
+    """Return points [N, D]; refuse what is none, or not finite."""
+    found = finite(name, array(name, given))
+    if found.ndim != 2 or 0 in found.shape:
+        raise ValueError(f"{name} are {found.shape}; give [N, D], at least one of each.")
+    return found if found.dtype.kind == "f" else found.astype(np.float32)
+
+
 def _check_neighbors(n_neighbors: int, images: int) -> None:
-    if not 2 <= n_neighbors < images:
+    if not is_whole(n_neighbors, 2, images - 1):
         raise ValueError(
             f"n_neighbors is {n_neighbors}; with {images} images it can be 2 to {images - 1}."
         )
 
 
-def _check_like(like: NDArray[np.float32] | None, images: int) -> None:
-    if like is not None and like.shape != (images, 2):
-        raise ValueError(f"like is {like.shape}; it must be {(images, 2)}.")
+def _like(like: Any, images: int) -> NDArray[np.float32] | None:
+    """Return a map to be like, or None; refuse one of another shape."""
+    if like is None:
+        return None
+    found = finite("like", array("like", like))
+    if found.shape != (images, 2):
+        raise ValueError(f"like is {found.shape}; it must be {(images, 2)}.")
+    return found
 
 
 def _compute(
@@ -248,6 +294,6 @@ def _place(
     settings: dict[str, Any],
 ) -> Path:
     digest = hashlib.blake2b(repr((embeddings.shape, sorted(settings.items()))).encode())
-    for array in (embeddings, like):
-        digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
+    for given in (embeddings, like):
+        digest.update(b"" if given is None else np.ascontiguousarray(given).tobytes())
     return (cache or cache_dir() / "maps") / f"{digest.hexdigest()[:32]}.npy"

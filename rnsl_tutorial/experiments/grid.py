@@ -7,6 +7,7 @@ kills its worker again and again fails.
 """
 
 import logging
+import multiprocessing
 import os
 import signal
 import threading
@@ -29,6 +30,8 @@ _Made = TypeVar("_Made")
 
 _ATTEMPTS = 3
 """How often a call is made whose worker dies; one that raises an error is not made again."""
+_UNGUARDED = 77
+"""Exit code of a worker that, while it starts, runs the script that started it."""
 _GRACE_S = 60.0
 """Time for a call to end once its driver is gone; a training writes a checkpoint in it."""
 
@@ -74,8 +77,10 @@ def calls(
 
     Raises:
         ValueError: jobs below 1, or Ray is not installed.
+        RuntimeError: the script that calls starts itself anew in every process.
         ConnectionError: there is no cluster at the address.
     """
+    _end_if_starting()
     if jobs < 1:
         raise ValueError(f"jobs is {jobs}; at least 1 is needed.")
     waiting, suspects = deque(range(len(given))), deque[int]()
@@ -93,12 +98,27 @@ def calls(
                         running.discard(place)
                         yield Ended(place, value, None, attempts[place] + 1)
             except place_of_work.deaths as death:
+                _check_guard(death)
                 attempts.update(running)
                 for place in sorted(running):
                     if attempts[place] < _ATTEMPTS:
                         suspects.append(place)
                     else:
                         yield Ended(place, None, death, attempts[place])
+
+
+def _end_if_starting() -> None:
+    """End a worker that comes here while it reads the script, which nothing keeps from running."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        os._exit(_UNGUARDED)
+
+
+def _check_guard(death: BaseException) -> None:
+    if f"EXIT({_UNGUARDED})" in str(death):
+        raise RuntimeError(
+            "Each process reads the script that started it, and this script would start them "
+            'again: put what it does below a line `if __name__ == "__main__":`.'
+        ) from None
 
 
 def _made(
