@@ -26,7 +26,6 @@ Shapes: B images in a batch, C classes, D embedding dimensions, N images in the 
 """
 
 import math
-import sys
 import warnings
 from typing import Any
 
@@ -207,7 +206,7 @@ def class_log_probabilities(embeddings: Tensor, prototypes: Tensor, temperature:
     with torch.autocast(device, enabled=False):
         x_BD = F.normalize(embeddings.to(dtype), dim=1)
         w_CD = F.normalize(prototypes.to(dtype), dim=1)
-        return (x_BD @ w_CD.T / temperature).log_softmax(dim=1)
+        return (x_BD @ w_CD.T / (1.0 * temperature)).log_softmax(dim=1)
 
 
 def at_labels(values_BC: Tensor, labels_B: Tensor) -> Tensor:
@@ -558,7 +557,7 @@ def check_k(k: float) -> None:
 
 def _check_temperature(temperature: float) -> None:
     """Refuse a temperature that is none, or that a cosine cannot be divided by: ValueError."""
-    if not _within(temperature, _LEAST, sys.float_info.max):
+    if not _within(temperature, _LEAST, torch.finfo(torch.float32).max):
         raise ValueError(
             f"temperature is {temperature}; it must be above 0 (from {_LEAST:g} on). "
             "The paper's is 0.05."
@@ -612,6 +611,7 @@ def _check_indices(indices: Tensor, labels: Tensor) -> None:
             f"indices are a {type(indices).__name__}; give each image's place in the training set, "
             "a torch tensor of int64. What a miner returns goes to `training.as_pml(loss)`."
         )
+    _check_dense(labels=labels)
     _check_dense(indices=indices)
     _check_int64("indices", indices)
     if indices.shape != labels.shape:

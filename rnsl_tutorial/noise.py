@@ -435,8 +435,8 @@ def _check_rate(rate: float) -> None:
 
 
 def _check_num_classes(num_classes: int) -> None:
-    if not _arrays.is_whole(num_classes, 2):
-        raise ValueError(f"num_classes is {num_classes}; a label can be wrong from 2 classes on.")
+    if not _arrays.is_whole(num_classes, 2, 2**31):
+        raise ValueError(f"num_classes is {num_classes}; 2 classes or more are needed, to 2**31.")
 
 
 def checked_transition(transition: npt.ArrayLike) -> Matrix:

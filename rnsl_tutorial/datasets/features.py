@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from rnsl_tutorial._arrays import array, integers, is_whole, takes
 from rnsl_tutorial._files import cache_dir, made_earlier, shipped, typed, written_whole
 from rnsl_tutorial._tables import kept_array, kept_rows, opened_npz
 from rnsl_tutorial.datasets.archives import Archive
@@ -63,6 +64,7 @@ class Reduction(NamedTuple):
     mean: NDArray[np.float32]
     matrix: NDArray[np.float16]
 
+    @takes(features="numbers N F")
     def apply(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Map float32 [N, F] to float32 [N, D]."""
         return (features - self.mean) @ self.matrix.astype(np.float32)
@@ -123,7 +125,7 @@ def cached_features(
         ValueError: images of another type or shape.
         OSError: the cache cannot be written.
     """
-    _check_images(images)
+    images = _checked_images(images, batch_size)
 
     def extract() -> NDArray[np.float32]:
         return _extracted(images, backbone, batch_size, device, progress)
@@ -166,7 +168,7 @@ def cached_maps(
         ValueError: images of another type or shape.
         OSError: the cache cannot be written.
     """
-    _check_images(images)
+    images = _checked_images(images, batch_size)
     front.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def both_views() -> Iterator[NDArray[np.float16]]:
@@ -191,11 +193,15 @@ def _views(front: nn.Module, images: Tensor) -> NDArray[np.float16]:
     return maps
 
 
-def _check_images(images: NDArray[np.uint8]) -> None:
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != 3 or not len(images):
+def _checked_images(given: Any, batch_size: int = 1) -> NDArray[np.uint8]:
+    images: NDArray[np.uint8] = array("images", given)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != 3 or not images.size:
         raise ValueError(
             f"images are {images.dtype} {list(images.shape)}; give uint8 [N, 3, S, S]."
         )
+    if not is_whole(batch_size, 1):
+        raise ValueError(f"batch_size is {batch_size!r}; give a whole number of at least 1.")
+    return images
 
 
 def _place(images: NDArray[np.uint8], network: nn.Module, cache: Path | None) -> Path:
@@ -298,10 +304,13 @@ def build_features(
         ValueError: dim out of range, or images that are all alike.
         OSError: the cache cannot be written.
     """
+    images = _checked_images(archive.images)
+    labels_N = integers("labels", archive.labels)
+    if len(labels_N) != len(images):
+        raise ValueError(f"There are {len(labels_N)} labels for {len(images)} images.")
+    _check_split(Split(*(integers("split", part) for part in split)), len(images))
     _check_dim(dim, len(split.train), backbone.feature_dim)
-    features_NF = cached_features(
-        archive.images, backbone, device=device, cache=cache, progress=progress
-    )
+    features_NF = cached_features(images, backbone, device=device, cache=cache, progress=progress)
     reduction = _fit_reduction(features_NF[split.train], dim)
     features_ND = reduction.apply(features_NF)
     widest_D = np.abs(features_ND[split.train]).max(axis=0)
@@ -325,7 +334,7 @@ def build_features(
 
 
 def _check_dim(dim: int, num_images: int, feature_dim: int) -> None:
-    if not 1 <= dim <= min(num_images, feature_dim):
+    if not is_whole(dim, 1, min(num_images, feature_dim)):
         raise ValueError(
             f"dim is {dim}; with {num_images} training images of {feature_dim} features it can be "
             f"1 to {min(num_images, feature_dim)}."

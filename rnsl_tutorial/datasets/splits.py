@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import train_test_split
 
+from rnsl_tutorial._arrays import array, check_seed
 from rnsl_tutorial.datasets.archives import Archive
 
 __all__ = ["Split", "files_by_class", "paper_split", "split_for", "stratified_split"]
@@ -125,7 +126,8 @@ def stratified_split(
         ValueError: labels not of shape [N], fractions or seed out of range, or a class too small to
             have an image in each part.
     """
-    labels_N = np.asarray(labels)
+    check_seed(seed, 2**32 - 1)
+    labels_N = array("labels", labels, "biufU")
     if labels_N.ndim != 1 or labels_N.size == 0:
         raise ValueError(f"labels have shape {labels_N.shape}; give a list of one label an image.")
     if len(fractions) != 3 or min(fractions) <= 0 or not abs(sum(fractions) - 1) <= 1e-9:

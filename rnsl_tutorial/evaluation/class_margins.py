@@ -159,8 +159,8 @@ def chance(
         ValueError: other shapes, values that are not finite, or seed or draws out of range.
     """
     check_seed(seed)
-    if not is_whole(draws, 1):
-        raise ValueError(f"draws is {draws!r}; give a whole number of at least 1.")
+    if not is_whole(draws, 1, 2**24):
+        raise ValueError(f"draws is {draws!r}; give a whole number from 1 to 2**24.")
     predicted_C, measured_C = map(rankdata, _pair(predicted, measured))
     tested = permutation_test(
         (predicted_C,),

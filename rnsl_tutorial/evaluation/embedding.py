@@ -224,8 +224,8 @@ def class_accuracy(predicted: _Array, labels: _Array, num_classes: int) -> npt.N
     """
     labels_N = _checked_labels("labels", labels)
     predicted_N = _checked_labels("predicted", predicted, len(labels_N))
-    if not is_whole(num_classes, 1):
-        raise ValueError(f"num_classes is {num_classes!r}; give a whole number of at least 1.")
+    if not is_whole(num_classes, 1, 2**24):
+        raise ValueError(f"num_classes is {num_classes!r}; give a whole number from 1 to 2**24.")
     if labels_N.size and not 0 <= labels_N.min() <= labels_N.max() < num_classes:
         raise ValueError(
             f"labels run from {labels_N.min()} to {labels_N.max()}; {num_classes} classes allow 0 "

@@ -95,8 +95,8 @@ def bootstrap_interval(
     values_SM = finite("values", array("values", values).astype(float))
     if values_SM.ndim != 2 or not values_SM.size:
         raise ValueError(f"values have shape {list(values_SM.shape)}; give [seeds, images].")
-    if not is_whole(resamples, 1):
-        raise ValueError(f"resamples is {resamples!r}; give a whole number of at least 1.")
+    if not is_whole(resamples, 1, 2**24):
+        raise ValueError(f"resamples is {resamples!r}; give a whole number from 1 to 2**24.")
     rng = np.random.default_rng(seed)
     seeds_RS, images_RM = (
         rng.multinomial(count, np.full(count, 1 / count), resamples) / count

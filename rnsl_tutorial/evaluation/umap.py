@@ -23,6 +23,9 @@ _ALIGNMENT = {"alignment_regularisation": 0.01, "alignment_window_size": 2, "n_e
 the rounds of moving the points."""
 
 
+_MOST = 1e15  # of a coordinate: its square is finite in float32
+
+
 class _Faithfulness(NamedTuple):
     """How well a map keeps neighbourhoods; both are 1 where it keeps all of them.
 
@@ -112,11 +115,12 @@ def umap_sequence(
         ValueError: another shape, or n_neighbors out of range.
     """
     embeddings = finite("embeddings", array("embeddings", embeddings))
-    if embeddings.ndim != 3 or len(embeddings) < 2 or not embeddings.size:
+    if embeddings.ndim != 3 or len(embeddings) < 2:
         raise ValueError(
             f"embeddings are {embeddings.shape}; (moments, images, dimensions) is needed, with 2 "
             "moments or more."
         )
+    embeddings = _points("embeddings", embeddings, 3)
     moments, images, _ = embeddings.shape
     _check_neighbors(n_neighbors, images)
     like = _like(like, images)
@@ -146,8 +150,9 @@ def aligned(coordinates: NDArray[np.float32], like: NDArray[np.float32]) -> NDAr
         ValueError: other shapes, or points that all lie in one place.
     """
     like = _points("like", like)
-    coordinates = finite("coordinates", array("coordinates", coordinates))
-    if coordinates.ndim not in (2, 3) or coordinates.shape[-2:] != like.shape:
+    coordinates = array("coordinates", coordinates)
+    coordinates = _points("coordinates", coordinates, max(2, min(3, coordinates.ndim)))
+    if coordinates.shape[-2:] != like.shape:
         raise ValueError(
             f"coordinates are {coordinates.shape}; like is {like.shape}, and both must be [N, 2], "
             "or the first several of these."
@@ -190,7 +195,7 @@ def neighbors(points: NDArray[np.float32], k: int = 10) -> NDArray[np.int64]:
     Raises:
         ValueError: k out of range.
     """
-    points = _points("points", points)
+    points = _points("points", points, most=np.inf)
     if not is_whole(k, 1, len(points) - 1):
         raise ValueError(f"k is {k}; {len(points)} points have 1 to {len(points) - 1} neighbours.")
     from sklearn.neighbors import NearestNeighbors
@@ -214,7 +219,8 @@ def faithfulness(
     Raises:
         ValueError: k out of range.
     """
-    embeddings, coordinates = _points("embeddings", embeddings), _points("map", coordinates)
+    embeddings = _points("embeddings", embeddings, most=np.inf)
+    coordinates = _points("coordinates", coordinates, most=np.inf)
     if len(coordinates) != len(embeddings):
         raise ValueError(f"The map has {len(coordinates)} points for {len(embeddings)} embeddings.")
     if not is_whole(k, 1) or 2 * k >= len(embeddings):
@@ -228,12 +234,14 @@ def faithfulness(
     return _Faithfulness(float(trust), float(np.mean(shared)) / k)
 
 
-def _points(name: str, given: Any) -> NDArray[Any]:
-    """Return points [N, D]; refuse what is none, or not finite."""
+def _points(name: str, given: Any, dims: int = 2, most: float = _MOST) -> NDArray[Any]:
+    """Return points [N, D], or several such tables; refuse what is none, not finite, or too far."""
     found = finite(name, array(name, given))
-    if found.ndim != 2 or 0 in found.shape:
-        raise ValueError(f"{name} are {found.shape}; give [N, D], at least one of each.")
-    return found if found.dtype.kind == "f" else found.astype(np.float32)
+    if found.ndim != dims or 0 in found.shape:
+        raise ValueError(f"{name} are {found.shape}; {dims} dimensions are needed, none empty.")
+    if (reach := float(np.abs(found).max())) > most:
+        raise ValueError(f"{name} reach {reach:g}; {most:g} is the most on a map.")
+    return found if found.dtype in (np.float32, np.float64) else found.astype(np.float32)
 
 
 def _check_neighbors(n_neighbors: int, images: int) -> None:
@@ -247,9 +255,11 @@ def _like(like: Any, images: int) -> NDArray[np.float32] | None:
     """Return a map to be like, or None; refuse one of another shape."""
     if like is None:
         return None
-    found = finite("like", array("like", like))
+    found = _points("like", like)
     if found.shape != (images, 2):
         raise ValueError(f"like is {found.shape}; it must be {(images, 2)}.")
+    if not np.ptp(found, axis=0).all():
+        raise ValueError("like has all points on a line; a map needs two directions.")
     return found
 
 

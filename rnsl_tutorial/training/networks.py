@@ -16,6 +16,9 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
+from rnsl_tutorial.losses import _check_dense
+from rnsl_tutorial.training import _saved
+
 __all__ = [
     "Backbone",
     "check",
@@ -63,6 +66,9 @@ class Backbone(nn.Module):
         Returns:
             float [B, F].
         """
+        _check_dense(images=images, mean=self.mean)
+        if images.ndim != 4:
+            raise ValueError(f"images have shape {list(images.shape)}; give [B, 3, S, S].")
         features: Tensor = self.network(_normalized(images, self.mean, self.std))
         return features
 
@@ -307,7 +313,7 @@ def _efficientnet_lite0(pretrained: bool) -> Backbone:
     network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
     if pretrained:
         path = weights_file("efficientnet_lite0")
-        _load_in_order(network, torch.load(path, map_location="cpu", weights_only=True))
+        _load_in_order(network, _saved.load(path.read_bytes()))
     network.classifier = nn.Identity()
     _keep_depthwise_precise(network)
     # Lite models were trained on pixels scaled to -1..1, not on ImageNet's mean and deviation.

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from rnsl_tutorial import losses
+from rnsl_tutorial._arrays import is_whole
+from rnsl_tutorial.training import sources
 from rnsl_tutorial.training.settings import Settings
 
 if TYPE_CHECKING:
@@ -113,7 +115,11 @@ def check(
 
 def check_kept(kept: Tensor, num_images: int) -> None:
     """Refuse what a caller's own rule returned, if it is no mask: ValueError."""
-    if kept.dtype != torch.bool or kept.shape != (num_images,):
+    if not isinstance(kept, Tensor):
+        raise TypeError(f"prune returned a {type(kept).__name__}; give a torch tensor of bool.")
+    if not is_whole(num_images):
+        raise ValueError(f"num_images is {num_images!r}; give a whole number.")
+    if kept.dtype != torch.bool or kept.shape != (num_images,) or kept.layout != torch.strided:
         raise ValueError(
             f"prune returned {kept.dtype} {list(kept.shape)}; it must return which images to keep, "
             f"torch.bool [{num_images}], or None."
@@ -131,7 +137,7 @@ class _Objective(nn.Module):
         self.network, self.loss = network, loss
 
     def forward(self, inputs_B: Tensor, labels_B: Tensor, indices_B: Tensor) -> Tensor:
-        value: Tensor = self.loss(self.network(inputs_B), labels_B, indices_B)
+        value: Tensor = self.loss(sources._passed(self.network, inputs_B), labels_B, indices_B)
         if not isinstance(value, Tensor) or value.ndim or not value.requires_grad:
             shape = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
             raise ValueError(
