@@ -179,7 +179,7 @@ def _check_fit(name: str, found: NDArray[Any], spec: list[str], sizes: dict[str,
         sizes.setdefault(letter, int(letter) if letter.isdigit() else size)
     fits = "..." in letters or [sizes.get(letter) for letter in letters] == [*found.shape]
     of_kind = found.dtype.kind in _KINDS[kind] and (kind != "uint8" or found.dtype == np.uint8)
-    if not (same_number and fits and of_kind and found.size):
+    if not (same_number and fits and of_kind and (found.size or "..." in letters)):
         due = "".join(f", {letter} = {sizes[letter]}" for letter in letters if letter in sizes)
         wanted = {"any": "numbers", "drawn": "numbers"}.get(kind, kind)
         raise ValueError(

@@ -21,7 +21,7 @@ def interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, float]
     """Return the confidence interval of a mean, by Student's t: mean +- t s / sqrt(S).
 
     Args:
-        values: float [S], S >= 2, taken as drawn from a normal distribution.
+        values: float [S], S >= 2, taken as drawn from a normal distribution; NaN gives NaN.
         confidence: in (0, 1).
 
     Raises:
@@ -108,7 +108,9 @@ def bootstrap_interval(
 
 
 def _mean_and_error(values: ArrayLike) -> tuple[float, float, int]:
-    values_S = finite("values", array("values", values).astype(float))
+    values_S = array("values", values).astype(float)
+    if np.isinf(values_S).any():
+        raise ValueError("values hold infinity, of which no mean can be taken.")
     if values_S.ndim != 1 or len(values_S) < 2:
         raise ValueError(f"values have shape {list(values_S.shape)}; at least two are needed.")
     scale, (tamed_S,) = tamed(values_S)

@@ -57,13 +57,8 @@ class _Task(NamedTuple):
     query_labels: _Integers
 
 
-@takes(
-    index="numbers N D",
-    true="integers N",
-    given="integers N",
-    queries="numbers M D",
-    query_labels="integers M",
-)
+@takes(index="numbers N D", true="integers T", given="integers G")
+@takes(queries="numbers M D", query_labels="integers L")
 def rows(
     index: ArrayLike,
     true: ArrayLike,

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 
 from rnsl_tutorial.losses import _check_dense
-from rnsl_tutorial.training import _saved
 
 __all__ = [
     "Backbone",
@@ -313,7 +312,7 @@ def _efficientnet_lite0(pretrained: bool) -> Backbone:
     network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
     if pretrained:
         path = weights_file("efficientnet_lite0")
-        _load_in_order(network, _saved.load(path.read_bytes()))
+        _load_in_order(network, torch.load(path, map_location="cpu", weights_only=True))
     network.classifier = nn.Identity()
     _keep_depthwise_precise(network)
     # Lite models were trained on pixels scaled to -1..1, not on ImageNet's mean and deviation.

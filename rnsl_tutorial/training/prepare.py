@@ -147,6 +147,10 @@ class _Objective(nn.Module):
         return value
 
 
+_LEAST_RATE = 1e-12
+"""Smaller learning rates move no weight of float32, whatever its gradient."""
+
+
 def _state_of(module: nn.Module) -> list[Tensor]:
     """The sum of each weight that is trained: what tells whether any of them moves."""
     trained = (weight.detach() for weight in module.parameters() if weight.requires_grad)
@@ -155,7 +159,9 @@ def _state_of(module: nn.Module) -> list[Tensor]:
 
 def _check_moved(begun: list[Tensor], module: nn.Module, settings: Settings) -> None:
     """Refuse to go on where the first epoch left every weight as it was: ValueError."""
-    if all(map(torch.equal, begun, _state_of(module))):
+    flat = all(weight.grad is None or not weight.grad.any() for weight in module.parameters())
+    can_move = settings.learning_rate >= _LEAST_RATE and not flat
+    if not can_move and all(map(torch.equal, begun, _state_of(module))):
         raise ValueError(
             "Nothing is trained: after the first epoch every weight is as it was drawn. Raise "
             f"learning_rate ({settings.learning_rate}), or look whether the loss has a gradient."

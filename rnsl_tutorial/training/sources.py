@@ -375,7 +375,7 @@ def place(
         raise ValueError(f"share is {share}; it must be in [0, 1].")
     if isinstance(images, Tensor) and not images.is_meta:
         _check_dense(images=images)
-    elif not isinstance(images, np.memmap):
+    elif not hasattr(images, "ndim") or type(images) in (np.ndarray, Tensor):
         images = array("images", images)
     if images.ndim < 2:
         raise ValueError(f"images have shape {list(images.shape)}; [N, ...] is needed.")
