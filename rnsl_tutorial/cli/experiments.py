@@ -280,7 +280,7 @@ def _show_curves(
 def _print_table(table: "Table") -> None:
     from rich.console import Console
 
-    Console(width=160).print(table)
+    Console(width=160, markup=False).print(table)
 
 
 def _save_figure(figure: "Figure", path: Path) -> None:

@@ -224,6 +224,11 @@ def _extracted(
             batch = batch.contiguous(memory_format=torch.channels_last)
             features_NF[start : start + len(batch)] = backbone(batch).float().cpu().numpy()
             bar.update(len(batch))
+    if not np.isfinite(features_NF).all():
+        raise ValueError(
+            "The backbone makes features that are not finite of these images; take another one, or "
+            "look at its weights."
+        )
     return features_NF
 
 

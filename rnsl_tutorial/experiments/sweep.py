@@ -418,11 +418,9 @@ def run_sweep(
     Raises:
         ValueError: jobs below 1, or Ray is not installed.
         BlockingIOError: another sweep is at work in this folder.
-        RuntimeError: the script that calls has no guard, `if __name__ == "__main__":`.
         OSError: the folder cannot be written to, or no cluster answers.
         KeyboardInterrupt: stopped; the workers have ended and what is finished is kept.
     """
-    grid._end_if_starting()
     if jobs < 1:
         raise ValueError(f"jobs is {jobs}; at least 1 is needed.")
     with _locked(out):
@@ -604,7 +602,7 @@ def _section(name: str, saved: Path) -> str:
             figure.savefig(file, format="png", dpi=130)
         lines.append(f"![k-NN accuracy over the share of wrong labels, {kind}]({picture.name})")
     drawn = io.StringIO()
-    Console(file=drawn, width=1000).print(report.table(results))
+    Console(file=drawn, width=1000, markup=False).print(report.table(results))
     table = "\n".join(line.rstrip() for line in drawn.getvalue().strip().splitlines())
     said = f"`rnsl report {saved.name}` prints this table again."
     return "\n\n".join((*lines, table, f"*{report.caption(results, provenance)}*", said))
