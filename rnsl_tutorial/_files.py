@@ -146,7 +146,7 @@ def made_earlier(path: Path, otherwise: str, remedy: str, most: int = 2**32) -> 
             yield file
         except DAMAGE as error:
             raise ValueError(
-                f"{printable(str(path))} {otherwise} ({in_one_line(error)}). {remedy}"
+                f"{printable(str(path))} {otherwise} ({in_one_line(error)[:300]}). {remedy}"
             ) from error
 
 

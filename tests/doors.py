@@ -549,6 +549,8 @@ def outcome(call: Callable[[], object]) -> tuple[str, str]:
 
 def _judged(error: Exception) -> tuple[str, str]:
     frame = traceback.extract_tb(error.__traceback__)[-1]
+    if isinstance(error, OSError) and error.filename:
+        return "clear", f"the system's own word on {str(error.filename)!a}"
     place = f"{Path(frame.filename).name}:{frame.lineno}"
     said = f"{type(error).__name__}: {str(error)[:200]!r} at {place}"
     ours = PACKAGE in Path(frame.filename).parents and str(frame.line).startswith("raise ")

@@ -24,7 +24,7 @@ INTRO = (
     "# Reliability\n\n`make soak` tries to break the tutorial and writes this file, and `make soak "
     'ARGS="-k PART"` one part of it. *Failed* is whatever did not end as it should.'
 )
-PARTS = ("notebooks", "memory", "kills", "audit", "data", "properties")
+PARTS = ("notebooks", "memory", "kills", "audit", "data", "doors", "foreign", "properties")
 VERDICT = re.compile(r"^\*\*Tried (.+?), failed (\d+)[.,].*\*\*$", re.MULTILINE)
 
 

@@ -407,21 +407,23 @@ def load_shipped_features(dataset: str = "aid") -> FeatureSet:
 
 
 def _from_members(members: Mapping[str, Any]) -> FeatureSet:
-    step_D = members["step"]
+    step_D, codes_ND = array("step", members["step"]), array("codes", members["codes"])
+    if codes_ND.dtype != np.int8 or codes_ND.ndim != 2 or not codes_ND.size:
+        raise ValueError(f"codes are {codes_ND.dtype} {list(codes_ND.shape)}; int8 [N, D] is due")
+    if step_D.dtype.kind != "f" or step_D.shape != codes_ND.shape[1:]:
+        raise ValueError(f"step is {step_D.dtype} {list(step_D.shape)}; floats [D] are due")
     found = FeatureSet(
-        features=members["codes"] * step_D,
-        labels=members["labels"].astype(np.int64),
+        features=codes_ND * step_D,
+        labels=integers("labels", members["labels"]).astype(np.int64),
         class_names=tuple(str(members["class_names"]).split("\n")),
         files=tuple(str(members["files"]).split("\n")),
-        split=Split(*(members[f"split_{name}"].astype(np.int64) for name in Split._fields)),
+        split=Split(
+            *(integers(name, members[f"split_{name}"]).astype(np.int64) for name in Split._fields)
+        ),
         step=step_D,
-        reduction=Reduction(members["mean"], members["matrix"]),
+        reduction=Reduction(array("mean", members["mean"]), array("matrix", members["matrix"])),
         made_with=typed(json.loads(str(members["made_with"])), dict[str, Any]),
     )
-    if members["codes"].dtype != np.int8 or found.features.ndim != 2:
-        raise ValueError(
-            f"codes are {members['codes'].dtype} {list(found.features.shape)}; int8 [N, D] is due"
-        )
     _check_fit(found)
     return found
 

@@ -509,6 +509,8 @@ def load_model(path: Path) -> Model:
 
 def _model(saved: Mapping[str, Any]) -> Model:
     """Put together what `model.pt` holds: ValueError where its parts do not fit."""
+    if not isinstance(saved, dict):
+        raise ValueError(f"it holds a {type(saved).__name__}, no parts by name")
     try:
         names = typed(saved["config"], dict[str, Any])
         check_names(names, Config)

@@ -263,7 +263,8 @@ def _cell(result: Result) -> tuple[Any, ...]:
 
 
 def _summary(cell: tuple[Any, ...], results: list[Result]) -> Summary:
-    values = {name: [r.metrics[name] for r in results] for name in results[0].metrics}
+    names = dict.fromkeys(name for r in results for name in r.metrics)
+    values = {name: [r.metrics.get(name, math.nan) for r in results] for name in names}
     mean = {name: float(np.mean(v)) for name, v in values.items()}
     spread = dict.fromkeys(values, math.nan)
     if len(results) > 1:

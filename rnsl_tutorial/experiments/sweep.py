@@ -126,7 +126,14 @@ def read_grid(path: Path, roots: Sequence[str] = ()) -> Grid:
         ValueError: not TOML, or a section, field, value or data set that cannot be.
         OSError: the file cannot be read.
     """
-    document = _parsed(path)
+    try:
+        return _grid_of(path, _parsed(path), roots)
+    except ValueError as error:
+        shown = printable(str(path))
+        raise ValueError(str(error) if shown in str(error) else f"{shown}: {error}") from error
+
+
+def _grid_of(path: Path, document: Mapping[str, Any], roots: Sequence[str]) -> Grid:
     base = _preset(document.get("preset"))
     grids = document.get("grid", {})
     configs = tuple(

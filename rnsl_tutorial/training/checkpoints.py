@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from rnsl_tutorial import __version__, losses
-from rnsl_tutorial._files import in_one_line, opened, written_whole
+from rnsl_tutorial._files import in_one_line, opened, printable, written_whole
 from rnsl_tutorial.training import _saved, sources
 from rnsl_tutorial.training.settings import Settings
 
@@ -188,9 +188,13 @@ def _load(path: Path, config: Mapping[str, Any]) -> _State:
     try:
         state = _saved.load(data)
         _check_required(state)
+        for name, value in state["config"].items():
+            if not isinstance(value, str | int | float | None):
+                raise ValueError(f"config {name!a:.60} is a {type(value).__name__}")
     except Exception as error:  # the unpickler makes nearly anything of bytes it does not know
         raise ValueError(
-            f"{path.name} is no checkpoint of this package ({in_one_line(error)[:200]}); remove it."
+            f"{printable(path.name)} is no checkpoint of this package ({in_one_line(error)[:200]}); "
+            "remove it."
         ) from error
     differences, version = _differences(config, state["config"]), _saved.made_by(state)
     if differences:
