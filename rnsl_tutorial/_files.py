@@ -145,9 +145,10 @@ def made_earlier(path: Path, otherwise: str, remedy: str, most: int = 2**32) -> 
         try:
             yield file
         except DAMAGE as error:
-            raise ValueError(
-                f"{printable(str(path))} {otherwise} ({in_one_line(error)[:300]}). {remedy}"
-            ) from error
+            said = in_one_line(error)[:300]
+            if "pickle" in said:  # numpy then advises to trust it
+                said = "it holds other things than numbers and texts"
+            raise ValueError(f"{printable(str(path))} {otherwise} ({said}). {remedy}") from error
 
 
 def typed(found: Any, kind: type[_Typed]) -> _Typed:

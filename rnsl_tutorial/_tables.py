@@ -6,6 +6,7 @@ NamedTuple within as ``outer_inner``.
 """
 
 import json
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -61,11 +62,11 @@ def opened_npz(file: BinaryIO, most: int = 2**32) -> Iterator[_Members]:
     Raises:
         ValueError: other bytes than those of an npz file, or arrays that are too large.
     """
-    found = np.load(file, allow_pickle=False)
-    if not isinstance(found, np.lib.npyio.NpzFile):
+    if not zipfile.is_zipfile(file):
         raise ValueError("it is no npz file")
-    with found as members:
-        unpacked = sum(info.file_size for info in members.zip.infolist())  # type: ignore[misc,union-attr]
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as members:
+        unpacked = sum(info.file_size for info in members.zip.infolist())
         if unpacked > most:
             raise ValueError(f"it unpacks to {unpacked:,} bytes; {most:,} are allowed")
         yield members

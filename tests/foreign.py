@@ -1,4 +1,4 @@
-"""Files of somebody else: good ones of each type, ways to spoil them, and how each is read and used.
+"""Files of somebody else: good ones of each type, ways to spoil them, and how each is used.
 
 What comes of a try is told by `doors.outcome`; a refusal has to name the file besides.
 """

@@ -1,4 +1,4 @@
-"""A sample of what `make soak` tries: bad arguments to every door, and spoiled files of every type."""
+"""A sample of what `make soak` tries: bad arguments to doors, and spoiled files of every type."""
 
 from collections.abc import Iterator
 from functools import partial

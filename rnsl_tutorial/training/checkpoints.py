@@ -193,7 +193,7 @@ def _load(path: Path, config: Mapping[str, Any]) -> _State:
                 raise ValueError(f"config {name!a:.60} is a {type(value).__name__}")
     except Exception as error:  # the unpickler makes nearly anything of bytes it does not know
         raise ValueError(
-            f"{printable(path.name)} is no checkpoint of this package ({in_one_line(error)[:200]}); "
+            f"{printable(path.name)} is no checkpoint of this package ({in_one_line(error)[:99]}); "
             "remove it."
         ) from error
     differences, version = _differences(config, state["config"]), _saved.made_by(state)

@@ -3,8 +3,8 @@
 *Clear*: a result, or one line of our own that names what was given; for a file one that names it.
 *Unclear*: several lines. *Traceback*: somebody else's error, or one that nobody raised on purpose.
 *No end*: longer than a minute. *Lost*: the file that was read is another one afterwards. Files are
-drawn by a seeded generator; beside them stand pipes, devices, folders, links in a circle, names that
-steer a terminal, and a file of a terabyte in the place of each.
+drawn by a seeded generator; beside them stand pipes, devices, folders, links in a circle, names
+that steer a terminal, and a file of a terabyte in the place of each.
 """
 
 import resource

@@ -47,7 +47,7 @@ def embeddings_address(file: Path, *, most: int = 1000, classes: int = 8) -> str
 
 
 def _read(file: Path) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
-    said = "holds no embeddings", "Write them with `rnsl embed`."
+    said = "holds no embeddings; write them with `rnsl embed`", "No page was written."
     with made_earlier(file, *said) as read, opened_npz(read) as saved:
         embeddings_ND, files = saved["embeddings"], saved["files"]
         if embeddings_ND.dtype.kind != "f" or embeddings_ND.ndim != 2 or 0 in embeddings_ND.shape:

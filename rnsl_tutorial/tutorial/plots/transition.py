@@ -69,7 +69,7 @@ def _share_axes() -> tuple[Axis, Axis]:
     return x, axis("share of its wrong labels", 0, 1.05, ticks=(0, 0.2, 0.4, 0.6, 0.8, 1))
 
 
-@takes(transition="shares C C", shares="shares C")
+@takes(transition="shares C C", shares="shares S")
 def transition_beside_row(
     transition: ArrayLike,
     shares: ArrayLike,
