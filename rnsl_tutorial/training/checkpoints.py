@@ -188,15 +188,12 @@ def _load(path: Path, config: Mapping[str, Any]) -> _State:
     try:
         state = _saved.load(data)
         _check_required(state)
-        for name, value in state["config"].items():
-            if not isinstance(value, str | int | float | None):
-                raise ValueError(f"config {name!a:.60} is a {type(value).__name__}")
+        differences, version = _differences(config, state["config"]), _saved.made_by(state)
     except Exception as error:  # the unpickler makes nearly anything of bytes it does not know
         raise ValueError(
             f"{printable(path.name)} is no checkpoint of this package ({in_one_line(error)[:99]}); "
             "remove it."
         ) from error
-    differences, version = _differences(config, state["config"]), _saved.made_by(state)
     if differences:
         said = f"was made with other settings: {'; '.join(differences)}"
         raise ValueError(f"{path.name} {said}{version}.")
