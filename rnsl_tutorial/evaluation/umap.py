@@ -112,7 +112,7 @@ def umap_sequence(
         float32 [E, N, 2].
 
     Raises:
-        ValueError: another shape, or n_neighbors out of range.
+        ValueError: another shape, fewer than 4 images, or n_neighbors out of range.
     """
     embeddings = finite("embeddings", array("embeddings", embeddings))
     if embeddings.ndim != 3 or len(embeddings) < 2:
@@ -122,6 +122,8 @@ def umap_sequence(
         )
     embeddings = _points("embeddings", embeddings, 3)
     moments, images, _ = embeddings.shape
+    if images < 4:
+        raise ValueError(f"There are {images} images; aligned UMAP needs 4 or more.")
     _check_neighbors(n_neighbors, images)
     like = _like(like, images)
     check_seed(seed, 2**32 - 1)
@@ -274,12 +276,17 @@ def _compute(
         import umap  # here, because it takes seconds and a cached map needs none of it
 
     # A seed makes UMAP work on one thread; asking for one thread keeps it from warning about that.
-    start = "spectral" if like is None else like
+    start = _start(len(embeddings)) if like is None else like
     bar = {"desc": "UMAP", "unit": "round", "disable": not progress}  # verbose would also print
     coordinates = umap.UMAP(init=start, n_jobs=1, tqdm_kwds=bar, **settings).fit_transform(
         embeddings
     )
     return coordinates if like is None else aligned(coordinates, like)
+
+
+def _start(images: int) -> str:
+    """How the points lie at first; three have too few directions for the spectrum of a graph."""
+    return "spectral" if images > 3 else "random"
 
 
 def _compute_sequence(
