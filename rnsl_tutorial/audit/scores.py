@@ -171,6 +171,7 @@ def out_of_fold(
         ValueError, FloatingPointError: as for `score_labels`.
     """
     check_seed(seed)
+    features = features if features.dtype.kind == "f" else features.astype(np.float32)
     labels_N = _checked(features, labels, num_classes, folds, repeats)
     recipe = recipe or recipe_for(len(labels_N))
     inputs_ND, given_N = _inputs(features), torch.from_numpy(labels_N)
@@ -266,7 +267,7 @@ def _judge(inputs_ND: Tensor, labels_N: Tensor, num_classes: int, head: _Head) -
 
 def _inputs(features: NDArray[np.float32]) -> Tensor:
     """Centre the features, reduce wide ones, and scale them to mean square 1: float32 [N, D]."""
-    _, (features,) = tamed(features if features.dtype.kind == "f" else features.astype(np.float32))
+    _, (features,) = tamed(features)
     if features.shape[1] > _DIMENSIONS < len(features):
         reduced_ND = _principal(StandardScaler().fit_transform(features))
     else:

@@ -17,7 +17,7 @@ _FLOOR = 1e-6  # no class is impossible: a head that is sure can be wrong
 _ROUNDS = 100  # of expectation maximisation; later ones change no share by more than 0.001
 
 
-@takes(probabilities_NC="numbers N C", labels_N="integers N")
+@takes(probabilities_NC="shares N C", labels_N="integers N")
 def estimate_joint(probabilities_NC: ArrayLike, labels_N: Labels) -> Matrix:
     """Estimate how classes and given labels occur together.
 
@@ -51,7 +51,7 @@ def estimate_joint(probabilities_NC: ArrayLike, labels_N: Labels) -> Matrix:
     return joint_CC
 
 
-@takes(labels_N="integers N", transition_CC="numbers C C")
+@takes(labels_N="integers N", transition_CC="shares C C")
 def probably_right(scores: Scores, labels_N: Labels, transition_CC: Matrix) -> Matrix:
     """Return float64 [N], how likely each given label is right: w_i[y_i] of `estimate_joint`."""
     floored_NC = scores.probabilities.astype(np.float64) + _FLOOR
