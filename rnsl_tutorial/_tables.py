@@ -7,10 +7,11 @@ NamedTuple within as ``outer_inner``.
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, BinaryIO, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,9 +47,30 @@ def load_table(path: Path, kind: type[_Table], what: str, remedy: str) -> _Table
         ValueError: the file is damaged or holds no such table.
     """
     otherwise = f"is damaged or holds no {what}"
-    with made_earlier(path, otherwise, remedy) as file, np.load(file) as members:
+    with made_earlier(path, otherwise, remedy) as file, opened_npz(file) as members:
         table: _Table = _table(members, kind)
         return table
+
+
+@contextmanager
+def opened_npz(file: BinaryIO, most: int = 2**32) -> Iterator[_Members]:
+    """Open the arrays of an npz file, none of which is read yet.
+
+    Args:
+        file: of zipped arrays.
+        most: bytes that all of them may have, unpacked.
+
+    Raises:
+        ValueError: other bytes than those of an npz file, or arrays that are too large.
+    """
+    if not zipfile.is_zipfile(file):
+        raise ValueError("it is no npz file")
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as members:
+        unpacked = sum(info.file_size for info in members.zip.infolist())
+        if unpacked > most:
+            raise ValueError(f"it unpacks to {unpacked:,} bytes; {most:,} are allowed")
+        yield members
 
 
 def load_shipped_table(name: str, kind: type[_Table]) -> _Table:

@@ -147,10 +147,11 @@ def truncated_rnsl(
     losses_B = rnsl(embeddings, prototypes, labels, q=q, temperature=temperature)
     ceiling = _truncation_level(losses_B, q, k)
     if kept is None:
-        kept = losses_B < ceiling
-    elif not isinstance(kept, Tensor):
+        return (losses_B - ceiling) * (losses_B < ceiling)
+    if not isinstance(kept, Tensor):
         raise TypeError(f"kept is a {type(kept).__name__}; give a torch tensor of bool.")
-    elif kept.shape != labels.shape or kept.dtype != torch.bool:
+    _check_dense(labels=labels, kept=kept)
+    if kept.shape != labels.shape or kept.dtype != torch.bool:
         raise ValueError(
             f"kept is {kept.dtype} {list(kept.shape)}; one bool per image is needed, "
             f"torch.bool {list(labels.shape)}."
@@ -173,7 +174,6 @@ def label_log_probability(
     Returns:
         float [B], each <= 0.
     """
-    _check_temperature(temperature)
     check_batch(embeddings, prototypes, labels)
     log_p_BC = class_log_probabilities(embeddings, prototypes, temperature)
     return at_labels(log_p_BC, labels)
@@ -192,13 +192,21 @@ def class_log_probabilities(embeddings: Tensor, prototypes: Tensor, temperature:
 
     Returns:
         float [B, C], each <= 0.
+
+    Raises:
+        TypeError, ValueError: as for `nsl`.
     """
+    _check_temperature(temperature)
+    _check_dense(embeddings=embeddings, prototypes=prototypes)
+    if not embeddings.ndim == prototypes.ndim == 2 or embeddings.shape[1] != prototypes.shape[1]:
+        shapes = f"{list(embeddings.shape)} and {list(prototypes.shape)}"
+        raise ValueError(f"embeddings and prototypes are {shapes}; give [B, D] and [C, D].")
     dtype = torch.promote_types(embeddings.dtype, torch.float32)
     device = "cpu" if embeddings.is_meta else embeddings.device.type  # autocast knows no meta
     with torch.autocast(device, enabled=False):
         x_BD = F.normalize(embeddings.to(dtype), dim=1)
         w_CD = F.normalize(prototypes.to(dtype), dim=1)
-        return (x_BD @ w_CD.T / temperature).log_softmax(dim=1)
+        return (x_BD @ w_CD.T / (1.0 * temperature)).log_softmax(dim=1)
 
 
 def at_labels(values_BC: Tensor, labels_B: Tensor) -> Tensor:
@@ -207,6 +215,11 @@ def at_labels(values_BC: Tensor, labels_B: Tensor) -> Tensor:
     Raises:
         ValueError: a label out of [0, C), on the CPU; an accelerator stops in its kernel.
     """
+    _check_dense(values=values_BC, labels=labels_B)
+    _check_int64("labels", labels_B)
+    if values_BC.ndim != 2 or labels_B.shape != values_BC.shape[:1]:
+        shapes = f"{list(values_BC.shape)} and {list(labels_B.shape)}"
+        raise ValueError(f"values and labels are {shapes}; give [B, C] and [B].")
     try:
         return values_BC.gather(1, labels_B[:, None]).squeeze(1)
     except (IndexError, RuntimeError):
@@ -226,6 +239,9 @@ def negative_box_cox(log_p: Tensor, q: float) -> Tensor:
     Returns:
         float, of the shape of log_p, each in [0, 1/q].
     """
+    _check_dense(log_p=log_p)
+    if not _within(q, 0, 1):
+        raise ValueError(f"q is {q}; it must lie in [0, 1].")
     return -log_p if q == 0 else -(q * log_p).expm1() / q
 
 
@@ -516,9 +532,17 @@ def _agreed(kept_N: Tensor, indices_B: Tensor, kept_B: Tensor) -> Tensor:
 # ------------------------------------------------------------------ validation
 
 
+def _within(value: Any, low: float, high: float) -> bool:
+    """Whether a value is one real number, and lies in [low, high]."""
+    try:
+        return bool(low <= value <= high)
+    except (TypeError, ValueError, RuntimeError):  # no number, or more than one
+        return False
+
+
 def check_q(q: float) -> None:
     """Refuse a q that is none, or that nothing can be divided by: ValueError."""
-    if not _LEAST <= q <= 1:
+    if not _within(q, _LEAST, 1):
         raise ValueError(
             f"q is {q}; it must lie in (0, 1] (from {_LEAST:g} on). A small q is close to -log p, "
             "1 is MAE."
@@ -527,13 +551,13 @@ def check_q(q: float) -> None:
 
 def check_k(k: float) -> None:
     """Refuse a truncation level that is none: ValueError."""
-    if not 0 <= k < 1:
+    if not _within(k, 0, 1) or k == 1:
         raise ValueError(f"k is {k}; it must lie in [0, 1). Images with p <= k are left out.")
 
 
 def _check_temperature(temperature: float) -> None:
     """Refuse a temperature that is none, or that a cosine cannot be divided by: ValueError."""
-    if not _LEAST <= temperature < math.inf:
+    if not _within(temperature, _LEAST, torch.finfo(torch.float32).max):
         raise ValueError(
             f"temperature is {temperature}; it must be above 0 (from {_LEAST:g} on). "
             "The paper's is 0.05."
@@ -552,11 +576,7 @@ def check_batch(embeddings: Tensor, prototypes: Tensor, labels: Tensor) -> None:
         TypeError: no tensors, or not of real numbers.
         ValueError: shapes that disagree, or labels of another type.
     """
-    named = {"embeddings": embeddings, "prototypes": prototypes, "labels": labels}
-    for name, given in named.items():
-        if not isinstance(given, Tensor):
-            raise TypeError(f"{name} are a {type(given).__name__}; give a torch tensor.")
-        _check_real(name, given)
+    _check_dense(embeddings=embeddings, prototypes=prototypes, labels=labels)
     if (
         embeddings.ndim != 2
         or prototypes.ndim != 2
@@ -570,9 +590,19 @@ def check_batch(embeddings: Tensor, prototypes: Tensor, labels: Tensor) -> None:
     _check_int64("labels", labels)
 
 
-def _check_real(name: str, given: Tensor) -> None:
-    if given.is_complex():
-        raise TypeError(f"{name}: {given.dtype} was given, where real numbers are needed.")
+def _check_dense(**given: Tensor) -> None:
+    """Refuse what are no dense tensors of real numbers on one device: TypeError, ValueError."""
+    for name, value in given.items():
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{name} are a {type(value).__name__}; give a torch tensor.")
+        if value.layout != torch.strided or value.is_quantized or value.is_complex():
+            kind = value.dtype if value.layout == torch.strided else value.layout
+            raise TypeError(f"{name}: {kind} was given, where real, dense numbers are needed.")
+    places = {value.device.type for value in given.values()}
+    if len(places) > 1:
+        raise ValueError(
+            f"{' and '.join(given)} lie on {' and '.join(sorted(places))}; move them to one device."
+        )
 
 
 def _check_indices(indices: Tensor, labels: Tensor) -> None:
@@ -581,6 +611,8 @@ def _check_indices(indices: Tensor, labels: Tensor) -> None:
             f"indices are a {type(indices).__name__}; give each image's place in the training set, "
             "a torch tensor of int64. What a miner returns goes to `training.as_pml(loss)`."
         )
+    _check_dense(labels=labels)
+    _check_dense(indices=indices)
     _check_int64("indices", indices)
     if indices.shape != labels.shape:
         raise ValueError(
@@ -596,6 +628,8 @@ def _check_int64(name: str, values: Tensor) -> None:
 
 def _check_range(name: str, values: Tensor, end: int, meaning: str) -> None:
     """Refuse values outside [0, end)."""
+    if values.is_meta:
+        raise ValueError(f"{name} lie on the meta device, which holds no values.")
     if not 0 <= int(values.min()) <= int(values.max()) < end:
         raise ValueError(
             f"{name} run from {int(values.min())} to {int(values.max())}; they must lie in "

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, ndtri, softmax
 
-from rnsl_tutorial import _files
+from rnsl_tutorial import _arrays, _files
 
 __all__ = [
     "NOISES",
@@ -224,7 +224,8 @@ def corrupt(
     if kind == "label_dependent":
         class_names = _table_classes(class_names, dataset)
     if num_classes is None:
-        num_classes = len(class_names) if class_names else int(np.max(labels, initial=0)) + 1
+        largest = int(_arrays.integers("labels", labels).max(initial=0))
+        num_classes = len(class_names) if class_names else largest + 1
     if kind == "instance_dependent":
         if features is None:
             raise ValueError("instance_dependent noise looks at images; pass features [N, D].")
@@ -267,7 +268,8 @@ def corrupt_labels(
         ValueError: labels, transition or method are not as described.
     """
     transition_CC = checked_transition(transition)
-    labels_N = _checked_labels(labels, len(transition_CC))
+    labels_N = _arrays.labels_in(len(transition_CC), labels)
+    _arrays.check_seed(seed, 2**32 - 1 if method == "reference" else np.inf)
     if method == "reference":
         corrupted_N = _draw_like_reference(labels_N, transition_CC, seed)
     elif method == "vectorized":
@@ -321,7 +323,8 @@ def instance_dependent_flips(
     """
     _check_num_classes(num_classes)
     _check_rate(rate)
-    labels_N = _checked_labels(labels, num_classes)
+    _arrays.check_seed(seed)
+    labels_N = _arrays.labels_in(num_classes, labels)
     features_ND = _checked_features(features, len(labels_N))
     rng = np.random.default_rng(seed)
     projection_rngs = rng.spawn(num_classes)
@@ -394,9 +397,10 @@ def _images_by_class(labels_N: Labels, num_classes: int) -> Iterator[tuple[int, 
 
 def split_diagonal(transition_CC: Matrix) -> tuple[Matrix, Matrix]:
     """Return the diagonal [C], and the matrix [C, C] with zeros in its place."""
-    wrong_CC = transition_CC.copy()
+    wrong_CC = _arrays.square("transition", transition_CC)
+    right_C = wrong_CC.diagonal().copy()
     np.fill_diagonal(wrong_CC, 0.0)
-    return transition_CC.diagonal(), wrong_CC
+    return right_C, wrong_CC
 
 
 # ------------------------------------------------------------------ tables and checks
@@ -426,22 +430,18 @@ def _table_classes(class_names: Sequence[str] | None, dataset: str | None) -> Se
 
 
 def _check_rate(rate: float) -> None:
-    if not 0 <= rate < 1:
+    if not _arrays.is_number(rate) or not 0 <= rate < 1:
         raise ValueError(f"rate is {rate}; give a share of wrong labels in [0, 1), such as 0.3.")
 
 
 def _check_num_classes(num_classes: int) -> None:
-    if num_classes < 2:
-        raise ValueError(f"num_classes is {num_classes}; a label can be wrong from 2 classes on.")
+    if not _arrays.is_whole(num_classes, 2, 2**31):
+        raise ValueError(f"num_classes is {num_classes}; 2 classes or more are needed, to 2**31.")
 
 
 def checked_transition(transition: npt.ArrayLike) -> Matrix:
     """Return a transition matrix as float64 [C, C]; refuse what is none: TypeError, ValueError."""
-    if np.iscomplexobj(transition):
-        raise TypeError("transition holds complex numbers; probabilities are real.")
-    matrix = np.asarray(transition, dtype=np.float64)
-    if matrix.ndim != 2 or len(matrix) != matrix.shape[1] or len(matrix) < 2:
-        raise ValueError(f"transition has shape {matrix.shape}; give a square one, [C, C], C >= 2.")
+    matrix = _arrays.square("transition", transition)
     with np.errstate(over="ignore", invalid="ignore"):
         sums = matrix.sum(axis=1)
     off = ~(np.abs(sums - 1.0) <= _ROW_SUM_TOLERANCE)
@@ -457,32 +457,13 @@ def checked_transition(transition: npt.ArrayLike) -> Matrix:
     return np.minimum(matrix, 1.0)  # rounding may have left 1 + 2e-16, which multinomial refuses
 
 
-def _checked_labels(labels: npt.ArrayLike, num_classes: int) -> Labels:
-    given: npt.NDArray[Any] = np.asarray(labels)
-    if given.ndim != 1 or given.dtype.kind not in "iu":
-        raise ValueError(
-            f"labels have shape {given.shape} and type {given.dtype}; give integers [N], one a "
-            "class number per image."
-        )
-    outside = (given < 0) | (given >= num_classes)
-    if outside.any():
-        first = int(outside.argmax())
-        raise ValueError(
-            f"labels[{first}] is {given[first]}; {num_classes} classes allow 0 to "
-            f"{num_classes - 1}. Number the classes from 0, or give a larger matrix."
-        )
-    return given.astype(np.int64, copy=False)
-
-
 def _checked_features(features: npt.ArrayLike, count: int) -> npt.NDArray[Any]:
-    given: npt.NDArray[Any] = np.asarray(features)
+    given = _arrays.array("features", features)
     if given.ndim != 2 or len(given) != count:
         raise ValueError(
             f"features have shape {given.shape}; {count} labels need [{count}, D], a row per image."
         )
-    if not np.isfinite(given).all():
-        raise ValueError("features hold NaN or infinite values; drop or repair those images.")
-    largest = float(np.abs(given).max(initial=0))
+    largest = float(np.abs(_arrays.finite("features", given)).max(initial=0))
     if largest > _MAX_FEATURE:
         raise ValueError(
             f"features reach {largest:g}; their projections overflow above {_MAX_FEATURE:g}. "

@@ -1,14 +1,17 @@
 """What an audit writes: the list of all images, and the page of the most doubtful ones."""
 
 import csv
+import io
+from collections.abc import Iterator
 from contextlib import ExitStack
-from io import StringIO
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnsl_tutorial._files import guarded, original, written_whole
+from rnsl_tutorial._files import csv_text, opened, original, printable, written_whole
 from rnsl_tutorial.audit.page import page_html
 from rnsl_tutorial.audit.pipeline import Audit
 
@@ -16,6 +19,7 @@ __all__ = ["csv_bytes", "read_csv", "write_outputs"]
 
 _COLUMNS = ("rank", "file", "given", "suggested", "doubt", "p_given", "p_suggested")
 _NAMES = ("file", "given", "suggested")  # columns that hold names of the archive
+_MOST_BYTES = 2**30  # of a list: a row for each of some million images
 
 
 def write_outputs(
@@ -58,34 +62,56 @@ def write_outputs(
 
 def csv_bytes(audit: Audit) -> bytes:
     """Return the list of all images as CSV in UTF-8; see `write_outputs`."""
-    text = StringIO()
-    table = csv.writer(text)
-    table.writerow(_COLUMNS)
+    rows = []
     for rank, i in enumerate(audit.ranking(), start=1):
         given, suggested = audit.labels[i], audit.scores.suggested[i]
         chances = audit.scores.probabilities[i, [given, suggested]]
         names = (audit.files[i], *(audit.class_names[label] for label in (given, suggested)))
         numbers = [f"{value:.4f}" for value in (audit.scores.doubt[i], *chances)]
-        table.writerow([rank, *map(guarded, names), *numbers])
-    return text.getvalue().encode("utf-8", "surrogateescape")  # as the file system has the name
+        rows.append([rank, *names, *numbers])
+    text = csv_text([_COLUMNS, *rows])
+    return text.encode("utf-8", "surrogateescape")  # as the file system has the name
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
     """Read a list that `write_outputs` wrote, or the decisions that its page downloads.
+
+    Also one that a spreadsheet saved, with a byte-order mark, without empty cells at the end of a
+    row, or with its cells parted by ``;``, tabs or ``|``.
 
     Returns:
         A dict for each row, from column to text; names are those in the archive.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: the file has no column "file".
+        ValueError: the file has no column "file", a row has more cells than there are columns, or
+            it is a device, pipe, or larger than 1 GiB.
     """
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as opened:
-        reader = csv.DictReader(opened, restval="")  # a spreadsheet may cut empty cells off
-        columns, rows = reader.fieldnames, list(reader)
-    if not columns or "file" not in columns:
-        raise ValueError(f"{path} has no column 'file'; give a list of `rnsl audit`.")
-    return [
-        {name: original(cell) if name in _NAMES else cell for name, cell in row.items()}
-        for row in rows
-    ]
+    with opened(path, _MOST_BYTES) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        heading = text.readline(2**16)
+        separator = max(",;\t|", key=heading.count)
+        reader = csv.reader(chain([heading], text), delimiter=separator)
+        return list(_rows(path, reader))
+
+
+def _rows(path: Path, reader: Any) -> Iterator[dict[str, str]]:
+    """Yield the rows below the heading, each as long as that."""
+    shown = printable(str(path))
+    try:
+        columns: list[str] = next(reader, [])
+        if "file" not in columns or len({*columns}) < len(columns):
+            raise ValueError(
+                f"{shown} has no column 'file', or one of its columns twice: "
+                f"{printable(', '.join(columns))[:80]}. Give a list of `rnsl audit`."
+            )
+        for row in filter(None, reader):
+            if len(row) > len(columns):
+                raise ValueError(
+                    f"{shown}, line {reader.line_num}: {len(row)} cells were found, and there are "
+                    f"{len(columns)} columns. Give a list of `rnsl audit`."
+                )
+            cells = dict(zip(columns, [*row, *[""] * (len(columns) - len(row))], strict=True))
+            yield {n: original(cell) if n in _NAMES else cell for n, cell in cells.items()}
+    except csv.Error as error:
+        raise ValueError(f"{shown}, line {reader.line_num}: {error}. It is no CSV.") from error

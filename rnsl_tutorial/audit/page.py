@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from rnsl_tutorial._arrays import is_whole, takes
 from rnsl_tutorial._files import PACKAGE
 from rnsl_tutorial.audit.pipeline import Audit
 from rnsl_tutorial.audit.planted import thresholds
@@ -24,6 +25,7 @@ __all__ = ["page_html"]
 _THUMBNAIL, _QUALITY = 96, 80  # pixels a side; of the JPEGs
 
 
+@takes(images="uint8 N 3 H W")
 def page_html(
     audit: Audit, images: NDArray[np.uint8], *, top: int = 500, title: str = "Doubtful labels"
 ) -> str:
@@ -34,7 +36,7 @@ def page_html(
     """
     if len(images) != len(audit.files):
         raise ValueError(f"There are {len(images)} images for an audit of {len(audit.files)}.")
-    if top < 1:
+    if not is_whole(top, 1):
         raise ValueError(f"top is {top}; the page needs at least 1 image.")
     data = json.dumps(_data(audit, images, top)).replace("<", r"\u003c")
     return _PAGE.format(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
+from rnsl_tutorial._arrays import check_seed, is_number, is_whole, labels_in, takes
 from rnsl_tutorial.audit import scores
 from rnsl_tutorial.audit.planted import PrecisionEstimate, plant_flips, read_precision
 from rnsl_tutorial.audit.scores import Scores
@@ -160,6 +161,7 @@ def archive_features(
     )  # fmt: skip
 
 
+@takes(features_NF="any ...", labels_N="integers N")
 def audit_features(
     features_NF: NDArray[np.float32],
     labels_N: Labels,
@@ -188,6 +190,7 @@ def audit_features(
         ValueError: a class with fewer images than folds, or an argument out of range.
     """
     _check_numbers(folds, plant, seed)
+    labels_N = labels_in(len(class_names), labels_N)
     _check_classes(labels_N, class_names, folds)
 
     def score(labels_N: Labels) -> Scores:
@@ -239,11 +242,10 @@ def check_settings(
 
 
 def _check_numbers(folds: int, plant: float, seed: int) -> None:
-    if folds < 2:
+    if not is_whole(folds, 2):
         raise ValueError(f"folds is {folds}; it must be at least 2.")
-    if not 0 <= seed < 2**32:
-        raise ValueError(f"seed is {seed}; it must be a whole number in [0, {2**32}).")
-    if not 0 <= plant <= 0.5:
+    check_seed(seed)
+    if not is_number(plant, 0, 0.5):
         raise ValueError(f"plant is {plant}; give a share of the images in [0, 0.5].")
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
 from rnsl_tutorial import noise
+from rnsl_tutorial._arrays import check_seed, is_number, labels_in, takes
 from rnsl_tutorial.noise import CorruptedLabels, Labels, Matrix
 
 __all__ = ["Look", "PrecisionEstimate", "how_many", "plant_flips", "read_precision", "thresholds"]
@@ -53,6 +54,7 @@ class PrecisionEstimate(NamedTuple):
     high: NDArray[np.float64]
 
 
+@takes(labels_N="integers N", transition_CC="numbers C C", right_N="numbers N?")
 def plant_flips(
     labels_N: Labels,
     transition_CC: Matrix,
@@ -77,6 +79,10 @@ def plant_flips(
         keep: so many images of each class keep their labels, even where fewer flips are planted.
         seed: of the random stream.
     """
+    check_seed(seed)
+    labels_N = labels_in(len(transition_CC), labels_N)
+    if not is_number(share, 0, 0.5):
+        raise ValueError(f"share is {share!r}; give a share of the images in (0, 0.5].")
     # not the stream of `noise`: the same seed may have drawn the labels that are wrong already
     rng = np.random.default_rng([seed, 1])
     is_right_N = rng.random(len(labels_N)) < (1 if right_N is None else right_N)
@@ -104,6 +110,7 @@ def _flips(labels_M: Labels, transition_CC: Matrix, number: float) -> Matrix:
     return flips_CC + np.diag(1 - flips_CC.sum(axis=1))
 
 
+@takes(doubt_N="numbers N", doubt_again_N="numbers N", planted_N="bools N")
 def read_precision(
     doubt_N: NDArray[np.float32],
     doubt_again_N: NDArray[np.float32],
@@ -140,6 +147,7 @@ def read_precision(
         planted_N: bool [N], which labels are planted; at least one.
         seed: of the resampling.
     """
+    check_seed(seed)
     others = np.sort(doubt_again_N[~planted_N])[::-1]
     planted_M = np.sort(doubt_again_N[planted_N])[::-1]
     thresholds_T, flagged_T = thresholds(doubt_N)
@@ -178,6 +186,7 @@ def read_precision(
     )
 
 
+@takes(doubt_N="numbers N")
 def thresholds(doubt_N: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return thresholds of doubt, ascending from 0, and how many images lie at or above each.
 

@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from rnsl_tutorial import losses
+from rnsl_tutorial._arrays import check_seed, is_whole, labels_in, takes, tamed
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.heads import build_head, build_loss, one_thread
 from rnsl_tutorial.training import embed, train
@@ -64,6 +65,7 @@ def recipe_for(num_images: int) -> Config:
     return replace(_RECIPE, batch_size=size)
 
 
+@takes(features="any ...", labels="any ...")
 def score_labels(
     features: NDArray[np.float32],
     labels: NDArray[np.int64],
@@ -121,6 +123,7 @@ def score_labels(
     return from_probabilities(found_RNC.mean(axis=0), labels)
 
 
+@takes(probabilities="numbers N C", labels="integers N")
 def from_probabilities(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> Scores:
     """Doubt 1 - p of the given label, and the likeliest class.
 
@@ -128,12 +131,14 @@ def from_probabilities(probabilities: NDArray[np.float32], labels: NDArray[np.in
         probabilities: float32 [N, C], rows sum to 1.
         labels: int64 [N] in [0, C).
     """
+    labels = labels_in(probabilities.shape[1], labels)
     given_N = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
     likeliest_N = probabilities.argmax(axis=1)
     suggested_N = np.where(given_N == probabilities.max(axis=1), labels, likeliest_N)
     return Scores((1 - given_N).clip(0, 1), suggested_N, probabilities)
 
 
+@takes(features="any ...", labels="any ...")
 def out_of_fold(
     features: NDArray[np.float32],
     labels: NDArray[np.int64],
@@ -165,6 +170,8 @@ def out_of_fold(
     Raises:
         ValueError, FloatingPointError: as for `score_labels`.
     """
+    check_seed(seed)
+    features = features if features.dtype.kind == "f" else features.astype(np.float32)
     labels_N = _checked(features, labels, num_classes, folds, repeats)
     recipe = recipe or recipe_for(len(labels_N))
     inputs_ND, given_N = _inputs(features), torch.from_numpy(labels_N)
@@ -189,6 +196,7 @@ def out_of_fold(
 _Division: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
+@takes(labels="integers N")
 def divisions(
     labels: NDArray[np.int64], folds: int, seed: int, repeat: int = 0
 ) -> Iterator[_Division]:
@@ -202,6 +210,11 @@ def divisions(
         seed: as for `out_of_fold`.
         repeat: which one, from 0.
     """
+    check_seed(seed)
+    if not is_whole(folds, 2) or not is_whole(repeat, 0, 2**16):
+        raise ValueError(f"folds is {folds!r} and repeat {repeat!r}; from 2 and from 0 on.")
+    if np.unique(labels, return_counts=True)[1].min() < folds:
+        raise ValueError(f"A class of labels has fewer images than {folds} folds; ask for fewer.")
     fold_seed, *_ = _seeds(seed, folds, repeat + 1)[repeat]
     yield from _divide(labels, folds, fold_seed)
 
@@ -254,6 +267,7 @@ def _judge(inputs_ND: Tensor, labels_N: Tensor, num_classes: int, head: _Head) -
 
 def _inputs(features: NDArray[np.float32]) -> Tensor:
     """Centre the features, reduce wide ones, and scale them to mean square 1: float32 [N, D]."""
+    _, (features,) = tamed(features)
     if features.shape[1] > _DIMENSIONS < len(features):
         reduced_ND = _principal(StandardScaler().fit_transform(features))
     else:
@@ -299,7 +313,7 @@ def _checked(
         )
     if np.ptp(features, axis=0).max(initial=0) == 0:
         raise ValueError("The features of all images are alike; nothing can be learned from them.")
-    if folds < 2 or num_classes < 2 or repeats < 1:
+    if not (is_whole(folds, 2) and is_whole(num_classes, 2) and is_whole(repeats, 1)):
         raise ValueError(
             f"There are {folds} folds, {num_classes} classes and {repeats} repeats; at least 2, 2 "
             "and 1 are needed."

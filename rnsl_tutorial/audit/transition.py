@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rnsl_tutorial import noise
+from rnsl_tutorial._arrays import is_number, labels_in, takes
 from rnsl_tutorial.audit.scores import Scores
 from rnsl_tutorial.noise import Labels, Matrix
 
@@ -16,6 +17,7 @@ _FLOOR = 1e-6  # no class is impossible: a head that is sure can be wrong
 _ROUNDS = 100  # of expectation maximisation; later ones change no share by more than 0.001
 
 
+@takes(probabilities_NC="shares N C", labels_N="integers N")
 def estimate_joint(probabilities_NC: ArrayLike, labels_N: Labels) -> Matrix:
     """Estimate how classes and given labels occur together.
 
@@ -38,6 +40,7 @@ def estimate_joint(probabilities_NC: ArrayLike, labels_N: Labels) -> Matrix:
     """
     floored_NC = np.asarray(probabilities_NC, dtype=np.float64) + _FLOOR
     num_classes = floored_NC.shape[1]
+    labels_N = labels_in(num_classes, labels_N)
     given_NC = np.eye(num_classes)[labels_N]
     transition_CC = np.full((num_classes, num_classes), 0.5 / num_classes)
     transition_CC += 0.5 * np.eye(num_classes)
@@ -48,14 +51,22 @@ def estimate_joint(probabilities_NC: ArrayLike, labels_N: Labels) -> Matrix:
     return joint_CC
 
 
+@takes(labels_N="integers N", transition_CC="shares C C")
 def probably_right(scores: Scores, labels_N: Labels, transition_CC: Matrix) -> Matrix:
     """Return float64 [N], how likely each given label is right: w_i[y_i] of `estimate_joint`."""
     floored_NC = scores.probabilities.astype(np.float64) + _FLOOR
+    labels_N = labels_in(floored_NC.shape[1], labels_N)
+    if len(labels_N) != len(floored_NC) or len(transition_CC) != floored_NC.shape[1]:
+        raise ValueError(
+            f"labels_N are {list(labels_N.shape)} and transition_CC {list(transition_CC.shape)}; "
+            f"scores of {len(floored_NC)} images and {floored_NC.shape[1]} classes need as many."
+        )
     weights_NC = _weights(floored_NC, labels_N, transition_CC)
     right_N: Matrix = weights_NC[np.arange(len(labels_N)), labels_N]
     return right_N
 
 
+@takes(joint_CC="numbers C C")
 def row_shares(joint_CC: Matrix) -> Matrix:
     """Divide each row by its sum; a class without any image keeps its label."""
     sums_C = joint_CC.sum(axis=1)
@@ -64,8 +75,11 @@ def row_shares(joint_CC: Matrix) -> Matrix:
     return rows_CC
 
 
+@takes(joint_CC="numbers C C")
 def with_noise_rate(joint_CC: Matrix, rate: float) -> Matrix:
     """Scale the wrong shares so that they add up to a rate; columns keep their sums."""
+    if not is_number(rate, 0, 1):
+        raise ValueError(f"rate is {rate!r}; give a share of wrong labels in [0, 1].")
     given_C = joint_CC.sum(axis=0)
     _, wrong_CC = noise.split_diagonal(joint_CC)
     wrong_CC *= rate / max(wrong_CC.sum(), _FLOOR)
@@ -77,5 +91,5 @@ def with_noise_rate(joint_CC: Matrix, rate: float) -> Matrix:
 def _weights(probabilities_NC: Matrix, labels_N: Labels, transition_CC: Matrix) -> Matrix:
     """How likely each class is, given the image and its label: w of `estimate_joint`, [N, C]."""
     weights_NC: Matrix = probabilities_NC * transition_CC.T[labels_N]
-    weights_NC /= weights_NC.sum(axis=1, keepdims=True)
+    weights_NC /= np.maximum(weights_NC.sum(axis=1, keepdims=True), np.finfo(float).tiny)
     return weights_NC

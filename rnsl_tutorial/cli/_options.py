@@ -24,9 +24,9 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that
 
 def printable(text: str) -> str:
     """Escape what could steer a terminal, or what is no text, in the name of a file or folder."""
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
-    )
+    from rnsl_tutorial import _files  # here, so that the command's help loads no more than it needs
+
+    return _files.printable(text)
 
 
 class Command(TyperCommand):

@@ -105,7 +105,7 @@ def _show_audit(found: "Audit") -> None:
     for look in audit.how_many(estimate):
         numbers = (f"{look.images:,}", f"{look.threshold:.4f}")
         table.add_row(*numbers, f"about {look.precision:.0%}", f"{look.found:.0%}")
-    Console(width=100).print(table)
+    Console(width=100, markup=False).print(table)
     typer.echo(
         f"Estimated from {estimate.planted:,} flips that were planted in memory and looked for. "
         "Wrong labels that are harder to see than planted ones are missed more often; the range in "

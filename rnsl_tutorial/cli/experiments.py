@@ -307,7 +307,7 @@ def _show_curves(
 def _print_table(table: "Table") -> None:
     from rich.console import Console
 
-    Console(width=160).print(table)
+    Console(width=160, markup=False).print(table)
 
 
 @contextmanager

@@ -3,9 +3,9 @@
 Each command imports what it needs inside, so that ``rnsl --help`` answers at once.
 """
 
-import io
 import os
 import sys
+import warnings
 from typing import Annotated, Any
 
 import typer
@@ -22,9 +22,10 @@ class _OneLineErrors(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, io.TextIOWrapper):  # what it cannot write must fail no command
+        for stream in (sys.stdout, sys.stderr):  # a file in a code page may lack a class's signs
+            if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
+        warnings.formatwarning = _one_line
         try:
             return super().invoke(ctx)
         except (ValueError, OSError, ArithmeticError) as error:
@@ -35,6 +36,11 @@ class _OneLineErrors(TyperGroup):
         except KeyboardInterrupt as stop:
             typer.echo(f"{_who()}: Stopped.", err=True)
             raise typer.Exit(130) from stop
+
+
+def _one_line(message: Warning | str, *_: object, **__: object) -> str:
+    """Say a warning as errors are said: what torch and others advise runs over many lines."""
+    return f"{_who()}: {printable(' '.join(str(message).split()))}\n"
 
 
 def _in_one_line(error: Exception) -> str:

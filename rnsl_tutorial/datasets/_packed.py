@@ -6,24 +6,29 @@ that are read where they lie and for those that are unpacked.
 """
 
 import lzma
+import os
 import stat
 import struct
 import tarfile
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, Self
 
+from rnsl_tutorial._files import escaped, in_one_line
+
 __all__ = ["Member", "check_bytes", "explained", "is_packed", "names_checked", "read"]
 
-_MAX_MEMBERS = 2**22
+_MAX_MEMBERS = 2**20
 _MAX_FILE_BYTES = 2**29  # of one encoded image: the largest that Pillow decodes has fewer
 _MAX_PATH = 4096  # characters
 _MAX_NAME_BYTES = 2**20  # of a tar's member, with what else it says of it
+
+_ENTRY, _DIRECTORY_SIZE = b"PK\x01\x02", 5  # of the list at a zip's end, and where zipfile keeps it
 
 _ERRORS = (
     *(OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
@@ -59,6 +64,12 @@ class Member(NamedTuple):
 _Opened = Iterator[tuple[Member, Callable[[], bytes]]]
 
 
+class _Spent:
+    """Bytes that were unpacked so far: of files, and of what tells of them."""
+
+    total = 0
+
+
 def is_packed(path: Path) -> bool:
     """Whether a file is a tar, of any compression that tarfile reads, or a zip."""
     return _is_tar(path) or zipfile.is_zipfile(path)
@@ -76,18 +87,19 @@ def read(
         at_least: ... or to so many bytes, if these are more.
 
     Raises:
-        ValueError: it is damaged, encrypted or no tar or zip, or beyond what is allowed: 4 million
+        ValueError: it is damaged, encrypted or no tar or zip, or beyond what is allowed: 1 million
             members, 512 MiB a wanted file, names of 4096 characters, packed by deflate in a zip.
     """
-    packed, total = path.stat().st_size, 0
-    allowed = int(max(at_least, expansion * packed))
+    packed = path.stat().st_size
+    allowed, spent = int(max(at_least, expansion * packed)), _Spent()
     with explained(path):
-        opened = _opened_tar(path) if _is_tar(path) else _opened_zip(path)
-        for number, (member, bytes_of) in enumerate(opened, start=1):
+        opened = _opened_tar if _is_tar(path) else _opened_zip
+        for number, (member, bytes_of) in enumerate(opened(path, spent), start=1):
             _check_member(path, member, number)
-            data = bytes_of() if member.is_file and wanted(member) else b""
-            total += max(member.size, len(data))
-            if total > allowed:
+            within = spent.total + member.size <= allowed
+            data = bytes_of() if within and member.is_file and wanted(member) else b""
+            spent.total += max(member.size, len(data))
+            if spent.total > allowed:
                 raise ValueError(
                     f"{path} has {packed:,} bytes and unpacks to more than {allowed:,}: it is made "
                     "to fill a disk, or packed very tightly. Unpack it yourself, if you trust it, "
@@ -96,6 +108,7 @@ def read(
             yield member, data
 
 
+@escaped()
 def names_checked(path: Path, *, expansion: float) -> list[Member]:
     """List what a tar or zip holds, none of which would leave the folder that it is unpacked into.
 
@@ -142,8 +155,8 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except _ERRORS as error:
         raise ValueError(
-            f"{path} cannot be read to its end ({error}). It may be damaged, incomplete, encrypted "
-            "or not readable for you; copy or download it again."
+            f"{path} cannot be read to its end ({in_one_line(error)}). It may be damaged, "
+            "incomplete, encrypted or not readable for you; copy or download it again."
         ) from error
 
 
@@ -169,30 +182,57 @@ def _is_tar(path: Path) -> bool:
     return True
 
 
-def _opened_tar(path: Path) -> _Opened:
+def _opened_tar(path: Path, spent: _Spent) -> _Opened:
+    files: dict[str, tuple[int, int]] = {}  # where their bytes begin, and how many: for hard links
     with tarfile.open(path, tarinfo=_Header) as tar:
-        for info in tar:
+        before = 0
+        while (info := tar.next()) is not None:
+            tar.members.clear()  # type: ignore[attr-defined]  # else memory grows with each
             if info.size < 0:
                 raise tarfile.ReadError(f"a file of {info.size} bytes")  # or it never ends
             is_file = info.isreg() or info.islnk()
             member = Member(info.name, info.name, info.size, is_file, info.isdir())
-            yield member, partial(_tar_bytes, path, tar, info)
+            spent.total += max(info.offset_data - before - tarfile.BLOCKSIZE, 0)  # its names
+            yield member, partial(_tar_bytes, path, tar, info, files, spent)
+            before = tar.offset
+            if info.isreg() and not info.issparse():
+                files[_normal(info.name)] = (info.offset_data, info.size)
+            elif info.islnk() and _normal(info.linkname) in files:
+                files[_normal(info.name)] = files[_normal(info.linkname)]
         assert tar.fileobj is not None
         tar.fileobj.seek(tar.offset)  # where tarfile stopped, in silence, even at a damaged header
         if tar.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
             raise tarfile.ReadError("no end-of-archive mark after the last complete file")
 
 
-def _tar_bytes(path: Path, tar: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
-    file = tar.extractfile(info)
-    if file is None:
-        raise tarfile.ReadError(f"{info.name!r} links to what is no file")
-    data = file.read(_MAX_FILE_BYTES + 1)  # a hard link does not tell its size
-    check_bytes(_inside(path, info.name), len(data))
+def _normal(name: str) -> str:
+    return os.path.normpath(name).replace(os.sep, "/")
+
+
+def _tar_bytes(
+    path: Path,
+    tar: tarfile.TarFile,
+    info: tarfile.TarInfo,
+    files: Mapping[str, tuple[int, int]],
+    spent: _Spent,
+) -> bytes:
+    place, found = _inside(path, info.name), info
+    if info.islnk():  # it does not tell its size, and all before it may be unpacked once more
+        if _normal(info.linkname) not in files:
+            raise tarfile.ReadError(f"{info.name!r} links to what is no file before it")
+        found = tarfile.TarInfo(info.name)
+        found.offset_data, found.size = files[_normal(info.linkname)]
+        spent.total += found.offset_data
+    check_bytes(place, found.size)
+    file = tar.extractfile(found)
+    assert file is not None  # it is a file
+    data = file.read(_MAX_FILE_BYTES + 1)
+    check_bytes(place, len(data))
     return data
 
 
-def _opened_zip(path: Path) -> _Opened:
+def _opened_zip(path: Path, _: _Spent) -> _Opened:
+    _check_directory(path)
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             is_plain = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG, stat.S_IFDIR)
@@ -200,6 +240,20 @@ def _opened_zip(path: Path) -> _Opened:
             is_folder = is_plain and info.is_dir()
             member = Member(info.filename, info.orig_filename, info.file_size, is_file, is_folder)
             yield member, partial(_zip_bytes, path, archive, info)
+
+
+def _check_directory(path: Path) -> None:
+    """Refuse a zip of too many members before zipfile makes an object of each: ValueError."""
+    with path.open("rb") as file:
+        found = zipfile._EndRecData(file)  # type: ignore[attr-defined]
+        size = found[_DIRECTORY_SIZE] if found else 0
+        file.seek(max(0, path.stat().st_size - size - _MAX_NAME_BYTES))
+        tail, count = b"", 0
+        while data := file.read(2**20):
+            count += (tail + data).count(_ENTRY)
+            tail = data[1 - len(_ENTRY) :]
+    if count > _MAX_MEMBERS:
+        raise _too_many(path)
 
 
 def _zip_bytes(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
@@ -219,15 +273,19 @@ def _inside(path: Path, name: str) -> Path:
 
 def _check_member(path: Path, member: Member, number: int) -> None:
     if number > _MAX_MEMBERS:
-        raise ValueError(
-            f"{path} holds more than {_MAX_MEMBERS:,} files and folders. Unpack it yourself, if "
-            "you trust it, and give the folder."
-        )
+        raise _too_many(path)
     if len(member.name) > _MAX_PATH:
         raise ValueError(
             f"The archive holds a name of {len(member.name):,} characters, {member.name[:40]!r}...;"
             f" {_MAX_PATH:,} are allowed. Pack it anew."
         )
+
+
+def _too_many(path: Path) -> ValueError:
+    return ValueError(
+        f"{path} holds more than {_MAX_MEMBERS:,} files and folders. Unpack it yourself, if you "
+        "trust it, and give the folder."
+    )
 
 
 def _fault(member: Member) -> str:

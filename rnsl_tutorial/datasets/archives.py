@@ -22,7 +22,14 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from tqdm.auto import tqdm
 
-from rnsl_tutorial._files import DAMAGE, cache_dir, require_room, written_whole
+from rnsl_tutorial._files import (
+    DAMAGE,
+    cache_dir,
+    escaped,
+    printable,
+    require_room,
+    written_whole,
+)
 from rnsl_tutorial.datasets import _packed
 from rnsl_tutorial.datasets._packed import Member
 
@@ -58,6 +65,7 @@ class Archive(NamedTuple):
     files: tuple[str, ...]
 
 
+@escaped()
 def load_archive(
     root: str | Path,
     size: int = 150,
@@ -77,7 +85,7 @@ def load_archive(
 
     Refused, so that a small archive cannot fill the memory or the disk, are an encoded image above
     512 MiB or of more pixels than Pillow's limit (89 million), a tar or zip that unpacks to more
-    than 100 times its size and more than 2 GiB or holds more than 4 million files, a zip packed by
+    than 100 times its size and more than 2 GiB or holds more than 1 million files, a zip packed by
     other methods than deflate, and names of more than 4096 characters.
 
     Images are squashed to S x S with antialiased bilinear interpolation, as torchvision's
@@ -317,7 +325,9 @@ def _digests(root: Path, progress: bool) -> dict[str, str]:
     """Return the digest of every image by its path, by class and name."""
     found = {}
     stored = _read(root)
-    for path, data in tqdm(stored, f"Reading {root.name}", unit="file", disable=not progress):
+    for path, data in tqdm(
+        stored, f"Reading {printable(root.name)}", unit="file", disable=not progress
+    ):
         found[path] = "" if data is None else _digest(data)
     return {path: found[path] for path in _class_images(root, _list_members(found))}
 
@@ -430,7 +440,11 @@ def _build_cache(
         written_whole(stem.with_suffix(".npy")) as file,
         closing(_decoded(root, digests, size, workers)) as decoded,
         tqdm(
-            decoded, f"Decoding {root.name}", len(rows), unit="image", disable=not progress
+            decoded,
+            f"Decoding {printable(root.name)}",
+            len(rows),
+            unit="image",
+            disable=not progress,
         ) as bar,
     ):
         # half of what Pillow refuses by itself: such an image takes 268 MB in each worker

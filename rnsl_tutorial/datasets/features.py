@@ -20,10 +20,11 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from rnsl_tutorial._files import cache_dir, made_earlier, shipped, written_whole
-from rnsl_tutorial._tables import kept_array, kept_rows
+from rnsl_tutorial._arrays import array, integers, is_whole, takes
+from rnsl_tutorial._files import cache_dir, made_earlier, shipped, typed, written_whole
+from rnsl_tutorial._tables import kept_array, kept_rows, opened_npz
 from rnsl_tutorial.datasets.archives import Archive
-from rnsl_tutorial.datasets.splits import Split
+from rnsl_tutorial.datasets.splits import Split, _check_split
 
 __all__ = [
     "Backbone",
@@ -63,6 +64,7 @@ class Reduction(NamedTuple):
     mean: NDArray[np.float32]
     matrix: NDArray[np.float16]
 
+    @takes(features="numbers N F")
     def apply(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Map float32 [N, F] to float32 [N, D]."""
         return (features - self.mean) @ self.matrix.astype(np.float32)
@@ -123,7 +125,7 @@ def cached_features(
         ValueError: images of another type or shape.
         OSError: the cache cannot be written.
     """
-    _check_images(images)
+    images = _checked_images(images, batch_size)
 
     def extract() -> NDArray[np.float32]:
         return _extracted(images, backbone, batch_size, device, progress)
@@ -166,7 +168,7 @@ def cached_maps(
         ValueError: images of another type or shape.
         OSError: the cache cannot be written.
     """
-    _check_images(images)
+    images = _checked_images(images, batch_size)
     front.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def both_views() -> Iterator[NDArray[np.float16]]:
@@ -191,11 +193,15 @@ def _views(front: nn.Module, images: Tensor) -> NDArray[np.float16]:
     return maps
 
 
-def _check_images(images: NDArray[np.uint8]) -> None:
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != 3 or not len(images):
+def _checked_images(given: Any, batch_size: int = 1) -> NDArray[np.uint8]:
+    images: NDArray[np.uint8] = array("images", given)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != 3 or not images.size:
         raise ValueError(
             f"images are {images.dtype} {list(images.shape)}; give uint8 [N, 3, S, S]."
         )
+    if not is_whole(batch_size, 1):
+        raise ValueError(f"batch_size is {batch_size!r}; give a whole number of at least 1.")
+    return images
 
 
 def _place(images: NDArray[np.uint8], network: nn.Module, cache: Path | None) -> Path:
@@ -218,6 +224,11 @@ def _extracted(
             batch = batch.contiguous(memory_format=torch.channels_last)
             features_NF[start : start + len(batch)] = backbone(batch).float().cpu().numpy()
             bar.update(len(batch))
+    if not np.isfinite(features_NF).all():
+        raise ValueError(
+            "The backbone makes features that are not finite of these images; take another one, or "
+            "look at its weights."
+        )
     return features_NF
 
 
@@ -298,10 +309,13 @@ def build_features(
         ValueError: dim out of range, or images that are all alike.
         OSError: the cache cannot be written.
     """
+    images = _checked_images(archive.images)
+    labels_N = integers("labels", archive.labels)
+    if len(labels_N) != len(images):
+        raise ValueError(f"There are {len(labels_N)} labels for {len(images)} images.")
+    _check_split(Split(*(integers("split", part) for part in split)), len(images))
     _check_dim(dim, len(split.train), backbone.feature_dim)
-    features_NF = cached_features(
-        archive.images, backbone, device=device, cache=cache, progress=progress
-    )
+    features_NF = cached_features(images, backbone, device=device, cache=cache, progress=progress)
     reduction = _fit_reduction(features_NF[split.train], dim)
     features_ND = reduction.apply(features_NF)
     widest_D = np.abs(features_ND[split.train]).max(axis=0)
@@ -325,7 +339,7 @@ def build_features(
 
 
 def _check_dim(dim: int, num_images: int, feature_dim: int) -> None:
-    if not 1 <= dim <= min(num_images, feature_dim):
+    if not is_whole(dim, 1, min(num_images, feature_dim)):
         raise ValueError(
             f"dim is {dim}; with {num_images} training images of {feature_dim} features it can be "
             f"1 to {min(num_images, feature_dim)}."
@@ -372,7 +386,7 @@ def load_features(path: Path) -> FeatureSet:
     remedy = "Make it again with `rnsl features build`, or take the shipped one."
     with (
         made_earlier(path, "is damaged or no feature set", remedy) as file,
-        np.load(file) as members,
+        opened_npz(file) as members,
     ):
         return _from_members(members)
 
@@ -393,14 +407,48 @@ def load_shipped_features(dataset: str = "aid") -> FeatureSet:
 
 
 def _from_members(members: Mapping[str, Any]) -> FeatureSet:
-    step_D = members["step"]
-    return FeatureSet(
-        features=members["codes"] * step_D,
-        labels=members["labels"].astype(np.int64),
+    step_D, codes_ND = array("step", members["step"]), array("codes", members["codes"])
+    if codes_ND.dtype != np.int8 or codes_ND.ndim != 2 or not codes_ND.size:
+        raise ValueError(f"codes are {codes_ND.dtype} {list(codes_ND.shape)}; int8 [N, D] is due")
+    if step_D.dtype.kind != "f" or step_D.shape != codes_ND.shape[1:]:
+        raise ValueError(f"step is {step_D.dtype} {list(step_D.shape)}; floats [D] are due")
+    found = FeatureSet(
+        features=codes_ND * step_D,
+        labels=integers("labels", members["labels"]).astype(np.int64),
         class_names=tuple(str(members["class_names"]).split("\n")),
         files=tuple(str(members["files"]).split("\n")),
-        split=Split(*(members[f"split_{name}"].astype(np.int64) for name in Split._fields)),
+        split=Split(
+            *(integers(name, members[f"split_{name}"]).astype(np.int64) for name in Split._fields)
+        ),
         step=step_D,
-        reduction=Reduction(members["mean"], members["matrix"]),
-        made_with=json.loads(str(members["made_with"])),
+        reduction=Reduction(array("mean", members["mean"]), array("matrix", members["matrix"])),
+        made_with=typed(json.loads(str(members["made_with"])), dict[str, Any]),
     )
+    _check_fit(found)
+    return found
+
+
+def _check_fit(found: FeatureSet) -> None:
+    """Refuse parts of a feature set that do not go together: ValueError."""
+    (count, dim), names = found.features.shape, found.class_names
+    mean_F, matrix_FD = found.reduction
+    parts = {
+        "labels": (found.labels, (count,)),
+        "files": (np.array(found.files), (count,)),
+        "step": (found.step, (dim,)),
+        "mean": (mean_F, (len(matrix_FD),)),
+        "matrix": (matrix_FD, (mean_F.size, dim)),
+    }
+    for name, (part, shape) in parts.items():
+        if part.shape != shape:
+            raise ValueError(f"{name} is {part.shape}, where codes {(count, dim)} need {shape}")
+        if part.dtype.kind == "f" and not np.isfinite(part).all():
+            raise ValueError(f"{name} holds NaN or infinity")
+    if len({*names}) < max(2, len(names)):
+        raise ValueError(f"{len(names)} class_names, {len({*names})} of them different")
+    if not 0 <= found.labels.min() <= found.labels.max() < len(names):
+        raise ValueError(
+            f"labels run from {found.labels.min()} to {found.labels.max()}; {len(names)} "
+            f"class_names allow 0 to {len(names) - 1}"
+        )
+    _check_split(found.split, count)

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import KDTree
 
+from rnsl_tutorial._arrays import array, check_seed, is_number, is_whole
 from rnsl_tutorial._files import shipped
 from rnsl_tutorial.datasets.archives import Archive
 
@@ -132,18 +133,17 @@ def _file_names(labels_N: NDArray[np.int64]) -> tuple[str, ...]:
 
 
 def _check_arguments(count: int, size: int, difficulty: float, seed: int) -> None:
-    if count < 1:
+    if not is_whole(count, 1):
         raise ValueError(f"count is {count}; give the number of images, at least 1.")
-    if not _MIN_SIZE <= size <= _MAX_SIZE:
+    if not is_whole(size, _MIN_SIZE, _MAX_SIZE):
         raise ValueError(f"size is {size}; give a side of {_MIN_SIZE} to {_MAX_SIZE} pixels.")
-    if not 0 <= difficulty <= 1:
+    if not is_number(difficulty, 0, 1):
         raise ValueError(f"difficulty is {difficulty}; give a number from 0 (easy) to 1 (hard).")
-    if seed < 0:
-        raise ValueError(f"seed is {seed}; give an integer of at least 0.")
+    check_seed(seed)
 
 
 def _checked_labels(labels: ArrayLike, count: int) -> NDArray[np.int64]:
-    given = np.asarray(labels)
+    given = array("labels", labels)
     if given.shape != (count,) or given.dtype.kind not in "iu":
         raise ValueError(
             f"labels have shape {given.shape} and type {given.dtype}; give {count} integers, "
@@ -158,6 +158,8 @@ def _checked_labels(labels: ArrayLike, count: int) -> NDArray[np.int64]:
 
 
 def _check_out(out: NDArray[np.uint8], shape: tuple[int, ...]) -> None:
+    if not isinstance(out, np.ndarray) or not out.flags.writeable:
+        raise TypeError(f"out is a {type(out).__name__}; give an array that can be written to.")
     if out.shape != shape or out.dtype != np.uint8:
         raise ValueError(f"out is {out.dtype} {list(out.shape)}; give uint8 {list(shape)}.")
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import train_test_split
 
+from rnsl_tutorial._arrays import array, check_seed
 from rnsl_tutorial.datasets.archives import Archive
 
 __all__ = ["Split", "files_by_class", "paper_split", "split_for", "stratified_split"]
@@ -26,6 +27,35 @@ class Split(NamedTuple, Generic[_Part]):
     train: _Part
     val: _Part
     test: _Part
+
+
+def _check_split(split: Split[NDArray[np.int64]], num_images: int) -> None:
+    """Refuse a split whose parts overlap, are empty, or hold what is no image.
+
+    Args:
+        split: int64 places of its images in [0, N).
+        num_images: N.
+
+    Raises:
+        ValueError: one of these.
+    """
+    for name, part in split._asdict().items():
+        if part.ndim != 1 or not part.size or part.dtype.kind not in "iu":
+            raise ValueError(
+                f"The part {name} of the split is {part.dtype} {list(part.shape)}; integers of "
+                "shape [M] are needed, at least one."
+            )
+        if part.min() < 0 or part.max() >= num_images:
+            raise ValueError(
+                f"The part {name} of the split holds places from {part.min()} to {part.max()}; "
+                f"there are {num_images} images, 0 to {num_images - 1}."
+            )
+    places, counts = np.unique(np.concatenate(split), return_counts=True)
+    if (counts > 1).any():
+        raise ValueError(
+            f"Image {places[counts.argmax()]} is in the split {counts.max()} times; each belongs "
+            "into one part, once."
+        )
 
 
 def files_by_class(files: Sequence[str]) -> dict[str, list[str]]:
@@ -96,7 +126,8 @@ def stratified_split(
         ValueError: labels not of shape [N], fractions or seed out of range, or a class too small to
             have an image in each part.
     """
-    labels_N = np.asarray(labels)
+    check_seed(seed, 2**32 - 1)
+    labels_N = array("labels", labels, "biufU")
     if labels_N.ndim != 1 or labels_N.size == 0:
         raise ValueError(f"labels have shape {labels_N.shape}; give a list of one label an image.")
     if len(fractions) != 3 or min(fractions) <= 0 or not abs(sum(fractions) - 1) <= 1e-9:

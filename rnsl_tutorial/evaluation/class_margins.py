@@ -18,6 +18,7 @@ from scipy.stats import permutation_test, rankdata
 from torch import nn
 
 from rnsl_tutorial import noise
+from rnsl_tutorial._arrays import array, check_seed, finite, is_number, is_whole
 from rnsl_tutorial.datasets.features import FeatureSet
 from rnsl_tutorial.evaluation.umap import neighbors
 
@@ -69,7 +70,7 @@ def margins(shares: npt.ArrayLike) -> _Floats:
     Raises:
         ValueError: the last two dimensions are not alike, or C is below 2.
     """
-    shares_XCC = np.asarray(shares, dtype=np.float64)
+    shares_XCC = finite("shares", array("shares", shares).astype(np.float64))
     if shares_XCC.ndim < 2 or len({1, *shares_XCC.shape[-2:]}) != 2:
         raise ValueError(f"shares have shape {shares_XCC.shape}; give [C, C] with C at least 2.")
     own_CC = np.eye(shares_XCC.shape[-1], dtype=bool)
@@ -122,9 +123,9 @@ def concentrate(transition: npt.ArrayLike, row: int | None, amount: float) -> _F
     """
     edited_CC = noise.checked_transition(transition).copy()
     num_classes = len(edited_CC)
-    if row is not None and not 0 <= row < num_classes:
+    if row is not None and not is_whole(row, 0, num_classes - 1):
         raise ValueError(f"row is {row}; {num_classes} classes allow 0 to {num_classes - 1}.")
-    if not -1 <= amount <= 1:
+    if not is_number(amount, -1, 1):
         raise ValueError(f"amount is {amount}; give a number from -1 (spread) to 1 (all to one).")
     rows = slice(None) if row is None else slice(row, row + 1)
     right_C, wrong_CC = noise.split_diagonal(edited_CC)
@@ -153,8 +154,14 @@ def chance(
 
     Returns:
         The p-value, at least 1 / (draws + 1).
+
+    Raises:
+        ValueError: other shapes, values that are not finite, or seed or draws out of range.
     """
-    predicted_C, measured_C = rankdata(predicted), rankdata(measured)
+    check_seed(seed)
+    if not is_whole(draws, 1, 2**24):
+        raise ValueError(f"draws is {draws!r}; give a whole number from 1 to 2**24.")
+    predicted_C, measured_C = map(rankdata, _pair(predicted, measured))
     tested = permutation_test(
         (predicted_C,),
         lambda shuffled, axis: (shuffled * measured_C).sum(axis=axis),  # rises with Spearman's
@@ -171,6 +178,24 @@ def hits(predicted: npt.ArrayLike, measured: npt.ArrayLike, top: int) -> int:
     """How many of the `top` highest predicted are among the `top` highest measured.
 
     Of equal values the first count.
+
+    Raises:
+        ValueError: other shapes, values that are not finite, or top below 0.
     """
-    highest = (set(np.argsort(-np.asarray(v), kind="stable")[:top]) for v in (predicted, measured))
-    return len(set.intersection(*highest))
+    if not is_whole(top):
+        raise ValueError(f"top is {top!r}; give a whole number of at least 0.")
+    ranked = (np.argsort(-v, kind="stable") for v in _pair(predicted, measured))
+    return len(set.intersection(*(set(order[:top]) for order in ranked)))
+
+
+def _pair(predicted: npt.ArrayLike, measured: npt.ArrayLike) -> tuple[_Floats, _Floats]:
+    named = {"predicted": predicted, "measured": measured}
+    first, second = (
+        finite(name, array(name, values).astype(np.float64)) for name, values in named.items()
+    )
+    if first.ndim != 1 or first.shape != second.shape or len(first) < 2:
+        raise ValueError(
+            f"predicted and measured have shapes {list(first.shape)} and {list(second.shape)}; "
+            "give [C] each, of at least 2 classes."
+        )
+    return first, second

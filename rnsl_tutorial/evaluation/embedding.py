@@ -24,6 +24,8 @@ from sklearn.preprocessing import normalize
 from sklearn.utils.extmath import weighted_mode
 from torch import Tensor
 
+from rnsl_tutorial._arrays import array, check_seed, is_whole, tamed
+
 __all__ = [
     "class_accuracy",
     "clustering_nmi",
@@ -78,14 +80,22 @@ def nearest_neighbors(index_embeddings: _Array, queries: _Array, k: int) -> _Nei
     Raises:
         ValueError: shapes that disagree, values that are not finite, or k out of range.
     """
-    _check_search(index_embeddings, queries, k)
-    if isinstance(index_embeddings, Tensor) and index_embeddings.device.type != "cpu":
-        return _nearest_in_blocks(index_embeddings, torch.as_tensor(queries), k)
-    index_ND, queries_QD = _to_numpy(index_embeddings), _to_numpy(queries)
+    index, asked = (
+        _checked_embeddings(name, given)
+        for name, given in (("index_embeddings", index_embeddings), ("queries", queries))
+    )
+    _check_search(index, asked, k)
+    if isinstance(index, Tensor):
+        return _nearest_in_blocks(index, torch.as_tensor(asked), k)
     # scikit-learn's memory is bounded only where both are float32 or both float64.
-    dtype = np.result_type(index_ND, queries_QD, np.float32)
-    index = NearestNeighbors(n_neighbors=k).fit(index_ND.astype(dtype, copy=False))
-    return _Neighbors(*index.kneighbors(queries_QD.astype(dtype, copy=False)))
+    both = index, array("queries", asked)
+    given = (found.astype(np.result_type(*both, np.float32), copy=False) for found in both)
+    scale, (index_ND, queries_QD) = tamed(*given)
+    distances_QK, positions_QK = (
+        NearestNeighbors(n_neighbors=k).fit(index_ND).kneighbors(queries_QD)
+    )
+    with np.errstate(over="ignore"):
+        return _Neighbors(distances_QK * scale, positions_QK)
 
 
 def _nearest_in_blocks(index_ND: Tensor, queries_QD: Tensor, k: int) -> _Neighbors:
@@ -137,8 +147,9 @@ def knn_predict(
     Raises:
         ValueError: shapes that disagree, values that are not finite, or k out of range.
     """
-    distances_QK, positions_QK = nearest_neighbors(index_embeddings, queries, k)
+    index_embeddings = _checked_embeddings("index_embeddings", index_embeddings)
     labels_N = _checked_labels("index_labels", index_labels, len(index_embeddings))
+    distances_QK, positions_QK = nearest_neighbors(index_embeddings, queries, k)
     predicted_Q = torch.from_numpy(_vote(labels_N[positions_QK], distances_QK))
     on_tensor = isinstance(index_embeddings, Tensor)
     return predicted_Q.to(index_embeddings.device) if on_tensor else predicted_Q
@@ -164,10 +175,10 @@ def knn_accuracy(
     Raises:
         ValueError: shapes that disagree, values that are not finite, or k out of range.
     """
-    _check_embeddings("queries", queries)
+    queries = _checked_embeddings("queries", queries)
     labels_Q = _checked_labels("query_labels", query_labels, len(queries))
     predicted_Q = knn_predict(index_embeddings, index_labels, queries, k=k)
-    return float((_to_numpy(predicted_Q) == labels_Q).mean())
+    return float((predicted_Q.cpu().numpy() == labels_Q).mean())
 
 
 def prototype_accuracy(embeddings: _Array, prototypes: _Array, labels: _Array) -> float:
@@ -181,15 +192,18 @@ def prototype_accuracy(embeddings: _Array, prototypes: _Array, labels: _Array) -
     Raises:
         ValueError: shapes that disagree, values that are not finite, or labels without a prototype.
     """
-    labels_N = _checked_pair(embeddings, labels)
-    _check_embeddings("prototypes", prototypes)
+    embeddings, labels_N = _checked_pair(embeddings, labels)
+    prototypes = _checked_embeddings("prototypes", prototypes)
     _check_dimensions("prototypes", prototypes, "embeddings", embeddings)
     if labels_N.min() < 0 or labels_N.max() >= len(prototypes):
         raise ValueError(
             f"labels run from {labels_N.min()} to {labels_N.max()}; {len(prototypes)} prototypes "
             f"allow 0 to {len(prototypes) - 1}."
         )
-    unit_ND, unit_CD = normalize(_to_numpy(embeddings)), normalize(_to_numpy(prototypes))
+    unit_ND, unit_CD = (
+        normalize(tamed(array(name, given))[1][0])
+        for name, given in (("embeddings", embeddings), ("prototypes", prototypes))
+    )
     nearest_N = nearest_neighbors(unit_CD, unit_ND, k=1).positions[:, 0]
     return float((nearest_N == labels_N).mean())
 
@@ -208,8 +222,10 @@ def class_accuracy(predicted: _Array, labels: _Array, num_classes: int) -> npt.N
     Raises:
         ValueError: shapes that disagree, or labels outside [0, C).
     """
-    labels_N = _checked_labels("labels", labels, len(labels))
+    labels_N = _checked_labels("labels", labels)
     predicted_N = _checked_labels("predicted", predicted, len(labels_N))
+    if not is_whole(num_classes, 1, 2**24):
+        raise ValueError(f"num_classes is {num_classes!r}; give a whole number from 1 to 2**24.")
     if labels_N.size and not 0 <= labels_N.min() <= labels_N.max() < num_classes:
         raise ValueError(
             f"labels run from {labels_N.min()} to {labels_N.max()}; {num_classes} classes allow 0 "
@@ -249,7 +265,7 @@ def precision_at_k(embeddings: _Array, labels: _Array, *, k: int = 10) -> float:
     Raises:
         ValueError: shapes that disagree, values that are not finite, or k out of range.
     """
-    labels_N = _checked_pair(embeddings, labels)
+    embeddings, labels_N = _checked_pair(embeddings, labels)
     hits = sum(
         int((ranked_BK == labels_B[:, None]).sum())
         for labels_B, ranked_BK in _ranked_labels(embeddings, labels_N, k)
@@ -277,7 +293,7 @@ def map_at_r(embeddings: _Array, labels: _Array) -> float:
     Raises:
         ValueError: shapes that disagree, values that are not finite, or no two labels equal.
     """
-    labels_N = _checked_pair(embeddings, labels)
+    embeddings, labels_N = _checked_pair(embeddings, labels)
     classes, counts = np.unique(labels_N, return_counts=True)
     if counts.max() < 2:
         raise ValueError("No two labels are equal; MAP@R needs a class with at least two images.")
@@ -299,7 +315,7 @@ def _average_precision_at_r(same_BK: _Numpy, relevant_B: _Numpy) -> _Numpy:
 
 def _ranked_labels(embeddings: _Array, labels_N: _Numpy, k: int) -> Iterator[tuple[_Numpy, _Numpy]]:
     """Yield, block by block, the images' labels [B] and those of their k nearest others [B, K]."""
-    if not 1 <= k < len(labels_N):
+    if not is_whole(k, 1, len(labels_N) - 1):
         raise ValueError(
             f"k is {k}; an image among {len(labels_N)} has {len(labels_N) - 1} others, so k may be "
             f"1 to {len(labels_N) - 1}."
@@ -332,9 +348,11 @@ def clustering_nmi(embeddings: _Array, labels: _Array, *, seed: int) -> float:
     Raises:
         ValueError: shapes that disagree, or values that are not finite.
     """
-    labels_N = _checked_pair(embeddings, labels)
+    embeddings, labels_N = _checked_pair(embeddings, labels)
+    check_seed(seed, 2**32 - 1)
+    _, (tamed_ND,) = tamed(array("embeddings", embeddings))
     kmeans = KMeans(len(np.unique(labels_N)), n_init=10, random_state=seed)
-    return float(normalized_mutual_info_score(labels_N, kmeans.fit_predict(_to_numpy(embeddings))))
+    return float(normalized_mutual_info_score(labels_N, kmeans.fit_predict(tamed_ND)))
 
 
 # ------------------------------------------------------------------ finding the wrong labels
@@ -355,7 +373,8 @@ def flip_detection(score: _Array, flipped: _Array, flagged: _Array) -> _FlipDete
     Raises:
         ValueError: shapes that disagree, masks that are not bool, or scores that are not finite.
     """
-    score_N, flipped_N, flagged_N = _to_numpy(score), _to_numpy(flipped), _to_numpy(flagged)
+    named = {"score": score, "flipped": flipped, "flagged": flagged}
+    score_N, flipped_N, flagged_N = (array(name, given) for name, given in named.items())
     if not (score_N.ndim == 1 and score_N.shape == flipped_N.shape == flagged_N.shape):
         raise ValueError(
             f"score, flipped and flagged have shapes {score_N.shape}, {flipped_N.shape} and "
@@ -379,18 +398,9 @@ def flip_detection(score: _Array, flipped: _Array, flagged: _Array) -> _FlipDete
 # ------------------------------------------------------------------ conversions and checks
 
 
-def _to_numpy(array: _Array) -> _Numpy:
-    if not isinstance(array, Tensor):
-        return np.asarray(array)
-    host = array.detach().cpu()
-    return (host.float() if host.dtype == torch.bfloat16 else host).numpy()
-
-
 def _check_search(index_embeddings: _Array, queries: _Array, k: int) -> None:
-    _check_embeddings("index_embeddings", index_embeddings)
-    _check_embeddings("queries", queries)
     _check_dimensions("index_embeddings", index_embeddings, "queries", queries)
-    if not 1 <= k <= len(index_embeddings):
+    if not is_whole(k, 1, len(index_embeddings)):
         raise ValueError(
             f"k is {k}; an index of {len(index_embeddings)} images allows 1 to "
             f"{len(index_embeddings)}. Ask for fewer neighbors, or index more images."
@@ -405,31 +415,33 @@ def _check_dimensions(name: str, embeddings: _Array, other_name: str, others: _A
         )
 
 
-def _check_embeddings(name: str, embeddings: _Array) -> None:
-    if embeddings.ndim != 2 or 0 in embeddings.shape:
+def _checked_embeddings(name: str, given: _Array) -> _Array:
+    """Return embeddings as they lie on an accelerator, or else in numpy; refuse what are none."""
+    if not isinstance(given, Tensor) or given.device.type in ("cpu", "meta") or given.is_sparse:
+        given = array(name, given)
+    if given.ndim != 2 or 0 in given.shape:
         raise ValueError(
-            f"{name} have shape {tuple(embeddings.shape)}; give [images, dimensions], at least one "
-            "of each."
+            f"{name} have shape {tuple(given.shape)}; give [images, dimensions], at least one of "
+            "each."
         )
-    if isinstance(embeddings, Tensor):
-        finite = bool(torch.isfinite(embeddings).all())
-    else:
-        finite = bool(np.isfinite(embeddings).all())
-    if not finite:
+    isfinite = torch.isfinite if isinstance(given, Tensor) else np.isfinite
+    if not isfinite(given).all():  # type: ignore[arg-type]
         raise ValueError(
             f"{name} hold NaN or infinite values; the training has diverged, or the input has such "
             "values."
         )
+    return given
 
 
-def _checked_pair(embeddings: _Array, labels: _Array) -> npt.NDArray[np.int64]:
-    """Check both, and return the labels."""
-    _check_embeddings("embeddings", embeddings)
-    return _checked_labels("labels", labels, len(embeddings))
+def _checked_pair(embeddings: _Array, labels: _Array) -> tuple[_Array, npt.NDArray[np.int64]]:
+    """Check and return both."""
+    embeddings = _checked_embeddings("embeddings", embeddings)
+    return embeddings, _checked_labels("labels", labels, len(embeddings))
 
 
-def _checked_labels(name: str, labels: _Array, count: int) -> npt.NDArray[np.int64]:
-    given = _to_numpy(labels)
+def _checked_labels(name: str, labels: _Array, count: int | None = None) -> npt.NDArray[np.int64]:
+    given = array(name, labels)
+    count = given.size if count is None else count
     if given.dtype.kind not in "iu" or given.shape != (count,):
         raise ValueError(
             f"{name} have shape {given.shape} and type {given.dtype}; {count} embeddings need "

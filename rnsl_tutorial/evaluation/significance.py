@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from rnsl_tutorial._arrays import array, check_seed, finite, is_number, is_whole, tamed
+
 __all__ = ["bootstrap_interval", "equivalence_p_value", "holm", "interval", "p_value"]
 
 
@@ -19,12 +21,13 @@ def interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, float]
     """Return the confidence interval of a mean, by Student's t: mean +- t s / sqrt(S).
 
     Args:
-        values: float [S], S >= 2, taken as drawn from a normal distribution.
+        values: float [S], S >= 2, taken as drawn from a normal distribution; NaN gives NaN.
         confidence: in (0, 1).
 
     Raises:
         ValueError: fewer than two values.
     """
+    _check_confidence(confidence)
     mean, error, count = _mean_and_error(values)
     reach = float(stats.t.ppf((1 + confidence) / 2, count - 1)) * error
     return mean - reach, mean + reach
@@ -58,7 +61,7 @@ def equivalence_p_value(values: ArrayLike, margin: float) -> float:
     Raises:
         ValueError: fewer than two values, or a margin that is not above 0.
     """
-    if not 0 < margin < math.inf:
+    if not is_number(margin) or not 0 < margin < math.inf:
         raise ValueError(f"margin is {margin}; it must be above 0.")
     mean, error, count = _mean_and_error(values)
     room = margin - abs(mean)
@@ -87,9 +90,13 @@ def bootstrap_interval(
     Raises:
         ValueError: values that are no table with a row and a column.
     """
-    values_SM = np.asarray(values, dtype=float)
+    _check_confidence(confidence)
+    check_seed(seed)
+    values_SM = finite("values", array("values", values).astype(float))
     if values_SM.ndim != 2 or not values_SM.size:
         raise ValueError(f"values have shape {list(values_SM.shape)}; give [seeds, images].")
+    if not is_whole(resamples, 1, 2**24):
+        raise ValueError(f"resamples is {resamples!r}; give a whole number from 1 to 2**24.")
     rng = np.random.default_rng(seed)
     seeds_RS, images_RM = (
         rng.multinomial(count, np.full(count, 1 / count), resamples) / count
@@ -101,11 +108,19 @@ def bootstrap_interval(
 
 
 def _mean_and_error(values: ArrayLike) -> tuple[float, float, int]:
-    values_S = np.asarray(values, dtype=float)
+    values_S = array("values", values).astype(float)
+    if np.isinf(values_S).any():
+        raise ValueError("values hold infinity, of which no mean can be taken.")
     if values_S.ndim != 1 or len(values_S) < 2:
         raise ValueError(f"values have shape {list(values_S.shape)}; at least two are needed.")
-    error = float(values_S.std(ddof=1)) / math.sqrt(len(values_S))
-    return float(values_S.mean()), error, len(values_S)
+    scale, (tamed_S,) = tamed(values_S)
+    error = scale * float(tamed_S.std(ddof=1)) / math.sqrt(len(values_S))
+    return scale * float(tamed_S.mean()), error, len(values_S)
+
+
+def _check_confidence(confidence: float) -> None:
+    if not is_number(confidence) or not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence!r}; it must lie in (0, 1).")
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
@@ -119,8 +134,13 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
 
     Returns:
         float64 [P], in the order given.
+
+    Raises:
+        ValueError: no list, or a value outside [0, 1].
     """
-    p_P = np.array(p_values, dtype=float)
+    p_P = array("p_values", p_values).astype(float)
+    if p_P.ndim != 1 or (p_P < 0).any() or (p_P > 1).any():
+        raise ValueError(f"p_values of shape {list(p_P.shape)} are not [P] in [0, 1].")
     order_P = np.argsort(p_P)[: np.count_nonzero(~np.isnan(p_P))]  # NaN comes last
     raised_P = p_P[order_P] * np.arange(len(order_P), 0, -1)
     p_P[order_P] = np.maximum.accumulate(raised_P).clip(max=1)

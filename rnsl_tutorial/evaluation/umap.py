@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import orthogonal_procrustes
 
+from rnsl_tutorial._arrays import array, check_seed, finite, is_number, is_whole, tamed
 from rnsl_tutorial._files import cache_dir
 from rnsl_tutorial._tables import kept_array
 
@@ -20,6 +21,9 @@ __all__ = ["aligned", "faithfulness", "neighbors", "pca_map", "umap_map", "umap_
 _ALIGNMENT = {"alignment_regularisation": 0.01, "alignment_window_size": 2, "n_epochs": 150}
 """Settings of `umap_sequence`: how strongly and over how many moments places are held together, and
 the rounds of moving the points."""
+
+
+_MOST = 1e15  # of a coordinate: its square is finite in float32
 
 
 class _Faithfulness(NamedTuple):
@@ -68,8 +72,12 @@ def umap_map(
     Raises:
         ValueError: n_neighbors out of range, or ``like`` of another shape.
     """
+    embeddings = _points("embeddings", embeddings)
     _check_neighbors(n_neighbors, len(embeddings))
-    _check_like(like, len(embeddings))
+    like = _like(like, len(embeddings))
+    check_seed(seed, 2**32 - 1)
+    if not is_number(min_dist, 0, 1):
+        raise ValueError(f"min_dist is {min_dist!r}; it must lie in [0, 1].")
     settings = {"n_neighbors": n_neighbors, "min_dist": min_dist, "random_state": seed}
     return kept_array(
         _place(cache, embeddings, like, settings),
@@ -104,16 +112,21 @@ def umap_sequence(
         float32 [E, N, 2].
 
     Raises:
-        ValueError: another shape, or n_neighbors out of range.
+        ValueError: another shape, fewer than 4 images, or n_neighbors out of range.
     """
+    embeddings = finite("embeddings", array("embeddings", embeddings))
     if embeddings.ndim != 3 or len(embeddings) < 2:
         raise ValueError(
             f"embeddings are {embeddings.shape}; (moments, images, dimensions) is needed, with 2 "
             "moments or more."
         )
+    embeddings = _points("embeddings", embeddings, 3)
     moments, images, _ = embeddings.shape
+    if images < 4:
+        raise ValueError(f"There are {images} images; aligned UMAP needs 4 or more.")
     _check_neighbors(n_neighbors, images)
-    _check_like(like, images)
+    like = _like(like, images)
+    check_seed(seed, 2**32 - 1)
     settings = _ALIGNMENT | {
         "n_neighbors": n_neighbors,
         "random_state": seed,
@@ -134,11 +147,25 @@ def aligned(coordinates: NDArray[np.float32], like: NDArray[np.float32]) -> NDAr
     not: that shrinks a map the more, the less it resembles the other. Both get the same mean and
     the same root mean square distance from it. Of several maps [E, N, 2] the first is laid onto the
     other so, and the rest follow it.
+
+    Raises:
+        ValueError: other shapes, or points that all lie in one place.
     """
+    like = _points("like", like)
+    coordinates = array("coordinates", coordinates)
+    coordinates = _points("coordinates", coordinates, max(2, min(3, coordinates.ndim)))
+    if coordinates.shape[-2:] != like.shape:
+        raise ValueError(
+            f"coordinates are {coordinates.shape}; like is {like.shape}, and both must be [N, 2], "
+            "or the first several of these."
+        )
     first = coordinates.reshape(-1, *like.shape)[0]
     center, target = first.mean(axis=0), like.mean(axis=0)
     rotation, _ = orthogonal_procrustes(first - center, like - target)
-    size = np.linalg.norm(like - target) / np.linalg.norm(first - center)
+    spread = np.linalg.norm(first - center)
+    if not spread > 0:
+        raise ValueError("All points of coordinates lie in one place, and cannot be turned.")
+    size = np.linalg.norm(like - target) / spread
     turned: NDArray[np.float32] = (coordinates - center) @ rotation * size + target
     return turned.astype(np.float32)
 
@@ -147,7 +174,13 @@ def pca_map(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     """Project embeddings [N, D] on the two directions in which they vary most, [N, 2].
 
     A linear map: unlike UMAP's, its distances are never larger than the real ones.
+
+    Raises:
+        ValueError: no points of at least two dimensions, or values that are not finite.
     """
+    embeddings = _points("embeddings", embeddings)
+    if embeddings.shape[1] < 2:
+        raise ValueError(f"embeddings are {embeddings.shape}; at least 2 dimensions are needed.")
     centered_ND = embeddings - embeddings.mean(axis=0)
     directions_DD = np.linalg.svd(centered_ND, full_matrices=False)[2]
     coordinates: NDArray[np.float32] = centered_ND @ directions_DD[:2].T
@@ -164,12 +197,13 @@ def neighbors(points: NDArray[np.float32], k: int = 10) -> NDArray[np.int64]:
     Raises:
         ValueError: k out of range.
     """
-    if not 1 <= k < len(points):
+    points = _points("points", points, most=np.inf)
+    if not is_whole(k, 1, len(points) - 1):
         raise ValueError(f"k is {k}; {len(points)} points have 1 to {len(points) - 1} neighbours.")
     from sklearn.neighbors import NearestNeighbors
 
     found: NDArray[np.int64] = (
-        NearestNeighbors(n_neighbors=k).fit(points).kneighbors(return_distance=False)
+        NearestNeighbors(n_neighbors=k).fit(tamed(points)[1][0]).kneighbors(return_distance=False)
     )
     return found
 
@@ -187,24 +221,48 @@ def faithfulness(
     Raises:
         ValueError: k out of range.
     """
+    embeddings = _points("embeddings", embeddings, most=np.inf)
+    coordinates = _points("coordinates", coordinates, most=np.inf)
+    if len(coordinates) != len(embeddings):
+        raise ValueError(f"The map has {len(coordinates)} points for {len(embeddings)} embeddings.")
+    if not is_whole(k, 1) or 2 * k >= len(embeddings):
+        raise ValueError(f"k is {k!r}; {len(embeddings)} points allow 1 to less than half of them.")
     from sklearn.manifold import trustworthiness
 
     pairs = zip(neighbors(embeddings, k), neighbors(coordinates, k), strict=True)
     shared = [len(np.intersect1d(true_K, shown_K)) for true_K, shown_K in pairs]
-    trust = trustworthiness(embeddings, coordinates, n_neighbors=k)
+    (true_ND,), (shown_N2,) = tamed(embeddings)[1], tamed(coordinates)[1]
+    trust = trustworthiness(true_ND, shown_N2, n_neighbors=k)
     return _Faithfulness(float(trust), float(np.mean(shared)) / k)
 
 
+def _points(name: str, given: Any, dims: int = 2, most: float = _MOST) -> NDArray[Any]:
+    """Return points [N, D], or several such tables; refuse what is none, not finite, or too far."""
+    found = finite(name, array(name, given))
+    if found.ndim != dims or 0 in found.shape:
+        raise ValueError(f"{name} are {found.shape}; {dims} dimensions are needed, none empty.")
+    if (reach := float(np.abs(found).max())) > most:
+        raise ValueError(f"{name} reach {reach:g}; {most:g} is the most on a map.")
+    return found if found.dtype in (np.float32, np.float64) else found.astype(np.float32)
+
+
 def _check_neighbors(n_neighbors: int, images: int) -> None:
-    if not 2 <= n_neighbors < images:
+    if not is_whole(n_neighbors, 2, images - 1):
         raise ValueError(
             f"n_neighbors is {n_neighbors}; with {images} images it can be 2 to {images - 1}."
         )
 
 
-def _check_like(like: NDArray[np.float32] | None, images: int) -> None:
-    if like is not None and like.shape != (images, 2):
-        raise ValueError(f"like is {like.shape}; it must be {(images, 2)}.")
+def _like(like: Any, images: int) -> NDArray[np.float32] | None:
+    """Return a map to be like, or None; refuse one of another shape."""
+    if like is None:
+        return None
+    found = _points("like", like)
+    if found.shape != (images, 2):
+        raise ValueError(f"like is {found.shape}; it must be {(images, 2)}.")
+    if not np.ptp(found, axis=0).all():
+        raise ValueError("like has all points on a line; a map needs two directions.")
+    return found
 
 
 def _compute(
@@ -218,12 +276,17 @@ def _compute(
         import umap  # here, because it takes seconds and a cached map needs none of it
 
     # A seed makes UMAP work on one thread; asking for one thread keeps it from warning about that.
-    start = "spectral" if like is None else like
+    start = _start(len(embeddings)) if like is None else like
     bar = {"desc": "UMAP", "unit": "round", "disable": not progress}  # verbose would also print
     coordinates = umap.UMAP(init=start, n_jobs=1, tqdm_kwds=bar, **settings).fit_transform(
         embeddings
     )
     return coordinates if like is None else aligned(coordinates, like)
+
+
+def _start(images: int) -> str:
+    """How the points lie at first; three have too few directions for the spectrum of a graph."""
+    return "spectral" if images > 3 else "random"
 
 
 def _compute_sequence(
@@ -248,6 +311,6 @@ def _place(
     settings: dict[str, Any],
 ) -> Path:
     digest = hashlib.blake2b(repr((embeddings.shape, sorted(settings.items()))).encode())
-    for array in (embeddings, like):
-        digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
+    for given in (embeddings, like):
+        digest.update(b"" if given is None else np.ascontiguousarray(given).tobytes())
     return (cache or cache_dir() / "maps") / f"{digest.hexdigest()[:32]}.npy"

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from rnsl_tutorial._arrays import takes
 from rnsl_tutorial.experiments.differences import Comparison
 from rnsl_tutorial.experiments.style import (
     INK,
@@ -30,6 +31,7 @@ from rnsl_tutorial.experiments.style import (
 __all__ = ["accuracy_over_rate", "comparison", "comparison_axes"]
 
 
+@takes(rates="any ...", mean="drawn ...", spread="drawn ...")
 def accuracy_over_rate(
     rates: ArrayLike,
     mean: ArrayLike,
@@ -172,4 +174,6 @@ def _checked_curves(
             f"mean has shape {mean_LR.shape} and spread {spread_LR.shape}; {len(loss_names)} "
             f"losses and rates of shape {rates_R.shape} need [losses, rates], {shape}."
         )
+    if not np.isfinite(rates_R).all() or (spread_LR < 0).any():
+        raise ValueError("rates hold NaN or infinity, or spread is negative; no line can be drawn.")
     return rates_R, mean_LR, spread_LR

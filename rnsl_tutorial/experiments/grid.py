@@ -30,6 +30,9 @@ _Made = TypeVar("_Made")
 _ATTEMPTS = 3
 """How often a call is made whose worker dies; one that raises an error is not made again."""
 _MOST_JOBS = 1024
+_LOOPBACK = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+"""By which Ray, when it is imported, listens to this machine alone; elsewhere than on Linux it does
+so by itself."""
 _GRACE_S = 60.0
 """Time for a call to end once its driver is gone; a training writes a checkpoint in it."""
 
@@ -225,6 +228,7 @@ def _cluster(address: str, jobs: int) -> Iterator[_Where]:
     """
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address == "local":
+        os.environ.setdefault(_LOOPBACK[0], _LOOPBACK[1])
         quiet |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     try:
         import ray as imported
@@ -242,12 +246,26 @@ def _cluster(address: str, jobs: int) -> Iterator[_Where]:
             "Give 'local', 'auto' or the address of a cluster."
         ) from error
     try:
+        if address == "local":
+            _check_alone(ray.nodes())
         share = _share_of_cluster(ray.nodes(), jobs)
         pool = Pool(jobs, ray_remote_args=share)
         threads = max(1, int(share["num_cpus"]))
         yield _Where({}, threads, (ray.exceptions.RayError,), pool)
     finally:
         ray.shutdown()
+
+
+def _check_alone(nodes: list[dict[str, Any]]) -> None:
+    """Refuse a Ray of this machine that others could reach, or that asks them for no token."""
+    places = {node["NodeManagerAddress"] for node in nodes}
+    if not places <= {"127.0.0.1", "::1"} or os.environ.get("RAY_AUTH_MODE") != "token":
+        raise ConnectionError(
+            f"Ray would listen at {', '.join(sorted(places))}, "
+            f"{os.environ.get('RAY_AUTH_MODE', 'without')} token, and run whatever is sent to it. "
+            f"Unset RAY_AUTH_MODE, set {'='.join(_LOOPBACK)} before Ray is imported, or leave Ray "
+            "out: without it the same is done by processes."
+        )
 
 
 def _share_of_cluster(nodes: list[dict[str, Any]], jobs: int) -> dict[str, float]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rnsl_tutorial import losses, noise
+from rnsl_tutorial._arrays import array
 from rnsl_tutorial._files import require_memory
 from rnsl_tutorial.datasets.features import FeatureSet
 from rnsl_tutorial.evaluation import embedding as evaluate
@@ -336,6 +337,12 @@ def judge(
         query_labels: int64 [M], their true labels.
         predicted: what `predictions` returns for the same, where it is known already.
     """
+    _check_judged(fitted, index, queries)
+    query_labels = array("query_labels", query_labels)
+    if query_labels.shape != queries.shape[:1]:
+        raise ValueError(
+            f"query_labels are {list(query_labels.shape)}; {len(queries)} queries need as many."
+        )
     wrong_N = torch.from_numpy(fitted.given.flipped).to(index.device)
     given_N = torch.from_numpy(fitted.given.labels).to(index.device)
     nearest_N = (index @ _prototypes_of(fitted.loss, index, given_N).T).argmax(dim=1)
@@ -355,6 +362,7 @@ def predictions(
 
     Arguments as for `judge`, whose accuracies are the shares of them that are right.
     """
+    _check_judged(fitted, index, queries)
     given_N = torch.from_numpy(fitted.given.labels).to(index.device)
     nearest_M = (queries @ _prototypes_of(fitted.loss, index, given_N).T).argmax(dim=1)
     found = {
@@ -363,6 +371,19 @@ def predictions(
         "prototype": nearest_M,
     }
     return {name: predicted_M.cpu().numpy() for name, predicted_M in found.items()}
+
+
+def _check_judged(fitted: Fitted, index: Tensor, queries: Tensor) -> None:
+    """Refuse embeddings that are none, or not those of what was fitted."""
+    losses._check_dense(index=index, queries=queries)
+    prototypes, count = fitted.loss.prototypes, len(fitted.given.labels)
+    for name, given in (("index", index), ("queries", queries)):
+        if given.ndim != 2 or given.shape[1:] != prototypes.shape[1:] or not len(given):
+            raise ValueError(f"{name} is {list(given.shape)}; give [N, {prototypes.shape[1]}].")
+        if given.dtype != prototypes.dtype:
+            raise ValueError(f"{name} is {given.dtype}; the prototypes are {prototypes.dtype}.")
+    if len(index) != count:
+        raise ValueError(f"index has {len(index)} images; {count} were given labels.")
 
 
 def _prototypes_of(loss: losses.NormalizedSoftmaxLoss, index: Tensor, given: Tensor) -> Tensor:

@@ -3,11 +3,9 @@
 Shapes: N images of S x S pixels, C classes, D embedding dimensions.
 """
 
-import csv
-import io
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from functools import cached_property
@@ -19,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rnsl_tutorial import _files, datasets, losses, noise
-from rnsl_tutorial._files import guarded, require_memory, written_whole
+from rnsl_tutorial import __version__, _files, datasets, losses, noise
+from rnsl_tutorial._files import csv_text, made_earlier, require_memory, typed, written_whole
 from rnsl_tutorial.datasets import scenes
 from rnsl_tutorial.datasets.archives import Archive
 from rnsl_tutorial.datasets.splits import Split, split_for
@@ -29,9 +27,10 @@ from rnsl_tutorial.experiments import heads, results
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.heads import Fitted
 from rnsl_tutorial.experiments.results import Result
-from rnsl_tutorial.training import EpochReport, Training, devices
+from rnsl_tutorial.training import EpochReport, Training, _saved, devices
 from rnsl_tutorial.training import networks as backbones
 from rnsl_tutorial.training.devices import Hardware
+from rnsl_tutorial.training.settings import check_names
 from rnsl_tutorial.training.sources import Source, place
 
 __all__ = [
@@ -333,6 +332,7 @@ class Run:
 
     def _save(self, folder: Path, result: Result) -> None:
         model = {
+            "rnsl_tutorial": __version__,
             "config": asdict(self.config),
             "class_names": list(self.data.archive.class_names),
             "network": self.network.state_dict(),
@@ -439,7 +439,7 @@ class Run:
 
         Columns: the file; the class of its folder; the class that it was given (another where the
         noise flipped it); the probability p of the given class; the likeliest class; and whether
-        t-RNSL keeps it (for other losses yes). Names are as `spreadsheet.guarded` returns them.
+        t-RNSL keeps it (for other losses yes). Names are guarded against formulas.
         """
         names, files = self.data.archive.class_names, self.data.archive.files
         indices_N, folders_N = self.data.part("train")
@@ -450,18 +450,14 @@ class Run:
         p_N = log_p_NC.gather(1, given_N[:, None]).squeeze(1).exp()
         likeliest_N = log_p_NC.argmax(dim=1)
         kept_N = getattr(self.loss, "kept", torch.ones_like(given_N, dtype=torch.bool)).cpu()
-        text = io.StringIO()
-        writer = csv.writer(text)
-        writer.writerow(["file", "folder", "given", "p", "likeliest", "kept"])
-        for i in p_N.argsort(stable=True).tolist():
-            writer.writerow(
-                [
-                    guarded(files[indices_N[i]]), guarded(names[folders_N[i]]),
-                    guarded(names[given_N[i]]), f"{p_N[i]:.6f}",
-                    guarded(names[likeliest_N[i]]), int(kept_N[i]),
-                ]
-            )  # fmt: skip
-        return text.getvalue()
+        rows = (
+            [
+                files[indices_N[i]], names[folders_N[i]], names[given_N[i]], f"{p_N[i]:.6f}",
+                names[likeliest_N[i]], int(kept_N[i]),
+            ]
+            for i in p_N.argsort(stable=True).tolist()
+        )  # fmt: skip
+        return csv_text([("file", "folder", "given", "p", "likeliest", "kept"), *rows])
 
     # -------------------------------------------------------------- choosing an epoch
 
@@ -559,16 +555,39 @@ def load_model(path: Path) -> Model:
         FileNotFoundError: no such file.
         ValueError: not such a file, or a damaged one.
     """
+    said = "holds no model of `rnsl train`", "Train it again with --out."
+    with made_earlier(path, *said) as file:
+        return _model(_saved.load(file.read()))
+
+
+def _model(saved: Mapping[str, Any]) -> Model:
+    """Put together what `model.pt` holds: ValueError where its parts do not fit."""
+    if not isinstance(saved, dict):
+        raise ValueError(f"it holds a {type(saved).__name__}, no parts by name")
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-        config = Config(**saved["config"])
-        network = backbones.embedding_network(config.network, config.embedding_dim)
-        network.load_state_dict(saved["network"])
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # torch.load raises nearly anything on damaged bytes
+        names = typed(saved["config"], dict[str, Any])
+        check_names(names, Config)
+        config = Config(**names)
+        class_names, held = saved["class_names"], _saved.weights(saved["network"], "network")
+        prototypes = _saved.weights({"": saved["prototypes"]}, "prototypes")[""]
+    except ValueError as error:
+        raise ValueError(f"{error}{_saved.made_by(saved)}") from error
+    if not all(isinstance(name, str) for name in class_names) or len({*class_names}) < 2:
+        raise ValueError(f"class_names is {class_names!a:.80}; two names or more are needed")
+    shape = (len(class_names), config.embedding_dim)
+    if prototypes.shape != shape:
         raise ValueError(
-            f"{path} holds no model of `rnsl train` ({type(error).__name__}). Train it again with "
-            "--out."
-        ) from error
-    return Model(network.eval(), saved["prototypes"], tuple(saved["class_names"]), config)
+            f"prototypes are {list(prototypes.shape)}; {shape[0]} class names and embedding_dim "
+            f"{shape[1]} need {list(shape)}"
+        )
+    network = backbones.embedding_network(config.network, config.embedding_dim)
+    wanted = {name: weight.shape for name, weight in network.state_dict().items()}
+    given = {name: weight.shape for name, weight in held.items()}
+    odd = {name for name in {**wanted, **given} if given.get(name) != wanted.get(name)}
+    if odd:
+        raise ValueError(
+            f"{len(odd)} weights, such as {min(odd)}, are not those of network "
+            f"{config.network!r}{_saved.made_by(saved)}"
+        )
+    network.load_state_dict(held)
+    return Model(network.eval(), prototypes, tuple(class_names), config)

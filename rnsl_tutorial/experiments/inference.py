@@ -53,7 +53,8 @@ def embed_archive(model: Model, archive: Archive, hardware: Hardware | None = No
         hardware: where and how; by default on the device that is found.
 
     Raises:
-        ValueError: images of another size than the network was trained on.
+        ValueError: images of another size than the network was trained on, or embeddings that are
+            not finite.
     """
     size, expected = archive.images.shape[-1], model.config.image_size
     if size != expected:
@@ -66,6 +67,11 @@ def embed_archive(model: Model, archive: Archive, hardware: Hardware | None = No
     log_p_NC = losses.class_log_probabilities(
         embeddings_ND, model.prototypes.to(fabric.device), model.config.temperature
     )
+    if not embeddings_ND.isfinite().all():
+        raise ValueError(
+            f"{int((~embeddings_ND.isfinite()).any(dim=1).sum())} of {len(embeddings_ND)} "
+            "embeddings are not finite; embed them in precision 32, or train again."
+        )
     best_N = log_p_NC.max(dim=1)
     return Embedded(
         embeddings_ND.cpu().numpy(),

@@ -14,17 +14,19 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
+import msgspec
 import numpy as np
 import psutil
 import torch
 from numpy.typing import NDArray
 
 from rnsl_tutorial import __version__
-from rnsl_tutorial._files import made_earlier, shipped, written_whole
+from rnsl_tutorial._files import made_earlier, shipped, typed, written_whole
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.training import baselines
+from rnsl_tutorial.training.settings import check_names
 
 __all__ = [
     "OverQ",
@@ -48,6 +50,39 @@ _UNTOLD = ("watch",)
 """Settings that change nothing in what a run reaches."""
 _VERSIONS = ("python", "numpy", "torch")
 """What inputs were made with, and what changes them by rounding only."""
+_MOST_BYTES = 2**28
+"""Of a file of results: about a million runs."""
+
+
+class _Row(msgspec.Struct):
+    """A run as a file holds it, see `Result`; null stands for NaN."""
+
+    config: dict[str, Any]
+    metrics: dict[str, float | None]
+    seconds: Annotated[float, msgspec.Meta(ge=0)]
+    part: Annotated[str, msgspec.Meta(pattern="^(test|val)$")] = "test"
+    curves: dict[str, list[float | None]] = {}
+    hits: dict[str, str | int] = {}
+
+
+class _Provenance(msgspec.Struct):
+    """What every file of results tells; versions and machines may tell more."""
+
+    device: str
+    cores: int | None
+    system: str
+    python: str
+    torch: str
+    made: str
+    features: dict[str, Any] = {}
+    baselines: dict[str, dict[str, float]] = {}
+
+
+class _File(msgspec.Struct):
+    """A file of results."""
+
+    results: list[dict[str, Any]]
+    provenance: _Provenance
 
 
 @dataclass(frozen=True)
@@ -77,15 +112,23 @@ class Result:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Result":
-        """Return the result that `as_row` wrote; other entries of the row are left alone."""
-        metrics, curves = row["metrics"], row.get("curves", {})
+        """Return the result that `as_row` wrote; other entries of the row are left alone.
+
+        Raises:
+            ValueError: a field is missing, or of another type or out of range.
+        """
+        known = {name: row[name] for name in _Row.__struct_fields__ if name in row}
+        told = typed(known, _Row)
+        check_names(told.config, Config)
+        if len({len(values) for values in told.curves.values()}) > 1:
+            raise ValueError("curves are of several lengths; one value an epoch is expected")
         return cls(
-            Config(**row["config"]),
-            {name: _or_nan(value) for name, value in metrics.items()},
-            row["seconds"],
-            row.get("part", "test"),
-            curves={name: [_or_nan(x) for x in values] for name, values in curves.items()},
-            hits=_unpacked(row.get("hits", {})),
+            Config(**told.config),
+            {name: _or_nan(value) for name, value in told.metrics.items()},
+            told.seconds,
+            told.part,
+            curves={name: [_or_nan(x) for x in values] for name, values in told.curves.items()},
+            hits=_unpacked(told.hits),
         )
 
     def as_row(self) -> dict[str, Any]:
@@ -114,14 +157,23 @@ def _packed(hits: Mapping[str, NDArray[np.bool_]]) -> dict[str, Any]:
     return {"images": len(next(iter(hits.values()))), **bits}
 
 
-def _unpacked(packed: Mapping[str, Any]) -> dict[str, NDArray[np.bool_]]:
-    return {
-        name: np.unpackbits(
-            np.frombuffer(b64decode(bits), np.uint8), count=packed["images"]
-        ).astype(bool)
-        for name, bits in packed.items()
-        if name != "images"
-    }
+def _unpacked(packed: Mapping[str, str | int]) -> dict[str, NDArray[np.bool_]]:
+    """Read what `_packed` wrote.
+
+    Raises:
+        ValueError: the bits are of another number of images than is said.
+    """
+    images = packed.get("images", 0)
+    found = {}
+    for name, bits in packed.items():
+        if name != "images":
+            hit = np.frombuffer(b64decode(str(bits), validate=True), np.uint8)
+            if not isinstance(images, int) or len(hit) != -(-images // 8):
+                raise ValueError(
+                    f"hits.{name} has {8 * len(hit)} bits; {images} images are expected"
+                )
+            found[name] = np.unpackbits(hit, count=images).astype(bool)
+    return found
 
 
 class Summary(NamedTuple):
@@ -211,7 +263,8 @@ def _cell(result: Result) -> tuple[Any, ...]:
 
 
 def _summary(cell: tuple[Any, ...], results: list[Result]) -> Summary:
-    values = {name: [r.metrics[name] for r in results] for name in results[0].metrics}
+    names = dict.fromkeys(name for r in results for name in r.metrics)
+    values = {name: [r.metrics.get(name, math.nan) for r in results] for name in names}
     mean = {name: float(np.mean(v)) for name, v in values.items()}
     spread = dict.fromkeys(values, math.nan)
     if len(results) > 1:
@@ -379,16 +432,23 @@ def load_results(path: Path) -> Record:
         ValueError: not a file of results.
     """
     said = "holds no results of `rnsl experiment`", "Run it again with --out."
-    with made_earlier(path, *said) as file:
-        document = json.loads(file.read().decode())
-        made = document["provenance"]
-        results = [Result.from_row(row) for row in document["results"]]
+    with made_earlier(path, *said, _MOST_BYTES) as file:
+        document = msgspec.json.decode(file.read())
+        rows, made = typed(document, _File).results, document["provenance"]
+        results = [_told(i, row) for i, row in enumerate(rows)]
         record = Record(
             [replace(r, inputs=_inputs(r.config, made), file=str(path)) for r in results], made
         )
     if not record.results:
         raise ValueError(f"{path} holds no results: no run ended. Run it again with --out.")
     return record
+
+
+def _told(place: int, row: Mapping[str, Any]) -> Result:
+    try:
+        return Result.from_row(row)
+    except ValueError as error:
+        raise ValueError(f"results[{place}]: {error}") from error
 
 
 def shipped_results(name: str) -> Record:

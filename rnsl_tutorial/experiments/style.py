@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
@@ -103,6 +104,7 @@ _PAPER = {
     "axes.spines.right": False,
     "legend.frameon": False,
     "text.color": INK,
+    "text.parse_math": False,  # a class may be called $x$
     "font.size": 10.0,
 }
 
@@ -215,5 +217,25 @@ def new_figure(figsize: tuple[float, float]) -> Iterator[Figure]:
             yield figure
             for axes in figure.axes:
                 axes.tick_params(colors=QUIET, labelcolor=INK)
+            _replace_what_is_no_text(figure)
         finally:
             plt.close(figure)
+
+
+def _replace_what_is_no_text(figure: Figure) -> None:
+    """Write "?" for a byte of a name that is no text, which no font could draw."""
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        texts = [label.get_text() for label in axis.get_ticklabels()]
+        if any(map(_odd, texts)):
+            axis.set_ticks(axis.get_ticklocs(), [_as_text(text) for text in texts])
+    for text in figure.findobj(Text):
+        if isinstance(text, Text) and _odd(text.get_text()):
+            text.set_text(_as_text(text.get_text()))
+
+
+def _odd(text: str) -> bool:
+    return _as_text(text) != text
+
+
+def _as_text(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()

@@ -14,7 +14,6 @@ that are named by a path must lie on a file system that all machines share; so m
 training that was cut off is to go on from its checkpoints.
 """
 
-import csv
 import hashlib
 import io
 import json
@@ -38,7 +37,19 @@ import torch
 from rich.console import Console
 
 from rnsl_tutorial import __version__, datasets, noise
-from rnsl_tutorial._files import alone, check_output, lock_of, shipped, written_whole
+from rnsl_tutorial._files import (
+    DAMAGE,
+    alone,
+    check_output,
+    csv_text,
+    in_one_line,
+    lock_of,
+    opened,
+    printable,
+    shipped,
+    typed,
+    written_whole,
+)
 from rnsl_tutorial.datasets import download
 from rnsl_tutorial.experiments import grid, heads, images, report
 from rnsl_tutorial.experiments.config import PRESETS, Config
@@ -61,6 +72,9 @@ _SECTIONS = {
 
 _ALWAYS_SHOWN = ("dataset", "noise", "rate", "loss", "seed")
 """Columns of `results.csv` even where all cells are alike in them."""
+
+_MOST_BYTES = 2**20
+"""Of a grid file."""
 
 _SUMMARIZED = ("noise", "rate", "loss", "q", "k", "seed")
 """What `results.summarize` tells apart, or takes the mean over."""
@@ -140,7 +154,14 @@ def read_grid(path: Path, roots: Sequence[str] = (), *, many: bool = False) -> G
             cannot be.
         OSError: the file cannot be read.
     """
-    document = _parsed(path)
+    try:
+        return _grid_of(path, _parsed(path), roots, many)
+    except ValueError as error:
+        shown = printable(str(path))
+        raise ValueError(str(error) if shown in str(error) else f"{shown}: {error}") from error
+
+
+def _grid_of(path: Path, document: Mapping[str, Any], roots: Sequence[str], many: bool) -> Grid:
     base = _preset(document.get("preset"))
     grids = document.get("grid", {})
     all_axes = [
@@ -165,10 +186,14 @@ def read_grid(path: Path, roots: Sequence[str] = (), *, many: bool = False) -> G
 
 
 def _parsed(path: Path) -> dict[str, Any]:
+    with opened(path, _MOST_BYTES) as file:
+        data = file.read()
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not a TOML file: {error}.") from error
+        document = typed(tomllib.loads(data.decode("utf-8-sig")), dict[str, Any])
+    except (ValueError, RecursionError) as error:
+        hint = " Put a path of Windows into single quotes." * ("\\" in str(error))
+        said = f"{printable(str(path))} is not a TOML file: {in_one_line(error)}"
+        raise ValueError(f"{said}.{hint}") from error
     for name, value in document.items():
         if name not in _SECTIONS:
             raise ValueError(f"{path} has {name!r}; a grid file has {', '.join(_SECTIONS)}.")
@@ -369,7 +394,7 @@ def _run_cell(task: _Task) -> Outcome:
         return ran._replace(result=_result(cell, folder))
     except Exception as error:  # whatever it is, it is this cell's
         _end_if_broken()
-        said = " ".join(f"{type(error).__name__}: {error}".split())
+        said = f"{type(error).__name__}: {in_one_line(error)}"
         return ran._replace(error=said, traceback=traceback.format_exc())
 
 
@@ -491,8 +516,8 @@ def _run(
 
 
 def _obituary(call: grid.Ended) -> str:
-    said = " ".join(str(call.death).split())
-    return f"Its worker died {call.attempts} times, killed or out of memory; try fewer jobs. {said}"
+    said = f"Its worker died {call.attempts} times, killed or out of memory; try fewer jobs."
+    return f"{said} {in_one_line(call.death or Exception())}"
 
 
 def _locked(out: Path) -> AbstractContextManager[object]:
@@ -528,11 +553,12 @@ def _write(path: Path, cell: Cell, outcome: Outcome) -> None:
 
 def _read(path: Path) -> Outcome | None:
     try:
-        row = json.loads(path.read_text(encoding="utf-8"))
+        with opened(path) as file:
+            row = json.loads(file.read())
         result = None if row["error"] else Result.from_row(row)
         known = {name: row[name] for name in Outcome._fields if name in row}
         return Outcome(result, **known)
-    except (OSError, KeyError, TypeError, ValueError):
+    except (*DAMAGE, RecursionError):
         return None
 
 
@@ -603,13 +629,10 @@ def _write_csv(path: Path, ended: _Ended) -> None:
         | {name: getattr(outcome, name) for name in ("attempts", "worker", "device")}
         for (cell, outcome), result in zip(ended, _results(ended), strict=True)
     ]
-    columns = dict.fromkeys(name for row in rows for name in row)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    columns = [*dict.fromkeys(name for row in rows for name in row)]
+    lines = ([row.get(name, "") for name in columns] for row in rows)
     with written_whole(path) as file:
-        file.write(text.getvalue().encode())
+        file.write(csv_text([columns, *lines], "\n").encode())
 
 
 def _section(name: str, saved: Path) -> str:
@@ -622,7 +645,7 @@ def _section(name: str, saved: Path) -> str:
             figure.savefig(file, format="png", dpi=130)
         lines.append(f"![k-NN accuracy over the share of wrong labels, {kind}]({picture.name})")
     drawn = io.StringIO()
-    Console(file=drawn, width=1000).print(report.table(results))
+    Console(file=drawn, width=1000, markup=False).print(report.table(results))
     table = "\n".join(line.rstrip() for line in drawn.getvalue().strip().splitlines())
     said = f"`rnsl report {saved.name}` prints this table again."
     return "\n\n".join((*lines, table, f"*{report.caption(results, provenance)}*", said))

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rnsl_tutorial._arrays import takes
 from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.experiments.config import WITHOUT_LOSS
 
@@ -56,6 +57,8 @@ class _Task(NamedTuple):
     query_labels: _Integers
 
 
+@takes(index="numbers N D", true="integers T", given="integers G")
+@takes(queries="numbers M D", query_labels="integers L")
 def rows(
     index: ArrayLike,
     true: ArrayLike,

@@ -23,6 +23,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from rnsl_tutorial.losses import _check_dense
+
 __all__ = ["Drawn", "apply", "draw"]
 
 _NAMES = ("none", "flip", "reference")
@@ -117,6 +119,7 @@ def apply(images: Tensor, drawn: Drawn) -> Tensor:
     Raises:
         ValueError: shape or type of the images, or another number of them than was drawn for.
     """
+    _check_dense(images=images)
     if images.ndim == 5:
         return _view(images, drawn)
     _check(images, drawn)

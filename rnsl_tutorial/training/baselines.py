@@ -38,6 +38,7 @@ from torch import Tensor, distributed, nn
 from torch.func import functional_call
 
 from rnsl_tutorial import losses
+from rnsl_tutorial._arrays import is_whole
 
 __all__ = [
     "BASELINES",
@@ -56,6 +57,7 @@ __all__ = [
 LOG_OF_ZERO = -4.0
 """A, which stands for log 0 in reverse cross-entropy (Wang et al., ICCV 2019)."""
 
+_MOST = 1e30  # of a weight: its product with a loss is finite in float32
 _SHARED = ("temperature", "weight", "generator")
 """Settings that every loss takes."""
 
@@ -134,7 +136,7 @@ def sce(
     """
     _check_weights(alpha=alpha, beta=beta)
     log_p_B = losses.label_log_probability(embeddings, prototypes, labels, temperature)
-    return -alpha * log_p_B + beta * _reverse(log_p_B)
+    return -1.0 * alpha * log_p_B + 1.0 * beta * _reverse(log_p_B)
 
 
 def nce_rce(
@@ -169,7 +171,7 @@ def nce_rce(
     _check_weights(alpha=alpha, beta=beta)
     log_p_B = losses.label_log_probability(embeddings, prototypes, labels, temperature)
     log_p_BC = losses.class_log_probabilities(embeddings, prototypes, temperature)
-    return alpha * log_p_B / log_p_BC.sum(dim=-1) + beta * _reverse(log_p_B)
+    return 1.0 * alpha * log_p_B / log_p_BC.sum(dim=-1) + 1.0 * beta * _reverse(log_p_B)
 
 
 def label_smoothing(
@@ -198,7 +200,7 @@ def label_smoothing(
     Raises:
         ValueError: smoothing or temperature out of range, or shapes that disagree.
     """
-    if not 0 <= smoothing <= 1:
+    if not losses._within(smoothing, 0, 1):
         raise ValueError(f"smoothing is {smoothing}; it must lie in [0, 1].")
     log_p_B = losses.label_log_probability(embeddings, prototypes, labels, temperature)
     log_p_BC = losses.class_log_probabilities(embeddings, prototypes, temperature)
@@ -220,8 +222,8 @@ def _reverse(log_p: Tensor) -> Tensor:
 
 def _check_weights(**weights: float) -> None:
     for name, weight in weights.items():
-        if not 0 <= weight < float("inf"):
-            raise ValueError(f"{name} is {weight}; a weight must be at least 0.")
+        if not losses._within(weight, 0, _MOST):
+            raise ValueError(f"{name} is {weight}; a weight must be at least 0, and finite.")
 
 
 def class_means(embeddings: Tensor, labels: Tensor, num_classes: int) -> Tensor:
@@ -234,7 +236,15 @@ def class_means(embeddings: Tensor, labels: Tensor, num_classes: int) -> Tensor:
 
     Returns:
         float [C, D], of unit length; zeros for a class without images.
+
+    Raises:
+        TypeError, ValueError: as for the losses.
     """
+    if not is_whole(num_classes, 1, 2**24):
+        raise ValueError(f"num_classes is {num_classes!r}; give a whole number from 1 to 2**24.")
+    losses.check_batch(embeddings, embeddings, labels)
+    if len(labels):
+        losses._check_range("labels", labels, num_classes, "num_classes")
     sums_CD = embeddings.new_zeros(num_classes, embeddings.shape[1])
     return F.normalize(sums_CD.index_add_(0, labels, embeddings), dim=1)
 

@@ -24,9 +24,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rnsl_tutorial import losses
-from rnsl_tutorial._files import written_whole
-from rnsl_tutorial.training import sources
+from rnsl_tutorial import __version__, losses
+from rnsl_tutorial._files import in_one_line, opened, printable, written_whole
+from rnsl_tutorial.training import _saved, sources
 from rnsl_tutorial.training.settings import Settings
 
 if TYPE_CHECKING:
@@ -186,23 +186,28 @@ def _load(path: Path, config: Mapping[str, Any]) -> _State:
     """Return the state; ValueError if it is damaged or of another run."""
     data = _checked_bytes(path)
     try:
-        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        state = _saved.load(data)
         _check_required(state)
-    except Exception as error:  # the unpickler raises nearly anything on bytes it does not know
+        differences, version = _differences(config, state["config"]), _saved.made_by(state)
+    except Exception as error:  # the unpickler makes nearly anything of bytes it does not know
         raise ValueError(
-            f"{path.name} is no checkpoint of this package ({' '.join(str(error).split())[:200]}); "
+            f"{printable(path.name)} is no checkpoint of this package ({in_one_line(error)[:99]}); "
             "remove it."
         ) from error
-    differences = _differences(config, state["config"])
     if differences:
-        raise ValueError(f"{path.name} was made with other settings: {'; '.join(differences)}.")
+        said = f"was made with other settings: {'; '.join(differences)}"
+        raise ValueError(f"{path.name} {said}{version}.")
+    if version:
+        raise ValueError(f"{path.name} is of another version{version}, or begin anew.")
     return dict(state)
 
 
 def _checked_bytes(path: Path) -> bytes:
     try:
-        line = _sidecar(path).read_bytes()
-        data = path.read_bytes()
+        with opened(_sidecar(path), 2**12) as file:
+            line = file.read()
+        with opened(path) as file:
+            data = file.read()
     except FileNotFoundError as error:
         raise ValueError(
             f"{path.name} is unfinished: its checksum {_sidecar(path).name} is missing; remove it."
@@ -367,6 +372,7 @@ class Resumable:
         the training: write it down before going on.
         """
         return {
+            "rnsl_tutorial": __version__,
             "config": self._made_with(),
             "epoch": self.epoch,
             "step": self.step,

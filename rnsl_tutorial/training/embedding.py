@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from rnsl_tutorial._arrays import is_whole
 from rnsl_tutorial.training import sources
 from rnsl_tutorial.training.sources import Inputs
 
@@ -36,7 +37,13 @@ def embed(
         inputs: [N, ...], as for `train`, N >= 1.
         batch_size: B.
         fabric: gives the precision; several processes share the work, and each gets the whole.
+
+    Raises:
+        ValueError: inputs that are none or that the network does not take, or a batch_size below 1.
     """
+    if not is_whole(batch_size, 1):
+        raise ValueError(f"batch_size is {batch_size!r}; give a whole number of at least 1.")
+    batch_size = min(int(batch_size), 2**31)
     inputs = sources.as_inputs(inputs, network, fabric)
     rank, world = (fabric.global_rank, fabric.world_size) if fabric else (0, 1)
     share = math.ceil(len(inputs) / world)
@@ -44,7 +51,7 @@ def embed(
     autocast = fabric.autocast() if fabric else nullcontext()
     with _evaluating(network), torch.inference_mode(), autocast:
         parts = sources.batches(inputs, torch.split(places_M, batch_size))
-        embeddings_MD = torch.cat([network(batch) for batch in parts])
+        embeddings_MD = torch.cat([sources._passed(network, batch) for batch in parts])
     dtype = torch.promote_types(embeddings_MD.dtype, torch.float32)
     embeddings_MD = nn.functional.normalize(embeddings_MD.to(dtype), dim=1)
     if fabric and world > 1:

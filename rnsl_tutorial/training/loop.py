@@ -171,8 +171,9 @@ class Training(checkpoints.Resumable):
         self._optimizer = prepare.build_optimizer(network, loss, settings, optimizer)
         self._scheduler = prepare.build_schedule(self._optimizer, settings, self._steps)
         self._objective, self._fabric_optimizer = self.fabric.setup(
-            _Objective(network, loss), self._optimizer
+            prepare._Objective(network, loss), self._optimizer
         )
+        self._begun = prepare._state_of(self._objective)
         self._order_generator = torch.Generator().manual_seed(settings.seed)
         self._augmentation_generator = torch.Generator().manual_seed(settings.seed)
         self._order_N = torch.arange(len(labels_N))  # drawn anew for every epoch
@@ -287,6 +288,8 @@ class Training(checkpoints.Resumable):
         return augmentation.apply(inputs_B, drawn.take(self._shard(torch.arange(batch_size))))
 
     def _end_epoch(self) -> EpochReport:
+        if self.epoch == 0:
+            prepare._check_moved(self._begun, self._objective, self.settings)
         report = EpochReport(
             self.epoch,
             self._check_finite().sum().item() / len(self.labels),
@@ -321,6 +324,7 @@ class Training(checkpoints.Resumable):
             if kept_N is not None:
                 prepare.check_kept(kept_N, len(self.labels))
                 loss.kept.copy_(kept_N)
+        prepare._check_any_kept(loss, self.epoch)
 
     def _kept_share(self) -> float:
         return self.loss.kept.float().mean().item() if isinstance(self.loss, Truncated) else 1.0
@@ -373,32 +377,12 @@ class Training(checkpoints.Resumable):
         losses_S = self._sum(self._losses_S[: self.step].clone())
         finite_S = losses_S.isfinite()
         if not finite_S.all():
-            raise self._diverged("The loss", f"batch {int(finite_S.int().argmin())}")
+            raise prepare._diverged(self, "The loss", f"batch {int(finite_S.int().argmin())}")
         return losses_S
 
     def _check_finite(self) -> Tensor:
         """As `_check_losses`, and the last step of the optimiser may have left no weight broken."""
         losses_S = self._check_losses()
         if not all(weight.isfinite().all() for weight in self._objective.parameters()):
-            raise self._diverged("A weight", f"after batch {self.step - 1}")
+            raise prepare._diverged(self, "A weight", f"after batch {self.step - 1}")
         return losses_S
-
-    def _diverged(self, what: str, where: str) -> FloatingPointError:
-        saved = f" The last good checkpoint is {self._last_checkpoint}."
-        return FloatingPointError(
-            f"{what} is no longer finite in epoch {self.epoch}, {where} (counted from 0). "
-            f"Lower learning_rate ({self._optimizer.param_groups[0]['initial_lr']}) or raise "
-            f"temperature ({self.loss.temperature}).{saved if self._last_checkpoint else ''}"
-        )
-
-
-class _Objective(nn.Module):
-    """Network and loss as one module, as a strategy for several processes wants it."""
-
-    def __init__(self, network: nn.Module, loss: losses.NormalizedSoftmaxLoss) -> None:
-        super().__init__()
-        self.network, self.loss = network, loss
-
-    def forward(self, inputs_B: Tensor, labels_B: Tensor, indices_B: Tensor) -> Tensor:
-        value: Tensor = self.loss(self.network(inputs_B), labels_B, indices_B)
-        return value

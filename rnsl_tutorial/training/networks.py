@@ -16,6 +16,8 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
+from rnsl_tutorial.losses import _check_dense
+
 __all__ = [
     "Backbone",
     "check",
@@ -66,6 +68,9 @@ class Backbone(nn.Module):
         Returns:
             float [B, F].
         """
+        _check_dense(images=images, mean=self.mean)
+        if images.ndim != 4:
+            raise ValueError(f"images have shape {list(images.shape)}; give [B, 3, S, S].")
         features: Tensor = self.network(_normalized(images, self.mean, self.std))
         return features
 

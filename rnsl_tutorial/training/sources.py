@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
+from rnsl_tutorial._arrays import array, is_number, is_whole
+from rnsl_tutorial.losses import _check_dense
 from rnsl_tutorial.training.devices import free_memory
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ __all__ = [
 ]  # fmt: skip
 
 _BLOCK_BYTES = 2**26  # read at a time while a device is filled
+_OF_INPUTS = (RuntimeError, IndexError, TypeError, NotImplementedError)
+"""What torch's layers raise on inputs of another type or shape, and none of their subclasses."""
 _AHEAD = 2  # batches that wait while the device works on another
 
 
@@ -281,6 +285,7 @@ def as_inputs(
     weights = network.parameters()
     device = fabric.device if fabric else next((w.device for w in weights), torch.device("cpu"))
     if isinstance(inputs, np.ndarray):
+        inputs = inputs if isinstance(inputs, np.memmap) else array("inputs", inputs)
         real = np.issubdtype(inputs.dtype, np.floating)
         if isinstance(inputs, np.memmap) and not real:
             inputs = Streamed(inputs, device, np.arange(len(inputs)))
@@ -294,6 +299,10 @@ def as_inputs(
             f"inputs are a {type(inputs).__name__}; pass a tensor or array [N, ...], a source, or "
             "a map-style data set of torch."
         )
+    if isinstance(inputs, Tensor):
+        _check_dense(inputs=inputs)
+        if not inputs.ndim:
+            raise ValueError("inputs are a single number; pass [N, ...].")
     if not len(inputs):
         raise ValueError("There are no inputs; pass at least one.")
     return inputs
@@ -305,11 +314,15 @@ def as_labels(labels: Tensor | NDArray[Any], num_inputs: int, num_classes: int) 
     Raises:
         ValueError: another number or type of them, or a class that has no prototype.
     """
-    labels_N = torch.as_tensor(labels)
+    labels_N = torch.from_numpy(np.array(array("labels", labels)))
     if labels_N.ndim != 1 or labels_N.is_floating_point() or labels_N.dtype == torch.bool:
         raise ValueError(
             f"labels are {labels_N.dtype} {list(labels_N.shape)}; pass whole numbers [N], such as "
             "int64."
+        )
+    if not (is_whole(num_inputs) and is_whole(num_classes, 1)):
+        raise ValueError(
+            f"num_inputs is {num_inputs!r} and num_classes {num_classes!r}; give whole numbers."
         )
     if len(labels_N) != num_inputs:
         raise ValueError(
@@ -358,8 +371,12 @@ def place(
         ValueError: share, positions or the shape of the images out of range.
     """
     device = torch.device(device)
-    if not 0 <= share <= 1:
+    if not is_number(share, 0, 1):
         raise ValueError(f"share is {share}; it must be in [0, 1].")
+    if isinstance(images, Tensor) and not images.is_meta:
+        _check_dense(images=images)
+    elif not hasattr(images, "ndim") or type(images) in (np.ndarray, Tensor):
+        images = array("images", images)
     if images.ndim < 2:
         raise ValueError(f"images have shape {list(images.shape)}; [N, ...] is needed.")
     chosen = _checked(positions, len(images))
@@ -371,6 +388,7 @@ def place(
 def _checked(positions: NDArray[np.int64] | None, count: int) -> NDArray[np.int64]:
     if positions is None:
         return np.arange(count)
+    positions = array("positions", positions)
     if positions.ndim != 1 or positions.dtype != np.int64:
         raise ValueError(
             f"positions are {positions.dtype} {list(positions.shape)}; int64 [M] is needed."
@@ -396,3 +414,22 @@ def _read(images: NDArray[Any] | Tensor, positions: NDArray[np.int64]) -> Tensor
 
 def _send(values: Tensor, device: torch.device) -> Tensor:
     return values.to(device, non_blocking=device.type == "cuda")
+
+
+def _passed(network: torch.nn.Module, batch: Tensor) -> Tensor:
+    """Return what a network makes of a batch.
+
+    Raises:
+        ValueError: it does not take inputs of this type or shape.
+    """
+    try:
+        made: Tensor = network(batch)
+        return made
+    except (RuntimeError, IndexError, TypeError) as error:
+        said = str(error).partition("\n")[0][:160]
+        if type(error) not in _OF_INPUTS or "memory" in said:
+            raise
+        raise ValueError(
+            f"The network takes no inputs that are {batch.dtype} [B, "
+            f"{', '.join(map(str, batch.shape[1:]))}]: {said}."
+        ) from error

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rnsl_tutorial import losses
+from rnsl_tutorial._arrays import array
 
 __all__ = ["gradient_wrt_logit", "gradient_wrt_p", "loss_of_p"]
 
@@ -79,15 +80,16 @@ def _truncate(gradient: Tensor, p: Tensor, k: float | None) -> Tensor:
 
 
 def _check_curve(p: Tensor | NDArray[np.floating] | float, q: float, k: float | None) -> Tensor:
-    if q != 0:  # a curve may show the limit, which is NSL
+    if not isinstance(q, Real) or q != 0:  # a curve may show the limit, which is NSL
         losses.check_q(q)
     if k is not None:
         losses.check_k(k)
     if not isinstance(p, Tensor | np.ndarray | Real):
         raise TypeError(f"p is a {type(p).__name__}; give a number or a tensor of probabilities.")
-    p = torch.as_tensor(p)
-    if p.is_complex():
-        raise TypeError(f"p: {p.dtype} was given, where real numbers are needed.")
+    p = p if isinstance(p, Tensor) else torch.as_tensor(array("p", p))
+    losses._check_dense(p=p)
+    if p.is_meta:
+        raise ValueError("p lies on the meta device, which holds no values.")
     p = p.to(torch.promote_types(p.dtype, torch.float32))  # in half precision q log p underflows
     if not ((p >= 0) & (p <= 1)).all():
         raise ValueError(

@@ -10,7 +10,7 @@ from PIL import Image
 from synthetic_results import runs
 from typer.testing import CliRunner
 
-from rnsl_tutorial import __version__
+from rnsl_tutorial import __version__, experiments
 from rnsl_tutorial import _files as paths
 from rnsl_tutorial.cli import doctor, lab
 from rnsl_tutorial.cli import main as cli
@@ -177,6 +177,19 @@ def test_an_error_of_the_system_is_told_without_its_number(tmp_path: Path) -> No
     missing = tmp_path / "none.json"
     shown = run(cli.app, ["report", str(missing)])
     assert (shown.exit_code, shown.output) == (1, f"rnsl: {missing}: No such file or directory.\n")
+
+
+def test_signs_that_a_code_page_lacks_do_not_fail_a_finished_command(tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    experiments.save_results(file, runs("nsl", [0.5, 0.6]), {})
+    shown = CliRunner(charset="ascii").invoke(cli.app, ["report", str(file)])
+    assert shown.exit_code == 0, shown.output
+    assert "0.550 \\xb1 0.071" in shown.output
+
+
+def test_a_warning_is_one_line_that_steers_no_terminal() -> None:
+    said = cli._one_line(UserWarning("two\n  lines \x1b[2J"), UserWarning, "x.py", 1)
+    assert said == "rnsl: two lines \\x1b[2J\n"
 
 
 def test_report_reads_several_files_and_compares_their_losses(tmp_path: Path) -> None:

@@ -280,3 +280,37 @@ def test_a_negative_size_does_not_run_in_a_circle(tmp_path: Path) -> None:
     root.write_bytes(info.tobuf(tarfile.GNU_FORMAT) + root.read_bytes())
     with pytest.raises(ValueError, match=r"cannot be read to its end|is no folder, tar or zip"):
         load(root, tmp_path / "cache")
+
+
+def test_what_is_read_of_a_tar_beside_its_files_counts_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long names, and what lies before a file that hard links lead back to."""
+    monkeypatch.setattr(archives, "_MAX_UNPACKED_BYTES", 20_000)
+    monkeypatch.setattr(archives, "_MAX_EXPANSION", 0.01)
+    small = images("A/1.png", "B/1.png")
+    named, linked = tmp_path / "named.tar", tmp_path / "linked.tar"
+    pack_tar(named, [*small, *((f"{i}{'x' * 3000}.txt", b"", 0) for i in range(9))])
+    pack_tar(linked, [("filler.txt", bytes(9000), 0), *small])
+    assert len(load(linked, tmp_path / "cache").files) == 2
+    with tarfile.open(linked, "a") as archive:
+        for i in range(3):
+            info = tarfile.TarInfo(f"A/2{i}.png")
+            info.type, info.linkname = tarfile.LNKTYPE, "A/1.png"
+            archive.addfile(info)
+    for path in (named, linked):
+        with pytest.raises(ValueError, match="unpacks to more than"):
+            load(path, tmp_path / "cache")
+
+
+def test_a_hard_link_is_the_file_that_it_links_to_and_keeps_no_member(tmp_path: Path) -> None:
+    path = pack_tar(tmp_path / "a.tar.gz", images("A/1.png", "B/1.png"))
+    plain = pack_tar(tmp_path / "a.tar", images("A/1.png", "B/1.png"))
+    with tarfile.open(plain, "a") as archive:
+        for name, target in (("A/2.png", "B/1.png"), ("A/3.png", "A/2.png")):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = tarfile.LNKTYPE, target
+            archive.addfile(info)
+    found = load(plain, tmp_path / "cache")
+    assert found.images[:, 0, 0, 0].tolist() == [0, 1, 1, 1]
+    assert len(load(path, tmp_path / "cache").files) == 2

@@ -430,3 +430,15 @@ def test_masks_and_scores_that_do_not_fit_are_refused():
         evaluate.flip_detection(score, np.array([1, 0]), mask)
     with pytest.raises(ValueError, match="score holds NaN or infinite"):
         evaluate.flip_detection(np.array([0.1, np.inf]), mask, mask)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_numbers_whose_squares_are_infinite_rank_as_smaller_ones(dtype):
+    """Distances follow; in float64 up to 1e200, in float32 up to 1e30."""
+    embeddings = np.random.default_rng(0).standard_normal((40, 5)).astype(dtype)
+    labels, much = np.arange(40) % 4, dtype(1e200 if dtype is np.float64 else 1e30)
+    for measure in (evaluate.precision_at_k, evaluate.map_at_r):
+        assert measure(embeddings * much, labels) == measure(embeddings, labels)
+    near, far = (evaluate.nearest_neighbors(x, x[:3], 5) for x in (embeddings, embeddings * much))
+    assert np.array_equal(near.positions, far.positions)
+    np.testing.assert_allclose(far.distances / float(much), near.distances, atol=1e-6)

@@ -218,3 +218,11 @@ def test_progress_shows_a_bar_and_nothing_else(
     quiet = projection.umap_map(make_embeddings(40), n_neighbors=5, cache=tmp_path / "other")
     assert capsys.readouterr() == ("", "")
     np.testing.assert_array_equal(shown, quiet)
+
+
+@pytest.mark.slow
+def test_as_few_images_as_the_check_allows_have_a_map(tmp_path: Path) -> None:
+    embeddings = np.random.default_rng(0).standard_normal((3, 4)).astype(np.float32)
+    assert np.isfinite(projection.umap_map(embeddings, n_neighbors=2, cache=tmp_path)).all()
+    with pytest.raises(ValueError, match="There are 3 images; aligned UMAP needs 4"):
+        projection.umap_sequence(np.stack([embeddings, embeddings]), n_neighbors=2, cache=tmp_path)

@@ -106,3 +106,16 @@ def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ValueError, match=r'pip install "rnsl-tutorial\[cluster\]"'):
         list(grid.calls(abs, [1], 2, "auto"))
+
+
+def test_a_ray_that_others_could_reach_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nodes(place: str) -> list[dict[str, Any]]:
+        return [{"NodeManagerAddress": place}]
+
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    grid._check_alone(nodes("127.0.0.1"))
+    with pytest.raises(ConnectionError, match=r"would listen at 192\.0\.2\.2, token"):
+        grid._check_alone(nodes("192.0.2.2"))
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    with pytest.raises(ConnectionError, match=r"127\.0\.0\.1, disabled token"):
+        grid._check_alone(nodes("127.0.0.1"))

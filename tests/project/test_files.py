@@ -1,5 +1,7 @@
 """Files that come with the package are found, and files are written whole or not at all."""
 
+import csv
+import io
 import tokenize
 from pathlib import Path
 
@@ -150,6 +152,15 @@ def test_written_whole_is_all_or_what_was_there(
         pass
     assert path.read_bytes() == (b"before" if fails else b"".join(parts))
     assert [left.name for left in tmp_path.iterdir()] == ["file"]
+
+
+@given(st.text("=+-@'\"\t\r\n,;| ab") | st.text())
+def test_a_guarded_name_is_no_formula_whatever_parts_the_cells(name: str) -> None:
+    line = paths.csv_text([[1, name, "b"]])
+    assert [row[1] for row in csv.reader(io.StringIO(line, newline=""))] == [paths.guarded(name)]
+    for separator in ",;|\t":
+        for row in csv.reader(io.StringIO(line, newline=""), delimiter=separator):
+            assert not any(cell.startswith(("=", "+", "-", "@")) for cell in row)
 
 
 @given(st.text() | st.text("=+-@'\t\r\nab"))

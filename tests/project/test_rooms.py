@@ -20,7 +20,7 @@ HEAVY = {
     "huggingface_hub",
 }
 ROOMS = ("losses", "noise", "evaluation", "datasets", "training", "experiments", "audit")
-PRIVATE = {"_files", "_lazy", "_tables"}
+PRIVATE = {"_arrays", "_files", "_lazy", "_tables"}
 SMALL_MODULE = "losses noise training.loop"
 ASKED = (*ROOMS, SMALL_MODULE)
 FORGETTING = """

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 import torch
 
-from rnsl_tutorial.training import checkpoints
+from rnsl_tutorial import losses
+from rnsl_tutorial.training import _saved, checkpoints
 
 CONFIG = {"loss": "rnsl", "q": 0.7, "seeds": [0, 1]}
 
@@ -406,3 +407,20 @@ def test_states_of_other_devices_are_refused_before_anything_is_set() -> None:
     with pytest.raises(ValueError, match="Resume on a machine like the first"):
         checkpoints._set_rng_state(state)
     assert_same_bits(checkpoints._rng_state(), here)
+
+
+def test_one_of_another_version_says_which_and_what_to_install(tmp_path: Path) -> None:
+    state = {"rnsl_tutorial": "0.0.7", "config": {"q": 0.7}, "epoch": 1, "step": 0}
+    checkpoints._save_checkpoint(tmp_path, state)
+    said = r"another version; it was made by rnsl-tutorial 0\.0\.7, and this is .*==0\.0\.7"
+    with pytest.raises(ValueError, match=said):
+        checkpoints._latest(tmp_path, {"q": 0.7})
+    with pytest.raises(ValueError, match=r"other settings: q is 0\.5 here.*0\.0\.7"):
+        checkpoints._latest(tmp_path, {"q": 0.5})
+
+
+def test_what_torch_advises_is_kept_from_the_reader(tmp_path: Path) -> None:
+    torch.save({"config": {}, "epoch": 1, "step": 0, "loss": losses.nsl}, tmp_path / "x.pt")
+    with pytest.raises(ValueError, match="other things than tensors") as caught:
+        _saved.load((tmp_path / "x.pt").read_bytes())
+    assert "weights_only" not in str(caught.value)

@@ -162,3 +162,62 @@ def test_the_reference_prunes_by_the_best_epoch_and_leaves_its_prototypes_in_pla
     best.load_state_dict({"weight": states[1][0], "bias": training._selected["network"]["bias"]})  # type: ignore[index]
     p = (-losses.nsl(best(inputs), states[1][1], given, temperature=config.temperature)).exp()
     assert torch.equal(loss.kept, p > config.k)
+
+
+def test_a_run_that_leaves_everything_out_ends_there() -> None:
+    config = Config(loss="trnsl", k=0.999, prune_from=1, **(SMALL | {"learning_rate": 1e-4}))
+    with (
+        pytest.warns(UserWarning, match="images are left out"),
+        pytest.raises(ValueError, match=r"All 240 images are left out before epoch 1.*k = 0\.999"),
+    ):
+        fit(config)
+
+
+class Constant(losses.NormalizedSoftmaxLoss):
+    """A loss that hangs on no weight, on all a little too often, or is none."""
+
+    kind = "zero"
+
+    def forward(self, x, y, indices=None):  # type: ignore[no-untyped-def]
+        return {
+            "zero": 0 * super().forward(x, y),
+            "detached": super().forward(x, y).detach(),
+            "per image": self.per_image(x, y),
+        }[self.kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("zero", r"Nothing is trained: after the first epoch.*\(0\.2\)"),
+        (
+            "detached",
+            r"Constant returned \[\]; the mean over the batch .*hangs on weights",
+        ),
+        ("per image", r"Constant returned \[32\]; the mean over the batch is needed"),
+    ],
+)
+def test_a_loss_that_teaches_nothing_is_told_at_once(kind: str, message: str) -> None:
+    inputs, given, _ = make_data()
+    loss = Constant(C, 16)
+    loss.kind = kind
+    settings = Config(**(SMALL | {"epochs": 3}), weight_decay=0).settings
+    seen: list[EpochReport] = []
+    with pytest.raises(ValueError, match=message):
+        train(nn.Linear(D_IN, 16), loss, inputs, given, settings, on_epoch=seen.append)
+    assert seen == []
+
+
+def test_weights_that_nobody_may_move_are_told_before_anything_is_done() -> None:
+    inputs, given, _ = make_data()
+    network = nn.Linear(D_IN, 16).requires_grad_(False)
+    loss = losses.NormalizedSoftmaxLoss(C, 16).requires_grad_(False)
+    with pytest.raises(ValueError, match="no weight of network and loss requires a gradient"):
+        train(network, loss, inputs, given)
+
+
+def test_inputs_that_the_network_does_not_take_are_named() -> None:
+    inputs, given, _ = make_data()
+    for odd, said in ((inputs.double(), r"torch\.float64 \[B, 10\]"), (inputs[:, 1:], r"\[B, 9\]")):
+        with pytest.raises(ValueError, match=f"The network takes no inputs that are .*{said}"):
+            train(nn.Linear(D_IN, 16), losses.NormalizedSoftmaxLoss(C, 16), odd, given)

@@ -1,3 +1,5 @@
+import io
+import os
 from itertools import combinations
 from typing import Any
 
@@ -9,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
-from matplotlib.text import Annotation
+from matplotlib.text import Annotation, Text
 
 from rnsl_tutorial.tutorial import plots
 
@@ -203,3 +205,18 @@ def test_figures_are_opaque_closed_and_independent_of_the_readers_style(draw: An
     assert reader["text.color"] == "white"
     assert tuple(found[0, 0]) == (255, 255, 255, 255)
     assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("name", ["$\\frac$", "a$b$c", os.fsdecode(b"\xff\xfe")])
+def test_a_class_may_be_called_anything(name: str) -> None:
+    """No name is mathematics, and one that is no text is drawn too."""
+    matrix = np.full((3, 3), 0.1) + 0.7 * np.eye(3)
+    figures = (
+        plots.transitions_side_by_side({name: matrix}, (name, "b", "c")),
+        plots.transition_beside_row(matrix, matrix[0], (name, "b", "c"), 1, title=name),
+        plots.doubtful_images(np.zeros((1, 3, 4, 4), np.uint8), [name], title=name),
+    )
+    for figure in figures:
+        figure.savefig(io.BytesIO(), format="png")
+        drawn = [text.get_text() for text in figure.findobj(Text)]
+        assert any(name.encode("utf-8", "replace").decode() in text for text in drawn)

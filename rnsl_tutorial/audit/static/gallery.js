@@ -56,8 +56,9 @@ function countDecisions() {
   byId("download").textContent = `Download decisions (${count})`;
 }
 
-/* As _files.py does: what begins like a formula is made text by an apostrophe. */
-const guarded = (text) => (/^[=+\-@\t\r\n']/.test(text) ? `'${text}` : text);
+/* As _files.py does: what begins a cell like a formula, whatever parts cells, is made text by an apostrophe. */
+const guarded = (text) =>
+  text.replace(/((?:^|[,;|\t\r\n])[" \t\r\n]*)(?=[=+\-@'＝＋－＠])/g, "$1'").replace(/^(?=[\t\r\n])/, "'");
 const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
 function downloadDecisions() {

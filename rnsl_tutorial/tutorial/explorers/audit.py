@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rnsl_tutorial._arrays import takes
 from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.explorers.base import Choice, Explorer, module, number_control
 
@@ -85,6 +86,7 @@ class AuditExplorer(Explorer):
 
     threshold = Choice().tag(sync=True)
 
+    @takes(doubt="any ...", labels="any ...", wrong="any ...?", class_noise="drawn ...?")
     def __init__(
         self,
         doubt: ArrayLike,

@@ -56,6 +56,8 @@ def handed(part: Any) -> Any:
         part = part._asdict()
     if isinstance(part, Mapping):
         return {name: handed(value) for name, value in part.items()}
+    if isinstance(part, str):
+        return part.encode("utf-8", "replace").decode()  # a file's name may be no text
     return list(map(handed, part)) if isinstance(part, list | tuple) else part
 
 

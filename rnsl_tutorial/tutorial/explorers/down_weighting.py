@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rnsl_tutorial import losses
+from rnsl_tutorial._arrays import takes
 from rnsl_tutorial.tutorial import curves, plots
 from rnsl_tutorial.tutorial.explorers.base import Choice, Control, Explorer, module, number_control
 
@@ -86,7 +87,7 @@ class DownWeightingExplorer(Explorer):
         """
         _check_batch(embeddings, prototypes, labels, flipped, epochs)
         self.flipped = flipped.numpy()
-        self.scores = _score(embeddings, prototypes, labels, flipped)
+        self.scores = _score(embeddings.detach(), prototypes.detach(), labels, flipped)
         start = {"q": 0.7, "temperature": 0.07}
         super().__init__(_batch_controls(epochs), self._lookup(), {**start, **chosen})
 
@@ -271,6 +272,13 @@ def _level_line(qs: Sequence[float], surface: NDArray[Any], level: float) -> NDA
 def _check_batch(
     embeddings: Tensor, prototypes: Tensor, labels: Tensor, flipped: Tensor, epochs: Sequence[int]
 ) -> None:
+    given = {"embeddings": embeddings, "prototypes": prototypes, "labels": labels}
+    losses._check_dense(**given, flipped=flipped)
+    if embeddings.ndim != 3 or prototypes.ndim != 3 or flipped.dtype != torch.bool:
+        raise ValueError(
+            f"embeddings are {list(embeddings.shape)}, prototypes {list(prototypes.shape)} and "
+            f"flipped {flipped.dtype}; give [M, B, D], [M, C, D] and bools."
+        )
     moments, images, dimensions = embeddings.shape
     if (
         (moments, dimensions) != (prototypes.shape[0], prototypes.shape[2])
@@ -308,6 +316,12 @@ class QExplorer(Explorer):
     rate = Choice().tag(sync=True)
     noise = Choice().tag(sync=True)
 
+    @takes(
+        accuracy="drawn ...",
+        accuracy_spread="drawn ...",
+        memorized="drawn ...",
+        memorized_spread="drawn ...",
+    )
     def __init__(
         self,
         noises: Sequence[str],

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from rnsl_tutorial import losses
+from rnsl_tutorial._arrays import array, finite, tamed
 from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.explorers.base import Choice, Explorer, module, number_control
 
@@ -144,7 +145,11 @@ def _checked_prototypes(
     prototypes: ArrayLike | None, names: Sequence[str], own: int, rival: int
 ) -> _Floats:
     """The prototypes at unit length; refuses what no great circle can be laid through."""
-    given = _on_globe(_PLACES) if prototypes is None else np.asarray(prototypes, dtype=np.float64)
+    given = _on_globe(_PLACES)
+    if prototypes is not None:
+        _, (given,) = tamed(
+            finite("prototypes", array("prototypes", prototypes).astype(np.float64))
+        )
     if given.ndim != 2 or given.shape[1] != 3 or len(given) != len(names) or len(given) < 2:
         raise ValueError(
             f"prototypes have the shape {list(given.shape)} and there are {len(names)} names; "

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnsl_tutorial import noise
+from rnsl_tutorial._arrays import array
 from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.explorers.base import Choice, Control, Explorer, module, number_control
@@ -194,7 +195,7 @@ def _shares(matrices: _Floats) -> _Floats:
 
 
 def _checked(aid_labels: ArrayLike) -> _Integers:
-    labels_N = np.asarray(aid_labels)
+    labels_N = array("aid_labels", aid_labels)
     classes = len(noise.label_dependent_classes("aid"))
     if labels_N.ndim != 1 or not np.array_equal(np.unique(labels_N), np.arange(classes)):
         raise ValueError(

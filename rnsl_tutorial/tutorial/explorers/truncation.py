@@ -10,6 +10,7 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from rnsl_tutorial._arrays import takes
 from rnsl_tutorial.tutorial import curves, plots
 from rnsl_tutorial.tutorial.explorers.audit import _share
 from rnsl_tutorial.tutorial.explorers.base import Choice, Explorer, module, number_control
@@ -61,6 +62,7 @@ class TruncationExplorer(Explorer):
     k = Choice().tag(sync=True)
     q = Choice().tag(sync=True)
 
+    @takes(log_p="any ...", flipped="any ...")
     def __init__(self, log_p: ArrayLike, flipped: ArrayLike, **chosen: float | None) -> None:
         """Sort the images of one moment, and show them.
 
@@ -128,6 +130,7 @@ class PruningExplorer(Explorer):
     epoch = Choice().tag(sync=True)
     k = Choice().tag(sync=True)
 
+    @takes(log_p="any ...", flipped="any ...", kept="any ...?")
     def __init__(
         self,
         log_p: ArrayLike,
@@ -197,7 +200,8 @@ def _checked_run(
     Raises:
         ValueError: shapes that disagree, or values out of range.
     """
-    log_p_N, flipped_N = np.asarray(log_p, dtype=np.float32), np.asarray(flipped)
+    with np.errstate(over="ignore"):  # to -inf, the log of 0
+        log_p_N, flipped_N = np.asarray(log_p, dtype=np.float32), np.asarray(flipped)
     wanted = "[moments, images]" if moments else "[images]"
     shaped = log_p_N.ndim == 1 + moments and log_p_N.size and log_p_N.shape[-1:] == flipped_N.shape
     if not shaped or flipped_N.dtype != bool:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rnsl_tutorial._files import DAMAGE
+from rnsl_tutorial._files import made_earlier
+from rnsl_tutorial._tables import opened_npz
 
 __all__ = ["embeddings_address"]
 
@@ -46,10 +47,13 @@ def embeddings_address(file: Path, *, most: int = 1000, classes: int = 8) -> str
 
 
 def _read(file: Path) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
-    try:
-        with np.load(file, allow_pickle=False) as saved:
-            return saved["embeddings"].astype(float), saved["files"]
-    except FileNotFoundError:
-        raise
-    except DAMAGE as error:
-        raise ValueError(f"{file} holds no embeddings; write them with `rnsl embed`.") from error
+    said = "holds no embeddings; write them with `rnsl embed`", "No page was written."
+    with made_earlier(file, *said) as read, opened_npz(read) as saved:
+        embeddings_ND, files = saved["embeddings"], saved["files"]
+        if embeddings_ND.dtype.kind != "f" or embeddings_ND.ndim != 2 or 0 in embeddings_ND.shape:
+            raise ValueError(f"embeddings are {embeddings_ND.dtype} {list(embeddings_ND.shape)}")
+        if files.dtype.kind != "U" or files.shape != embeddings_ND.shape[:1]:
+            raise ValueError(f"{len(embeddings_ND)} embeddings, files {list(files.shape)}")
+        if not np.isfinite(embeddings_ND).all():
+            raise ValueError("the embeddings hold NaN or infinity")
+        return embeddings_ND.astype(float), files

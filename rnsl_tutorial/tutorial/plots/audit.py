@@ -12,12 +12,14 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from rnsl_tutorial._arrays import array, takes
 from rnsl_tutorial.experiments.style import RIGHT, WRONG, new_figure
 from rnsl_tutorial.tutorial.plots.transition import _HEAT_COLORS, _HEAT_POWER, _HEAT_TICKS
 
 __all__ = ["doubtful_images", "transitions_side_by_side"]
 
 
+@takes(images="any ...", wrong="bools N?")
 def doubtful_images(
     images: NDArray[np.uint8],
     captions: Sequence[str],
@@ -66,6 +68,7 @@ def transitions_side_by_side(
         ValueError: a matrix of another shape.
     """
     count = len(class_names)
+    transitions = {title: array(title, matrix) for title, matrix in transitions.items()}
     for title, matrix in transitions.items():
         if np.shape(matrix) != (count, count):
             raise ValueError(

@@ -13,6 +13,7 @@ from matplotlib.patches import Circle
 from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike
 
+from rnsl_tutorial._arrays import takes
 from rnsl_tutorial.experiments.style import INK, QUIET, Floats, new_figure
 
 __all__ = ["images_on_spheres", "prototype_styles", "sphere_view"]
@@ -67,6 +68,7 @@ def sphere_view(azimuth: float, elevation: float) -> Floats:
 # ------------------------------------------------------------------ figures
 
 
+@takes(embeddings="numbers P B 3", prototypes="numbers P C 3", labels="integers B")
 def images_on_spheres(
     embeddings: Floats,
     prototypes: Floats,

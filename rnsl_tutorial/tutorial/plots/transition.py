@@ -14,6 +14,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike, NDArray
 
+from rnsl_tutorial._arrays import array, is_whole, labels_in, takes
 from rnsl_tutorial.experiments.style import (
     INK,
     WRONG,
@@ -33,6 +34,7 @@ _GAP = 0.35  # rows between the chosen row and its frame
 _BARS = 10  # wrong labels that are shown, the most frequent ones
 
 
+@takes(probabilities="shares ...")
 def heat_codes(probabilities: ArrayLike) -> NDArray[np.uint8]:
     """Return the positions of probabilities in `heat_colors`: 255 times their square root."""
     roots = np.asarray(probabilities, dtype=np.float64) ** _HEAT_POWER
@@ -67,6 +69,7 @@ def _share_axes() -> tuple[Axis, Axis]:
     return x, axis("share of its wrong labels", 0, 1.05, ticks=(0, 0.2, 0.4, 0.6, 0.8, 1))
 
 
+@takes(transition="shares C C", shares="shares S")
 def transition_beside_row(
     transition: ArrayLike,
     shares: ArrayLike,
@@ -95,9 +98,10 @@ def transition_beside_row(
     """
     matrix, bars = np.asarray(transition, dtype=float), np.asarray(shares, dtype=float)
     _check(matrix, bars, class_names, row)
+    marked = array("lost", lost)
     with new_figure(figsize=(9.2, 4.7)) as figure:
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.05))
-        _draw_matrix(left, matrix, row, np.asarray(lost, dtype=np.int64))
+        _draw_matrix(left, matrix, row, labels_in(len(matrix), marked) if marked.size else marked)
         _draw_shares(right, bars, class_names, row, _right_per_wrong(matrix[row, row]))
         figure.suptitle(title, x=0.01, ha="left", fontsize="large")
     return figure
@@ -164,5 +168,5 @@ def _check(matrix: Floats, shares: Floats, class_names: Sequence[str], row: int)
             f"transition has shape {matrix.shape} and shares {shares.shape}; {classes} class names "
             f"need {(classes, classes)} and {(classes,)}."
         )
-    if not 0 <= row < classes:
+    if not is_whole(row, 0, classes - 1):
         raise ValueError(f"row is {row}; {classes} classes allow 0 to {classes - 1}.")

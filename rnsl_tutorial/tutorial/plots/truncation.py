@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from rnsl_tutorial._arrays import array, takes
 from rnsl_tutorial.experiments.style import (
     INK,
     RIGHT,
@@ -71,6 +72,7 @@ def mirrored_axis(largest: float) -> Axis:
     return Axis("images (√ scale)", (-top, top), tuple(places.tolist()), texts)
 
 
+@takes(edges="numbers E", heights="numbers 2 B")
 def pruning_over_epochs(
     edges: Floats,
     heights: Floats,
@@ -97,7 +99,13 @@ def pruning_over_epochs(
     Raises:
         ValueError: measures of different lengths.
     """
-    moments = {name: len(np.asarray(values)) for name, values in measures.items()}
+    shown = {name: array(name, values) for name, values in measures.items()}
+    if len(edges) != heights.shape[1] + 1 or any(m.ndim != 1 for m in shown.values()):
+        raise ValueError(
+            f"{len(edges)} edges and {heights.shape[1]} bins, measures "
+            f"{[m.shape for m in shown.values()]}; give an edge more than bins, and [M] each."
+        )
+    moments = {name: len(values) for name, values in shown.items()}
     if len({*moments.values()}) != 1:
         told = ", ".join(f"{name} {count}" for name, count in moments.items())
         raise ValueError(f"The measures have {told} moments; give all as many.")
@@ -113,7 +121,7 @@ def pruning_over_epochs(
             )  # fmt: skip
         images.axvline(k, color=INK, linewidth=1.6)
         _finish(images, _P_AXIS, counts)
-        for name, values in measures.items():
+        for name, values in shown.items():
             label, color, dash, marker = MEASURE_STYLES[name]
             shares.plot(
                 np.asarray(values, dtype=float), color=color or INK, marker=marker,

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
+from rnsl_tutorial._arrays import array, finite
 from rnsl_tutorial.experiments.style import INK, PALE, Numbers, new_figure
 
 __all__ = ["Coloring", "maps_side_by_side"]
@@ -57,8 +58,10 @@ def maps_side_by_side(
     Raises:
         ValueError: shapes that disagree.
     """
-    shown = [np.asarray(m) for m in maps]
-    marked_N = np.zeros(len(shown[0]), dtype=bool) if marked is None else np.asarray(marked)
+    shown = [finite("maps", array("maps", m)) for m in maps]
+    marked_N = np.zeros(shown[0].shape[:1], bool) if marked is None else array("marked", marked)
+    if marked_N.dtype != bool or marked_N.ndim != 1:
+        raise ValueError(f"marked are {marked_N.dtype} {list(marked_N.shape)}; give bools [N].")
     _check(shown, coloring, titles, marked_N)
     codes_PN = np.broadcast_to(coloring.codes, (len(shown), len(marked_N)))
     reach = [_reach(map_N2) for map_N2 in shown]
