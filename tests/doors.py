@@ -3,7 +3,7 @@
 `outcome` tells what came of a try:
 
     clear      a result, or one line of our own that names the argument or says what is needed
-    unclear    an error of our own in several lines, or a number that is none out of finite ones
+    unclear    an error of our own in several lines, very short or long, or that steers a terminal
     traceback  somebody else's error, or one that nobody raised on purpose
     no end     longer than `SECONDS`
 """
