@@ -1,5 +1,6 @@
 """The commands that open the tutorial, and that look whether it can run."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -69,16 +70,26 @@ def playground(
     A loss trains there under your hand, on labels that may be wrong, without Python and without a
     network. The page can be sent to anybody.
     """
-    import webbrowser
-
-    from rnsl_tutorial._files import check_output, claimed, written_whole
+    from rnsl_tutorial._files import check_output
     from rnsl_tutorial.tutorial.playground import embeddings_address, page_html
 
     check_output(out, overwrite=True, reads=[embeddings])
-    page = page_html(embeddings_address(embeddings) if embeddings else "").encode()
-    if not (out.exists() and out.read_bytes() == page):  # else it is there from an earlier call
-        with claimed(out, overwrite=overwrite, reads=[embeddings]), written_whole(out) as part:
-            part.write(page)
+    start = embeddings_address(embeddings) if embeddings else ""
+    _write_page(page_html(start), out, overwrite=overwrite, browser=browser, reads=[embeddings])
+
+
+def _write_page(
+    page: str, out: Path, *, overwrite: bool, browser: bool, reads: Iterable[Path | None] = ()
+) -> None:
+    """Write a page, unless it is there from an earlier call, and open it."""
+    import webbrowser
+
+    from rnsl_tutorial._files import claimed, written_whole
+
+    content = page.encode()
+    if not (out.is_file() and out.read_bytes() == content):
+        with claimed(out, overwrite=overwrite, reads=reads), written_whole(out) as part:
+            part.write(content)
     typer.echo(f"Written: {out}")
     if browser:
         webbrowser.open(out.resolve().as_uri())
