@@ -213,7 +213,8 @@ def cut_short(place: Path, work: Callable[..., Any] | None = None) -> Iterator[N
     with pytest.MonkeyPatch.context() as patch:
         for target in WORK:
             patch.setattr(target, work or begins)
-        served = SimpleNamespace(start=work or begins, serve=work or begins, NOTEBOOK="")
+        patch.setattr("rnsl_tutorial.tutorial.explorers.one_page.all_html", lambda: "<p>All.")
+        served = SimpleNamespace(serve=work or begins)
         patch.setitem(sys.modules, "rnsl_tutorial.cli.explore", served)
         patch.delattr("rnsl_tutorial.cli.explore", raising=False)
         patch.setattr(networks, "create", backbone)

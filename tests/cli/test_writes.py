@@ -47,6 +47,7 @@ ARCHIVE = "--root=inputs/archive"
 MODEL, POINTS = "inputs/model.pt", "inputs/points.npz"
 WRITTEN = {
     "playground out": Written(claims=False),
+    "explore --out": Written(claims=False),
     "experiment --out": Written(within="results.json"),
     "train --out": Written(within="model.pt"),
     "sweep --out": Written(replaced=False, within="results.md"),
