@@ -244,7 +244,7 @@ def check_settings(
 def _check_numbers(folds: int, plant: float, seed: int) -> None:
     if not is_whole(folds, 2):
         raise ValueError(f"folds is {folds}; it must be at least 2.")
-    check_seed(seed)
+    check_seed(seed, 2**32 - 1)
     if not is_number(plant, 0, 0.5):
         raise ValueError(f"plant is {plant}; give a share of the images in [0, 0.5].")
 
