@@ -1,13 +1,17 @@
-"""What the package's settings ask of msgspec, in small, for bare machines that do not have it.
+"""What the package asks of msgspec, in small, for bare machines that do not have it.
 
 `training.settings` checks every field against its annotation: Literal, bool, int, float, str, any
-of them with bounds or a pattern, or None beside it. That much is here and no more.
+of them with bounds or a pattern, or None beside it. That much is here and no more; of the entries
+of a file only that they are there.
 """
 
+import json as _json
 import re
 from dataclasses import dataclass
-from types import NoneType
-from typing import Any, Literal, get_args, get_origin
+from types import NoneType, SimpleNamespace
+from typing import Any, ClassVar, Literal, get_args, get_origin
+
+json = SimpleNamespace(decode=_json.loads)
 
 _WORDS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -38,12 +42,33 @@ class Meta:
         )
 
 
+class Struct:
+    """Entries of a file, by the annotations of a class."""
+
+    __struct_fields__: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        """Take its annotations for the names of the entries."""
+        cls.__struct_fields__ = tuple(cls.__annotations__)
+
+    @classmethod
+    def taken(cls, entries: dict[str, Any]) -> "Struct":
+        """Make one of what a file says."""
+        made = cls()
+        for name in cls.__struct_fields__:
+            _required(name in entries or hasattr(cls, name), entries, cls)
+            setattr(made, name, entries[name] if name in entries else getattr(cls, name))
+        return made
+
+
 def convert(value: Any, kind: Any, *, strict: bool = True) -> Any:
     """Return the value as the annotation wants it; unless strict, texts are read as numbers.
 
     Raises:
         ValidationError: it is something else.
     """
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        return kind.taken(value)
     if NoneType in get_args(kind):
         return None if value is None else convert(value, get_args(kind)[0], strict=strict)
     if get_origin(kind) is Literal:
