@@ -8,7 +8,8 @@ import { Ball, drawCurves, PAINTS, Plane, REACH } from "./view.js";
 
 const MAP_MS = 90; // between two maps
 const TOLD_MS = 1000; // between two times that a playing run is written to the address or the notebook
-const ROUND_MS = 30; // that the fastest speed lets the workers work before they are asked for a picture
+const ROUND_MS = 25; // that the fastest speed lets the workers work before they send a picture
+const AHEAD = 2; // rounds that they have then to do
 const TURNS = 4; // frames in which a running page draws each of its parts once, but the spheres, which turn
 const SPEEDS = [1, 2, 5, 10, 20, Infinity]; // steps a frame
 const MEASURES = [
@@ -35,7 +36,7 @@ export function mount(root, { start, address = "playground.html", playing = fals
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   const isShared = navigator.hardwareConcurrency < 4; // then the runs, at their fastest, have every other frame
   const view = { azimuth: 0.7, elevation: 0.85, hover: null, ghosts: [], brush: 0, mode: "flip", speed: 2 };
-  let [isPlaying, isDirty, isBusy, mapAt, toldAt, pace, turns, isOdd, preset] = [false, true, false, 0, 0, 1, 0, false, null];
+  let [isPlaying, isDirty, isBusy, mapAt, toldAt, pace, turns, isOdd, flying, preset] = [false, true, false, 0, 0, 1, 0, false, 0, null];
 
   // ------------------------------------------------------------ what a hand does
 
@@ -282,7 +283,7 @@ export function mount(root, { start, address = "playground.html", playing = fals
     view.hover = place;
     isDirty = true;
     if (!place) return (tip.hidden = true);
-    if (!isPlaying && !isBusy) {
+    if (!isPlaying && !isBusy && !flying) {
       isBusy = true;
       world.look({ place }).then(() => ((isBusy = false), take(), tell()));
     }
@@ -417,10 +418,10 @@ export function mount(root, { start, address = "playground.html", playing = fals
       toldAt = began;
       onChange();
     }
-    isBusy = true;
+    flying += 1;
     const asked = { place: view.hover, isRunning: true, ...(isMapDue ? { cells: CELLS, reach: REACH } : {}) };
     world.advance(wanted, asked).then(() => {
-      isBusy = false;
+      flying -= 1;
       pace += 0.3 * (Math.max(world.now.a.pace, world.now.b.pace) - pace);
       take();
       if (view.hover) tell();
@@ -436,7 +437,7 @@ export function mount(root, { start, address = "playground.html", playing = fals
     if (frames.length > 600) frames.shift();
     const passed = Math.min(now - last, 50);
     last = now;
-    if (isPlaying && !isBusy) goOn();
+    while (isPlaying && flying < (SPEEDS[view.speed] === Infinity ? AHEAD : 1)) goOn();
     if (isPlaying && !view.isHeld && !calm.matches) view.azimuth += passed * 0.00025;
     isOdd = !isOdd;
     const isSkipped = isShared && isOdd && isPlaying && SPEEDS[view.speed] === Infinity;

@@ -136,7 +136,9 @@ class Runner {
  * `settings` are those at the start, `changes` [step, name, value] what was changed since.
  */
 export class Lab {
-  #turn = Promise.resolve(); // the end of all that was asked for
+  #turn = Promise.resolve(); // when the next thing may be asked for
+  #arrived = null; // when the answers to the last steps are here
+  #goal = 0; // the step that was asked for last
 
   constructor() {
     this.runs = { a: new Runner(), b: new Runner() };
@@ -145,9 +147,9 @@ export class Lab {
     this.step = 0;
   }
 
-  /** One thing after the other. */
+  /** One thing after the other, and after the answers to all steps. */
   #queue(task) {
-    this.#turn = this.#turn.then(task);
+    this.#turn = this.#turn.then(() => this.#arrived).then(task);
     return this.#turn;
   }
 
@@ -173,7 +175,7 @@ export class Lab {
   /** Start anew, make the changes at their steps, and go on to a step. */
   begin({ settings, changes = [], step = 0 }) {
     return this.#queue(async () => {
-      [this.settings, this.changes, this.history] = [{ ...settings }, [], { a: [], b: [] }];
+      [this.settings, this.changes, this.history, this.#goal] = [{ ...settings }, [], { a: [], b: [] }, 0];
       await this.#both((which) => ({ ask: "begin", settings: this.current(which), ...PICTURE }));
       for (const [at, name, value] of changes) {
         await this.#advance(at);
@@ -184,8 +186,8 @@ export class Lab {
     });
   }
 
-  async #advance(until, more = {}) {
-    if (until > this.step || more.cells || more.place) await this.#both(() => ({ ask: "advance", until, ...more }));
+  async #advance(until) {
+    if (until > this.step) await this.#both(() => ({ ask: "advance", until }));
   }
 
   async #change(name, value) {
@@ -200,8 +202,15 @@ export class Lab {
     });
   }
 
+  /** Steps may be asked for before the answers to others are here: so the workers need not wait. */
   advance(by, more) {
-    return this.#queue(() => this.#advance(this.step + by, more));
+    const sent = this.#turn.then(() => {
+      this.#goal = Math.max(this.#goal, this.step) + by;
+      this.#arrived = this.#both(() => ({ ask: "advance", until: this.#goal, ...more }));
+      return [this.#arrived];
+    });
+    this.#turn = sent;
+    return sent.then(([arrived]) => arrived);
   }
 
   change(name, value) {

@@ -75,8 +75,14 @@ class Stamps {
   #pictures = [];
   #like = "";
 
-  /** The mark of point i; how far from its middle it reaches is `reach`. */
-  of(i, { labels, truth, kept }, full) {
+  /** Stamp the mark of point i on a place, to the pixel, so that none has to be mixed. */
+  stamp(context, i, now, full, x, y) {
+    const [{ reach }, ratio] = [this, window.devicePixelRatio];
+    const [left, top] = [Math.round((x - reach) * ratio) / ratio, Math.round((y - reach) * ratio) / ratio];
+    context.drawImage(this.#of(i, now, full), left, top, 2 * reach, 2 * reach);
+  }
+
+  #of(i, { labels, truth, kept }, full) {
     const isWrong = labels[i] !== truth[i];
     const color = kept[i] ? labels[i] % 8 : GREY;
     const rim = isWrong ? (kept[i] ? truth[i] % 8 : GREY) : NONE;
@@ -166,7 +172,7 @@ export class Plane {
     const marks = this.#stamps.as(radius, paint);
     for (let i = 0; i < now.labels.length; i++) {
       const [x, y] = place(now.points[2 * i], now.points[2 * i + 1]);
-      context.drawImage(marks.of(i, now, this.full), x - marks.reach, y - marks.reach, 2 * marks.reach, 2 * marks.reach);
+      marks.stamp(context, i, now, this.full, x, y);
     }
     circles(context, ghosts.map(([x, y]) => place(x, y)), radius);
     context.fillStyle = paint.ink;
@@ -219,6 +225,7 @@ function lines(context, all, place, paint) {
 export class Ball {
   #lag = null; // where the tails of the embeddings end
   #stamps = new Stamps();
+  #far = new Stamps(); // of what lies behind
   #ground = null;
   #like = "";
 
@@ -240,12 +247,11 @@ export class Ball {
     lines(context, MERIDIANS, place, paint);
     const moving = glide(this, now, calm);
     const radius = Math.max(2, Math.min(width / 95, 4));
-    const marks = this.#stamps.as(radius, paint);
+    const [marks, far] = [this.#stamps.as(radius, paint), this.#far.as(0.8 * radius, paint)];
     const places = Array.from(now.labels, (_, i) => place(now.unit, 3 * i));
     const side = (isAhead) => places.forEach(([x, y, z], i) => {
       if (z >= 0 !== isAhead) return;
-      const reach = isAhead ? marks.reach : 0.8 * marks.reach;
-      context.drawImage(marks.of(i, now, this.full), x - reach, y - reach, 2 * reach, 2 * reach);
+      (isAhead ? marks : far).stamp(context, i, now, this.full, x, y);
     });
     const tails = !calm && this.#tails(context, now, place, paint);
     context.globalAlpha = 0.3;
