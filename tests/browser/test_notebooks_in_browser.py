@@ -29,6 +29,7 @@ class Claim(NamedTuple):
         within: how far a height may be off: the drawing is rounded to a hundredth of a px.
         inside: selects the explorer, where others have a mark of this name.
         chart: words of the chart's title, where several have a mark of this name.
+        axis: whether the value lies along x, 0, as that of bars that lie, or along y, 1.
     """
 
     explorer: str
@@ -40,6 +41,7 @@ class Claim(NamedTuple):
     within: float = 0.01
     inside: str = ""
     chart: str = ""
+    axis: int = 1
 
 
 WEIGHTS = """(e.q * losses.label_log_probability(
@@ -70,7 +72,8 @@ CLAIMS: dict[str, list[Claim] | None] = {  # None for a notebook in which nothin
     ],
     "02_when_labels_lie": [
         Claim(
-            "TransitionExplorer", "rate", "Noise rate", "rule", "2 * [(1 - e.rate) / e.rate]"
+            "TransitionExplorer", "rate", "Noise rate", "rule", "2 * [(1 - e.rate) / e.rate]",
+            axis=0,
         ),
         Claim(
             "TransitionExplorer", "rate", "Noise rate", "lost",
@@ -178,7 +181,7 @@ CLAIMS: dict[str, list[Claim] | None] = {  # None for a notebook in which nothin
     "08_nwpu45_experiment": [
         Claim(
             "ClassMarginsExplorer", "rate", "Noise rate", "level",
-            "2 * [1 - e.rate]",
+            "2 * [1 - e.rate]", axis=0,
         ),
         Claim(
             "ClassMarginsExplorer", "rate", "Noise rate", "chosen",
@@ -271,7 +274,7 @@ def assert_holds(jupyterlab: JupyterLab, claim: Claim) -> None:
     before = value()
     explorer.step(slider)
     assert value() != before, "the slider sets the trait"
-    drawn = curve(chart, claim.mark)[:: claim.each, 1]
+    drawn = curve(chart, claim.mark)[:: claim.each, claim.axis]
     np.testing.assert_allclose(drawn, ask(claim.expected), atol=claim.within)
     ask(f"setattr(e, {claim.trait!r}, {before!r})")
     assert value() == before
