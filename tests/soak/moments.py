@@ -29,6 +29,7 @@ MOMENTS = {
 LINES = {
     "lab": ["lab", "out"],
     "playground": ["playground", "out/page.html", "--no-browser", "--overwrite"],
+    "explore": ["explore", "--out=out/explorers.html", "--no-browser", "--overwrite"],
     "experiment": ["experiment", *BASE["experiment"][1:], "--out=out", "--overwrite"],
     "train": [
         *("train", "--preset=scenes", "--accelerator=cpu", "--set=scenes=160"),
@@ -72,7 +73,7 @@ def run(command: str, place: Path, moment: str, number: int, told: Connection) -
         quicken(patch, place)
         if command == "sweep":
             patch.setattr("rnsl_tutorial.experiments.grid.calls", Here())
-        if moment and command in ("lab", "playground"):  # which leave what is there as it is
+        if moment and command in ("lab", "playground", "explore"):  # they leave what is there
             shutil.rmtree("out", ignore_errors=True)
         real: Callable[..., Any] = getattr(_resolved(module), name)
 
@@ -109,6 +110,7 @@ def quicken(patch: pytest.MonkeyPatch, place: Path) -> None:
     patch.setattr("rnsl_tutorial.audit.scores.score_labels", by_class_means)
     patch.setattr("rnsl_tutorial.audit.pipeline.cached_features", pixels)
     patch.setattr("rnsl_tutorial.cli.lab.start", lambda *_: None)
+    patch.setattr("rnsl_tutorial.tutorial.explorers.one_page.all_html", lambda: "<p>All.")
     patch.setattr(networks, "create", create)
     patch.setenv("RNSL_CACHE", str(place / "cache"))
     patch.chdir(place)

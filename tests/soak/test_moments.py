@@ -18,7 +18,7 @@ from command_lines import furnish
 from test_kills import unreadable
 
 MOST_S = 300
-MOST_FILES = 10
+MOST_FILES = 16
 SOAK = Path(__file__).parent
 PYTHONPATH = os.pathsep.join(map(str, (SOAK.parent.parent, SOAK.parent, SOAK)))
 
