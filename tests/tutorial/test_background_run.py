@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -211,15 +211,6 @@ def test_a_watcher_that_fails_lets_nobody_wait_for_ever() -> None:
     assert one.state == "failed"
 
 
-@pytest.fixture
-def own_interrupts() -> Iterator[None]:
-    """A run of another test that was left half way may still hold the handler."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("own_interrupts")
 def test_an_interrupt_pauses_the_run_and_loses_nothing(whole: images.Run) -> None:
     one = BackgroundRun(tiny_run())
 

@@ -10,7 +10,7 @@ const MAP_MS = 90; // between two maps
 const TOLD_MS = 1000; // between two times that a playing run is written to the address or the notebook
 const ROUND_MS = 25; // that the fastest speed lets the workers work before they send a picture
 const AHEAD = 2; // rounds that they have then to do
-const TURNS = 4; // frames in which a running page draws each of its parts once, but the spheres, which turn
+const TURNS = 6; // frames in which a running page draws each of its parts once, but the spheres, which turn
 const SPEEDS = [1, 2, 5, 10, 20, Infinity]; // steps a frame
 const MEASURES = [
   ["learned", "Right labels learned"],
@@ -34,9 +34,9 @@ export function mount(root, { start, address = "playground.html", playing = fals
   const end = new AbortController();
   const world = new Lab();
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
-  const isShared = navigator.hardwareConcurrency < 4; // then the runs, at their fastest, have every other frame
+  const isShared = navigator.hardwareConcurrency < 4; // by two runs and the page
   const view = { azimuth: 0.7, elevation: 0.85, hover: null, ghosts: [], brush: 0, mode: "flip", speed: 2 };
-  let [isPlaying, isDirty, isBusy, mapAt, toldAt, pace, turns, isOdd, flying, preset] = [false, true, false, 0, 0, 1, 0, false, 0, null];
+  let [isPlaying, isDirty, isBusy, mapAt, toldAt, pace, turns, flying, preset] = [false, true, false, 0, 0, 1, 0, 0, null];
 
   // ------------------------------------------------------------ what a hand does
 
@@ -386,24 +386,28 @@ export function mount(root, { start, address = "playground.html", playing = fals
     }
   }
 
-  /** Draw all; of a running page the spheres, and of the rest what has its turn, so that each frame is in time. */
+  /**
+   * Draw all; of a running page the spheres, and of the rest what has its turn, so that each frame is in time.
+   * Where the fastest runs need the page's processor, the spheres wait for their turn, too.
+   */
   function draw() {
     isDirty = false;
     turns += 1;
+    const isShort = isShared && isPlaying && SPEEDS[view.speed] === Infinity;
     const due = (turn) => !isPlaying || turns % TURNS === turn;
     let moving = false;
     const options = { ...view, calm: calm.matches, marked: view.hover };
     for (const [i, { which, plane, ball }] of Object.values(cards).entries()) {
       const now = world.now[which];
-      if (due(i)) moving = plane.draw(now, paintNow, options) || moving;
-      moving = ball.draw(now, paintNow, { ...options, marked: view.hover && now.probe?.unit }) || moving;
+      if (due(3 * i)) moving = plane.draw(now, paintNow, options) || moving;
+      if (!isShort || due(3 * i + 1)) moving = ball.draw(now, paintNow, { ...options, marked: view.hover && now.probe?.unit }) || moving;
     }
     const styles = [style("a"), style("b")];
     const seen = ["a", "b"].map((which) => [...world.history[which], world.now[which].measures]);
     for (const [i, { key, canvas }] of curves.entries()) {
-      if (due(2 + (i % 2))) drawCurves(canvas, seen, COLUMN[key], styles, paintNow);
+      if (due(2 + 3 * (i % 2))) drawCurves(canvas, seen, COLUMN[key], styles, paintNow);
     }
-    if (isPlaying && due(3)) write();
+    if (isPlaying && due(5)) write();
     isDirty ||= moving;
   }
 
@@ -439,9 +443,7 @@ export function mount(root, { start, address = "playground.html", playing = fals
     last = now;
     while (isPlaying && flying < (SPEEDS[view.speed] === Infinity ? AHEAD : 1)) goOn();
     if (isPlaying && !view.isHeld && !calm.matches) view.azimuth += passed * 0.00025;
-    isOdd = !isOdd;
-    const isSkipped = isShared && isOdd && isPlaying && SPEEDS[view.speed] === Infinity;
-    if (world.now.b?.truth && (isDirty || isPlaying) && all.clientWidth && !isSkipped) draw();
+    if (world.now.b?.truth && (isDirty || isPlaying) && all.clientWidth) draw();
     requestAnimationFrame(frame);
   }
 
