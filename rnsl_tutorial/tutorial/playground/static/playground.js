@@ -8,7 +8,7 @@ import { Ball, drawCurves, PAINTS, Plane, REACH } from "./view.js";
 
 const MAP_MS = 90; // between two maps
 const TOLD_MS = 1000; // between two times that a playing run is written to the address or the notebook
-const ROUND_MS = 25; // that the fastest speed lets the workers work before they send a picture
+const ROUND_MS = 40; // that the fastest speed lets the workers work before they send a picture
 const AHEAD = 2; // rounds that they have then to do
 const TURNS = 6; // frames in which a running page draws each of its parts once, but the spheres, which turn
 const SPEEDS = [1, 2, 5, 10, 20, Infinity]; // steps a frame
@@ -402,10 +402,12 @@ export function mount(root, { start, address = "playground.html", playing = fals
       if (due(3 * i)) moving = plane.draw(now, paintNow, options) || moving;
       if (!isShort || due(3 * i + 1)) moving = ball.draw(now, paintNow, { ...options, marked: view.hover && now.probe?.unit }) || moving;
     }
-    const styles = [style("a"), style("b")];
-    const seen = ["a", "b"].map((which) => [...world.history[which], world.now[which].measures]);
-    for (const [i, { key, canvas }] of curves.entries()) {
-      if (due(2 + 3 * (i % 2))) drawCurves(canvas, seen, COLUMN[key], styles, paintNow);
+    if (due(2) || due(5)) {
+      const styles = [style("a"), style("b")];
+      const seen = ["a", "b"].map((which) => [...world.history[which], world.now[which].measures]);
+      for (const [i, { key, canvas }] of curves.entries()) {
+        if (due(2 + 3 * (i % 2))) drawCurves(canvas, seen, COLUMN[key], styles, paintNow);
+      }
     }
     if (isPlaying && due(5)) write();
     isDirty ||= moving;
@@ -416,7 +418,7 @@ export function mount(root, { start, address = "playground.html", playing = fals
     const by = SPEEDS[view.speed];
     const wanted = Number.isFinite(by) ? by : Math.max(1, Math.round(ROUND_MS / pace));
     const began = performance.now();
-    const isMapDue = began - mapAt > (isShared ? 2 : 1) * MAP_MS;
+    const isMapDue = began - mapAt > (isShared ? 3 : 1) * MAP_MS;
     if (isMapDue) mapAt = began;
     if (began - toldAt > TOLD_MS) {
       toldAt = began;
