@@ -213,7 +213,8 @@ def cut_short(place: Path, work: Callable[..., Any] | None = None) -> Iterator[N
     with pytest.MonkeyPatch.context() as patch:
         for target in WORK:
             patch.setattr(target, work or begins)
-        patch.setattr("rnsl_tutorial.tutorial.explorers.one_page.all_html", lambda: "<p>All.")
+        explorers = "rnsl_tutorial.tutorial.explorers"
+        patch.setattr(f"{explorers}.one_page.all_html", lambda: "<p>All.</html>")
         served = SimpleNamespace(serve=work or begins)
         patch.setitem(sys.modules, "rnsl_tutorial.cli.explore", served)
         patch.delattr("rnsl_tutorial.cli.explore", raising=False)
@@ -266,7 +267,8 @@ def tried(words: Sequence[str], place: Path) -> Tried:
     after = state(place)
     gone = [name for name, was in before.items() if after.get(name) != was]
     allowed = "--overwrite" in words
-    if lost := [name for name in gone if name.startswith("inputs") or not allowed]:
+    read = "none/" if words[:1] == ["explore"] else "inputs"  # which reads nothing
+    if lost := [name for name in gone if name.startswith(read) or not allowed]:
         verdict, said = "lost", f"{', '.join(lost)}; {said}"
     left = [name for name in after if name not in before]
     if verdict in ("clear", "unclear") and left:

@@ -35,6 +35,10 @@ LINES = {
         *("train", "--preset=scenes", "--accelerator=cpu", "--set=scenes=160"),
         *("--set=image_size=32", "--set=epochs=2", "--out=out", "--resume"),
     ],
+    "train --overwrite": [
+        *("train", "--preset=scenes", "--accelerator=cpu", "--set=scenes=160"),
+        *("--set=image_size=32", "--set=epochs=2", "--out=out", "--overwrite"),
+    ],
     "sweep": ["sweep", "inputs/grid.toml", "--out=out", "--jobs=1"],
     "report": ["report", "inputs/results.json", "--figures=out", "--overwrite"],
     "embed": ["embed", *BASE["embed"][:2], "--out=out/e.npz", "--accelerator=cpu", "--overwrite"],
@@ -110,7 +114,8 @@ def quicken(patch: pytest.MonkeyPatch, place: Path) -> None:
     patch.setattr("rnsl_tutorial.audit.scores.score_labels", by_class_means)
     patch.setattr("rnsl_tutorial.audit.pipeline.cached_features", pixels)
     patch.setattr("rnsl_tutorial.cli.lab.start", lambda *_: None)
-    patch.setattr("rnsl_tutorial.tutorial.explorers.one_page.all_html", lambda: "<p>All.")
+    explorers = "rnsl_tutorial.tutorial.explorers"
+    patch.setattr(f"{explorers}.one_page.all_html", lambda: "<p>All.</html>")
     patch.setattr(networks, "create", create)
     patch.setenv("RNSL_CACHE", str(place / "cache"))
     patch.chdir(place)
