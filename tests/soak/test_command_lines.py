@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from command_lines import BASE, commands, cut_short, furnish, lines, tried
+from command_lines import BASE, commands, cut_short, lines, tried
 from test_kills import unreadable
 
 SOAK = Path(__file__).parent
@@ -54,14 +54,6 @@ with c.cut_short(Path(sys.argv[1]), lambda *_, **__: None):
 """
 
 Record = Callable[[str, object], None]
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    furnish(folder)
-    return folder
 
 
 @pytest.mark.soak

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import moments
 import pytest
-from command_lines import furnish
 from test_kills import unreadable
 
 MOST_S = 300
@@ -23,14 +22,6 @@ SOAK = Path(__file__).parent
 PYTHONPATH = os.pathsep.join(map(str, (SOAK.parent.parent, SOAK.parent, SOAK)))
 
 Record = Callable[[str, object], None]
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    furnish(folder)
-    return folder
 
 
 @pytest.mark.soak
