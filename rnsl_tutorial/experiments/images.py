@@ -17,8 +17,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rnsl_tutorial import __version__, _files, datasets, losses, noise
-from rnsl_tutorial._files import csv_text, made_earlier, require_memory, typed, written_whole
+from rnsl_tutorial import __version__, datasets, losses, noise
+from rnsl_tutorial._files import (
+    check_output,
+    csv_text,
+    made_earlier,
+    require_memory,
+    typed,
+    written_whole,
+)
 from rnsl_tutorial.datasets import scenes
 from rnsl_tutorial.datasets.archives import Archive
 from rnsl_tutorial.datasets.splits import Split, split_for
@@ -516,7 +523,7 @@ def check_folder(
         raise ValueError("--resume goes on with a run, --overwrite begins anew; give one of them.")
     for name in Left:
         is_folder = name == Left.CHECKPOINTS
-        _files.check_output(
+        check_output(
             folder / name, is_folder=is_folder, overwrite=True, archive=archive, other="--out"
         )
     held = [folder / name for name in Left if (folder / name).exists()]
