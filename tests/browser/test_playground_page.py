@@ -258,6 +258,24 @@ def test_it_fits_a_phone_a_laptop_and_a_projector(
     page.screenshot(path=SCREENSHOTS / f"playground_{width}_{scheme}.png")
 
 
+OUTSIDE = """() => [...document.querySelectorAll(".pg-card")].flatMap((card) => {
+    const frame = card.getBoundingClientRect();
+    const parts = [...card.querySelectorAll("select, input, output, b, span, canvas")];
+    return parts.map((part) => part.getBoundingClientRect())
+        .filter(({ width }) => width)
+        .filter(({ left, right }) => left < frame.left - 1 || right > frame.right + 1).length;
+})"""
+
+
+@pytest.mark.parametrize("width", [390, 560, 700, 860, 899, 1000, 1300])
+def test_no_part_of_a_run_leaves_its_card(open_playground: OpenPage, width: int) -> None:
+    page = open_playground(
+        "n=12&a.loss=trnsl&b.loss=trnsl&at=0", viewport={"width": width, "height": 800}
+    )
+    assert page.evaluate(OUTSIDE) == [0, 0]
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
 def test_a_finger_paints_too(open_playground: OpenPage) -> None:
     page = open_playground(
         "n=12&rate=0&at=0", viewport={"width": 390, "height": 844}, has_touch=True
