@@ -44,7 +44,7 @@ _EXPECTED = (
     "a folder with one folder for each class and its images in there "
     f"({', '.join(_IMAGE_SUFFIXES)}), or a tar or zip file of it"
 )
-_DECODER = "1"  # part of the cache key: raise it when the same files shall give other pixels
+_DECODER = "2"  # part of the cache key: raise it when the same files shall give other pixels
 _SETTLED_NS = 2_000_000_000  # a time stamp younger than this may hide a change that follows at once
 
 
@@ -57,12 +57,15 @@ class Archive(NamedTuple):
         class_names: names of the class folders, sorted.
         files: such as ``"Airport/airport_1.jpg"``, relative to the folder of class folders;
             classes sorted, in a class names sorted as strings.
+        digests: hash of the bytes of each file, 32 hexadecimal digits: an image is known by it
+            after it was moved or renamed. Empty where images were made and not read.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     class_names: tuple[str, ...]
     files: tuple[str, ...]
+    digests: tuple[str, ...] = ()
 
 
 @escaped()
@@ -394,7 +397,7 @@ def _decoded(
         raise ValueError(f"{root / min(missing)} changed while it was read. Load again.")
 
 
-# The cache: <key>-<size>.npy with the pixels, then <key>-<size>.json with the file names, which
+# The cache: <key>-<size>.npy with the pixels, then <key>-<size>.json with names and digests, which
 # says that the pixels are complete; <fingerprint>.key remembers the key of an unchanged archive.
 
 
@@ -419,7 +422,8 @@ def _find_cache(folder: Path, key: str, size: int) -> Archive | None:
 def _open_cache(folder: Path, key: str, size: int) -> Archive:
     """Map the cached pixels; raises one of `DAMAGE` if they are missing, short or damaged."""
     stem = _stem(folder, key, size)
-    files = tuple(json.loads(stem.with_suffix(".json").read_text(encoding="utf-8")))
+    listed = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
+    files, digests = zip(*listed, strict=True)
     images = np.lib.format.open_memmap(stem.with_suffix(".npy"), mode="r")
     if images.dtype != np.uint8 or images.shape != (len(files), 3, size, size):
         raise ValueError(f"{stem}.npy does not hold {len(files)} images of {size} pixels.")
@@ -427,7 +431,7 @@ def _open_cache(folder: Path, key: str, size: int) -> Archive:
     class_names = tuple(sorted(set(names)))
     label_of = {name: label for label, name in enumerate(class_names)}
     labels = np.array([label_of[name] for name in names], dtype=np.int64)
-    return Archive(images, labels, class_names, files)
+    return Archive(images, labels, class_names, files, digests)
 
 
 def _build_cache(
@@ -456,7 +460,8 @@ def _build_cache(
             file.seek(start + rows[path] * len(pixels))
             file.write(pixels)
     with written_whole(stem.with_suffix(".json")) as file:
-        file.write(json.dumps([_relative(path) for path in rows], indent=0).encode())
+        listed = [(_relative(path), digest) for path, digest in digests.items()]
+        file.write(json.dumps(listed, indent=0).encode())
 
 
 @contextmanager

@@ -156,6 +156,15 @@ def test_every_packing_shares_one_cache_file(folder, cache):
     assert len(cached(cache, ".npy")) == 1
 
 
+def test_an_image_is_known_by_its_bytes_after_a_move(folder, cache):
+    digests = dict(zip(FILES, load(folder, cache).digests, strict=True))
+    (folder / FILES[0]).rename(folder / "Beach" / "moved.png")
+    moved = load(folder, cache)
+    assert len({*digests.values()}) == len(FILES)
+    assert moved.digests[moved.files.index("Beach/moved.png")] == digests[FILES[0]]
+    assert load(folder, cache).digests == moved.digests, "the cache has them too"
+
+
 def test_two_sizes_are_two_cache_files(folder, cache):
     assert load(folder, cache, 5).images.shape == (5, 3, 5, 5)
     assert load(folder, cache, 7).images.shape == (5, 3, 7, 7)
