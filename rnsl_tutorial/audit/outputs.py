@@ -8,16 +8,18 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from rnsl_tutorial._files import csv_text, opened, original, printable, written_whole
 from rnsl_tutorial.audit.page import page_html
 from rnsl_tutorial.audit.pipeline import Audit
+from rnsl_tutorial.audit.summary import summary
 
 __all__ = ["csv_bytes", "read_csv", "write_outputs"]
 
-_COLUMNS = ("rank", "file", "given", "suggested", "doubt", "p_given", "p_suggested")
+_COLUMNS = ("rank", "file", "given", "suggested", "doubt", "log_odds", "p_given", "p_suggested")
 _NAMES = ("file", "given", "suggested")  # columns that hold names of the archive
 _MOST_BYTES = 2**30  # of a list: a row for each of some million images
 
@@ -28,10 +30,11 @@ def write_outputs(
     page: Path | None = None,
     images: NDArray[np.uint8] | None = None,
     *,
+    json: Path | None = None,
     top: int = 500,
     title: str = "Doubtful labels",
 ) -> None:
-    """Write the list of all images, the most doubtful first, and a page of these: both or neither.
+    """Write the list of all images, a page of the most doubtful, and the summary: all or none.
 
     A name that a spreadsheet would take for a formula has an apostrophe in front; `read_csv` takes
     it away.
@@ -42,6 +45,7 @@ def write_outputs(
         page: the HTML file; None for none.
         images: uint8 [N, 3, S, S] for the page, such as ``Archive.images``; only those shown are
             read.
+        json: the file for the `summary`; None for none.
         top: number of images in the page; each takes about 4 kB.
         title: of the page.
 
@@ -50,6 +54,9 @@ def write_outputs(
         OSError: a file cannot be written; nothing half-written is kept.
     """
     files = {out: csv_bytes(audit)}
+    if json is not None:
+        said = msgspec.json.encode(summary(audit))
+        files[json] = msgspec.json.format(said, indent=2) + b"\n"
     if page is not None:
         shown = np.empty((0, 3, 1, 1), np.uint8) if images is None else images
         # what is no text in the name of a folder is replaced
@@ -67,7 +74,8 @@ def csv_bytes(audit: Audit) -> bytes:
         given, suggested = audit.labels[i], audit.scores.suggested[i]
         chances = audit.scores.probabilities[i, [given, suggested]]
         names = (audit.files[i], *(audit.class_names[label] for label in (given, suggested)))
-        numbers = [f"{value:.4f}" for value in (audit.scores.doubt[i], *chances)]
+        doubt, log_odds = audit.scores.doubt[i], audit.scores.log_odds[i]
+        numbers = [f"{doubt:.4f}", round(float(log_odds), 2), *(f"{p:.4f}" for p in chances)]
         rows.append([rank, *names, *numbers])
     text = csv_text([_COLUMNS, *rows])
     return text.encode("utf-8", "surrogateescape")  # as the file system has the name

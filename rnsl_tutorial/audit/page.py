@@ -17,8 +17,9 @@ from PIL import Image
 
 from rnsl_tutorial._arrays import is_whole, takes
 from rnsl_tutorial._files import PACKAGE
+from rnsl_tutorial.audit.estimate import thresholds
 from rnsl_tutorial.audit.pipeline import Audit
-from rnsl_tutorial.audit.planted import thresholds
+from rnsl_tutorial.audit.summary import sentences
 
 __all__ = ["page_html"]
 
@@ -101,11 +102,10 @@ def _readouts(
     estimate = audit.precision
     for t, (at, flagged) in enumerate(zip(at_T, flagged_T.tolist(), strict=True)):
         said = f"{flagged:,} image{'s' * (flagged != 1)} with a doubt of {at:.4f} or more."
-        if estimate:
+        if estimate.concluded and estimate.high[t] - estimate.low[t] <= 0.5:
             said += (
-                f" About {estimate.precision[t]:.0%} of them are wrong "
-                f"({estimate.low[t]:.0%} to {estimate.high[t]:.0%}), and with them about "
-                f"{estimate.recall[t]:.0%} of all wrong labels are found."
+                f" {estimate.low[t]:.0%} to {estimate.high[t]:.0%} of them are wrong, and with "
+                f"them about {estimate.recall[t]:.0%} of all wrong labels are found."
             )
         yield said + f" The first {top:,} are in this page." * bool(flagged > top)
 
@@ -113,7 +113,7 @@ def _readouts(
 def _start(audit: Audit, flagged_T: NDArray[np.int64], top: int) -> int:
     """The lowest threshold that half of the flagged are wrong at, or that the page can show."""
     shown_T = flagged_T <= max(top, int(flagged_T.min()))
-    if audit.precision and (audit.precision.precision >= 0.5).any():
+    if (audit.precision.precision >= 0.5).any():
         shown_T &= audit.precision.precision >= 0.5
     return int(shown_T.argmax())
 
@@ -133,18 +133,7 @@ def _heat(transition_CC: NDArray[np.float64]) -> list[list[tuple[str, int]]]:
 
 
 def _summary(audit: Audit) -> str:
-    count, classes = len(audit.files), len(audit.class_names)
-    said = f"{count:,} images, {classes} classes. About {audit.noise_rate:.1%} of all labels "
-    if audit.precision is None:
-        return said + (
-            "are wrong, if the heads' own probabilities are right. No flips were planted, or too "
-            "few, so nothing is known about precision."
-        )
-    low, high = audit.precision.low[0], audit.precision.high[0]
-    return said + (
-        f"are wrong ({low:.1%} to {high:.1%}), estimated from {audit.precision.planted:,} "
-        "flips that were planted in memory and then looked for."
-    )
+    return " ".join(sentences(audit))
 
 
 # Nothing is loaded, whatever a name in the archive may hold.
@@ -167,11 +156,11 @@ _PAGE = """<!doctype html>
 <p>{summary}</p>
 <details>
 <summary>What these numbers can and cannot tell</summary>
-<p>The estimates hold if wrong labels are found as often as planted ones. Wrong labels between
-classes that look alike, or on images that look like another class, are harder to find: then there
-are more of them than is said here. The range in brackets (nominally 90%) is for the chance in
-planting alone; it does not cover this. A doubtful label is a question. Look at the image before you
-change it.</p>
+<p>No witness knew the label that it judges, so what it says of every other label is known: each
+image is given wrong labels on paper, and where these land tells how many of the list are wrong. The
+ranges hold nine times in ten on archives whose wrong labels are known. Wrong labels of the images
+that look the most like another class are found less often, and then there may be more than is said
+here. A doubtful label is a question. Look at the image before you change it.</p>
 </details>
 <details>
 <summary>Which classes are confused</summary>

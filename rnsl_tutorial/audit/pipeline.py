@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from rnsl_tutorial._arrays import check_seed, is_number, is_whole, labels_in, takes
+from rnsl_tutorial._arrays import check_seed, is_whole, labels_in, takes
 from rnsl_tutorial.audit import scores
-from rnsl_tutorial.audit.planted import PrecisionEstimate, plant_flips, read_precision
+from rnsl_tutorial.audit.estimate import PrecisionEstimate, estimate_precision
 from rnsl_tutorial.audit.scores import Scores
 from rnsl_tutorial.audit.transition import (
     estimate_joint,
-    probably_right,
+    likely_flips,
     row_shares,
     with_noise_rate,
 )
@@ -35,7 +35,6 @@ __all__ = [
     "check_settings",
 ]
 
-_MIN_PLANTED = 10  # with fewer planted flips nothing is said about precision
 _BATCH = 32  # images: larger ones take more memory, and are no faster on a CPU
 
 
@@ -51,7 +50,10 @@ class Audit(NamedTuple):
             label (column); rows sum to 1.
         noise_rate: estimated share of wrong labels.
         class_noise: float64 [C], estimated share of wrong labels among the images given a label.
-        precision: None where no flips were planted.
+        precision: how many of the doubtful labels are wrong.
+        digests: hashes of the N files, see `datasets.Archive`; empty where they are not known.
+        skipped: files that were passed over, and why.
+        notes: remarks about how the images were read.
     """
 
     files: tuple[str, ...]
@@ -61,11 +63,14 @@ class Audit(NamedTuple):
     transition: NDArray[np.float64]
     noise_rate: float
     class_noise: NDArray[np.float64]
-    precision: PrecisionEstimate | None
+    precision: PrecisionEstimate
+    digests: tuple[str, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def ranking(self) -> NDArray[np.int64]:
         """Return int64 [N], the images from the most doubtful to the least."""
-        return np.argsort(-self.scores.doubt, kind="stable").astype(np.int64)
+        return np.argsort(-self.scores.log_odds, kind="stable").astype(np.int64)
 
 
 def audit_folder(
@@ -75,7 +80,6 @@ def audit_folder(
     size: int = 150,
     folds: int = 3,
     seed: int = 0,
-    plant: float = 0.05,
     device: str = "cpu",
     cache: Path | None = None,
     progress: bool = True,
@@ -90,8 +94,7 @@ def audit_folder(
         backbone: one of `networks.names(pretrained=True)`.
         size: of the images in pixels, when the backbone sees them.
         folds: parts of the archive; each is judged by heads trained on the others.
-        seed: of folds, heads and planted flips.
-        plant: share of the images to plant a flip on, in [0, 0.5]; 0 for no estimate of precision.
+        seed: of folds and heads.
         device: on which features are extracted, as torch names it.
         cache: folder for pixels and features; default the cache folder.
         progress: show bars.
@@ -102,10 +105,10 @@ def audit_folder(
             argument out of range.
         OSError: the cache cannot be written.
     """
-    check_settings(backbone, folds, plant, device, seed)
+    check_settings(backbone, folds, device, seed)
     archive = load_archive(root, size, cache=cache, progress=progress, folds=folds)
     return audit_archive(
-        archive, backbone=backbone, folds=folds, seed=seed, plant=plant, device=device,
+        archive, backbone=backbone, folds=folds, seed=seed, device=device,
         cache=cache, progress=progress,
     )  # fmt: skip
 
@@ -116,16 +119,15 @@ def audit_archive(
     backbone: str = "efficientnet_lite0",
     folds: int = 3,
     seed: int = 0,
-    plant: float = 0.05,
     device: str = "cpu",
     cache: Path | None = None,
     progress: bool = True,
 ) -> Audit:
     """Audit the labels of a loaded archive; see `audit_folder`."""
-    check_settings(backbone, folds, plant, device, seed)
+    check_settings(backbone, folds, device, seed)
     _check_classes(archive.labels, archive.class_names, folds)
     features_NF = archive_features(archive, backbone, device=device, cache=cache, progress=progress)
-    heads = scores.REPEATS * folds * (1 + (plant > 0))
+    heads = scores.repeats_for(len(archive.labels)) * folds
     with tqdm(total=heads, desc="Training", unit="head", disable=not progress) as bar:
 
         def advance() -> None:
@@ -133,7 +135,7 @@ def audit_archive(
 
         return audit_features(
             features_NF, archive.labels, archive.class_names, archive.files,
-            folds=folds, seed=seed, plant=plant, on_fit=advance,
+            folds=folds, seed=seed, on_fit=advance,
         )  # fmt: skip
 
 
@@ -170,7 +172,6 @@ def audit_features(
     *,
     folds: int = 3,
     seed: int = 0,
-    plant: float = 0.05,
     on_fit: Callable[[], None] | None = None,
 ) -> Audit:
     """Audit labels, given the features of the images.
@@ -181,36 +182,22 @@ def audit_features(
         class_names: C names.
         files: N names.
         folds: at least 2; every class needs as many images.
-        seed: of folds, heads and planted flips.
-        plant: share of the images to plant a flip on, in [0, 0.5].
-        on_fit: called whenever a head is trained: `scores.REPEATS` x folds times, and twice as
-            often where flips are planted.
+        seed: of folds and heads.
+        on_fit: called whenever a head is trained: `scores.repeats_for` x folds times.
 
     Raises:
         ValueError: a class with fewer images than folds, or an argument out of range.
     """
-    _check_numbers(folds, plant, seed)
+    _check_numbers(folds, seed)
     labels_N = labels_in(len(class_names), labels_N)
     _check_classes(labels_N, class_names, folds)
 
-    def score(labels_N: Labels) -> Scores:
-        return scores.score_labels(
-            features_NF, labels_N, len(class_names), folds=folds, seed=seed, on_fit=on_fit
-        )
-
-    found = score(labels_N)
+    found = scores.score_labels(
+        features_NF, labels_N, len(class_names), folds=folds, seed=seed, on_fit=on_fit
+    )
+    precision = estimate_precision(found, labels_N, likely_flips(found.probabilities, labels_N))
     joint_CC = estimate_joint(found.probabilities, labels_N)
-    precision = None
-    if plant > 0:  # plant further flips, score again, and learn from where they land
-        transition_CC = row_shares(joint_CC)
-        right_N = probably_right(found, labels_N, transition_CC)
-        planted = plant_flips(
-            labels_N, transition_CC, plant, right_N=right_N, keep=folds, seed=seed
-        )
-        if planted.flipped.sum() >= _MIN_PLANTED:
-            doubt_again_N = score(planted.labels).doubt
-            precision = read_precision(found.doubt, doubt_again_N, planted.flipped, seed=seed)
-            joint_CC = with_noise_rate(joint_CC, float(precision.precision[0]))
+    joint_CC = with_noise_rate(joint_CC, float(precision.precision[0]))
     right_C, given_C = joint_CC.diagonal(), joint_CC.sum(axis=0)
     return Audit(
         files=tuple(files),
@@ -224,9 +211,7 @@ def audit_features(
     )
 
 
-def check_settings(
-    backbone: str, folds: int, plant: float, device: str = "cpu", seed: int = 0
-) -> None:
+def check_settings(backbone: str, folds: int, device: str = "cpu", seed: int = 0) -> None:
     """Refuse, before any work is done, what an audit cannot be made with.
 
     Raises:
@@ -238,15 +223,13 @@ def check_settings(
             f"{', '.join(networks.names(pretrained=True))}."
         )
     networks.check(backbone, device)
-    _check_numbers(folds, plant, seed)
+    _check_numbers(folds, seed)
 
 
-def _check_numbers(folds: int, plant: float, seed: int) -> None:
+def _check_numbers(folds: int, seed: int) -> None:
     if not is_whole(folds, 2):
         raise ValueError(f"folds is {folds}; it must be at least 2.")
     check_seed(seed, 2**32 - 1)
-    if not is_number(plant, 0, 0.5):
-        raise ValueError(f"plant is {plant}; give a share of the images in [0, 0.5].")
 
 
 def _check_classes(labels_N: Labels, class_names: Sequence[str], folds: int) -> None:

@@ -1,4 +1,4 @@
-"""Rank the labels of an archive by doubt: t-RNSL heads that never saw the image they judge.
+"""Rank the labels of an archive by the odds that they are wrong.
 
 Shapes: N images, F features, D principal components, C classes, M images that a head never saw.
 """
@@ -11,23 +11,25 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit, logit, softmax
 from sklearn.model_selection import StratifiedKFold
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from rnsl_tutorial import losses
 from rnsl_tutorial._arrays import check_seed, is_whole, labels_in, takes, tamed
+from rnsl_tutorial.audit import evidence
+from rnsl_tutorial.audit.transition import likely_flips, log_odds
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.heads import build_head, build_loss, one_thread
 from rnsl_tutorial.training import embed, train
 
 __all__ = [
-    "REPEATS",
     "Scores",
     "divisions",
     "from_probabilities",
     "out_of_fold",
     "recipe_for",
+    "repeats_for",
     "score_labels",
 ]
 
@@ -37,10 +39,11 @@ _BATCHES = 24
 """Batches that an archive is cut into at least, down to `_SMALLEST_BATCH`: with fewer steps an
 epoch the heads of a small archive would not learn its rare classes."""
 _SMALLEST_BATCH = 32
-REPEATS = 2
-"""Divisions into folds, each with heads of its own, whose probabilities are averaged."""
-_DIMENSIONS = 256
-"""Principal components that wider features are reduced to."""
+_LEAST_REPEATS, _MOST_REPEATS, _IMAGES_JUDGED = 2, 6, 20_000
+_SHARPNESS = 1.5
+"""Of the product of the witnesses, which are not independent."""
+FEW = 6
+"""Of a class with fewer images, nothing can be said."""
 _JOBS = 2
 """Heads trained at a time, each on one thread; the scores do not depend on it."""
 
@@ -52,11 +55,19 @@ class Scores(NamedTuple):
         doubt: float32 [N] in [0, 1]; the higher, the more doubtful the given label.
         suggested: int64 [N], the likeliest class; the given label where nothing speaks against it.
         probabilities: float32 [N, C], out of fold; rows sum to 1.
+        log_odds: float32 [N], natural logarithm of doubt / (1 - doubt), which still tells images
+            apart where the doubt of many is 1.
     """
 
     doubt: NDArray[np.float32]
     suggested: NDArray[np.int64]
     probabilities: NDArray[np.float32]
+    log_odds: NDArray[np.float32]
+
+
+def repeats_for(num_images: int) -> int:
+    """Return R, how often an archive of N images is divided anew: from 6, if it is small, to 2."""
+    return int(np.clip(_IMAGES_JUDGED // max(num_images, 1), _LEAST_REPEATS, _MOST_REPEATS))
 
 
 def recipe_for(num_images: int) -> Config:
@@ -73,40 +84,47 @@ def score_labels(
     *,
     folds: int = 3,
     seed: int = 0,
-    repeats: int = REPEATS,
+    repeats: int | None = None,
     on_fit: Callable[[], None] | None = None,
 ) -> Scores:
-    """Rank given labels by how much heads speak against them that never saw these images.
+    """Rank given labels by the odds that they are wrong, on three witnesses that did not know them.
 
-    The archive is divided into folds, R times anew. For each fold a projection head is trained with
-    t-RNSL on the given labels of the others, and says with which probability an image of the fold
-    belongs to each class. With p_r that of repeat r, and y_i the label that image i was given:
+    The features are reduced to D = 2 sqrt(N) principal components, 32 to 256. Witnesses are
 
-        p(c | x_i) = 1/R sum_r p_r(c | x_i),    p_r(c | x) = softmax_c(x . w_c / T)
-        doubt_i = 1 - p(y_i | x_i),             suggested_i = argmax_c p(c | x_i)
+    - h: t-RNSL heads out of fold. The archive is divided into folds, R times anew; a projection
+      head is trained on the given labels of all folds but one, and judges that one. The mean over
+      the R divisions, since a single head is sure of itself where it errs, and others err elsewhere
+    - k: the labels of the 20 nearest neighbours, see `evidence.neighbours`
+    - d: linear discriminant analysis with shrinkage, out of fold, see `evidence.discriminant`
 
-    `benchmarks/audit.py` compares this with cleanlab's scores, and prints what each part is worth:
+    each the probabilities of C classes, of which the product is taken:
+
+        p(c | x) proportional to [(h + e) (k + 0.02)^(1/2) (d + e)^(1/2)]^(3/4),    e = 0.0001
+
+    Which class is taken for which is estimated from p (`transition.likely_flips`: T, whose rows are
+    the true class). With y the given label, the odds that it is wrong are
+
+        sum over a != y of p(a | x) T[a, y]  :  p(y | x) T[y, y]
+
+    A label of a class with fewer than 6 images has the median odds: nothing is known of it.
+
+    Exponents, constants and the number of components were chosen on parts of AID and scenes that
+    are drawn by other seeds than those that `benchmarks/audit.py` reports, where each witness is
+    left out in turn. Of the heads:
 
     - The robust loss. NSL learns the wrong labels too, and then doubts those of other folds less.
-    - p of the given label, not its distance from the largest p. Where p is nearly 0, that distance
-      is the largest p, which tells how sure the heads are and not how wrong the label is. Wrong
-      labels have the smallest p of all; a right label of a hard image keeps some.
-    - The mean over R divisions. A single head is sure of itself where it errs, others err
-      elsewhere, and the mean is nearly calibrated.
     - k = 0.05, not the paper's 0.5, decides what training leaves out. Out of fold, a seventh of the
-      right labels lie below 0.5, but a twentieth below 0.05. It is worth a little, and costs a
-      little where label-dependent noise is heavy.
+      right labels lie below 0.5, but a twentieth below 0.05.
     - Fewer epochs of a narrower head at a higher learning rate than `Config`'s, which rank as well
       in less than half of the time, which the mean makes better use of.
 
     Args:
-        features: float [N, F] of a frozen backbone. Beyond 256, they are standardised and reduced
-            to 256 principal components.
+        features: float [N, F] of a frozen backbone, such as a memory map.
         labels: int64 [N] in [0, C), possibly wrong.
         num_classes: C, at least 2.
         folds: at least 2; every class needs as many images.
         seed: of the folds and the heads; at least 0.
-        repeats: R, at least 1. The time grows with folds and repeats.
+        repeats: R, at least 1; None for `repeats_for`. The time grows with folds and repeats.
         on_fit: called from the calling thread after each of the R x folds heads.
 
     Returns:
@@ -117,10 +135,28 @@ def score_labels(
             than there are folds.
         FloatingPointError: the loss of a head is no longer finite.
     """
-    found_RNC = out_of_fold(
-        features, labels, num_classes, folds=folds, seed=seed, repeats=repeats, on_fit=on_fit
-    )
-    return from_probabilities(found_RNC.mean(axis=0), labels)
+    check_seed(seed)
+    labels_N, repeats = _checked(features, labels, num_classes, folds, repeats)
+    inputs_ND = evidence.principal(tamed(features)[1][0])
+    heads = _heads(labels_N, recipe_for(len(labels_N)), folds, repeats, seed)
+    h_NC = _probabilities(inputs_ND, labels_N, num_classes, heads, on_fit).mean(axis=0)
+    k_NC = evidence.neighbours(inputs_ND, labels_N, num_classes, seed)
+    d_NC = np.zeros_like(k_NC)
+    for repeat in range(repeats):
+        parts = divisions(labels_N, folds, seed, repeat)
+        d_NC += evidence.discriminant(inputs_ND, labels_N, num_classes, parts) / repeats
+    log_NC = 2 * np.log(h_NC + 1e-4) + np.log(k_NC + 0.02) + np.log(d_NC + 1e-4)
+    return _judged(softmax(_SHARPNESS / 4 * log_NC, axis=1), labels_N)
+
+
+def _judged(p_NC: NDArray[np.float32], labels_N: NDArray[np.int64]) -> Scores:
+    """Odds that each label is wrong, given what the images show and which classes are confused."""
+    odds_N, suggested_N = log_odds(p_NC, labels_N, likely_flips(p_NC, labels_N))
+    few_N = np.bincount(labels_N)[labels_N] < FEW
+    if few_N.any() and not few_N.all():
+        odds_N[few_N] = np.median(odds_N[~few_N])
+        suggested_N[few_N] = labels_N[few_N]
+    return Scores(expit(odds_N), suggested_N, p_NC, odds_N)
 
 
 @takes(probabilities="numbers N C", labels="integers N")
@@ -135,7 +171,8 @@ def from_probabilities(probabilities: NDArray[np.float32], labels: NDArray[np.in
     given_N = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
     likeliest_N = probabilities.argmax(axis=1)
     suggested_N = np.where(given_N == probabilities.max(axis=1), labels, likeliest_N)
-    return Scores((1 - given_N).clip(0, 1), suggested_N, probabilities)
+    doubt_N = (1 - given_N).clip(0, 1)
+    return Scores(doubt_N, suggested_N, probabilities, logit(doubt_N.clip(1e-7, 1 - 1e-7)))
 
 
 @takes(features="any ...", labels="any ...")
@@ -147,7 +184,7 @@ def out_of_fold(
     *,
     folds: int = 3,
     seed: int = 0,
-    repeats: int = REPEATS,
+    repeats: int | None = None,
     on_fit: Callable[[], None] | None = None,
 ) -> NDArray[np.float32]:
     """Train heads on all folds but one, and let them judge that one.
@@ -171,17 +208,28 @@ def out_of_fold(
         ValueError, FloatingPointError: as for `score_labels`.
     """
     check_seed(seed)
-    features = features if features.dtype.kind == "f" else features.astype(np.float32)
-    labels_N = _checked(features, labels, num_classes, folds, repeats)
-    recipe = recipe or recipe_for(len(labels_N))
-    inputs_ND, given_N = _inputs(features), torch.from_numpy(labels_N)
-    found_RNC = torch.zeros(repeats, len(labels_N), num_classes)
+    labels_N, repeats = _checked(features, labels, num_classes, folds, repeats)
+    heads = _heads(labels_N, recipe or recipe_for(len(labels_N)), folds, repeats, seed)
+    inputs_ND = evidence.principal(tamed(features)[1][0])
+    return _probabilities(inputs_ND, labels_N, num_classes, heads, on_fit)
+
+
+def _probabilities(
+    inputs_ND: Tensor,
+    labels_N: NDArray[np.int64],
+    num_classes: int,
+    heads: Iterator["_Head"],
+    on_fit: Callable[[], None] | None,
+) -> NDArray[np.float32]:
+    """Train heads, some at a time, and return what each repeat says [R, N, C]."""
+    to_train, given_N = list(heads), torch.from_numpy(labels_N)
+    found_RNC = torch.zeros(to_train[-1].repeat + 1, len(labels_N), num_classes)
     pool = ThreadPoolExecutor(_JOBS, initializer=torch.set_num_threads, initargs=(1,))
     with one_thread():  # torch computes outside of Python's lock
         try:
             waiting = {
                 pool.submit(_judge, inputs_ND, given_N, num_classes, head): head
-                for head in _heads(labels_N, recipe, folds, repeats, seed)
+                for head in to_train
             }
             for future in as_completed(waiting):
                 head = waiting[future]
@@ -265,29 +313,6 @@ def _judge(inputs_ND: Tensor, labels_N: Tensor, num_classes: int, head: _Head) -
         ).exp()
 
 
-def _inputs(features: NDArray[np.float32]) -> Tensor:
-    """Centre the features, reduce wide ones, and scale them to mean square 1: float32 [N, D]."""
-    _, (features,) = tamed(features)
-    if features.shape[1] > _DIMENSIONS < len(features):
-        reduced_ND = _principal(StandardScaler().fit_transform(features))
-    else:
-        reduced_ND = features - features.mean(axis=0)
-    scale = float(np.sqrt(np.mean(reduced_ND**2)))
-    return torch.from_numpy((reduced_ND / scale).astype(np.float32))
-
-
-def _principal(scaled_NF: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Principal components [N, D] of centred features: by torch, which can be held to one thread.
-
-    The last bits of scikit-learn's depend on the number of cores.
-    """
-    with one_thread():
-        inputs_NF = torch.from_numpy(scaled_NF)
-        axes_FF = torch.linalg.eigh(inputs_NF.T @ inputs_NF).eigenvectors  # the largest come last
-        reduced_ND: NDArray[np.float32] = (inputs_NF @ axes_FF[:, -_DIMENSIONS:]).numpy()
-    return reduced_ND
-
-
 # ------------------------------------------------------------------ checks
 
 
@@ -296,9 +321,9 @@ def _checked(
     labels: NDArray[np.int64],
     num_classes: int,
     folds: int,
-    repeats: int,
-) -> NDArray[np.int64]:
-    """Refuse what cannot be scored; return the labels as int64 [N]."""
+    repeats: int | None,
+) -> tuple[NDArray[np.int64], int]:
+    """Refuse what cannot be scored; return the labels as int64 [N], and R."""
     labels_N = np.asarray(labels)
     if features.ndim != 2 or labels_N.shape != features.shape[:1] or not features.size:
         raise ValueError(
@@ -313,13 +338,14 @@ def _checked(
         )
     if np.ptp(features, axis=0).max(initial=0) == 0:
         raise ValueError("The features of all images are alike; nothing can be learned from them.")
+    repeats = repeats_for(len(labels_N)) if repeats is None else repeats
     if not (is_whole(folds, 2) and is_whole(num_classes, 2) and is_whole(repeats, 1)):
         raise ValueError(
             f"There are {folds} folds, {num_classes} classes and {repeats} repeats; at least 2, 2 "
             "and 1 are needed."
         )
     _check_labels(labels_N, num_classes, folds)
-    return labels_N.astype(np.int64)
+    return labels_N.astype(np.int64), repeats
 
 
 def _check_labels(labels_N: NDArray[np.int64], num_classes: int, folds: int) -> None:

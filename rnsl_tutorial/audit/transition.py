@@ -4,16 +4,16 @@ Shapes: N images, C classes.
 """
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from rnsl_tutorial import noise
 from rnsl_tutorial._arrays import is_number, labels_in, takes
-from rnsl_tutorial.audit.scores import Scores
 from rnsl_tutorial.noise import Labels, Matrix
 
-__all__ = ["estimate_joint", "probably_right", "row_shares", "with_noise_rate"]
+__all__ = ["estimate_joint", "likely_flips", "log_odds", "row_shares", "with_noise_rate"]
 
 _FLOOR = 1e-6  # no class is impossible: a head that is sure can be wrong
+_PRIOR = 100  # images of each class that weigh as much as what is known beforehand
 _ROUNDS = 100  # of expectation maximisation; later ones change no share by more than 0.001
 
 
@@ -51,19 +51,52 @@ def estimate_joint(probabilities_NC: ArrayLike, labels_N: Labels) -> Matrix:
     return joint_CC
 
 
-@takes(labels_N="integers N", transition_CC="shares C C")
-def probably_right(scores: Scores, labels_N: Labels, transition_CC: Matrix) -> Matrix:
-    """Return float64 [N], how likely each given label is right: w_i[y_i] of `estimate_joint`."""
-    floored_NC = scores.probabilities.astype(np.float64) + _FLOOR
-    labels_N = labels_in(floored_NC.shape[1], labels_N)
-    if len(labels_N) != len(floored_NC) or len(transition_CC) != floored_NC.shape[1]:
+@takes(probabilities_NC="shares N C", labels_N="integers N")
+def likely_flips(probabilities_NC: ArrayLike, labels_N: Labels) -> Matrix:
+    """Estimate a transition matrix that few images move little: float64 [C, C], rows the class.
+
+    With J of `estimate_joint` as numbers of images, of which a share e is off the diagonal,
+
+        T = (J + 100 [(1 - e) I + e Q]) / row sums,    Q = half of look-alikes, half of any class
+
+    where look-alikes are the classes that p mixes up: p^T p without its diagonal, rows of sum 1.
+    """
+    p_NC = np.asarray(probabilities_NC, dtype=np.float64)
+    num_classes = p_NC.shape[1]
+    images_CC = estimate_joint(p_NC, labels_N) * len(p_NC)
+    _, wrong_CC = noise.split_diagonal(images_CC)
+    rate = wrong_CC.sum() / len(p_NC)
+    other_CC = 1 - np.eye(num_classes)
+    alike_CC = row_shares(p_NC.T @ p_NC * other_CC + _FLOOR * other_CC)
+    before_CC = (1 - rate) * np.eye(num_classes)
+    before_CC += rate / 2 * (alike_CC + row_shares(other_CC))
+    return row_shares(images_CC + _PRIOR * before_CC)
+
+
+@takes(probabilities_NC="shares N C", labels_N="integers N", transition_CC="shares C C")
+def log_odds(
+    probabilities_NC: ArrayLike, labels_N: Labels, transition_CC: Matrix
+) -> tuple[NDArray[np.float32], Labels]:
+    """Return log odds that labels are wrong, float32 [N], and the likeliest classes, int64 [N].
+
+    With w_i[a] = p_i[a] T[a, y_i], the odds of image i are sum_{a != y_i} w_i[a] : w_i[y_i], and
+    its likeliest class is that of the largest w_i.
+    """
+    p_NC = np.asarray(probabilities_NC, dtype=np.float64)
+    labels_N = labels_in(p_NC.shape[1], labels_N)
+    if len(labels_N) != len(p_NC) or len(transition_CC) != p_NC.shape[1]:
         raise ValueError(
             f"labels_N are {list(labels_N.shape)} and transition_CC {list(transition_CC.shape)}; "
-            f"scores of {len(floored_NC)} images and {floored_NC.shape[1]} classes need as many."
+            f"p of {len(p_NC)} images and {p_NC.shape[1]} classes need as many."
         )
-    weights_NC = _weights(floored_NC, labels_N, transition_CC)
-    right_N: Matrix = weights_NC[np.arange(len(labels_N)), labels_N]
-    return right_N
+    rows = np.arange(len(labels_N))
+    weights_NC = (p_NC + np.finfo(np.float32).tiny) * transition_CC.T[labels_N]
+    right_N = weights_NC[rows, labels_N]
+    likeliest_N = weights_NC.argmax(axis=1)
+    keeps_N = right_N >= weights_NC[rows, likeliest_N]
+    weights_NC[rows, labels_N] = 0
+    odds_N = np.log(weights_NC.sum(axis=1) + 1e-300) - np.log(right_N + 1e-300)
+    return odds_N.astype(np.float32), np.where(keeps_N, labels_N, likeliest_N)
 
 
 @takes(joint_CC="numbers C C")

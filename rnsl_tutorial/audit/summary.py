@@ -1,0 +1,106 @@
+"""What an audit may say, in numbers and sentences: the same in the terminal, the page and JSON.
+
+Shapes: N images, C classes.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from rnsl_tutorial.audit.pipeline import Audit
+from rnsl_tutorial.audit.scores import FEW
+
+__all__ = ["sentences", "summary"]
+
+_APART = 0.7  # of the images of two classes, so many are told right where they can be told apart
+_NAMED = 10  # classes, pairs or files in a sentence
+
+
+def summary(audit: Audit) -> dict[str, Any]:
+    """Return the numbers of an audit, for JSON.
+
+    Returns:
+        ``images`` and ``classes``: how many; ``share_wrong``: low, high and estimate of the share
+        of wrong labels, see `estimate.PrecisionEstimate`; ``look``: for the first 5, 10, 25, ...
+        images of the list, low, high and estimate of the share that is wrong, left out where the
+        range is wider than 50 points; ``warnings``: sentences; ``skipped``: files that were passed
+        over, and why. Where nothing can be concluded, low is 0, high 1 and estimate None.
+    """
+    estimate = audit.precision
+    return {
+        "images": len(audit.files),
+        "classes": len(audit.class_names),
+        "share_wrong": {
+            "low": float(estimate.low[0]),
+            "high": float(estimate.high[0]),
+            "estimate": float(estimate.precision[0]) if estimate.concluded else None,
+        },
+        "look": [look._asdict() for look in estimate.looks()],
+        "warnings": _warnings(audit),
+        "skipped": [{"file": file, "why": why} for file, why in audit.skipped],
+    }
+
+
+def sentences(audit: Audit) -> list[str]:
+    """Return what the numbers of `summary` say, a sentence or two each."""
+    said = [f"{len(audit.files):,} images, {len(audit.class_names)} classes. {_share(audit)}"]
+    said += _warnings(audit)
+    if audit.skipped:
+        names = _listed([f"{file} ({why})" for file, why in audit.skipped])
+        said.append(f"{len(audit.skipped):,} files were passed over: {names}.")
+    return said
+
+
+def _share(audit: Audit) -> str:
+    estimate = audit.precision
+    low, middle, high = (v[0] for v in (estimate.low, estimate.precision, estimate.high))
+    if not estimate.concluded:
+        agreed = (audit.scores.probabilities.argmax(axis=1) == audit.labels).mean()
+        return (
+            f"Only {agreed:.0%} of the images are recognised as what they are labelled, hardly "
+            "more than by guessing: nothing can be concluded. Another backbone, larger images or "
+            "features of your own may see more."
+        )
+    if high - low > 0.5:
+        return f"At most {high:.0%} of the labels are wrong; more cannot be said of so few images."
+    if low == 0:
+        perhaps = "nothing was found that proves a wrong one"
+        return f"At most {high:.1%} of the labels are wrong; {perhaps}."
+    return f"{low:.1%} to {high:.1%} of the labels are wrong, about {middle:.1%}."
+
+
+def _warnings(audit: Audit) -> list[str]:
+    counts_C = np.bincount(audit.labels, minlength=len(audit.class_names))
+    few = [f"{audit.class_names[c]} ({counts_C[c]})" for c in np.flatnonzero(counts_C < FEW)]
+    said = list(audit.notes)
+    if few:
+        said.append(
+            f"Nothing can be said of classes with fewer than {FEW} images: {_listed(few)}. Their "
+            "labels stand in the middle of the list."
+        )
+    mixed = _mixed_up(audit, counts_C) if audit.precision.concluded else []
+    if mixed:
+        said.append(
+            f"These classes cannot be told apart by what the network sees: {_listed(mixed)}."
+        )
+    return said
+
+
+def _mixed_up(audit: Audit, counts_C: np.ndarray[Any, Any]) -> list[str]:
+    """Pairs of classes of whose images, given one of the two, too few are told right."""
+    p_NC, names = audit.scores.probabilities, audit.class_names
+    own_N = p_NC[np.arange(len(p_NC)), audit.labels]
+    ahead_CC = np.zeros((len(names), len(names)))
+    for label in np.flatnonzero(counts_C):
+        of_label = audit.labels == label
+        ahead_CC[label] = (own_N[of_label, None] > p_NC[of_label]).mean(axis=0)
+    told_CC = (ahead_CC + ahead_CC.T) / 2
+    enough_C = counts_C >= FEW
+    pairs = np.argwhere(np.triu(told_CC < _APART, 1) & enough_C & enough_C[:, None])
+    pairs = pairs[np.argsort(told_CC[tuple(pairs.T)], kind="stable")]
+    return [f"{names[a]} and {names[b]}" for a, b in pairs]
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + f" and {more:,} more" * (more > 0)
