@@ -1,443 +1,306 @@
-"""Compare rankings of labels by doubt on AID with planted wrong labels: ours and cleanlab's recipe.
+"""Compare rankings of labels by doubt on archives with planted wrong labels: ours and its rivals.
 
 Usage: python benchmarks/audit.py [--seeds 3] [--out data/results/audit/results.json]
-                                  [--only METHOD ...] [--cells-only] [--why] [--small]
+                                  [--archives NAME ...] [--print-only] [--small]
 
-Needs cleanlab (the extra `compare`). All 10,000 images of AID as shipped features, three folds.
-cleanlab's recipe is `get_label_quality_scores` on logistic regression out of fold, over the same
-features and the same folds: at C = 0.01, and at C = 0.001, where it did best (of 1, 0.01, 0.001,
-0.0005 and 0.0001, on seed 100). All its methods are tried. "best" is the one that turned out best
-in a cell, which no one could choose who does not know the flips. "twice" is logistic regression
-with the mean over two divisions into folds, as ours.
+Needs cleanlab (the extra `compare`). Archives: all of AID (10,000 images, as shipped features), AID
+cut to 10 and 30 a class, to 3 and 7 classes, to unequal ones (1 : 20), procedural scenes, and what
+RNSL_ARCHIVES lists. Noise: symmetric, pair flip, look-alike (of the class means of features) and
+instance-dependent, at five rates, of all of AID at two. Rivals, on the same features:
 
-Prints Markdown tables: average precision of the doubt as a finder of the planted flips, mean and
-standard deviation over seeds; the differences, paired over seeds; and what is left when a part of
-ours is taken away. Seed s draws the noise, the folds and the heads; ours was chosen on seed 100.
-True labels are seen by the measures alone. Runs that --out holds already are not run again.
+- logistic regression out of fold at C = 0.001, 0.01, 0.1 and 1, by each of cleanlab's five scores
+  (Northcutt et al., JAIR 2021; its normalized margin is the margin of the regression)
+- disagreement of the 10 and the 20 nearest neighbours
+- SimiFeat's voting (Zhu et al., ICML 2022): neighbours vote, agreement by cosine similarity of the
+  votes with the label
+- AUM, the area under the margin of a linear classifier in training (Pleiss et al., NeurIPS 2020)
+
+and ours without each of its witnesses. Seed s draws the images, the noise, the folds and the heads;
+ours was chosen with seeds from 100 on. True labels are seen by the measures alone.
+
+Prints Markdown tables: average precision of the doubt as a finder of the planted flips, ours and the
+best rival of each cell, which no one could choose who does not know the flips; the difference with
+its standard error over seeds; wins, ties (within one standard error) and losses against each rival;
+and how many of the wrong labels get the right suggestion. Runs that --out holds are not run again.
 """
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import torch
 from cleanlab.rank import get_label_quality_scores
-from numpy.typing import NDArray
+from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
 from benchmarks import frame
-from rnsl_tutorial import audit, datasets, experiments, losses, noise
+from benchmarks.audit_archives import NOISES, Case, Cut, Floats, Labels, make, sources
+from rnsl_tutorial import audit, experiments
 from rnsl_tutorial._files import written_whole
-from rnsl_tutorial.experiments.config import Config
-from rnsl_tutorial.training import embed, train
+from rnsl_tutorial.audit import scores
 
-Floats = NDArray[np.float32]
-Labels = NDArray[np.int64]
 Row = dict[str, Any]
-Ranking = tuple[str, Floats, Floats]  # its name, doubt [N] and probabilities [N, C]
+Ranking = tuple[str, Floats, Labels]  # its name, doubt [N] and suggested labels [N]
 
-FOLDS = 3
-OURS, PLAIN, DEFAULT = "ours", "plain t-RNSL", "cleanlab, C = 0.001, self_confidence"
+FOLDS, OURS = 3, "ours"
+WITHOUT = {"heads": 0, "neighbours": 1, "discriminant": 2}
 QUALITIES = [
     *((name, adjust) for name in ("self_confidence", "normalized_margin") for adjust in (0, 1)),
     ("confidence_weighted_entropy", 0),
 ]
-
-
-class Case(NamedTuple):
-    """Some images of AID, and how their labels are corrupted.
-
-    Attributes:
-        noise, rate: see `noise.corrupt`.
-        images: one of `IMAGES`.
-        classes: the first C classes.
-    """
-
-    noise: str
-    rate: float
-    images: str = "all"
-    classes: int = 30
-
-
-class Given(NamedTuple):
-    """What a method is given, and what it is measured by."""
-
-    features: Floats
-    labels: Labels
-    classes: int
-    seed: int
-    true: Labels
-
-
-CELLS = [Case(n, r) for n in ("symmetric", "label_dependent") for r in (0.1, 0.3)]
-EDGES = [
-    Case("symmetric", 0.05),
-    Case("symmetric", 0.5),
-    Case("symmetric", 0.2, "40 a class", 5),
-    Case("symmetric", 0.2, "10 to 400 a class", 10),
-]
-SMALL = [Case("symmetric", 0.3, "40 a class", 5)]
-IMAGES: dict[str, Callable[[Labels], Labels]] = {
-    "all": lambda counts_C: counts_C,
-    "40 a class": lambda counts_C: np.minimum(counts_C, 40),
-    "10 to 400 a class": lambda counts_C: np.minimum(
-        counts_C, np.geomspace(10, 400, len(counts_C)).astype(np.int64)
-    ),
-}
-"""How many images of each class a case has, of those that there are: [C] -> [C]."""
-
-Method = Callable[[Given], Iterator[Ranking]]
+STRENGTHS = (0.001, 0.01, 0.1, 1.0)
+RATES = (0.05, 0.1, 0.2, 0.3, 0.4)
+WHOLE = Cut("aid")
+CUTS = [
+    Cut("aid", 0, 10), Cut("aid", 0, 30), Cut("aid", 3, 100), Cut("aid", 7, 90),
+    Cut("aid", 20, -20), Cut("scenes"),
+]  # fmt: skip
 
 # ------------------------------------------------------------------ what is compared
 
 
-def ours(given: Given) -> Iterator[Ranking]:
-    """Yield names, doubt [N] and probabilities [N, C] of our ranking, and of it without a part."""
-    found_RNC = out_of_fold(given, None, audit.REPEATS)
-    mean_NC = found_RNC.mean(axis=0)
-    yield ranking(OURS, given, mean_NC)
-    yield ranking("one division", given, found_RNC[0])
-    yield "distance from the largest p", margin(mean_NC, given.labels), mean_NC
+def ours(case: Case, seed: int) -> Iterator[Ranking]:
+    """Yield our ranking, and it without each of its witnesses."""
+    classes = len(case.class_names)
+    witnesses = scores.witnesses(case.features, case.given, classes, folds=FOLDS, seed=seed)
+    for name, left_out in {
+        OURS: None,
+        **{f"ours without {n}": w for n, w in WITHOUT.items()},
+    }.items():
+        found = scores.judged(witnesses, case.given, left_out)
+        yield name, found.log_odds, found.suggested
 
 
-def plain(given: Given) -> Iterator[Ranking]:
-    """Yield the ranking of heads with the default settings, one division."""
-    yield ranked(PLAIN, given, Config(loss="trnsl"))
-
-
-def changed(**settings: Any) -> Method:
-    """Return a method: our heads with other settings, one division."""
-
-    def method(given: Given) -> Iterator[Ranking]:
-        said = ", ".join(f"{name} {value}" for name, value in settings.items())
-        recipe = replace(audit.recipe_for(len(given.labels)), **settings)
-        yield ranked(f"one division, {said}", given, recipe)
-
-    return method
-
-
-def ranking(name: str, given: Given, p_NC: Floats) -> Ranking:
-    """Name, doubt and probabilities."""
-    return name, audit.from_probabilities(p_NC, given.labels).doubt, p_NC
-
-
-def ranked(name: str, given: Given, recipe: Config) -> Ranking:
-    """Name, doubt and probabilities of heads of one division."""
-    return ranking(name, given, out_of_fold(given, recipe, 1)[0])
-
-
-def in_fold(given: Given) -> Iterator[Ranking]:
-    """Yield the ranking of heads that were trained on the images that they judge."""
-    recipe, count = audit.recipe_for(len(given.labels)), len(given.labels)
-    inputs_NF = torch.from_numpy(given.features / np.sqrt(np.mean(given.features**2)))
-    labels_N, found = torch.from_numpy(given.labels), []
-    for repeat in range(audit.REPEATS):
-        generator = torch.Generator().manual_seed(audit.REPEATS * given.seed + repeat)
-        network = experiments.build_head(recipe, inputs_NF.shape[1], generator)
-        loss = experiments.build_loss(recipe, given.classes, count, generator)
-        train(network, loss, inputs_NF, labels_N, recipe.settings)
-        with torch.no_grad():
-            log_p_NC = losses.class_log_probabilities(
-                embed(network, inputs_NF), loss.prototypes, recipe.temperature
-            )
-        found.append(log_p_NC.exp().numpy())
-    mean_NC = np.mean(found, axis=0)
-    yield ranking(f"in fold, {audit.REPEATS} heads", given, mean_NC)
-
-
-def out_of_fold(given: Given, recipe: Config | None, repeats: int) -> Floats:
-    """Probabilities [R, N, C] by heads that did not see the image."""
-    return audit.out_of_fold(
-        given.features, given.labels, given.classes, recipe,
-        folds=FOLDS, seed=given.seed, repeats=repeats,
-    )  # fmt: skip
-
-
-def margin(probabilities_NC: Floats, labels_N: Labels) -> Floats:
-    """How far the label's p lies below the largest of the others, in [-1, 1]."""
-    given_N = np.take_along_axis(probabilities_NC, labels_N[:, None], axis=1)[:, 0]
-    others_NC = probabilities_NC.copy()
-    np.put_along_axis(others_NC, labels_N[:, None], -1, axis=1)
-    gap_N: Floats = others_NC.max(axis=1) - given_N
-    return gap_N
-
-
-def cleanlab(inverse_strength: float, repeats: int = 1) -> Method:
-    """Return a method: cleanlab's scores on logistic regression with this C, out of fold."""
-
-    def method(given: Given) -> Iterator[Ranking]:
-        found_RNC = [regression(given, inverse_strength, repeat) for repeat in range(repeats)]
-        mean_NC = np.mean(found_RNC, axis=0)
-        start = f"cleanlab{' twice' * (repeats == 2)}, C = {inverse_strength:g}"
+def cleanlab(case: Case, seed: int) -> Iterator[Ranking]:
+    """Yield cleanlab's scores on logistic regressions out of fold."""
+    for strength in STRENGTHS:
+        p_NC = np.zeros((len(case.given), len(case.class_names)), dtype=np.float32)
+        for trained, held in audit.divisions(case.given, FOLDS, seed):
+            model = LogisticRegression(C=strength, max_iter=1000)
+            model.fit(case.features[trained], case.given[trained])
+            p_NC[held] = model.predict_proba(case.features[held])
         for name, adjusted in QUALITIES:
             quality_N = get_label_quality_scores(
-                given.labels, mean_NC, method=name, adjust_pred_probs=bool(adjusted)
+                case.given, p_NC, method=name, adjust_pred_probs=bool(adjusted)
             )
-            yield f"{start}, {name}{', adjusted' * adjusted}", 1 - quality_N, mean_NC
-
-    return method
-
-
-def regression(given: Given, inverse_strength: float, repeat: int) -> Floats:
-    """Probabilities [N, C] by logistic regressions that did not see the image."""
-    found_NC = np.zeros((len(given.labels), given.classes), dtype=np.float32)
-    for trained, held in audit.divisions(given.labels, FOLDS, given.seed, repeat):
-        model = LogisticRegression(C=inverse_strength, max_iter=1000)
-        model.fit(given.features[trained], given.labels[trained])
-        found_NC[held] = model.predict_proba(given.features[held])
-    return found_NC
+            called = f"cleanlab, C = {strength:g}, {name}{', adjusted' * adjusted}"
+            yield called, 1 - quality_N, p_NC.argmax(axis=1)
 
 
-METHODS: dict[str, Method] = {
-    "ours": ours,
-    "cleanlab": cleanlab(0.01),
-    "cleanlab_best": cleanlab(0.001),
-    "cleanlab_twice": cleanlab(0.001, repeats=2),
-    "plain": plain,
-    "in_fold": in_fold,
-    "k": changed(k=Config.k),
-    "loss": changed(loss="nsl"),
-}
+def neighbours(case: Case, seed: int) -> Iterator[Ranking]:
+    """Yield how many neighbours disagree, and SimiFeat's voting."""
+    unit_NF = case.features / np.linalg.norm(case.features, axis=1, keepdims=True)
+    one_hot_CC = np.eye(len(case.class_names), dtype=np.float32)
+    for k in (10, 20):
+        votes = [_nearest(unit_NF, i, k) for i in range(0, len(unit_NF), 1000)]
+        votes_NC = one_hot_CC[case.given[np.concatenate(votes)]].mean(axis=1)
+        own_N = votes_NC[np.arange(len(votes_NC)), case.given]
+        yield f"k-NN disagreement, k = {k}", 1 - own_N, votes_NC.argmax(axis=1)
+        alike_N = own_N / np.linalg.norm(votes_NC, axis=1)
+        yield f"SimiFeat, k = {k}", 1 - alike_N, votes_NC.argmax(axis=1)
+
+
+def _nearest(unit_NF: Floats, start: int, k: int) -> Labels:
+    alike_BN = unit_NF[start : start + 1000] @ unit_NF.T
+    alike_BN[np.arange(len(alike_BN)), np.arange(start, start + len(alike_BN))] = -2
+    nearest: Labels = np.argpartition(-alike_BN, k, axis=1)[:, :k]
+    return nearest
+
+
+def area_under_margin(case: Case, seed: int) -> Iterator[Ranking]:
+    """Yield the mean margin of a linear classifier over 30 epochs of SGD with momentum."""
+    rng, classes = np.random.default_rng(seed), len(case.class_names)
+    inputs = (case.features - case.features.mean(axis=0)) / case.features.std()
+    weights, velocity = (np.zeros((inputs.shape[1] + 1, classes), np.float32) for _ in range(2))
+    inputs = np.pad(inputs, ((0, 0), (0, 1)), constant_values=1).astype(np.float32)
+    one_hot = np.eye(classes, dtype=np.float32)[case.given]
+    margin = np.zeros(len(inputs))
+    for _ in range(30):
+        for batch in np.array_split(rng.permutation(len(inputs)), max(1, len(inputs) // 64)):
+            wrong = softmax(inputs[batch] @ weights, axis=1) - one_hot[batch]
+            velocity = 0.9 * velocity + inputs[batch].T @ wrong / len(batch)
+            weights -= 0.02 * velocity
+        logits = inputs @ weights
+        own = (logits * one_hot).sum(axis=1)
+        margin += own - (logits - 1e9 * one_hot).max(axis=1)
+    yield "AUM", -margin, logits.argmax(axis=1)
+
+
+METHODS = {"ours": ours, "cleanlab": cleanlab, "neighbours": neighbours, "aum": area_under_margin}
 
 # ------------------------------------------------------------------ measuring
 
-
-def give(data: datasets.FeatureSet, case: Case, seed: int) -> Given:
-    """Corrupt the labels of a case; seeds of noise, of images, and of folds and heads are equal."""
-    chosen_N = choose(data.labels, case, seed)
-    true_N, inputs_NF = data.labels[chosen_N], data.features[chosen_N]
-    config = Config(noise=case.noise, rate=case.rate)
-    names = data.class_names[: case.classes]
-    corrupted = noise.corrupt(
-        true_N, config.noise, config.rate, seed=seed, class_names=names, dataset=config.dataset,
-        features=inputs_NF,
-    )  # fmt: skip
-    return Given(inputs_NF, corrupted.labels, case.classes, seed, true_N)
+Cell = tuple[Cut, str, float]
 
 
-def choose(labels_N: Labels, case: Case, seed: int) -> Labels:
-    """Draw the images of a case: their places, ascending."""
-    rng = np.random.default_rng(seed)
-    counts_C = IMAGES[case.images](np.bincount(labels_N)[: case.classes])
-    return np.sort(
-        np.concatenate(
-            [
-                rng.choice(np.flatnonzero(labels_N == c), count, replace=False)
-                for c, count in enumerate(counts_C)
-            ]
-        )
-    )
+def cells(archives: Sequence[str]) -> list[Cell]:
+    """All cells: archive, noise, rate."""
+    cuts = [cut for cut in (*CUTS, WHOLE) if cut.source in archives]
+    cuts += [Cut(name) for name in archives if name not in ("aid", "scenes")]
+    return [
+        (cut, kind, rate)
+        for cut in cuts
+        for kind in NOISES
+        for rate in ((0.1, 0.3) if cut == WHOLE else RATES)
+    ]
 
 
-def measure(given: Given, case: Case, method: str) -> Iterator[Row]:
+def measure(case: Case, cell: Cell, method: str, seed: int) -> Iterator[Row]:
     """Run a method and yield a row for each ranking that it gives."""
-    flipped_N, start = given.labels != given.true, time.perf_counter()
-    for name, doubt_N, probabilities_NC in METHODS[method](given):
-        worst = np.argsort(-doubt_N, kind="stable")[: flipped_N.sum()]
+    wrong_N, start = case.given != case.true, time.process_time()
+    for name, doubt_N, suggested_N in METHODS[method](case, seed):
         yield {
-            **case._asdict(),
-            "seed": given.seed,
+            "archive": str(cell[0]),
+            "noise": cell[1],
+            "rate": cell[2],
+            "seed": seed,
             "method": method,
             "ranking": name,
-            "flipped": int(flipped_N.sum()),
-            "average_precision": float(average_precision_score(flipped_N, doubt_N)),
-            "precision": float(flipped_N[worst].mean()),
-            "calibration_error": calibration_error(probabilities_NC, given.true),
-            "seconds": time.perf_counter() - start,
+            "images": len(case.true),
+            "wrong": int(wrong_N.sum()),
+            "average_precision": float(average_precision_score(wrong_N, doubt_N)),
+            "suggested": float((suggested_N == case.true)[wrong_N].mean()),
+            "processor_seconds": time.process_time() - start,
         }
 
 
-def calibration_error(probabilities_NC: Floats, true_N: Labels, bins: int = 15) -> float:
-    """Expected calibration error of the likeliest class as a guess of the true one, in [0, 1].
-
-    sum_b |B_b| / N |accuracy(B_b) - mean p(B_b)| over bins of equal width (Guo et al., ICML 2017).
-    """
-    confidence_N = probabilities_NC.max(axis=1)
-    right_N = probabilities_NC.argmax(axis=1) == true_N
-    bin_N = np.minimum((confidence_N * bins).astype(np.int64), bins - 1)
-    gaps_B = np.bincount(bin_N, right_N - confidence_N, minlength=bins)
-    return float(np.abs(gaps_B).sum() / len(true_N))
-
-
-# ------------------------------------------------------------------ tables
-
-
-def table(rows: Sequence[Row], cases: Sequence[Case], rankings: Iterable[str], field: str) -> str:
-    """Mean and sample standard deviation over seeds: a line for each ranking, a column a case."""
-    lines = [frame.header("", *map(said, cases))]
-    for ranking in rankings:
-        cells = [values(rows, case, ranking, field) for case in cases]
-        if any(cells):
-            lines.append(frame.row(ranking, *(spread([*cell.values()]) for cell in cells)))
-    return "\n".join(lines)
-
-
-def differences(rows: Sequence[Row], cases: Sequence[Case], others: Iterable[str]) -> str:
-    """Ours less another ranking, paired over seeds: mean, and the smallest."""
-    lines = [frame.header("ours less", *map(said, cases))]
-    for other in others:
-        cells = [paired(rows, case, other) for case in cases]
-        if any(cells):
-            shown = (
-                f"{np.mean(c):+.4f}, least {min(c):+.4f} (n {len(c)})" if c else "" for c in cells
-            )
-            lines.append(frame.row(other, *shown))
-    return "\n".join(lines)
-
-
-def paired(rows: Sequence[Row], case: Case, other: str) -> list[float]:
-    """Differences in average precision, one for each seed that both have."""
-    mine, theirs = (values(rows, case, name, "average_precision") for name in (OURS, other))
-    return [mine[seed] - theirs[seed] for seed in mine.keys() & theirs.keys()]
-
-
-def values(rows: Sequence[Row], case: Case, ranking: str, field: str) -> dict[int, float]:
-    """Seed -> value. "cleanlab, C = 0.001, best" is its best method by the mean over seeds."""
-    if ranking.endswith(", best"):
-        prefix = ranking.removesuffix("best")
-        names = {row["ranking"] for row in rows if row["ranking"].startswith(prefix)}
-        found = [values(rows, case, name, field) for name in names]
-        return max(found, key=lambda cell: np.mean([*cell.values()]) if cell else 0, default={})
-    return {
-        row["seed"]: row[field]
-        for row in rows
-        if row["ranking"] == ranking and all(row[k] == v for k, v in case._asdict().items())
-    }
-
-
-def said(case: Case) -> str:
-    """Name a case."""
-    images = "" if case.images == "all" else f", {case.classes} classes, {case.images}"
-    return f"{case.noise} {case.rate:g}{images}"
-
-
-def spread(numbers: Sequence[float]) -> str:
-    """Mean, standard deviation and count."""
-    if len(numbers) < 2:
-        return f"{numbers[0]:.4f} (n 1)" if numbers else ""
-    return f"{np.mean(numbers):.4f} ± {np.std(numbers, ddof=1):.4f} (n {len(numbers)})"
-
-
-def report(rows: Sequence[Row], cells: Sequence[Case], edges: Sequence[Case]) -> str:
-    """All tables as Markdown."""
-    recipes = [
-        f"{start}, {name}"
-        for start in ("cleanlab, C = 0.01", "cleanlab, C = 0.001", "cleanlab twice, C = 0.001")
-        for name in ("self_confidence", "best")
-    ]
-    main = [OURS, PLAIN, *recipes]
-    parts = ["distance from the largest p", "one division", "one division, k 0.5",
-             "one division, loss nsl", PLAIN, f"in fold, {audit.REPEATS} heads"]  # fmt: skip
-    at_edges = table(rows, edges, main, "average_precision")
-    return "\n\n".join(
-        [
-            f"Average precision\n\n{table(rows, cells, main, 'average_precision')}",
-            f"Difference in average precision\n\n{differences(rows, cells, main[1:])}",
-            "Average precision with a part of ours taken away\n\n"
-            + table(rows, cells, [OURS, *parts], "average_precision"),
-            f"Precision at the true number of flips\n\n{table(rows, cells, main, 'precision')}",
-            "Calibration error of p, true labels\n\n"
-            + table(rows, cells, [OURS, PLAIN, DEFAULT], "calibration_error"),
-            *([f"At the edges, average precision\n\n{at_edges}"] if edges else []),
-        ]
-    )
-
-
-# ------------------------------------------------------------------ running
-
-
-def plan(cells: Sequence[Case], edges: Sequence[Case], seeds: int) -> Iterator[tuple[Case, int]]:
-    """Yield each case with each seed; the cells of the comparison first."""
-    for cases in (cells, edges):
-        yield from ((case, seed) for seed in range(seeds) for case in cases)
-
-
-def done(rows: Sequence[Row], case: Case, seed: int, method: str) -> bool:
+def done(rows: Sequence[Row], cell: Cell, method: str, seed: int) -> bool:
     """Whether this was run before."""
-    wanted = {**case._asdict(), "seed": seed, "method": method}
-    return any(all(row[k] == v for k, v in wanted.items()) for row in rows)
+    wanted = (str(cell[0]), cell[1], cell[2], method, seed)
+    keys = ("archive", "noise", "rate", "method", "seed")
+    return any(tuple(row[k] for k in keys) == wanted for row in rows)
 
 
-def save(path: Path, rows: Sequence[Row], made_with: Any) -> None:
+def save(path: Path, rows: Sequence[Row]) -> None:
     """Write the rows, with settings, versions, machine and time."""
-    provenance = experiments.provenance(threads=1)
-    document = {
-        "provenance": {
-            **provenance, "cleanlab": version("cleanlab"), "features": dict(made_with),
-            "folds": FOLDS, "repeats": audit.REPEATS, "recipe": asdict(audit.recipe_for(10_000)),
-        },
-        "results": list(rows),
-    }  # fmt: skip
+    provenance = {**experiments.provenance(threads=1), "cleanlab": version("cleanlab")}
+    document = {"provenance": {**provenance, "folds": FOLDS}, "results": list(rows)}
     with written_whole(path) as file:
         file.write(json.dumps(document, indent=1).encode())
 
 
-def why(data: datasets.FeatureSet, cells: Sequence[Case]) -> str:
-    """Tabulate where p lies for planted labels, and for right ones that look as doubtful: seed 0.
+# ------------------------------------------------------------------ tables
 
-    A right label looks doubtful where another class has a larger p.
-    """
-    measured = ("p of the given label", "largest other p", "its change")
-    lines = [frame.header("median (10% to 90%)", "labels", *measured)]
-    for case in cells:
-        given = give(data, case, 0)
-        p_RNC = out_of_fold(given, None, audit.REPEATS)
-        own = np.arange(len(given.labels)), given.labels
-        p_NC = p_RNC.mean(axis=0)
-        others_NC = p_NC.copy()
-        others_NC[own] = -1
-        largest_N, planted_N = others_NC.max(axis=1), given.labels != given.true
-        change_N = np.abs(p_RNC[0][own] - p_RNC[1][own])
-        for name, chosen_N in {
-            "planted": planted_N, "right, doubtful": ~planted_N & (largest_N > p_NC[own])
-        }.items():  # fmt: skip
-            values = (p_NC[own], largest_N, change_N)
-            found = (_quantiles(values_N[chosen_N]) for values_N in values)
-            lines.append(frame.row(said(case), f"{chosen_N.sum()} {name}", *found))
+Key = tuple[str, str, float]
+
+
+def by_cell(rows: Sequence[Row], field: str) -> dict[Key, dict[str, list[float]]]:
+    """Cell -> ranking -> a value a seed."""
+    found: dict[Key, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in sorted(rows, key=lambda row: row["seed"]):
+        found[row["archive"], row["noise"], row["rate"]][row["ranking"]].append(row[field])
+    return {key: cell for key, cell in found.items() if len({*map(len, cell.values())}) == 1}
+
+
+def is_rival(name: str) -> bool:
+    """Whether a ranking is not ours."""
+    return not name.startswith(OURS)
+
+
+def best_rival(cell: dict[str, list[float]]) -> str:
+    """The rival with the highest mean."""
+    return max(filter(is_rival, cell), key=lambda name: float(np.mean(cell[name])))
+
+
+def difference(cell: dict[str, list[float]], other: str) -> tuple[float, float]:
+    """Ours less another: mean, and its standard error over seeds, paired."""
+    off = np.subtract(cell[OURS], cell[other])
+    return float(off.mean()), float(off.std(ddof=1) / len(off) ** 0.5) if len(off) > 1 else 0.0
+
+
+def verdict(mean: float, error: float) -> str:
+    """Won, tied within one standard error, or lost."""
+    return "tie" if abs(mean) <= error else "win" if mean > 0 else "loss"
+
+
+def main_table(rows: Sequence[Row]) -> str:
+    """A line for each archive and noise: ours and the best rival at each rate."""
+    found = by_cell(rows, "average_precision")
+    lines = [frame.header("archive", "noise", *(f"{rate:g}" for rate in RATES))]
+    for archive, kind in dict.fromkeys((a, k) for a, k, _ in found):
+        shown = []
+        for rate in RATES:
+            cell = found.get((archive, kind, rate))
+            if cell is None:
+                shown.append("")
+                continue
+            other = best_rival(cell)
+            mean, error = difference(cell, other)
+            shown.append(f"{np.mean(cell[OURS]):.3f} ({100 * mean:+.1f} ± {100 * error:.1f})")
+        lines.append(frame.row(archive, kind, *shown))
     return "\n".join(lines)
 
 
-def _quantiles(values_N: Floats) -> str:
-    low, median, high = np.quantile(values_N, [0.1, 0.5, 0.9])
-    return f"{median:.4f} ({low:.4f} to {high:.4f})"
+def rival_table(rows: Sequence[Row]) -> str:
+    """A line for each rival and each part left out: mean difference, wins, ties, losses."""
+    found = by_cell(rows, "average_precision")
+    names = [n for n in dict.fromkeys(n for cell in found.values() for n in cell) if n != OURS]
+    lines = [frame.header("ours less", "mean", "least", "wins", "ties", "losses")]
+    for name in [*names, "best rival of each cell"]:
+        pairs = [
+            difference(cell, best_rival(cell) if name not in cell else name)
+            for cell in found.values()
+        ]
+        means, verdicts = [mean for mean, _ in pairs], [verdict(*pair) for pair in pairs]
+        counts = (str(verdicts.count(kind)) for kind in ("win", "tie", "loss"))
+        lines.append(
+            frame.row(name, f"{100 * np.mean(means):+.1f}", f"{100 * min(means):+.1f}", *counts)
+        )
+    return "\n".join(lines)
+
+
+def suggestion_table(rows: Sequence[Row]) -> str:
+    """How many of the wrong labels get the right suggestion: ours, and the best rival by it."""
+    found, lines = by_cell(rows, "suggested"), [frame.header("archive", "ours", "best rival")]
+    for archive in dict.fromkeys(a for a, _, _ in found):
+        of_archive = [cell for (a, _, _), cell in found.items() if a == archive]
+        mine = np.mean([np.mean(cell[OURS]) for cell in of_archive])
+        theirs = np.mean([np.mean(cell[best_rival(cell)]) for cell in of_archive])
+        lines.append(frame.row(archive, f"{mine:.1%}", f"{theirs:.1%}"))
+    return "\n".join(lines)
+
+
+def report(rows: Sequence[Row]) -> str:
+    """All tables as Markdown."""
+    seeds = len({row["seed"] for row in rows})
+    return "\n\n".join(
+        [
+            f"Average precision of ours, and in brackets its lead in points over the best rival of "
+            f"the cell with the standard error of it, n = {seeds} seeds\n\n{main_table(rows)}",
+            f"Ours less another, in points of average precision over all cells\n\n{rival_table(rows)}",
+            f"Wrong labels for which the true class is suggested\n\n{suggestion_table(rows)}",
+        ]
+    )
 
 
 def main() -> None:
     """Measure and print."""
     parser = frame.parser(__doc__, seeds=3)
     parser.add_argument("--out", type=Path, help="JSON file of results, gone on with where it is")
-    parser.add_argument(
-        "--only",
-        nargs="*",
-        default=list(METHODS),
-        choices=METHODS,
-        help="default all; none: only print what --out holds",
-    )
-    parser.add_argument("--cells-only", action="store_true", help="the four cells, not the edges")
-    parser.add_argument("--why", action="store_true", help="print where p lies, and nothing else")
-    parser.add_argument("--small", action="store_true", help="200 images: shows that it works")
+    parser.add_argument("--archives", nargs="*", help="default all that there are")
+    parser.add_argument("--print-only", action="store_true", help="only print what --out holds")
+    parser.add_argument("--small", action="store_true", help="one cell: shows that it works")
     args = parser.parse_args()
 
-    data = datasets.load_shipped_features("aid")
-    cells, edges = (SMALL, []) if args.small else (CELLS, [] if args.cells_only else EDGES)
-    if args.why:
-        print(why(data, cells))
-        return
     goes_on = args.out is not None and args.out.is_file()
     rows: list[Row] = json.loads(args.out.read_text())["results"] if goes_on else []
-    for case, seed in plan(cells, edges, args.seeds):
-        for method in args.only:
-            if not done(rows, case, seed, method):
-                rows += measure(give(data, case, seed), case, method)
+    if not args.print_only:
+        images = sources()
+        todo = cells(args.archives or list(images))
+        for seed in range(args.seeds):
+            for cell in [(Cut("aid", 3, 20), "symmetric", 0.2)] if args.small else todo:
+                case = make(images[cell[0].source], *cell, seed)
+                for method in METHODS:
+                    if not done(rows, cell, method, seed):
+                        rows += measure(case, cell, method, seed)
                 if args.out:
-                    save(args.out, rows, data.made_with)
-    print(report(rows, cells, edges))
+                    save(args.out, rows)
+    print(report(rows))
     print(f"\n{experiments.provenance()}, cleanlab {version('cleanlab')}")
 
 

@@ -3,7 +3,7 @@
 Shapes: N images, F features, D principal components, C classes, M images that a head never saw.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
@@ -40,8 +40,9 @@ _BATCHES = 24
 epoch the heads of a small archive would not learn its rare classes."""
 _SMALLEST_BATCH = 32
 _LEAST_REPEATS, _MOST_REPEATS, _IMAGES_JUDGED = 2, 6, 20_000
-_SHARPNESS = 1.5
-"""Of the product of the witnesses, which are not independent."""
+_WEIGHTS, _FLOORS, _SHARPNESS = (2, 1, 1), (1e-4, 0.02, 1e-4), 1.5
+"""Of the product of heads, neighbours and discriminant: exponents, what is added to p, and the sum
+of the exponents: more than one witness, and fewer than three, since they are not independent."""
 FEW = 6
 """Of a class with fewer images, nothing can be said."""
 _JOBS = 2
@@ -135,6 +136,24 @@ def score_labels(
             than there are folds.
         FloatingPointError: the loss of a head is no longer finite.
     """
+    labels_N, _ = _checked(features, labels, num_classes, folds, repeats)
+    found = witnesses(
+        features, labels_N, num_classes, folds=folds, seed=seed, repeats=repeats, on_fit=on_fit
+    )
+    return judged(found, labels_N)
+
+
+def witnesses(
+    features: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    num_classes: int,
+    *,
+    folds: int = 3,
+    seed: int = 0,
+    repeats: int | None = None,
+    on_fit: Callable[[], None] | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Return h, k and d of `score_labels`, which takes the same: float32 [N, C] each."""
     check_seed(seed)
     labels_N, repeats = _checked(features, labels, num_classes, folds, repeats)
     inputs_ND = evidence.principal(tamed(features)[1][0])
@@ -145,8 +164,20 @@ def score_labels(
     for repeat in range(repeats):
         parts = divisions(labels_N, folds, seed, repeat)
         d_NC += evidence.discriminant(inputs_ND, labels_N, num_classes, parts) / repeats
-    log_NC = 2 * np.log(h_NC + 1e-4) + np.log(k_NC + 0.02) + np.log(d_NC + 1e-4)
-    return _judged(softmax(_SHARPNESS / 4 * log_NC, axis=1), labels_N)
+    return h_NC, k_NC, d_NC
+
+
+def judged(
+    found: Sequence[NDArray[np.float32]], labels_N: NDArray[np.int64], without: int | None = None
+) -> Scores:
+    """Return the odds that labels are wrong, by what the witnesses say, or all of them but one."""
+    weights = [0.0 if place == without else weight for place, weight in enumerate(_WEIGHTS)]
+    log_NC = sum(
+        weight * np.log(p_NC + floor)
+        for weight, floor, p_NC in zip(weights, _FLOORS, found, strict=True)
+    )
+    p_NC = softmax(_SHARPNESS / sum(weights) * log_NC, axis=1)
+    return _judged(p_NC, labels_N)
 
 
 def _judged(p_NC: NDArray[np.float32], labels_N: NDArray[np.int64]) -> Scores:
