@@ -18,10 +18,10 @@ instance-dependent, at five rates, of all of AID at two. Rivals, on the same fea
 and ours without each of its witnesses. Seed s draws the images, the noise, the folds and the heads;
 ours was chosen with seeds from 100 on. True labels are seen by the measures alone.
 
-Prints Markdown tables: average precision of the doubt as a finder of the planted flips, ours and the
-best rival of each cell, which no one could choose who does not know the flips; the difference with
-its standard error over seeds; wins, ties (within one standard error) and losses against each rival;
-and how many of the wrong labels get the right suggestion. Runs that --out holds are not run again.
+Prints Markdown tables: average precision of the doubt as a finder of the planted flips, ours and
+the best rival of each cell, which no one could choose who does not know the flips; the difference
+with its standard error over seeds; wins, ties (within one standard error) and losses against each
+rival; and how many wrong labels get the right suggestion. Runs that --out holds are not run again.
 """
 
 import json
@@ -68,10 +68,8 @@ def ours(case: Case, seed: int) -> Iterator[Ranking]:
     """Yield our ranking, and it without each of its witnesses."""
     classes = len(case.class_names)
     witnesses = scores.witnesses(case.features, case.given, classes, folds=FOLDS, seed=seed)
-    for name, left_out in {
-        OURS: None,
-        **{f"ours without {n}": w for n, w in WITHOUT.items()},
-    }.items():
+    without = {f"ours without {name}": place for name, place in WITHOUT.items()}
+    for name, left_out in {OURS: None, **without}.items():
         found = scores.judged(witnesses, case.given, left_out)
         yield name, found.log_odds, found.suggested
 
@@ -92,7 +90,7 @@ def cleanlab(case: Case, seed: int) -> Iterator[Ranking]:
             yield called, 1 - quality_N, p_NC.argmax(axis=1)
 
 
-def neighbours(case: Case, seed: int) -> Iterator[Ranking]:
+def neighbours(case: Case, _: int) -> Iterator[Ranking]:
     """Yield how many neighbours disagree, and SimiFeat's voting."""
     unit_NF = case.features / np.linalg.norm(case.features, axis=1, keepdims=True)
     one_hot_CC = np.eye(len(case.class_names), dtype=np.float32)
@@ -121,7 +119,7 @@ def area_under_margin(case: Case, seed: int) -> Iterator[Ranking]:
     one_hot = np.eye(classes, dtype=np.float32)[case.given]
     margin = np.zeros(len(inputs))
     for _ in range(30):
-        for batch in np.array_split(rng.permutation(len(inputs)), max(1, len(inputs) // 64)):
+        for batch in np.array_split(rng.permutation(len(inputs)), max(1, len(inputs) // 16)):
             wrong = softmax(inputs[batch] @ weights, axis=1) - one_hot[batch]
             velocity = 0.9 * velocity + inputs[batch].T @ wrong / len(batch)
             weights -= 0.02 * velocity
@@ -272,7 +270,8 @@ def report(rows: Sequence[Row]) -> str:
         [
             f"Average precision of ours, and in brackets its lead in points over the best rival of "
             f"the cell with the standard error of it, n = {seeds} seeds\n\n{main_table(rows)}",
-            f"Ours less another, in points of average precision over all cells\n\n{rival_table(rows)}",
+            "Ours less another, in points of average precision over all cells\n\n"
+            + rival_table(rows),
             f"Wrong labels for which the true class is suggested\n\n{suggestion_table(rows)}",
         ]
     )

@@ -1,6 +1,6 @@
-"""Archives whose wrong labels are known, for the benchmarks of the audit: small, uneven, of few classes.
+"""Archives whose wrong labels are known, for the benchmarks of the audit.
 
-Their images are AID's, as shipped features, procedural scenes, and what RNSL_ARCHIVES lists; their
+Whole ones and parts of them, small, uneven, of few classes. Their images are AID's, as shipped features, procedural scenes, and what RNSL_ARCHIVES lists; their
 labels are true as far as anybody knows, until they are made wrong here.
 """
 
@@ -91,10 +91,8 @@ def make(source: Source, cut: Cut, kind: str, rate: float, seed: int) -> Case:
 
 def _most(cut: Cut, classes: int) -> list[int]:
     if cut.images < 0:
-        counts: list[int] = (
-            np.geomspace(200 // -cut.images, 200, classes).round().astype(int).tolist()
-        )
-        return counts
+        counts = np.geomspace(200 // -cut.images, 200, classes).round()
+        return [int(count) for count in counts]
     return [cut.images or 10**9] * classes
 
 
