@@ -1,7 +1,8 @@
 """Archives whose wrong labels are known, for the benchmarks of the audit.
 
-Whole ones and parts of them, small, uneven, of few classes. Their images are AID's, as shipped features, procedural scenes, and what RNSL_ARCHIVES lists; their
-labels are true as far as anybody knows, until they are made wrong here.
+Whole ones and parts of them, small, uneven, of few classes. Their images are AID's, as shipped
+features, procedural scenes, and what RNSL_ARCHIVES lists; their labels are true as far as anybody
+knows, until they are made wrong here.
 """
 
 from typing import NamedTuple
