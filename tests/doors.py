@@ -25,6 +25,7 @@ from synthetic_features import make_archive, tiny_backbone
 from torch import nn
 
 from rnsl_tutorial import audit, evaluation, losses, noise, training
+from rnsl_tutorial.audit import scores
 from rnsl_tutorial.audit import transition as audit_transition
 from rnsl_tutorial.datasets import Split, features, make_scenes, splits
 from rnsl_tutorial.evaluation import class_margins, embedding, significance, umap
@@ -92,7 +93,8 @@ def _scores(probabilities: Any) -> audit.Scores:
 
 def _audit() -> audit.Audit:
     files = tuple(f"a/{i}.png" for i in range(N))
-    return audit.Audit(files, ("a", "b", "c"), y_np, _scores(P), T, 0.1, np.zeros(C), None)
+    estimate = audit.estimate_precision(_scores(P), y_np, T)
+    return audit.Audit(files, ("a", "b", "c"), y_np, _scores(P), T, 0.1, np.zeros(C), estimate)
 
 
 def _coloring() -> plots.Coloring:
@@ -311,6 +313,10 @@ def doors(cache: Path) -> dict[str, Door]:
             partial(audit.score_labels, num_classes=C, repeats=1),
             {"features": x_np, "labels": y_np, "folds": 2, "seed": 0},
         ),
+        "audit.scores.witnesses": Door(
+            partial(scores.witnesses, num_classes=C, repeats=1),
+            {"features": x_np, "labels": y_np, "folds": 2, "seed": 0},
+        ),
         "audit.scores.out_of_fold": Door(
             partial(audit.out_of_fold, num_classes=C, repeats=1, recipe=Config(epochs=1)),
             {"features": x_np, "labels": y_np, "folds": 2, "seed": 0},
@@ -321,23 +327,17 @@ def doors(cache: Path) -> dict[str, Door]:
         ),
         "audit.pipeline.audit_features": Door(
             partial(audit.audit_features, class_names=("a", "b", "c"), files=[*map(str, range(N))]),
-            {"features_NF": x_np, "labels_N": y_np, "folds": 2, "seed": 0, "plant": 0.0},
+            {"features_NF": x_np, "labels_N": y_np, "folds": 2, "seed": 0},
         ),
-        "audit.planted.plant_flips": Door(
-            partial(audit.plant_flips, keep=1),
-            {"labels_N": y_np, "transition_CC": T, "share": 0.2, "right_N": P.max(1), "seed": 0},
-        ),
-        "audit.planted.read_precision": Door(
-            audit.read_precision,
-            {"doubt_N": P[:, 0], "doubt_again_N": P[:, 1], "planted_N": FLIPPED, "seed": 0},
-        ),
-        "audit.planted.thresholds": Door(audit.thresholds, {"doubt_N": P[:, 0]}),
+        "audit.estimate.thresholds": Door(audit.thresholds, {"doubt_N": P[:, 0]}),
         "audit.transition.estimate_joint": Door(
             audit_transition.estimate_joint, {"probabilities_NC": P, "labels_N": y_np}
         ),
-        "audit.transition.probably_right": Door(
-            lambda **given: audit_transition.probably_right(_scores(P), **given),
-            {"labels_N": y_np, "transition_CC": T},
+        "audit.transition.likely_flips": Door(
+            audit.likely_flips, {"probabilities_NC": P, "labels_N": y_np}
+        ),
+        "audit.transition.log_odds": Door(
+            audit.log_odds, {"probabilities_NC": P, "labels_N": y_np, "transition_CC": T}
         ),
         "audit.transition.row_shares": Door(audit_transition.row_shares, {"joint_CC": T / C}),
         "audit.transition.with_noise_rate": Door(

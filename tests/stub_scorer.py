@@ -26,7 +26,7 @@ def by_class_means(
             known = features[~held & (labels == label)]
             mean_F = known.mean(axis=0) if len(known) else np.full(features.shape[1], 1e3)
             logits_NC[held, label] = -np.square(features[held] - mean_F).mean(axis=1)
-    for _ in range(scores.REPEATS * folds):
+    for _ in range(scores.repeats_for(len(labels)) * folds):
         if on_fit:
             on_fit()
     weights_NC = np.exp(4 * (logits_NC - logits_NC.max(axis=1, keepdims=True)))

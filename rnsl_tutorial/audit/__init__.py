@@ -26,6 +26,6 @@ __getattr__, __all__ = exported(
     page="page_html",
     pipeline="Audit archive_features audit_archive audit_features audit_folder check_settings",
     scores="Scores divisions from_probabilities out_of_fold recipe_for repeats_for score_labels",
-    summary="sentences summary",
+    summary="sentences summarize",
     transition="estimate_joint likely_flips log_odds",
 )

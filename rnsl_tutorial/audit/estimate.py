@@ -201,7 +201,7 @@ class _Paper:
         counted, _ = np.histogram(odds.ravel(), np.maximum(edges, -1e30), weights=weight.ravel())
         above = np.empty(len(self._at))
         above[self._order] = counted[::-1].cumsum()[::-1] / max(weight.sum(), 1e-300)
-        return above
+        return np.minimum(above, 1)
 
     def _others(self) -> NDArray[np.float64]:
         """p^(1/2) of the classes that are not given, rows of sum 1."""

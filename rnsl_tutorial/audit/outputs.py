@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rnsl_tutorial._files import csv_text, opened, original, printable, written_whole
 from rnsl_tutorial.audit.page import page_html
 from rnsl_tutorial.audit.pipeline import Audit
-from rnsl_tutorial.audit.summary import summary
+from rnsl_tutorial.audit.summary import summarize
 
 __all__ = ["csv_bytes", "read_csv", "write_outputs"]
 
@@ -45,7 +45,7 @@ def write_outputs(
         page: the HTML file; None for none.
         images: uint8 [N, 3, S, S] for the page, such as ``Archive.images``; only those shown are
             read.
-        json: the file for the `summary`; None for none.
+        json: the file for what `summarize` returns; None for none.
         top: number of images in the page; each takes about 4 kB.
         title: of the page.
 
@@ -55,7 +55,7 @@ def write_outputs(
     """
     files = {out: csv_bytes(audit)}
     if json is not None:
-        said = msgspec.json.encode(summary(audit))
+        said = msgspec.json.encode(summarize(audit))
         files[json] = msgspec.json.format(said, indent=2) + b"\n"
     if page is not None:
         shown = np.empty((0, 3, 1, 1), np.uint8) if images is None else images

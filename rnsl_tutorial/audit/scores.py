@@ -17,7 +17,7 @@ from torch import Tensor
 
 from rnsl_tutorial import losses
 from rnsl_tutorial._arrays import check_seed, is_whole, labels_in, takes, tamed
-from rnsl_tutorial.audit import evidence
+from rnsl_tutorial.audit import _evidence
 from rnsl_tutorial.audit.transition import likely_flips, log_odds
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.heads import build_head, build_loss, one_thread
@@ -95,8 +95,8 @@ def score_labels(
     - h: t-RNSL heads out of fold. The archive is divided into folds, R times anew; a projection
       head is trained on the given labels of all folds but one, and judges that one. The mean over
       the R divisions, since a single head is sure of itself where it errs, and others err elsewhere
-    - k: the labels of the 20 nearest neighbours, see `evidence.neighbours`
-    - d: linear discriminant analysis with shrinkage, out of fold, see `evidence.discriminant`
+    - k: the labels of the 20 nearest neighbours, see `_evidence.neighbours`
+    - d: linear discriminant analysis with shrinkage, out of fold, see `_evidence.discriminant`
 
     each the probabilities of C classes, of which the product is taken:
 
@@ -156,14 +156,14 @@ def witnesses(
     """Return h, k and d of `score_labels`, which takes the same: float32 [N, C] each."""
     check_seed(seed)
     labels_N, repeats = _checked(features, labels, num_classes, folds, repeats)
-    inputs_ND = evidence.principal(tamed(features)[1][0])
+    inputs_ND = _evidence.principal(tamed(features)[1][0])
     heads = _heads(labels_N, recipe_for(len(labels_N)), folds, repeats, seed)
     h_NC = _probabilities(inputs_ND, labels_N, num_classes, heads, on_fit).mean(axis=0)
-    k_NC = evidence.neighbours(inputs_ND, labels_N, num_classes, seed)
+    k_NC = _evidence.neighbours(inputs_ND, labels_N, num_classes, seed)
     d_NC = np.zeros_like(k_NC)
     for repeat in range(repeats):
         parts = divisions(labels_N, folds, seed, repeat)
-        d_NC += evidence.discriminant(inputs_ND, labels_N, num_classes, parts) / repeats
+        d_NC += _evidence.discriminant(inputs_ND, labels_N, num_classes, parts) / repeats
     return h_NC, k_NC, d_NC
 
 
@@ -241,7 +241,7 @@ def out_of_fold(
     check_seed(seed)
     labels_N, repeats = _checked(features, labels, num_classes, folds, repeats)
     heads = _heads(labels_N, recipe or recipe_for(len(labels_N)), folds, repeats, seed)
-    inputs_ND = evidence.principal(tamed(features)[1][0])
+    inputs_ND = _evidence.principal(tamed(features)[1][0])
     return _probabilities(inputs_ND, labels_N, num_classes, heads, on_fit)
 
 

@@ -10,13 +10,13 @@ import numpy as np
 from rnsl_tutorial.audit.pipeline import Audit
 from rnsl_tutorial.audit.scores import FEW
 
-__all__ = ["sentences", "summary"]
+__all__ = ["sentences", "summarize"]
 
 _APART = 0.7  # of the images of two classes, so many are told right where they can be told apart
 _NAMED = 10  # classes, pairs or files in a sentence
 
 
-def summary(audit: Audit) -> dict[str, Any]:
+def summarize(audit: Audit) -> dict[str, Any]:
     """Return the numbers of an audit, for JSON.
 
     Returns:
@@ -42,7 +42,7 @@ def summary(audit: Audit) -> dict[str, Any]:
 
 
 def sentences(audit: Audit) -> list[str]:
-    """Return what the numbers of `summary` say, a sentence or two each."""
+    """Return what the numbers of `summarize` say, a sentence or two each."""
     said = [f"{len(audit.files):,} images, {len(audit.class_names)} classes. {_share(audit)}"]
     said += _warnings(audit)
     if audit.skipped:

@@ -36,8 +36,8 @@ def test_the_list_holds_every_image_and_survives_odd_names(tmp_path: Path) -> No
     assert tuple(head) == outputs._COLUMNS
     assert [row[1] for row in rows] == list(files), "already from the most doubtful on"
     assert [row[0] for row in rows] == ["1", "2", "3", "4", "5"]
-    assert rows[0][2:] == ["a", "b", "0.9000", "0.1000", "0.9000"]
-    assert rows[4][2:] == ["a", "a", "0.1000", "0.9000", "0.9000"]
+    assert rows[0][2:] == ["a", "b", "0.9000", "2.2", "0.1000", "0.9000"]
+    assert rows[4][2:] == ["a", "a", "0.1000", "-2.2", "0.9000", "0.9000"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes exist on Linux")

@@ -5,8 +5,7 @@ from numpy.typing import NDArray
 from synthetic_audit import pairs
 
 from rnsl_tutorial import noise
-from rnsl_tutorial.audit.scores import from_probabilities
-from rnsl_tutorial.audit.transition import estimate_joint, probably_right
+from rnsl_tutorial.audit.transition import estimate_joint, likely_flips, log_odds
 
 RNG = np.random.default_rng
 
@@ -36,10 +35,23 @@ def test_joint_maximizes_the_likelihood() -> None:
         assert likelihood(other_CC) < likelihood(best_CC) + 1e-2
 
 
-def test_labels_that_are_probably_right() -> None:
-    probabilities_NC = np.array([[0.98, 0.02], [0.02, 0.98], [0.5, 0.5]], dtype=np.float32)
-    scores = from_probabilities(probabilities_NC, np.zeros(3, dtype=np.int64))
-    transition_CC = np.array([[0.9, 0.1], [0.3, 0.7]])
-    found = probably_right(scores, np.zeros(3, dtype=np.int64), transition_CC)
-    expected = 0.9 * probabilities_NC[:, 0] / (probabilities_NC @ [0.9, 0.3])
-    np.testing.assert_allclose(found, expected, rtol=1e-4)
+def test_odds_are_what_the_docstring_says() -> None:
+    p_NC = np.array([[0.98, 0.02, 0], [0.02, 0.98, 0], [0.4, 0.3, 0.3]])
+    labels_N, transition_CC = np.array([0, 0, 2]), np.full((3, 3), 0.1) + 0.7 * np.eye(3)
+    odds_N, likeliest_N = log_odds(p_NC, labels_N, transition_CC)
+    weights_NC = p_NC * transition_CC[:, labels_N].T
+    own_N = weights_NC[range(3), labels_N]
+    np.testing.assert_allclose(np.exp(odds_N), (weights_NC.sum(axis=1) - own_N) / own_N, rtol=1e-5)
+    np.testing.assert_array_equal(likeliest_N, [0, 1, 2])
+
+
+def test_few_images_move_the_flips_little_and_many_do() -> None:
+    rng = RNG(2)
+    for count, ends in ((80, (0.02, 0.16)), (20_000, (0.19, 0.23))):
+        true_N = rng.integers(4, size=count)
+        given_N = noise.corrupt_labels(true_N, pairs(0.2), 0, method="vectorized").labels
+        p_NC = 0.02 / 3 + (0.98 - 0.02 / 3) * np.eye(4)[true_N]
+        found = likely_flips(p_NC, given_N)
+        np.testing.assert_allclose(found.sum(axis=1), 1)
+        next_C = found[np.arange(4), (np.arange(4) + 1) % 4]
+        assert ends[0] < next_C.mean() < ends[1], count
