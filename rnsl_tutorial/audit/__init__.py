@@ -3,7 +3,8 @@
 ``audit_folder`` goes the whole way: images, their features, `scores` by heads that never saw the
 image they judge, a `transition` matrix of the classes that are confused, and flips that are
 `planted` in memory to learn how many of the doubtful labels are wrong. ``write_outputs`` writes the
-list of all images, and a page to look through the most doubtful ones.
+list of all images, and a page to look through the most doubtful ones. What somebody decided there
+is read by ``read_decisions``, and matched to the archive by ``decide``.
 """
 
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from rnsl_tutorial._lazy import exported
 
 if TYPE_CHECKING:
+    from rnsl_tutorial.audit.decisions import *  # noqa: F403
     from rnsl_tutorial.audit.outputs import *  # noqa: F403
     from rnsl_tutorial.audit.page import *  # noqa: F403
     from rnsl_tutorial.audit.pipeline import *  # noqa: F403
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 __getattr__, __all__ = exported(
     __name__,
+    decisions="Decided decide read_decisions",
     outputs="csv_bytes read_csv write_outputs",
     page="page_html",
     pipeline="Audit archive_features audit_archive audit_features audit_folder check_settings",

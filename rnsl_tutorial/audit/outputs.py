@@ -18,7 +18,7 @@ from rnsl_tutorial.audit.pipeline import Audit
 __all__ = ["csv_bytes", "read_csv", "write_outputs"]
 
 _COLUMNS = ("rank", "file", "given", "suggested", "doubt", "p_given", "p_suggested")
-_NAMES = ("file", "given", "suggested")  # columns that hold names of the archive
+_NAMES = ("file", "given", "suggested", "label", "copy")  # columns that hold names of the archive
 _MOST_BYTES = 2**30  # of a list: a row for each of some million images
 
 
