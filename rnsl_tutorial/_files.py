@@ -189,26 +189,35 @@ def folder_made_whole(path: Path) -> Iterator[Path]:
     """Give a neighbour of a folder to fill, and put it into the folder's place at the end.
 
     The neighbour vanishes if the block raises; those that killed processes left are removed, so
-    whoever calls holds a lock. A folder that is there is replaced as a whole.
+    whoever calls holds a lock.
 
     Args:
-        path: the folder; a link stays one.
+        path: the folder, new or empty; see `check_vacant`.
     """
-    path = Path(os.path.realpath(path)) if path.is_symlink() else path
     for left in path.parent.glob(f".{glob.escape(path.name[:50])}.{'[0-9a-f]' * 32}.unpacking"):
         shutil.rmtree(left, ignore_errors=True)
-    new, old = (path.with_name(f".{path.name[:50]}.{uuid.uuid4().hex}.unpacking") for _ in range(2))
+    new = path.with_name(f".{path.name[:50]}.{uuid.uuid4().hex}.unpacking")
     new.mkdir(parents=True)
     try:
         yield new
         if path.exists():
-            path.rename(old)
+            path.rmdir()  # it is empty; Windows does not replace it
         new.rename(path)
-    finally:
-        if old.exists() and not path.exists():
-            old.rename(path)
-        for folder in (new, old):
-            shutil.rmtree(folder, ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+
+
+def check_vacant(path: Path) -> None:
+    """Refuse a folder that holds something.
+
+    Raises:
+        FileExistsError: it does, or is no folder.
+    """
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise FileExistsError(
+            f"{path} exists and holds something else. Name a new folder, or remove this one."
+        )
 
 
 def require_room(folder: Path, num_bytes: int) -> None:

@@ -24,6 +24,7 @@ from tqdm.auto import tqdm
 from rnsl_tutorial._files import (
     alone,
     cache_dir,
+    check_vacant,
     folder_made_whole,
     require_room,
     written_whole,
@@ -125,7 +126,7 @@ def get(name: str, to: Path | None = None, *, progress: bool = True) -> Path:
     """
     pin, target = _pin(name), _target(name, to)
     if not _holds(target, pin):
-        _check_vacant(target)
+        check_vacant(target)
         with _alone():
             archive = _fetch(pin, progress)
             _unpack(archive, target, pin)
@@ -201,13 +202,6 @@ def _holds(target: Path, pin: Pin) -> bool:
     except (OSError, ValueError):
         return False
     return found == _identity(pin)
-
-
-def _check_vacant(target: Path) -> None:
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise FileExistsError(
-            f"{target} exists and holds something else. Name a new folder, or remove this one."
-        )
 
 
 def _alone() -> AbstractContextManager[None]:
