@@ -17,6 +17,7 @@ Shapes: N images, C classes.
 
 import os
 import re
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -144,12 +145,16 @@ def decide(rows: Sequence[_Row], archive: Archive) -> Decided:
 
     Args:
         rows: from `read_decisions`.
-        archive: loaded, with digests or without.
+        archive: loaded, with digests or without. Where none of the rows belongs to it, a warning
+            is given.
 
     Raises:
         ValueError: a label is no class of the archive, and cannot be the name of a folder.
     """
     row_of, unmatched, unclear = _matched(rows, archive)
+    if rows and not row_of:
+        said = f"None of the {len(rows):,} decisions is about an image of this archive."
+        warnings.warn(said, stacklevel=2)
     labels = [row["label"] for row in row_of.values() if row["decision"] == "relabel"]
     new = sorted({*labels} - {*archive.class_names})
     for name in new:

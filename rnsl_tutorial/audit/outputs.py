@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from rnsl_tutorial._files import csv_text, opened, original, printable, written_whole
 from rnsl_tutorial.audit.page import page_html
 from rnsl_tutorial.audit.pipeline import Audit
+
+if TYPE_CHECKING:
+    from rnsl_tutorial.audit.decisions import Decided
 
 __all__ = ["csv_bytes", "read_csv", "write_outputs"]
 
@@ -28,6 +31,7 @@ def write_outputs(
     page: Path | None = None,
     images: NDArray[np.uint8] | None = None,
     *,
+    decided: "Decided | None" = None,
     top: int = 500,
     title: str = "Doubtful labels",
 ) -> None:
@@ -42,7 +46,8 @@ def write_outputs(
         page: the HTML file; None for none.
         images: uint8 [N, 3, S, S] for the page, such as ``Archive.images``; only those shown are
             read.
-        top: number of images in the page; each takes about 4 kB.
+        decided: what the audit began with; then ``images`` are those of the whole archive.
+        top: number of images in the page; each takes at most 15 kB.
         title: of the page.
 
     Raises:
@@ -53,7 +58,8 @@ def write_outputs(
     if page is not None:
         shown = np.empty((0, 3, 1, 1), np.uint8) if images is None else images
         # what is no text in the name of a folder is replaced
-        files[page] = page_html(audit, shown, top=top, title=title).encode("utf-8", "replace")
+        text = page_html(audit, shown, decided=decided, top=top, title=title)
+        files[page] = text.encode("utf-8", "replace")
     with ExitStack() as stack:
         opened = [stack.enter_context(written_whole(path)) for path in files]
         for file, content in zip(opened, files.values(), strict=True):

@@ -5,7 +5,7 @@ Shapes: N images, C classes, F features.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 
 from rnsl_tutorial._arrays import check_seed, is_number, is_whole, labels_in, takes
 from rnsl_tutorial.audit import scores
+from rnsl_tutorial.audit._duplicates import near_duplicates
 from rnsl_tutorial.audit.planted import PrecisionEstimate, plant_flips, read_precision
 from rnsl_tutorial.audit.scores import Scores
 from rnsl_tutorial.audit.transition import (
@@ -25,6 +26,9 @@ from rnsl_tutorial.datasets.archives import Archive, check_folds, load_archive
 from rnsl_tutorial.datasets.features import cached_features
 from rnsl_tutorial.noise import Labels
 from rnsl_tutorial.training import networks
+
+if TYPE_CHECKING:
+    from rnsl_tutorial.audit.decisions import Decided
 
 __all__ = [
     "Audit",
@@ -52,6 +56,9 @@ class Audit(NamedTuple):
         noise_rate: estimated share of wrong labels.
         class_noise: float64 [C], estimated share of wrong labels among the images given a label.
         precision: None where no flips were planted.
+        digests: hashes of the N files; empty where they are not known. See `datasets.Archive`.
+        duplicates: int64 [P, 2], pairs of images that look the same and have different labels, the
+            most alike first.
     """
 
     files: tuple[str, ...]
@@ -62,6 +69,8 @@ class Audit(NamedTuple):
     noise_rate: float
     class_noise: NDArray[np.float64]
     precision: PrecisionEstimate | None
+    digests: tuple[str, ...] = ()
+    duplicates: NDArray[np.int64] = np.empty((0, 2), np.int64)
 
     def ranking(self) -> NDArray[np.int64]:
         """Return int64 [N], the images from the most doubtful to the least."""
@@ -113,6 +122,7 @@ def audit_folder(
 def audit_archive(
     archive: Archive,
     *,
+    decided: "Decided | None" = None,
     backbone: str = "efficientnet_lite0",
     folds: int = 3,
     seed: int = 0,
@@ -121,20 +131,60 @@ def audit_archive(
     cache: Path | None = None,
     progress: bool = True,
 ) -> Audit:
-    """Audit the labels of a loaded archive; see `audit_folder`."""
+    """Audit the labels of a loaded archive; see `audit_folder`.
+
+    With what somebody has ``decided``, see `decide`, the audit is of the images that are undecided
+    (the places ``decided.undecided()`` of the archive): those that were decided are trained with,
+    by their decided labels, and those that were discarded are left out.
+
+    Raises:
+        ValueError: all images are decided; or see `audit_folder`.
+    """
     check_settings(backbone, folds, plant, device, seed)
-    _check_classes(archive.labels, archive.class_names, folds)
+    judged_M, trusted_M, labels_N, names = _parts(archive, decided)
+    _check_classes(labels_N[np.concatenate([judged_M, trusted_M])], names, folds)
     features_NF = archive_features(archive, backbone, device=device, cache=cache, progress=progress)
+    trusted = None
+    if decided is not None:
+        trusted = features_NF[trusted_M], labels_N[trusted_M]
+        features_NF, labels_N = features_NF[judged_M], labels_N[judged_M]
     heads = scores.REPEATS * folds * (1 + (plant > 0))
     with tqdm(total=heads, desc="Training", unit="head", disable=not progress) as bar:
 
         def advance() -> None:
             bar.update()
 
-        return audit_features(
-            features_NF, archive.labels, archive.class_names, archive.files,
-            folds=folds, seed=seed, plant=plant, on_fit=advance,
+        found = audit_features(
+            features_NF, labels_N, names, [archive.files[i] for i in judged_M],
+            trusted=trusted, folds=folds, seed=seed, plant=plant, on_fit=advance,
         )  # fmt: skip
+    digests = tuple(archive.digests[i] for i in judged_M) if archive.digests else ()
+    duplicates = near_duplicates(features_NF, labels_N, seed=seed)
+    return found._replace(digests=digests, duplicates=duplicates)
+
+
+def _parts(
+    archive: Archive, decided: "Decided | None"
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Labels, tuple[str, ...]]:
+    """Return the places of the images to judge and to trust, and all labels, in classes in use."""
+    if decided is None:
+        return (
+            np.arange(len(archive.files)),
+            np.empty(0, np.int64),
+            archive.labels,
+            archive.class_names,
+        )
+    judged_M, trusted_M = decided.undecided(), decided.trusted()
+    if not len(judged_M):
+        raise ValueError(
+            f"All {len(archive.files):,} images of the archive are decided: nothing is left to "
+            "audit. `rnsl apply` makes a copy with the decided labels."
+        )
+    used = np.unique(decided.labels[np.concatenate([judged_M, trusted_M])])
+    names = sorted(decided.class_names[label] for label in used)
+    place = {name: label for label, name in enumerate(names)}
+    new_C = np.array([place.get(name, -1) for name in decided.class_names], np.int64)
+    return judged_M, trusted_M, new_C[decided.labels], tuple(names)
 
 
 def archive_features(
@@ -168,6 +218,7 @@ def audit_features(
     class_names: Sequence[str],
     files: Sequence[str],
     *,
+    trusted: tuple[NDArray[np.float32], Labels] | None = None,
     folds: int = 3,
     seed: int = 0,
     plant: float = 0.05,
@@ -180,6 +231,7 @@ def audit_features(
         labels_N: int64 [N] in [0, C), possibly wrong.
         class_names: C names.
         files: N names.
+        trusted: features and labels of further images, which are trained with and not judged.
         folds: at least 2; every class needs as many images.
         seed: of folds, heads and planted flips.
         plant: share of the images to plant a flip on, in [0, 0.5].
@@ -191,12 +243,18 @@ def audit_features(
     """
     _check_numbers(folds, plant, seed)
     labels_N = labels_in(len(class_names), labels_N)
-    _check_classes(labels_N, class_names, folds)
+    more = labels_N[:0]
+    if trusted:
+        features_NF, more = np.concatenate([features_NF, trusted[0]]), trusted[1]
+    _check_classes(np.concatenate([labels_N, more]), class_names, folds)
 
     def score(labels_N: Labels) -> Scores:
-        return scores.score_labels(
-            features_NF, labels_N, len(class_names), folds=folds, seed=seed, on_fit=on_fit
-        )
+        doubt_N, suggested_N, p_NC = scores.score_labels(
+            features_NF, np.concatenate([labels_N, more]), len(class_names), folds=folds,
+            seed=seed, on_fit=on_fit,
+        )  # fmt: skip
+        count = len(labels_N)
+        return Scores(doubt_N[:count], suggested_N[:count], p_NC[:count])
 
     found = score(labels_N)
     joint_CC = estimate_joint(found.probabilities, labels_N)
@@ -219,7 +277,7 @@ def audit_features(
         scores=found,
         transition=row_shares(joint_CC),
         noise_rate=max(0.0, float(1 - right_C.sum())),  # rounding takes it below 0
-        class_noise=(1 - right_C / given_C).clip(0, 1),
+        class_noise=((given_C - right_C) / np.maximum(given_C, 1e-12)).clip(0, 1),
         precision=precision,
     )
 

@@ -7,6 +7,7 @@ import typer
 
 from rnsl_tutorial.cli._options import (
     Backbone,
+    Decisions,
     Device,
     Overwrite,
     Size,
@@ -34,6 +35,7 @@ def audit_labels(
     out: Annotated[
         Path, typer.Option(help="CSV to write: all images, most doubtful first.")
     ] = Path("doubtful.csv"),
+    decisions: Decisions = None,
     gallery: Annotated[
         Path | None, typer.Option(help="Page to write [default: beside OUT, .html].")
     ] = None,
@@ -72,13 +74,22 @@ def audit_labels(
     page = None if no_gallery else gallery or out.with_suffix(".html")
     planted = 0.0 if no_plant else _PLANTED if plant is None else plant
     audit.check_settings(backbone, folds, planted, device, seed)
-    with claimed(*filter(None, (out, page)), overwrite=overwrite, archive=root):
-        archive = datasets.load_archive(root, size, folds=folds)
+    outputs = [*filter(None, (out, page))]
+    with claimed(*outputs, overwrite=overwrite, archive=root, reads=[decisions]):
+        rows = audit.read_decisions(decisions) if decisions else None
+        archive = datasets.load_archive(root, size, folds=1 if rows else folds)
+        decided = None if rows is None else audit.decide(rows, archive)
         found = audit.audit_archive(
-            archive, backbone=backbone, folds=folds, seed=seed, plant=planted, device=device
-        )
+            archive, decided=decided, backbone=backbone, folds=folds, seed=seed, plant=planted,
+            device=device,
+        )  # fmt: skip
         title = f"Doubtful labels in {root.resolve().name}"
-        audit.write_outputs(found, out, page, archive.images, top=top, title=title)
+        audit.write_outputs(found, out, page, archive.images, decided=decided, top=top, title=title)
+    if decided:
+        typer.echo(
+            f"{len(archive.files) - len(found.files):,} of {len(archive.files):,} images are "
+            "decided; what follows is about the others."
+        )
     _show_audit(found)
     typer.echo(f"Written: {out}" + f"; {page}, to open in a browser" * bool(page))
 

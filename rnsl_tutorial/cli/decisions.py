@@ -1,16 +1,13 @@
 """The command that makes a copy of an archive with the labels that were decided."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from rnsl_tutorial.cli._options import Size, printable
 
-if TYPE_CHECKING:
-    from rnsl_tutorial.audit import Decided
-
-__all__ = ["apply_decisions", "warn_of_none"]
+__all__ = ["apply_decisions"]
 
 
 def apply_decisions(
@@ -56,7 +53,6 @@ def apply_decisions(
         rows = audit.read_decisions(decisions)
         archive = datasets.load_archive(root, size)
         decided = audit.decide(rows, archive)
-        warn_of_none(decided)
         copied = _copies.plan(archive, decided, leave_out_unsure=leave_out_unsure)
         _show(_copies.said_of(copied, decided))
         if not yes:
@@ -65,15 +61,6 @@ def apply_decisions(
         linked = _copies.write_copy(root, archive, copied, to)
     count = sum(bool(one.copy) for one in copied)
     typer.echo(f"Written: {printable(str(to))}, {count:,} images, {linked:,} of them hard links.")
-
-
-def warn_of_none(decided: "Decided") -> None:
-    """Say so where decisions belong to another archive."""
-    if decided.rows and not any(decided.decisions):
-        typer.echo(
-            f"None of the {len(decided.rows):,} decisions is about an image of this archive.",
-            err=True,
-        )
 
 
 def _show(said: list[tuple[int, str]]) -> None:

@@ -105,7 +105,7 @@ def test_options_for_the_page_and_the_estimate(archive: Path) -> None:
     assert "No precision is estimated" in result.output
     result = run(archive, "--out", "new/two.csv", "--gallery", "pages/page.html", "--top", "3")
     assert result.exit_code == 0, result.output
-    assert Path("pages/page.html").read_text(encoding="utf-8").count('"thumbnail"') == 3
+    assert Path("pages/page.html").read_text(encoding="utf-8").count('"ranked": 3,') == 1
 
 
 def test_a_tar_gives_the_same_list_as_the_folder(archive: Path) -> None:
