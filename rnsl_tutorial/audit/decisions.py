@@ -153,7 +153,7 @@ def decide(rows: Sequence[_Row], archive: Archive) -> Decided:
     """
     row_of, unmatched, unclear = _matched(rows, archive)
     if rows and not row_of:
-        said = f"None of the {len(rows):,} decisions is about an image of this archive."
+        said = f"None of the decisions ({len(rows):,}) is about an image of this archive."
         warnings.warn(said, stacklevel=2)
     labels = [row["label"] for row in row_of.values() if row["decision"] == "relabel"]
     new = sorted({*labels} - {*archive.class_names})

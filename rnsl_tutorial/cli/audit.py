@@ -90,6 +90,11 @@ def audit_labels(
             f"{len(archive.files) - len(found.files):,} of {len(archive.files):,} images are "
             "decided; what follows is about the others."
         )
+        if left := len(decided.unmatched) + len(decided.unclear):
+            typer.echo(
+                f"{left:,} decisions were not followed: {len(decided.unmatched):,} about images "
+                f"that are not here, {len(decided.unclear):,} that contradict each other."
+            )
     _show_audit(found)
     typer.echo(f"Written: {out}" + f"; {page}, to open in a browser" * bool(page))
 

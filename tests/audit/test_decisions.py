@@ -122,6 +122,7 @@ def test_copies_of_one_image_are_told_apart_by_name_then_by_class() -> None:
     assert one_left.unmatched == (rows[1],)
 
 
+@pytest.mark.filterwarnings("ignore:None of the decisions")
 def test_what_no_name_tells_apart_is_not_decided() -> None:
     rows = [row(A, "a/1", "a", "keep", ""), row(A, "a/2", "a", "discard", "")]
     found = audit.decide(rows, archive(["a/3", "a/4", "b/5"], [A, A, B]))
@@ -134,6 +135,7 @@ def test_what_no_name_tells_apart_is_not_decided() -> None:
     )
 
 
+@pytest.mark.filterwarnings("ignore:None of the decisions")
 def test_without_digests_the_name_decides_and_a_contradiction_is_told() -> None:
     rows = [row(A, "a/1", "a", "discard", ""), row("", "a/2", "a", "relabel", "b")]
     found = audit.decide(rows, archive(["a/1", "a/2", "b/1"]))

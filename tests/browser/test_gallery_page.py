@@ -284,6 +284,14 @@ def test_a_file_is_loaded_by_content_and_what_is_not_here_is_kept(
     expect(page.locator("#download")).to_have_text("Save (0)")
 
 
+def test_a_browser_that_remembers_nothing_says_so(open_gallery: OpenGallery) -> None:
+    page = open_gallery()
+    page.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('full'); }; }")
+    page.locator("main .card").first.get_by_text("Keep").click()
+    expect(page.locator("#said")).to_contain_text("save them before you close the page")
+    expect(page.locator("#download")).to_have_text("Save (1)")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

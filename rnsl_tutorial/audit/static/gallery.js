@@ -31,6 +31,7 @@ const ranked = images.slice(0, data.ranked);
 
 const decisions = new Map();
 const others = new Map();
+const inPage = new Set(data.earlier); // need not be remembered
 const steps = [];
 
 const KEEP = (image) => ({ decision: "keep", label: names[image.given] });
@@ -67,10 +68,11 @@ function undo() {
 
 function remember(changed) {
   const kept = [...decisions].map(([place, said]) => [images[place].file, said]);
+  const read = [...others].filter(([, row]) => !inPage.has(row));
   try {
-    localStorage.setItem(data.key, JSON.stringify({ kept, others: [...others] }));
+    localStorage.setItem(data.key, JSON.stringify({ kept, others: read }));
   } catch {
-    // a browser may refuse storage to local files; the decisions can still be saved
+    byId("said").textContent = "This browser does not remember decisions: save them before you close the page.";
   }
   changed.forEach(showDecision);
   count();
