@@ -23,6 +23,7 @@ from rnsl_tutorial.datasets.archives import Archive, read_files
 __all__ = ["LISTS", "Copied", "plan", "said_of", "write_copy"]
 
 LISTS = ("labels.csv", "labels.json")
+_PAIRS = 20  # of classes, that are told
 
 
 class Copied(NamedTuple):
@@ -110,8 +111,12 @@ def said_of(copied: Sequence[Copied], decided: Decided) -> list[tuple[int, str]]
         bool(c.copy) and PurePosixPath(c.file).name != c.copy.partition("/")[2] for c in copied
     )
     old, new = {one.given for one in copied}, {one.label for one in copied} - {""}
-    said = [(count, f"from {a} to {b}") for (a, b), count in moved.most_common()]
-    said += [
+    most = moved.most_common(_PAIRS)
+    rest = moved.total() - sum(count for _, count in most)
+    said = [
+        (moved.total(), "moved to another class:"),
+        *((count, f"  from {a} to {b}") for (a, b), count in most),
+        (rest, f"  in {len(moved) - len(most)} further ways"),
         (stay["keep"] + stay["relabel"], "kept in their class"),
         (stay["unsure"], "unsure: left where they are"),
         (stay[""], "not decided: left where they are"),

@@ -83,6 +83,7 @@ def test_it_shows_what_it_would_do_and_writes_nothing() -> None:
         " ".join(line.strip(" │").replace("│", " ").split()) for line in result.output.split("\n")
     ]
     for line in (
+        "2 moved to another class:",
         "1 from Beach to Park",
         "1 from Port to Park",
         "1 left out: thrown away",
