@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from synthetic_audit import IMAGES, NAMES, make_audit
 
 from rnsl_tutorial import audit
+from rnsl_tutorial.datasets import Archive
 
 OpenGallery = Callable[..., Page]
 DIGESTS = tuple(f"{i:032x}" for i in range(200))
@@ -32,9 +33,14 @@ def open_gallery(browser: Browser, tmp_path: Path) -> Iterator[OpenGallery]:
     requests: list[str] = []
     file = tmp_path / "gallery.html"
 
-    def opened(found: audit.Audit | None = None, width: int = 1000, **options: Any) -> Page:
-        found = found or whole_audit()
-        audit.write_outputs(found, file.with_suffix(".csv"), file, IMAGES, top=150)
+    def opened(
+        found: audit.Audit | None = None,
+        decided: audit.Decided | None = None,
+        width: int = 1000,
+        **options: Any,
+    ) -> Page:
+        found, out = found or whole_audit(), file.with_suffix(".csv")
+        audit.write_outputs(found, out, file, IMAGES, decided=decided, top=150)
         page = browser.new_page(viewport={"width": width, "height": 844}, **options)
         pages.append(page)
         page.on("pageerror", lambda error: problems.append(str(error)))
@@ -282,6 +288,29 @@ def test_a_file_is_loaded_by_content_and_what_is_not_here_is_kept(
     assert [row["file"] for row in rows[:3]] == [found.files[i] for i in (a, b, c)]
     page.locator("#undo").click()
     expect(page.locator("#download")).to_have_text("Save (0)")
+
+
+def test_the_next_round_begins_with_what_was_decided(
+    open_gallery: OpenGallery, tmp_path: Path
+) -> None:
+    """An image that was unsure is here again; a discarded one is gone and stays in the file."""
+    found = whole_audit()
+    rows = [
+        (DIGESTS[FIRST], "old/name.jpg", "", "unsure", ""),
+        ("f" * 32, "gone.jpg", "", "discard", ""),
+    ]
+    earlier = [dict(zip(COLUMNS, cells, strict=True)) for cells in rows]
+    archive = Archive(IMAGES, found.labels, NAMES, found.files, DIGESTS)
+    page = open_gallery(found, audit.decide(earlier, archive))
+    cards = everything(page)
+    assert decisions_of(cards, 2) == ["unsure", ""]
+    expect(page.locator("#decided")).to_have_text("1 of 150 decided")
+    cards.nth(0).get_by_text("Discard").click()
+    page.reload()
+    path = tmp_path / "decisions.csv"
+    assert [(row["file"], row["decision"]) for row in saved(page, path)] == [
+        (found.files[FIRST], "discard"), ("gone.jpg", "discard"),
+    ]  # fmt: skip
 
 
 def test_a_browser_that_remembers_nothing_says_so(open_gallery: OpenGallery) -> None:
