@@ -245,7 +245,8 @@ def audit_features(
     labels_N = labels_in(len(class_names), labels_N)
     more = labels_N[:0]
     if trusted:
-        features_NF, more = np.concatenate([features_NF, trusted[0]]), trusted[1]
+        more = labels_in(len(class_names), trusted[1])
+        features_NF = np.concatenate([features_NF, trusted[0]])
     _check_classes(np.concatenate([labels_N, more]), class_names, folds)
 
     def score(labels_N: Labels) -> Scores:

@@ -190,6 +190,11 @@ def test_each_decision_has_a_key_and_goes_on_to_the_next(open_gallery: OpenGalle
         page.keyboard.press("Control+z")
     assert decisions_of(cards, 4) == ["keep", "relabel", "unsure", ""]
     expect(page.locator("#decided")).to_have_text("3 of 150 decided")
+    page.mouse.wheel(0, 3000)
+    expect(cards.nth(3)).not_to_be_in_viewport()
+    page.keyboard.press("d")
+    expect(page.locator("#decided")).to_have_text("4 of 150 decided")
+    expect(page.locator('main .card[data-decision="discard"]')).to_be_in_viewport()
 
 
 def test_a_picture_opens_with_images_of_both_classes(open_gallery: OpenGallery) -> None:

@@ -425,6 +425,12 @@ function step(by) {
   if (next) goTo(next);
 }
 
+/* A key is about a card that is seen, also after the page was scrolled. */
+function isInSight(made) {
+  const { top = Infinity, bottom = 0 } = made?.getBoundingClientRect() ?? {};
+  return bottom > innerHeight / 4 && top < (3 * innerHeight) / 4;
+}
+
 /* How many cards stand in a row */
 function across() {
   const top = current?.parentElement.firstElementChild.offsetTop;
@@ -444,9 +450,10 @@ function pressed(event) {
   if (withControl || inField) return;
   if (key === "?") return act(event, () => byId("help").showModal());
   const name = KEYS[key.toLowerCase()];
-  const at = current ?? document.querySelector("main .card");
+  const at = view.open || isInSight(current) ? current : cards().find(isInSight);
   if (name && at) return act(event, () => byKey(at, name));
-  if (MOVES[key] && !target.closest(".scrolled:focus")) return act(event, () => step(MOVES[key]()));
+  if (MOVES[key] && at && !target.closest(".scrolled:focus"))
+    return act(event, () => (at === current ? step(MOVES[key]()) : goTo(at)));
   if (key === "Enter" && target.matches(".card")) act(event, () => open(imageOf(target)));
 }
 
