@@ -305,7 +305,7 @@ function show() {
   waiting = [...shown];
   byId("readout").textContent = data.readouts[at];
   byId("shown").textContent = `${shown.length} of the ${within.length} in this page fit the filters.`;
-  all.options[0].textContent = `choose for ${shown.length} ...`;
+  all.options[0].textContent = `all ${shown.length} ...`;
   byId("cards").replaceChildren();
   for (const cell of document.querySelectorAll(".pair")) {
     const isChosen = cell.dataset.given === given.value && cell.dataset.suggested === suggested.value;
