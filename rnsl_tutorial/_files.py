@@ -7,6 +7,7 @@ to a type, and `printable` keeps from a terminal what steers it.
 
 import csv
 import errno
+import glob
 import io
 import os
 import re
@@ -183,6 +184,42 @@ def _remove_if_abandoned(path: Path) -> None:
         path.unlink()
 
 
+@contextmanager
+def folder_made_whole(path: Path) -> Iterator[Path]:
+    """Give a neighbour of a folder to fill, and put it into the folder's place at the end.
+
+    The neighbour vanishes if the block raises; those that killed processes left are removed, so
+    whoever calls holds a lock.
+
+    Args:
+        path: the folder, new or empty; see `check_vacant`.
+    """
+    for left in path.parent.glob(f".{glob.escape(path.name[:50])}.{'[0-9a-f]' * 32}.unpacking"):
+        shutil.rmtree(left, ignore_errors=True)
+    new = path.with_name(f".{path.name[:50]}.{uuid.uuid4().hex}.unpacking")
+    new.mkdir(parents=True)
+    try:
+        yield new
+        if path.exists():
+            path.rmdir()  # it is empty; Windows does not replace it
+        new.rename(path)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+
+
+def check_vacant(path: Path) -> None:
+    """Refuse a folder that holds something.
+
+    Raises:
+        FileExistsError: it does, or is no folder.
+    """
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise FileExistsError(
+            f"{path} exists and holds something else. Name a new folder, or remove this one."
+        )
+
+
 def require_room(folder: Path, num_bytes: int) -> None:
     """Refuse what a disk has no room for, before it is made.
 
@@ -223,6 +260,7 @@ def claimed(
     archive: Path | None = None,
     reads: Iterable[Path | None] = (),
     other: str = "name",
+    is_folder: bool = False,
 ) -> Iterator[None]:
     """Keep a command from the files of others, and other processes from its own, until it ends.
 
@@ -232,6 +270,7 @@ def claimed(
         archive: that is read.
         reads: other files that are read.
         other: what to choose another of.
+        is_folder: whether they are folders.
 
     Raises:
         ValueError: two outputs of one name; or see `check_output`.
@@ -241,7 +280,10 @@ def claimed(
 
     def check() -> None:
         for path in outputs:
-            check_output(path, overwrite=overwrite, archive=archive, reads=reads, other=other)
+            check_output(
+                path, is_folder=is_folder, overwrite=overwrite, archive=archive, reads=reads,
+                other=other,
+            )  # fmt: skip
 
     check()
     if len({os.path.realpath(path) for path in outputs}) < len(outputs):

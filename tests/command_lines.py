@@ -57,6 +57,7 @@ BASE: dict[str, list[str]] = {
         *("inputs/model.pt", "--root=inputs/archive", "--out=new.npz", "--accelerator=cpu"),
     ],
     "audit": ["inputs/archive", "--out=new.csv", "--size=8"],
+    "apply": ["inputs/decisions.csv", "inputs/archive", "--to=new", "--size=8", "--yes"],
     "features build": [
         *("--root=inputs/archive", "--dataset=mine", "--out=new.npz", "--size=8", "--dim=4"),
     ],
@@ -65,6 +66,7 @@ BASE: dict[str, list[str]] = {
 """Command -> words with which it comes to its work."""
 
 WORK = (
+    "rnsl_tutorial.audit._copies.write_copy",
     "rnsl_tutorial.audit.audit_archive",
     "rnsl_tutorial.cli.lab.start",
     "rnsl_tutorial.datasets.build_features",
@@ -163,6 +165,7 @@ def furnish(place: Path) -> None:
     save_model(inputs / "model.pt")
     files = np.array([f"{name}/{i}.png" for name in "ab" for i in range(3)])
     np.savez(inputs / "points.npz", embeddings=np.random.default_rng(0).random((6, 4)), files=files)
+    (inputs / "decisions.csv").write_text("file,decision,label\na/0.png,relabel,b\n")
     (inputs / "grid.toml").write_text(
         '[settings]\nepochs = 1\n[grid]\nloss = ["nsl", "rnsl"]\n[features]\naid = "features.npz"\n'
     )

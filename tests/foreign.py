@@ -107,8 +107,10 @@ def _use_checkpoint(path: Path) -> None:
 
 
 def _decisions(path: Path) -> None:
-    rows = [["a/1.png", "a", "b", "wrong"], ["a/=1.png", "=a", "b;=1", "right"]]
-    head = ["file", "given", "suggested", "decision"]
+    rows = [
+        ["0f" * 16, "a/1.png", "a", "discard", ""], ["", "a/=1.png", "=a", "relabel", "b;=1"],
+    ]  # fmt: skip
+    head = ["digest", "file", "given", "decision", "label"]
     path.write_text(audit.outputs.csv_text([head, *rows]), encoding="utf-8")
 
 
@@ -294,7 +296,7 @@ TYPES = {
     "features": Type("features.npz", _features, _use_features, spoil_npz),
     "model": Type("model.pt", _model, images.load_model, spoil_pt),
     "checkpoint": Type("epoch-0001-step-00000000.pt", _checkpoint, _use_checkpoint, spoil_pt),
-    "decisions": Type("decisions.csv", _decisions, audit.read_csv, spoil_csv),
+    "decisions": Type("decisions.csv", _decisions, audit.read_decisions, spoil_csv),
     "grid": Type("grid.toml", _grid, sweep.read_grid, spoil_toml),
     "embeddings": Type("own.npz", _embeddings, embeddings_address, spoil_npz),
 }

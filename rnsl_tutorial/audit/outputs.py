@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -17,10 +17,13 @@ from rnsl_tutorial.audit.page import page_html
 from rnsl_tutorial.audit.pipeline import Audit
 from rnsl_tutorial.audit.summary import summarize
 
+if TYPE_CHECKING:
+    from rnsl_tutorial.audit.decisions import Decided
+
 __all__ = ["csv_bytes", "read_csv", "write_outputs"]
 
 _COLUMNS = ("rank", "file", "given", "suggested", "doubt", "log_odds", "p_given", "p_suggested")
-_NAMES = ("file", "given", "suggested")  # columns that hold names of the archive
+_NAMES = ("file", "given", "suggested", "label", "copy")  # columns that hold names of the archive
 _MOST_BYTES = 2**30  # of a list: a row for each of some million images
 
 
@@ -30,6 +33,7 @@ def write_outputs(
     page: Path | None = None,
     images: NDArray[np.uint8] | None = None,
     *,
+    decided: "Decided | None" = None,
     json: Path | None = None,
     top: int = 500,
     title: str = "Doubtful labels",
@@ -45,8 +49,9 @@ def write_outputs(
         page: the HTML file; None for none.
         images: uint8 [N, 3, S, S] for the page, such as ``Archive.images``; only those shown are
             read.
+        decided: what the audit began with; then ``images`` are those of the whole archive.
         json: the file for what `summarize` returns; None for none.
-        top: number of images in the page; each takes about 4 kB.
+        top: number of images in the page; each takes at most 15 kB.
         title: of the page.
 
     Raises:
@@ -60,7 +65,8 @@ def write_outputs(
     if page is not None:
         shown = np.empty((0, 3, 1, 1), np.uint8) if images is None else images
         # what is no text in the name of a folder is replaced
-        files[page] = page_html(audit, shown, top=top, title=title).encode("utf-8", "replace")
+        text = page_html(audit, shown, decided=decided, top=top, title=title)
+        files[page] = text.encode("utf-8", "replace")
     with ExitStack() as stack:
         opened = [stack.enter_context(written_whole(path)) for path in files]
         for file, content in zip(opened, files.values(), strict=True):

@@ -6,10 +6,10 @@ Shapes: N images of S pixels a side, C classes, T thresholds of doubt.
 import base64
 import html
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,26 +21,42 @@ from rnsl_tutorial.audit.estimate import thresholds
 from rnsl_tutorial.audit.pipeline import Audit
 from rnsl_tutorial.audit.summary import sentences
 
+if TYPE_CHECKING:
+    from rnsl_tutorial.audit.decisions import Decided
+
 __all__ = ["page_html"]
 
-_THUMBNAIL, _QUALITY = 96, 80  # pixels a side; of the JPEGs
+_PICTURES = ((300, 85), (224, 80), (150, 75), (96, 60))  # pixels a side at most; quality
+_MOST_BYTES = 11_000  # of a picture, 15 kB in the page
+_SAMPLE = ((96, 80),)
+_SAMPLES, _SAMPLES_A_CLASS = 400, 4
+_PAIRS = 24
 
 
 @takes(images="uint8 N 3 H W")
 def page_html(
-    audit: Audit, images: NDArray[np.uint8], *, top: int = 500, title: str = "Doubtful labels"
+    audit: Audit,
+    images: NDArray[np.uint8],
+    *,
+    decided: "Decided | None" = None,
+    top: int = 500,
+    title: str = "Doubtful labels",
 ) -> str:
     """Return the page of the most doubtful images; see `outputs.write_outputs`.
 
     Raises:
         ValueError: fewer or more images than labels, or top below 1.
     """
-    if len(images) != len(audit.files):
+    places_N = np.arange(len(audit.files)) if decided is None else decided.undecided()
+    total = len(places_N if decided is None else decided.decisions)
+    if len(places_N) != len(audit.files) or len(images) != total:
         raise ValueError(f"There are {len(images)} images for an audit of {len(audit.files)}.")
     if not is_whole(top, 1):
         raise ValueError(f"top is {top}; the page needs at least 1 image.")
-    data = json.dumps(_data(audit, images, top)).replace("<", r"\u003c")
-    return _PAGE.format(
+    found = _data(audit, images, places_N, top)
+    found["earlier"] = [dict(row) for row in decided.rows] if decided else []
+    data = json.dumps(found).replace("<", r"\u003c")
+    return _static("gallery.html").format(
         title=html.escape(title),
         policy=_POLICY,
         summary=html.escape(_summary(audit)),
@@ -54,13 +70,25 @@ def _static(name: str) -> str:
     return (PACKAGE / "audit" / "static" / name).read_text(encoding="utf-8")
 
 
-def _data(audit: Audit, images: NDArray[np.uint8], top: int) -> dict[str, Any]:
+def _data(
+    audit: Audit, images: NDArray[np.uint8], places_N: NDArray[np.int64], top: int
+) -> dict[str, Any]:
     """Everything that the script looks up."""
     at_T, flagged_T = thresholds(audit.scores.doubt)
+    shown = audit.ranking()[:top].tolist()
+    pairs = audit.duplicates[:_PAIRS].tolist()
+    ranked = len(shown)
+    shown += sorted({i for pair in pairs for i in pair} - {*shown})
+    place = {i: position for position, i in enumerate(shown)}
     return {
         "key": f"rnsl audit {_fingerprint(audit)}",
         "class_names": audit.class_names,
-        "images": list(_images(audit, images, top)),
+        "images": [_image(audit, images[places_N[i]], i) for i in shown],
+        "ranked": ranked,
+        "duplicates": [[place[i] for i in pair] for pair in pairs],
+        "samples": [
+            [_jpeg(images[places_N[i]], _SAMPLE) for i in sure_M] for sure_M in _surest(audit)
+        ],
         "thresholds": [f"{at:.4f}" for at in at_T],
         "flagged": flagged_T.tolist(),
         "readouts": list(_readouts(audit, at_T, flagged_T, top)),
@@ -76,22 +104,36 @@ def _fingerprint(audit: Audit) -> str:
     return blake2b(told.encode(), digest_size=8).hexdigest()
 
 
-def _images(audit: Audit, images: NDArray[np.uint8], top: int) -> Iterator[dict[str, Any]]:
-    for i in audit.ranking()[:top].tolist():
-        yield {
-            "file": audit.files[i],
-            "given": int(audit.labels[i]),
-            "suggested": int(audit.scores.suggested[i]),
-            "doubt": f"{audit.scores.doubt[i]:.3f}",
-            "thumbnail": _thumbnail(images[i]),
-        }
+def _image(audit: Audit, pixels: NDArray[np.uint8], i: int) -> dict[str, Any]:
+    return {
+        "digest": audit.digests[i] if audit.digests else "",
+        "file": audit.files[i],
+        "given": int(audit.labels[i]),
+        "suggested": int(audit.scores.suggested[i]),
+        "doubt": f"{audit.scores.doubt[i]:.3f}",
+        "picture": _jpeg(pixels, _PICTURES),
+    }
 
 
-def _thumbnail(pixels: NDArray[np.uint8]) -> str:
-    """Return a small JPEG of uint8 [3, S, S] in base64."""
+def _surest(audit: Audit) -> Iterator[list[int]]:
+    """Yield of each class a few images whose label is doubted least."""
+    classes = len(audit.class_names)
+    each = max(1, min(_SAMPLES_A_CLASS, _SAMPLES // classes))
+    order_N = audit.ranking()[::-1]
+    order_N = order_N[audit.scores.suggested[order_N] == audit.labels[order_N]]
+    for label in range(classes):
+        yield order_N[audit.labels[order_N] == label][:each].tolist()
+
+
+def _jpeg(pixels: NDArray[np.uint8], ways: Sequence[tuple[int, int]]) -> str:
+    """Return uint8 [3, S, S] as a JPEG in base64, in the first of the ways that is small enough."""
     image = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
-    jpeg = BytesIO()
-    image.resize((_THUMBNAIL, _THUMBNAIL)).save(jpeg, "JPEG", quality=_QUALITY)
+    for side, quality in ways:
+        jpeg, small = BytesIO(), image.copy()
+        small.thumbnail((side, side))
+        small.save(jpeg, "JPEG", quality=quality)
+        if jpeg.tell() <= _MOST_BYTES:
+            break
     return base64.b64encode(jpeg.getvalue()).decode()
 
 
@@ -138,52 +180,3 @@ def _summary(audit: Audit) -> str:
 
 # Nothing is loaded, whatever a name in the archive may hold.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<title>{title}</title>
-<style>
-{style}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-<p>{summary}</p>
-<details>
-<summary>What these numbers can and cannot tell</summary>
-<p>No witness knew the label that it judges, so what it says of every other label is known: each
-image is given wrong labels on paper, and where these land tells how many of the list are wrong. The
-ranges hold nine times in ten on archives whose wrong labels are known. Wrong labels of the images
-that look the most like another class are found less often, and then there may be more than is said
-here. A doubtful label is a question. Look at the image before you change it.</p>
-</details>
-<details>
-<summary>Which classes are confused</summary>
-<p class="quiet">Row: the class, as estimated. Column: the given label. A cell has the more colour,
-the more images of the class carry the label; choose one to see its images below. The last row is
-the share of wrong labels among the images given a label.</p>
-<div id="heat" class="scrolled" tabindex="0" role="region" aria-label="Confused classes"></div>
-</details>
-<section class="panel" aria-label="Threshold and filters">
-<p id="readout" class="wide" aria-live="polite"></p>
-<label class="wide"><span>Doubt at least <b id="threshold-text"></b></span>
-<input id="threshold" type="range" min="0" step="1"></label>
-<label><span>Given label</span><select id="given"></select></label>
-<label><span>Suggested label</span><select id="suggested"></select></label>
-<button id="download" type="button"></button>
-</section>
-<p id="shown" class="quiet"></p>
-<main id="cards" class="cards"></main>
-<p><button id="more" type="button">Show more</button></p>
-<script id="data" type="application/json">{data}</script>
-<script type="module">
-{script}
-</script>
-</body>
-</html>
-"""

@@ -5,7 +5,7 @@ Shapes: N images, C classes, F features.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 
 from rnsl_tutorial._arrays import check_seed, is_whole, labels_in, takes
 from rnsl_tutorial.audit import scores
+from rnsl_tutorial.audit._duplicates import near_duplicates
 from rnsl_tutorial.audit.estimate import PrecisionEstimate, estimate_precision
 from rnsl_tutorial.audit.scores import Scores
 from rnsl_tutorial.audit.transition import (
@@ -25,6 +26,9 @@ from rnsl_tutorial.datasets.archives import Archive, check_folds, load_archive
 from rnsl_tutorial.datasets.features import cached_features
 from rnsl_tutorial.noise import Labels
 from rnsl_tutorial.training import networks
+
+if TYPE_CHECKING:
+    from rnsl_tutorial.audit.decisions import Decided
 
 __all__ = [
     "Audit",
@@ -52,6 +56,8 @@ class Audit(NamedTuple):
         class_noise: float64 [C], estimated share of wrong labels among the images given a label.
         precision: how many of the doubtful labels are wrong.
         digests: hashes of the N files, see `datasets.Archive`; empty where they are not known.
+        duplicates: int64 [P, 2], pairs of images that look the same and have different labels, the
+            most alike first.
         skipped: files that were passed over, and why.
         notes: remarks about how the images were read.
     """
@@ -65,6 +71,7 @@ class Audit(NamedTuple):
     class_noise: NDArray[np.float64]
     precision: PrecisionEstimate
     digests: tuple[str, ...] = ()
+    duplicates: NDArray[np.int64] = np.empty((0, 2), np.int64)
     skipped: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -116,6 +123,7 @@ def audit_folder(
 def audit_archive(
     archive: Archive,
     *,
+    decided: "Decided | None" = None,
     backbone: str = "efficientnet_lite0",
     folds: int = 3,
     seed: int = 0,
@@ -123,20 +131,60 @@ def audit_archive(
     cache: Path | None = None,
     progress: bool = True,
 ) -> Audit:
-    """Audit the labels of a loaded archive; see `audit_folder`."""
+    """Audit the labels of a loaded archive; see `audit_folder`.
+
+    With what somebody has ``decided``, see `decide`, the audit is of the images that are undecided
+    (the places ``decided.undecided()`` of the archive): those that were decided are trained with,
+    by their decided labels, and those that were discarded are left out.
+
+    Raises:
+        ValueError: all images are decided; or see `audit_folder`.
+    """
     check_settings(backbone, folds, device, seed)
-    _check_classes(archive.labels, archive.class_names, folds)
+    judged_M, trusted_M, labels_N, names = _parts(archive, decided)
+    _check_classes(labels_N[np.concatenate([judged_M, trusted_M])], names, folds)
     features_NF = archive_features(archive, backbone, device=device, cache=cache, progress=progress)
-    heads = scores.repeats_for(len(archive.labels)) * folds
+    trusted = None
+    if decided is not None:
+        trusted = features_NF[trusted_M], labels_N[trusted_M]
+        features_NF, labels_N = features_NF[judged_M], labels_N[judged_M]
+    heads = scores.repeats_for(len(judged_M) + len(trusted_M)) * folds
     with tqdm(total=heads, desc="Training", unit="head", disable=not progress) as bar:
 
         def advance() -> None:
             bar.update()
 
-        return audit_features(
-            features_NF, archive.labels, archive.class_names, archive.files,
-            folds=folds, seed=seed, on_fit=advance,
+        found = audit_features(
+            features_NF, labels_N, names, [archive.files[i] for i in judged_M],
+            trusted=trusted, folds=folds, seed=seed, on_fit=advance,
         )  # fmt: skip
+    digests = tuple(archive.digests[i] for i in judged_M) if archive.digests else ()
+    duplicates = near_duplicates(features_NF, labels_N, seed=seed)
+    return found._replace(digests=digests, duplicates=duplicates)
+
+
+def _parts(
+    archive: Archive, decided: "Decided | None"
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Labels, tuple[str, ...]]:
+    """Return the places of the images to judge and to trust, and all labels, in classes in use."""
+    if decided is None:
+        return (
+            np.arange(len(archive.files)),
+            np.empty(0, np.int64),
+            archive.labels,
+            archive.class_names,
+        )
+    judged_M, trusted_M = decided.undecided(), decided.trusted()
+    if not len(judged_M):
+        raise ValueError(
+            f"All {len(archive.files):,} images of the archive are decided: nothing is left to "
+            "audit. `rnsl apply` makes a copy with the decided labels."
+        )
+    used = np.unique(decided.labels[np.concatenate([judged_M, trusted_M])])
+    names = sorted(decided.class_names[label] for label in used)
+    place = {name: label for label, name in enumerate(names)}
+    new_C = np.array([place.get(name, -1) for name in decided.class_names], np.int64)
+    return judged_M, trusted_M, new_C[decided.labels], tuple(names)
 
 
 def archive_features(
@@ -170,6 +218,7 @@ def audit_features(
     class_names: Sequence[str],
     files: Sequence[str],
     *,
+    trusted: tuple[NDArray[np.float32], Labels] | None = None,
     folds: int = 3,
     seed: int = 0,
     on_fit: Callable[[], None] | None = None,
@@ -181,6 +230,7 @@ def audit_features(
         labels_N: int64 [N] in [0, C), possibly wrong.
         class_names: C names.
         files: N names.
+        trusted: features and labels of further images, which are trained with and not judged.
         folds: at least 2; every class needs as many images.
         seed: of folds and heads.
         on_fit: called whenever a head is trained: `scores.repeats_for` x folds times.
@@ -190,11 +240,21 @@ def audit_features(
     """
     _check_numbers(folds, seed)
     labels_N = labels_in(len(class_names), labels_N)
-    _check_classes(labels_N, class_names, folds)
+    more = labels_N[:0]
+    if trusted:
+        more = labels_in(len(class_names), trusted[1])
+        features_NF = np.concatenate([features_NF, trusted[0]])
+    _check_classes(np.concatenate([labels_N, more]), class_names, folds)
 
     found = scores.score_labels(
-        features_NF, labels_N, len(class_names), folds=folds, seed=seed, on_fit=on_fit
-    )
+        features_NF, np.concatenate([labels_N, more]), len(class_names), folds=folds, seed=seed,
+        on_fit=on_fit,
+    )  # fmt: skip
+    count = len(labels_N)
+    found = Scores(
+        found.doubt[:count], found.suggested[:count], found.probabilities[:count],
+        found.log_odds[:count],
+    )  # fmt: skip
     precision = estimate_precision(found, labels_N, likely_flips(found.probabilities, labels_N))
     joint_CC = estimate_joint(found.probabilities, labels_N)
     joint_CC = with_noise_rate(joint_CC, float(precision.precision[0]))
@@ -206,7 +266,7 @@ def audit_features(
         scores=found,
         transition=row_shares(joint_CC),
         noise_rate=max(0.0, float(1 - right_C.sum())),  # rounding takes it below 0
-        class_noise=(1 - right_C / given_C).clip(0, 1),
+        class_noise=((given_C - right_C) / np.maximum(given_C, 1e-12)).clip(0, 1),
         precision=precision,
     )
 

@@ -19,6 +19,12 @@ Size = Annotated[int, typer.Option(help="Side of the images in pixels.")]
 Device = Annotated[str, typer.Option(help="As torch names it: cpu, cuda, mps.")]
 Accelerator = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Precision = Annotated[str, typer.Option(help="32, bf16 or fp16.")]
+Decisions = Annotated[
+    Path | None,
+    typer.Option(
+        help="CSV of decisions that the page saved: go on from there.", show_default=False
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist already.")]
 
 

@@ -7,6 +7,7 @@ import typer
 
 from rnsl_tutorial.cli._options import (
     Backbone,
+    Decisions,
     Device,
     Overwrite,
     Size,
@@ -32,6 +33,7 @@ def audit_labels(
     out: Annotated[
         Path, typer.Option(help="CSV to write: all images, most doubtful first.")
     ] = Path("doubtful.csv"),
+    decisions: Decisions = None,
     gallery: Annotated[
         Path | None, typer.Option(help="Page to write [default: beside OUT, .html].")
     ] = None,
@@ -62,13 +64,28 @@ def audit_labels(
     page = None if no_gallery else gallery or out.with_suffix(".html")
     json = json or out.with_suffix(".json")
     audit.check_settings(backbone, folds, device, seed)
-    with claimed(*filter(None, (out, page, json)), overwrite=overwrite, archive=root):
-        archive = datasets.load_archive(root, size, folds=folds)
+    outputs = [*filter(None, (out, page, json))]
+    with claimed(*outputs, overwrite=overwrite, archive=root, reads=[decisions]):
+        rows = audit.read_decisions(decisions) if decisions else None
+        archive = datasets.load_archive(root, size, folds=1 if rows else folds)
+        decided = None if rows is None else audit.decide(rows, archive)
         found = audit.audit_archive(
-            archive, backbone=backbone, folds=folds, seed=seed, device=device
+            archive, decided=decided, backbone=backbone, folds=folds, seed=seed, device=device
         )
         title = f"Doubtful labels in {root.resolve().name}"
-        audit.write_outputs(found, out, page, archive.images, json=json, top=top, title=title)
+        audit.write_outputs(
+            found, out, page, archive.images, decided=decided, json=json, top=top, title=title
+        )
+    if decided:
+        typer.echo(
+            f"{len(archive.files) - len(found.files):,} of {len(archive.files):,} images are "
+            "decided; what follows is about the others."
+        )
+        if left := len(decided.unmatched) + len(decided.unclear):
+            typer.echo(
+                f"{left:,} decisions were not followed: {len(decided.unmatched):,} about images "
+                f"that are not here, {len(decided.unclear):,} that contradict each other."
+            )
     _show_audit(found)
     typer.echo(f"Written: {out}; {json}" + f"; {page}, to open in a browser" * bool(page))
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from rnsl_tutorial.cli import audit, datasets, experiments, training, tutorial
+from rnsl_tutorial.cli import audit, datasets, decisions, experiments, training, tutorial
 from rnsl_tutorial.cli._options import Command, NamesInHelp, printable
 
 __all__ = ["app"]
@@ -101,6 +101,7 @@ app.command(cls=NamesInHelp)(training.train)
 app.command(cls=Command)(experiments.sweep)
 app.command("embed", cls=Command)(training.embed_images)
 app.command("audit", cls=Command)(audit.audit_labels)
+app.command("apply", cls=Command)(decisions.apply_decisions)
 app.command("report", cls=Command)(experiments.show_report)
 
 _features = typer.Typer(no_args_is_help=True, help="Features of a frozen network.")

@@ -33,7 +33,7 @@ from rnsl_tutorial._files import (
 from rnsl_tutorial.datasets import _packed
 from rnsl_tutorial.datasets._packed import Member
 
-__all__ = ["Archive", "check_folds", "load_archive"]
+__all__ = ["Archive", "check_folds", "load_archive", "read_files"]
 
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 _MAX_SIZE = 2048  # pixels: one image then takes 12.6 MB
@@ -146,6 +146,37 @@ def load_archive(
         with suppress(OSError), written_whole(memo) as file:
             file.write(key.encode())
     return archive
+
+
+def read_files(root: Path, archive: Archive) -> Iterator[tuple[str, Path | bytes]]:
+    """Yield the files of an archive in stored order: where each lies, or its bytes in a tar or zip.
+
+    Args:
+        root: the folder, tar or zip that was loaded.
+        archive: what `load_archive` made of it.
+
+    Yields:
+        The name, as in ``archive.files``, and the path or the bytes.
+
+    Raises:
+        ValueError: it changed since, or cannot be read.
+    """
+    missing = dict(zip(archive.files, archive.digests, strict=True))
+    stored: Iterable[tuple[str, Path | bytes | None]] = (
+        ((path, root / path) for path in _class_images(root, partial(_list_on_disk, root)))
+        if root.is_dir()
+        else _read(root)
+    )
+    with escaped():
+        for path, found in stored:
+            file = _relative(path)
+            # a tar may hold a file twice: the later one counts, and has the digest
+            if found is None or (isinstance(found, bytes) and missing.get(file) != _digest(found)):
+                continue
+            if missing.pop(file, None):
+                yield file, found
+        if missing:
+            raise ValueError(f"{root / min(missing)} changed while it was read. Load again.")
 
 
 def _check_arguments(root: Path, size: int, folder: Path, workers: int) -> None:

@@ -6,12 +6,9 @@ set appears whole or not at all.
 """
 
 import errno
-import glob
 import hashlib
 import json
 import os
-import shutil
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -24,7 +21,14 @@ from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.file_download import http_get
 from tqdm.auto import tqdm
 
-from rnsl_tutorial._files import alone, cache_dir, require_room, written_whole
+from rnsl_tutorial._files import (
+    alone,
+    cache_dir,
+    check_vacant,
+    folder_made_whole,
+    require_room,
+    written_whole,
+)
 from rnsl_tutorial.datasets import _packed
 
 __all__ = ["PINS", "Pin", "describe", "find", "get", "images_of"]
@@ -122,9 +126,8 @@ def get(name: str, to: Path | None = None, *, progress: bool = True) -> Path:
     """
     pin, target = _pin(name), _target(name, to)
     if not _holds(target, pin):
-        _check_vacant(target)
+        check_vacant(target)
         with _alone():
-            _remove_abandoned(target)
             archive = _fetch(pin, progress)
             _unpack(archive, target, pin)
             archive.unlink()
@@ -199,37 +202,6 @@ def _holds(target: Path, pin: Pin) -> bool:
     except (OSError, ValueError):
         return False
     return found == _identity(pin)
-
-
-def _check_vacant(target: Path) -> None:
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise FileExistsError(
-            f"{target} exists and holds something else. Name a new folder, or remove this one."
-        )
-
-
-@contextmanager
-def _folder_made_whole(target: Path) -> Iterator[Path]:
-    """Give a neighbour of the folder to fill, and put it into the folder's place at the end."""
-    temporary = target.with_name(f".{target.name[:50]}.{uuid.uuid4().hex}.unpacking")
-    temporary.mkdir(parents=True)
-    try:
-        with _full_disk_explained(target.parent):
-            yield temporary
-        if target.exists():
-            target.rmdir()  # it is empty; Windows does not replace it
-        temporary.replace(target)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-
-
-def _remove_abandoned(target: Path) -> None:
-    """Remove what processes that were killed had unpacked so far."""
-    for folder in target.parent.glob(
-        f".{glob.escape(target.name[:50])}.{'[0-9a-f]' * 32}.unpacking"
-    ):
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _alone() -> AbstractContextManager[None]:
@@ -340,7 +312,7 @@ def _explained(pin: Pin) -> Iterator[None]:
 
 def _unpack(archive: Path, target: Path, pin: Pin) -> None:
     """Unpack a zip or tar into a new or empty folder, with a marker of its pin."""
-    with _folder_made_whole(target) as folder:
+    with _full_disk_explained(target.parent), folder_made_whole(target) as folder:
         _extract(archive, folder)
         with written_whole(folder / _MARKER) as file:
             file.write(json.dumps(_identity(pin), indent=1).encode())

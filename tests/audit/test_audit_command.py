@@ -15,6 +15,7 @@ from PIL import Image
 from stub_scorer import by_class_means
 from typer.testing import CliRunner, Result
 
+from rnsl_tutorial._files import csv_text
 from rnsl_tutorial.audit import outputs, scores
 from rnsl_tutorial.cli import main as cli
 from rnsl_tutorial.datasets import archives
@@ -105,7 +106,7 @@ def test_options_for_the_page_and_the_estimate(archive: Path) -> None:
     assert "No precision is estimated" in result.output
     result = run(archive, "--out", "new/two.csv", "--gallery", "pages/page.html", "--top", "3")
     assert result.exit_code == 0, result.output
-    assert Path("pages/page.html").read_text(encoding="utf-8").count('"thumbnail"') == 3
+    assert Path("pages/page.html").read_text(encoding="utf-8").count('"ranked": 3,') == 1
 
 
 def test_a_tar_gives_the_same_list_as_the_folder(archive: Path) -> None:
@@ -135,6 +136,37 @@ def test_images_that_are_there_twice_get_the_same_doubt_up_to_the_folds(archive:
     assert run(archive).exit_code == 0
     doubts = {row["file"].split("/")[1]: float(row["doubt"]) for row in table(Path("doubtful.csv"))}
     assert doubts["copy.png"] == pytest.approx(doubts[name], abs=0.1)
+
+
+def test_a_second_round_begins_where_the_first_ended(archive: Path) -> None:
+    """Also after the images were renamed: what is decided is known by content."""
+    assert run(archive).exit_code == 0
+    rows = table(Path("doubtful.csv"))[:12]
+    words = ["discard"] * 3 + ["relabel"] * 6 + ["unsure"] * 3
+    said = [
+        [hashlib.blake2b((archive / row["file"]).read_bytes(), digest_size=16).hexdigest(),
+         row["file"], row["given"], word, row["suggested"] * (word == "relabel")]
+        for row, word in zip(rows, words, strict=True)
+    ]  # fmt: skip
+    said.append(["0" * 32, "gone.png", "", "discard", ""])
+    head = ["digest", "file", "given", "decision", "label"]
+    Path("decisions.csv").write_text(csv_text([head, *said]), encoding="utf-8")
+    for i, row in enumerate(rows):
+        (archive / row["file"]).rename(archive / row["given"] / f"renamed {i}.png")
+    refused(run(archive, "--decisions", "decisions.csv", "--out", "decisions.csv", "--overwrite"),
+            "decisions.csv is what is read")  # fmt: skip
+    result = run(archive, "--decisions", "decisions.csv", "--overwrite", "--plant", "0.1")
+    assert result.exit_code == 0, result.output
+    assert "9 of 120 images are decided; what follows is about the others." in result.output
+    assert "1 decisions were not followed: 1 about images that are not here, 0" in result.output
+    assert "111 images, 3 classes" in result.output
+    listed = [Path(row["file"]).stem for row in table(Path("doubtful.csv"))]
+    assert len(listed) == 111
+    assert {name for name in listed if name.startswith("renamed")} == {
+        f"renamed {i}" for i in (9, 10, 11)
+    }, "those that are unsure are judged again"
+    page = Path("doubtful.html").read_text(encoding="utf-8")
+    assert page.count('"decision": ') == 13
 
 
 # ------------------------------------------------------------------ what it refuses

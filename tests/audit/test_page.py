@@ -12,8 +12,10 @@ import pytest
 from PIL import Image
 from synthetic_audit import IMAGES, NAMES, make_audit
 
+from rnsl_tutorial.audit import decide, from_probabilities
 from rnsl_tutorial.audit.outputs import write_outputs
 from rnsl_tutorial.audit.page import page_html
+from rnsl_tutorial.datasets import Archive, make_scenes
 
 
 def data_of(page: str) -> dict[str, Any]:
@@ -34,11 +36,73 @@ def test_the_most_doubtful_come_first_with_their_pictures(tmp_path: Path) -> Non
             audit.labels[i],
             audit.scores.suggested[i],
         )
-        with Image.open(BytesIO(base64.b64decode(shown["thumbnail"]))) as thumbnail:
-            assert thumbnail.format == "JPEG"
-            assert thumbnail.size == (96, 96)
-            mean = np.asarray(thumbnail).mean(axis=(0, 1))
+        with Image.open(BytesIO(base64.b64decode(shown["picture"]))) as picture:
+            assert picture.format == "JPEG"
+            assert picture.size == (8, 8), "as large as the audit had it"
+            mean = np.asarray(picture).mean(axis=(0, 1))
         np.testing.assert_allclose(mean, IMAGES[i].mean(axis=(1, 2)), atol=3)
+
+
+@pytest.mark.parametrize("side", [150, 400])
+def test_a_picture_takes_at_most_15_kb_and_is_seen_in_detail(side: int) -> None:
+    """Also one of noise, which no JPEG makes smaller; scenes keep the size of the audit."""
+    audit = make_audit()
+    noise = np.random.default_rng(0).integers(0, 256, (1, 3, side, side), dtype=np.uint8)
+    scene = make_scenes(1, 150, seed=0).images
+    for pixels, sides in ((noise, {96, 150, 224}), (scene, {150})):
+        images = np.broadcast_to(pixels, (len(audit.files), *pixels.shape[1:]))
+        page, smaller = (page_html(audit, images, top=top) for top in (6, 3))
+        assert (len(page) - len(smaller)) / 3 <= 15_000
+        with Image.open(BytesIO(base64.b64decode(data_of(page)["images"][0]["picture"]))) as one:
+            assert one.size[0] in sides
+
+
+def test_each_class_shows_the_images_that_are_doubted_least() -> None:
+    audit = make_audit()
+    samples = data_of(page_html(audit, IMAGES))["samples"]
+    assert [len(pictures) for pictures in samples] == [4] * 4
+    for label, pictures in enumerate(samples):
+        fits = np.flatnonzero((audit.labels == label) & (audit.scores.suggested == label))
+        sure = fits[np.argsort(audit.scores.doubt[fits], kind="stable")[:4]]
+        for i, jpeg in zip(sure, pictures, strict=True):
+            with Image.open(BytesIO(base64.b64decode(jpeg))) as picture:
+                mean = np.asarray(picture).mean(axis=(0, 1))
+            np.testing.assert_allclose(mean, IMAGES[i].mean(axis=(1, 2)), atol=3)
+
+
+def test_pairs_are_in_the_page_also_where_they_are_not_doubtful() -> None:
+    audit = make_audit()
+    first, last = audit.ranking()[[0, -1]].tolist()
+    data = data_of(page_html(audit._replace(duplicates=np.array([[first, last]])), IMAGES, top=5))
+    assert data["ranked"] == 5
+    assert data["duplicates"] == [[0, 5]]
+    assert [data["images"][i]["file"] for i in (0, 5)] == [audit.files[i] for i in (first, last)]
+
+
+def test_what_is_decided_goes_with_the_page_and_its_images_are_those_of_the_archive() -> None:
+    whole = make_audit()
+    rows = [
+        {"digest": "", "file": whole.files[i], "given": "", "decision": "keep", "label": ""}
+        for i in range(0, 200, 2)
+    ]
+    archive = Archive(IMAGES, whole.labels, NAMES, whole.files)
+    decided = decide(rows, archive)
+    odd = np.arange(1, 200, 2)
+    scores = from_probabilities(whole.scores.probabilities[odd], whole.labels[odd])
+    rest = whole._replace(
+        files=tuple(whole.files[i] for i in odd), labels=whole.labels[odd], scores=scores
+    )
+    page = page_html(rest._replace(precision=None), IMAGES, decided=decided, top=3)
+    data = data_of(page)
+    assert data["earlier"] == rows
+    for shown in data["images"]:
+        with Image.open(BytesIO(base64.b64decode(shown["picture"]))) as picture:
+            mean = np.asarray(picture).mean(axis=(0, 1))
+        place = whole.files.index(shown["file"])
+        assert place % 2
+        np.testing.assert_allclose(mean, IMAGES[place].mean(axis=(1, 2)), atol=3)
+    with pytest.raises(ValueError, match="There are 100 images for an audit of 100"):
+        page_html(rest, IMAGES[:100], decided=decided)
 
 
 def test_what_is_said_at_each_threshold_is_the_estimate() -> None:

@@ -12,7 +12,7 @@ from synthetic_audit import NAMES, clusters, pairs
 from synthetic_features import tiny_backbone
 
 from rnsl_tutorial import audit, datasets, noise
-from rnsl_tutorial.audit import scores
+from rnsl_tutorial.audit import pipeline, scores
 from rnsl_tutorial.datasets import Archive, features
 from rnsl_tutorial.training import networks
 
@@ -60,6 +60,95 @@ def test_labels_are_left_as_they_are_and_the_same_seed_gives_the_same_audit() ->
     np.testing.assert_array_equal(labels_N, before)
     for first, second in zip(one.precision, two.precision, strict=True):
         np.testing.assert_array_equal(first, second)
+
+
+# ------------------------------------------------------------------ with what is decided
+
+
+def decided_about(archive: Archive, decisions: dict[int, tuple[str, str]]) -> audit.Decided:
+    rows = [
+        {"digest": "", "file": archive.files[i], "given": "", "decision": word, "label": label}
+        for i, (word, label) in decisions.items()
+    ]
+    return audit.decide(rows, archive)
+
+
+@pytest.fixture
+def archive(monkeypatch: pytest.MonkeyPatch, fast: None) -> Archive:
+    """Clusters of which a tenth has another label; features as if they were extracted."""
+    labels_N = noise.corrupt_labels(clusters()[1], pairs(0.1), 0, method="exact").labels
+    files = tuple(f"{NAMES[y]}/{i:04}.jpg" for i, y in enumerate(labels_N))
+    monkeypatch.setattr(pipeline, "cached_features", lambda *_, **__: clusters()[0])
+    monkeypatch.setattr(networks, "create", lambda name: name)
+    return Archive(np.zeros((1200, 3, 1, 1), np.uint8), labels_N, NAMES, files)
+
+
+def test_decided_images_are_trained_with_and_never_listed_again(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true_N, first = clusters()[1], audit.audit_archive(archive, plant=0, progress=False)
+    looked = first.ranking()[:200]
+    said = {i: ("relabel", NAMES[true_N[i]]) for i in looked[20:].tolist()}
+    said |= dict.fromkeys(looked[10:20].tolist(), ("discard", ""))
+    said |= dict.fromkeys(looked[:10].tolist(), ("unsure", ""))
+    trained: list[tuple[NDArray[np.float32], NDArray[np.int64]]] = []
+
+    def scored(features: Any, labels: Any, *rest: Any, **options: Any) -> scores.Scores:
+        trained.append((features, labels))
+        return by_class_means(features, labels, *rest, **options)
+
+    monkeypatch.setattr(scores, "score_labels", scored)
+    decided = decided_about(archive, said)
+    found = audit.audit_archive(archive, decided=decided, plant=0.1, progress=False)
+    judged = np.setdiff1d(np.arange(1200), looked[10:])
+    assert found.files == tuple(archive.files[i] for i in judged), "unsure ones are judged again"
+    assert len(found.scores.doubt) == len(found.labels) == 1010
+    features_MF, labels_M = trained[0]
+    order = np.concatenate([judged, np.sort(looked[20:])])
+    np.testing.assert_array_equal(features_MF, clusters()[0][order])
+    corrected_N = archive.labels.copy()
+    corrected_N[looked[20:]] = true_N[looked[20:]]
+    np.testing.assert_array_equal(labels_M, corrected_N[order])
+    assert found.noise_rate < 0.04 < first.noise_rate, "a share of those that are undecided"
+    assert found.precision is not None
+    assert found.precision.flagged[0] == 1010
+    assert found.precision.planted == 101
+
+
+def test_a_class_without_undecided_images_stays_and_one_without_images_goes(
+    archive: Archive,
+) -> None:
+    ways = [("keep", ""), ("relabel", "Beach"), ("discard", "")]
+    for (word, label), classes in zip(ways, (4, 3, 3), strict=True):
+        bare = np.flatnonzero(archive.labels == 0).tolist()
+        decided = decided_about(archive, dict.fromkeys(bare, (word, label)))
+        found = audit.audit_archive(archive, decided=decided, plant=0.1, progress=False)
+        assert found.class_names == (NAMES if classes == 4 else NAMES[1:])
+        assert {found.class_names[y] for y in found.labels} == {*NAMES[1:]}
+        assert found.scores.probabilities.shape == (len(found.files), classes)
+        assert np.isfinite(found.class_noise).all()
+        assert np.isfinite(found.transition).all()
+
+
+def test_where_all_is_decided_nothing_is_left_to_audit(archive: Archive) -> None:
+    decided = decided_about(archive, dict.fromkeys(range(1200), ("keep", "")))
+    with pytest.raises(ValueError, match="All 1,200 images of the archive are decided"):
+        audit.audit_archive(archive, decided=decided, progress=False)
+    few = decided_about(archive, {0: ("relabel", "New")})
+    with pytest.raises(ValueError, match="Class 'New' has 1 images; 3 folds need at least 3"):
+        audit.audit_archive(archive, decided=few, progress=False)
+
+
+def test_near_duplicates_with_different_labels_are_in_the_audit(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features_NF = RNG(0).normal(size=(1200, 64)).astype(np.float32)
+    other = int(np.flatnonzero(archive.labels != archive.labels[3])[7])
+    same = int(np.flatnonzero(archive.labels == archive.labels[3])[7])
+    features_NF[[other, same]] = features_NF[3] + 0.01
+    monkeypatch.setattr(pipeline, "cached_features", lambda *_, **__: features_NF)
+    found = audit.audit_archive(archive, plant=0, progress=False)
+    assert sorted(found.duplicates.tolist()) == sorted([sorted([3, other]), sorted([other, same])])
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ async root => {
   };
   const page = { left: 0, right: document.documentElement.clientWidth, top: -Infinity, bottom: Infinity };
   const frameOf = (element) => {
-    const frame = element.closest("button, label, .rnsl-chart, .rnsl-sphere-view, .rnsl-card, section");
+    const frame = element.closest("button, label, .rnsl-chart, .rnsl-sphere-view, .rnsl-card, .card, section, dialog, body");
     const cuts = element.scrollWidth > element.clientWidth && getComputedStyle(element).overflowX === "hidden";
     return inside(page, (cuts ? element : frame).getBoundingClientRect());
   };

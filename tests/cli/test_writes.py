@@ -23,6 +23,7 @@ from rnsl_tutorial.cli import main as cli
 READ = {
     *("playground --embeddings", "experiment --features", "train --root", "sweep grid"),
     *("report files", "embed model", "embed --root", "audit root", "features build --root"),
+    *("apply decisions", "apply root", "audit --decisions"),
 }
 """Paths that are read."""
 
@@ -56,6 +57,7 @@ WRITTEN = {
     "features build --out": Written(archive=True),
     "audit --out": Written(archive=True),
     "audit --gallery": Written(archive=True),
+    "apply --to": Written(replaced=False, archive=True),
     "data get --to": Written(replaced=False, claims=False),
     "lab arguments": Written(replaced=False, within=lab.FIRST, claims=False),
 }
@@ -185,8 +187,9 @@ def test_the_home_folder_is_found(name: str, place: Path) -> None:
 
 @pytest.mark.parametrize("name", [name for name, path in WRITTEN.items() if path.archive])
 def test_nothing_is_written_into_the_archive(name: str, place: Path) -> None:
+    flag = ["--overwrite"] * WRITTEN[name].replaced
     for path in ("inputs/archive/new", "inputs/archive/a/0.png", "inputs/archive/new/deep"):
-        refused(words(name, path, "--overwrite"), f"{path} lies in the archive inputs/archive")
+        refused(words(name, path, *flag), f"{path} lies in the archive inputs/archive")
 
 
 def test_runs_write_nothing_into_their_archives(place: Path) -> None:

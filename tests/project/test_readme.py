@@ -23,7 +23,13 @@ TRAINING = (ROOT / "docs/training.md").read_text(encoding="utf-8")
 PAGES = [
     *(
         ROOT / name
-        for name in ("README.md", "CONTRIBUTING.md", "docs/training.md", "docs/since_2020.md")
+        for name in (
+            "README.md",
+            "CONTRIBUTING.md",
+            "docs/training.md",
+            "docs/decisions.md",
+            "docs/since_2020.md",
+        )
     ),
     *sorted(ROOT.glob("data/**/README.md")),
     *sorted(ROOT.glob("benchmarks/*.md")),

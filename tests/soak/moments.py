@@ -43,6 +43,7 @@ LINES = {
     "report": ["report", "inputs/results.json", "--figures=out", "--overwrite"],
     "embed": ["embed", *BASE["embed"][:2], "--out=out/e.npz", "--accelerator=cpu", "--overwrite"],
     "audit": ["audit", *BASE["audit"][::2], "--out=out/doubtful.csv", "--overwrite"],
+    "apply": ["apply", *BASE["apply"][:2], "--to=out/copy", "--size=8", "--yes"],
     "features build": [
         *("features", "build", "--root=inputs/archive", "--dataset=mine", "--size=8", "--dim=4"),
         *("--out=out/f.npz", "--overwrite"),
@@ -77,7 +78,12 @@ def run(command: str, place: Path, moment: str, number: int, told: Connection) -
         quicken(patch, place)
         if command == "sweep":
             patch.setattr("rnsl_tutorial.experiments.grid.calls", Here())
-        if moment and command in ("lab", "playground", "explore"):  # they leave what is there
+        if moment and command in (
+            "lab",
+            "playground",
+            "explore",
+            "apply",
+        ):  # they leave what is there
             shutil.rmtree("out", ignore_errors=True)
         real: Callable[..., Any] = getattr(_resolved(module), name)
 
