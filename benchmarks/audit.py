@@ -137,7 +137,7 @@ SMALL: Cell = (Cut("aid", 3, 20), "symmetric", 0.2)
 
 
 def cells(archives: Sequence[str], seeds: int) -> Iterator[tuple[Cell, int]]:
-    """Yield all cells, which are archive, noise and rate, with all seeds; parts of archives first."""
+    """Yield all cells, which are archive, noise and rate, with all seeds; parts come first."""
     whole = [Cut(name) for name in sorted(archives, key="aid".__eq__)]
     parts = [cut for cut in CUTS if cut.source in archives]
     for cuts, rates in ((parts, RATES), (whole, WHOLE_RATES)):

@@ -44,7 +44,7 @@ def summarize(audit: Audit) -> dict[str, Any]:
 def sentences(audit: Audit) -> list[str]:
     """Return what the numbers of `summarize` say, a sentence or two each."""
     said = [f"{len(audit.files):,} images, {len(audit.class_names)} classes. {_share(audit)}"]
-    said += _warnings(audit)
+    said += _doubted(audit) + _warnings(audit)
     if audit.skipped:
         names = _listed([f"{file} ({why})" for file, why in audit.skipped])
         said.append(f"{len(audit.skipped):,} files were passed over: {names}.")
@@ -67,6 +67,19 @@ def _share(audit: Audit) -> str:
         perhaps = "nothing was found that proves a wrong one"
         return f"At most {high:.1%} of the labels are wrong; {perhaps}."
     return f"{low:.1%} to {high:.1%} of the labels are wrong, about {middle:.1%}."
+
+
+def _doubted(audit: Audit) -> list[str]:
+    """The five classes of which the largest shares have a doubt of one half or more."""
+    if not audit.precision.concluded:
+        return []
+    number = len(audit.class_names)
+    counts_C = np.bincount(audit.labels, minlength=number)
+    doubted_C = np.bincount(audit.labels[audit.scores.doubt >= 0.5], minlength=number)
+    share_C = doubted_C / np.maximum(counts_C, 1)
+    most = [c for c in np.argsort(-share_C, kind="stable")[:5] if doubted_C[c]]
+    named = ", ".join(f"{audit.class_names[c]} {share_C[c]:.0%}" for c in most)
+    return [f"Doubted most, of those given the name: {named}."] if most else []
 
 
 def _warnings(audit: Audit) -> list[str]:

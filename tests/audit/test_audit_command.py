@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import json
 import os
 import sys
 import tarfile
@@ -82,7 +83,7 @@ def table(path: Path) -> list[dict[str, str]]:
 
 def test_list_page_and_summary(archive: Path) -> None:
     before = state(archive)
-    result = run(archive, "--plant", "0.1")
+    result = run(archive)
     assert result.exit_code == 0, result.output
     rows = table(Path("doubtful.csv"))
     assert len(rows) == 3 * PER_CLASS
@@ -93,17 +94,25 @@ def test_list_page_and_summary(archive: Path) -> None:
     page = Path("doubtful.html").read_text(encoding="utf-8")
     assert "Doubtful labels in archive" in page
     assert page.count("<script") == 2, "no file name became markup"
-    assert "120 images, 3 classes; about" in result.output
-    assert "flips that were planted in memory" in " ".join(result.output.split())
-    assert "Written: doubtful.csv; doubtful.html" in result.output
+    assert "120 images, 3 classes." in result.output
+    assert "Written: doubtful.csv; doubtful.json; doubtful.html" in result.output
+    document = json.loads(Path("doubtful.json").read_text(encoding="utf-8"))
+    assert (document["images"], document["classes"], document["skipped"]) == (120, 3, [])
+    low, high = (document["share_wrong"][end] for end in ("low", "high"))
+    share = f"At most {high:.1%}" if low == 0 else f"{low:.1%} to {high:.1%}"
+    assert f"{share} of the labels are wrong" in result.output
+    assert "Doubted most, of those given the name: " in result.output
+    for look in document["look"]:
+        assert f"{look['low']:.0%} to {look['high']:.0%}" in result.output
+    assert f"{share} of the labels are wrong" in page
     assert state(archive) == before
 
 
 def test_options_for_the_page_and_the_estimate(archive: Path) -> None:
-    result = run(archive, "--out", "new/list.csv", "--no-gallery", "--no-plant")
+    result = run(archive, "--out", "new/list.csv", "--no-gallery", "--json", "told.json")
     assert result.exit_code == 0, result.output
     assert [path.name for path in Path("new").iterdir()] == ["list.csv"]
-    assert "No precision is estimated" in result.output
+    assert json.loads(Path("told.json").read_text(encoding="utf-8"))["images"] == 120
     result = run(archive, "--out", "new/two.csv", "--gallery", "pages/page.html", "--top", "3")
     assert result.exit_code == 0, result.output
     assert Path("pages/page.html").read_text(encoding="utf-8").count('"ranked": 3,') == 1
@@ -155,7 +164,7 @@ def test_a_second_round_begins_where_the_first_ended(archive: Path) -> None:
         (archive / row["file"]).rename(archive / row["given"] / f"renamed {i}.png")
     refused(run(archive, "--decisions", "decisions.csv", "--out", "decisions.csv", "--overwrite"),
             "decisions.csv is what is read")  # fmt: skip
-    result = run(archive, "--decisions", "decisions.csv", "--overwrite", "--plant", "0.1")
+    result = run(archive, "--decisions", "decisions.csv", "--overwrite")
     assert result.exit_code == 0, result.output
     assert "9 of 120 images are decided; what follows is about the others." in result.output
     assert "1 decisions were not followed: 1 about images that are not here, 0" in result.output
@@ -264,7 +273,6 @@ def test_a_folder_that_may_not_be_written_is_refused_at_once(archive: Path) -> N
     [
         (["--backbone", "small"], "choose one with pretrained weights"),
         (["--folds", "1"], "folds is 1"),
-        (["--plant", "0.9"], "plant is 0.9"),
         (["--device", "abacus"], "torch cannot use the device 'abacus'"),
     ],
 )

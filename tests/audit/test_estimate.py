@@ -134,10 +134,11 @@ def test_what_is_said() -> None:
             skipped=(("x.txt", "no image"),),
         )  # fmt: skip
 
-    (wrong, passed), clean = audit.sentences(made(0.2)), audit.sentences(made(0.0))[0]
+    (wrong, doubted, passed), clean = audit.sentences(made(0.2)), audit.sentences(made(0.0))[0]
     low, high = (made(0.2).precision.low[0], made(0.2).precision.high[0])
     assert f"{low:.1%} to {high:.1%} of the labels are wrong, about" in wrong
     assert passed == "1 files were passed over: x.txt (no image)."
+    assert doubted.startswith("Doubted most, of those given the name: ")
     assert "At most" in clean
     assert "nothing was found that proves a wrong one" in clean
     document = audit.summarize(made(0.2))

@@ -92,7 +92,7 @@ def test_what_is_decided_goes_with_the_page_and_its_images_are_those_of_the_arch
     rest = whole._replace(
         files=tuple(whole.files[i] for i in odd), labels=whole.labels[odd], scores=scores
     )
-    page = page_html(rest._replace(precision=None), IMAGES, decided=decided, top=3)
+    page = page_html(rest, IMAGES, decided=decided, top=3)
     data = data_of(page)
     assert data["earlier"] == rows
     for shown in data["images"]:

@@ -178,7 +178,7 @@ def arguments(kind: str, archive: Path, out: Path) -> list[str]:
         return ["data", "get", "scenes", "--to", str(out / "scenes")]
     return [
         "audit", str(archive), "--out", str(out / "doubtful.csv"), "--overwrite",
-        "--size", "8", "--folds", "2", "--plant", "0.5",
+        "--size", "8", "--folds", "2",
     ]  # fmt: skip
 
 
