@@ -87,7 +87,7 @@ def audit_folder(
 
     Args:
         root: folder of class folders, or a tar or zip of one; see `datasets.load_archive`.
-        backbone: one of `networks.names(pretrained=True)`.
+        backbone: one with pretrained weights, see `training.networks.create`.
         size: of the images in pixels, when the backbone sees them.
         folds: parts of the archive; each is judged by heads trained on the others.
         seed: of folds, heads and planted flips.
@@ -150,15 +150,15 @@ def archive_features(
     Args:
         archive: from `datasets.load_archive`, or any with uint8 images; see `cached_features` for
             what of it decides.
-        backbone: one of `networks.names(pretrained=True)`.
+        backbone: one with pretrained weights, see `training.networks.create`.
         device: as torch names it.
         cache: folder; default the cache folder.
         progress: show a bar.
     """
+    network = networks.create(backbone, size=archive.images.shape[-1])
     return cached_features(
-        archive.images, networks.create(backbone), batch_size=_BATCH, device=device, cache=cache,
-        progress=progress,
-    )  # fmt: skip
+        archive.images, network, batch_size=_BATCH, device=device, cache=cache, progress=progress
+    )
 
 
 @takes(features_NF="any ...", labels_N="integers N")
@@ -232,12 +232,7 @@ def check_settings(
     Raises:
         ValueError: the backbone has no pretrained weights, or an argument is out of range.
     """
-    if backbone not in networks.names(pretrained=True):
-        raise ValueError(
-            f"backbone is {backbone!r}; choose one with pretrained weights: "
-            f"{', '.join(networks.names(pretrained=True))}."
-        )
-    networks.check(backbone, device)
+    networks.check(backbone, device, pretrained=True)
     _check_numbers(folds, plant, seed)
 
 

@@ -49,7 +49,7 @@ def fast(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
     monkeypatch.setattr(scores, "score_labels", by_class_means)
     monkeypatch.setattr("rnsl_tutorial.audit.pipeline.cached_features", extract)
-    monkeypatch.setattr("rnsl_tutorial.training.networks.create", lambda name: name)
+    monkeypatch.setattr("rnsl_tutorial.training.networks.create", lambda name, **_: name)
     monkeypatch.setenv("RNSL_CACHE", str(tmp_path / "cache"))
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
@@ -230,7 +230,7 @@ def test_a_folder_that_may_not_be_written_is_refused_at_once(archive: Path) -> N
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--backbone", "small"], "choose one with pretrained weights"),
+        (["--backbone", "small"], "no ImageNet weights for the backbone 'small'"),
         (["--folds", "1"], "folds is 1"),
         (["--plant", "0.9"], "plant is 0.9"),
         (["--device", "abacus"], "torch cannot use the device 'abacus'"),
