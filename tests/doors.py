@@ -323,6 +323,10 @@ def doors(cache: Path) -> dict[str, Door]:
             partial(audit.audit_features, class_names=("a", "b", "c"), files=[*map(str, range(N))]),
             {"features_NF": x_np, "labels_N": y_np, "folds": 2, "seed": 0, "plant": 0.0},
         ),
+        "audit.pipeline.audit_archive": Door(
+            partial(audit.audit_archive, ARCHIVE, progress=False),
+            {"features": x_np, "folds": 2, "seed": 0, "plant": 0.0},
+        ),
         "audit.planted.plant_flips": Door(
             partial(audit.plant_flips, keep=1),
             {"labels_N": y_np, "transition_CC": T, "share": 0.2, "right_N": P.max(1), "seed": 0},

@@ -114,6 +114,7 @@ def audit_archive(
     archive: Archive,
     *,
     backbone: str = "efficientnet_lite0",
+    features: NDArray[np.float32] | None = None,
     folds: int = 3,
     seed: int = 0,
     plant: float = 0.05,
@@ -121,10 +122,18 @@ def audit_archive(
     cache: Path | None = None,
     progress: bool = True,
 ) -> Audit:
-    """Audit the labels of a loaded archive; see `audit_folder`."""
+    """Audit the labels of a loaded archive; see `audit_folder`.
+
+    Instead of the backbone's, features [N, F] of one's own can be given, such as
+    `datasets.read_features` returns.
+    """
     check_settings(backbone, folds, plant, device, seed)
     _check_classes(archive.labels, archive.class_names, folds)
-    features_NF = archive_features(archive, backbone, device=device, cache=cache, progress=progress)
+    features_NF = features
+    if features_NF is None:
+        features_NF = archive_features(
+            archive, backbone, device=device, cache=cache, progress=progress
+        )
     heads = scores.REPEATS * folds * (1 + (plant > 0))
     with tqdm(total=heads, desc="Training", unit="head", disable=not progress) as bar:
 

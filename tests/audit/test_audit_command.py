@@ -108,6 +108,23 @@ def test_options_for_the_page_and_the_estimate(archive: Path) -> None:
     assert Path("pages/page.html").read_text(encoding="utf-8").count('"thumbnail"') == 3
 
 
+def test_features_of_ones_own_take_the_place_of_the_backbones(archive: Path) -> None:
+    """The same, given by name in another order, make the same list."""
+    assert run(archive, "--out", "first.csv", "--no-gallery").exit_code == 0
+    loaded = archives.load_archive(archive, 8, progress=False)
+    values = (loaded.images.reshape(len(loaded.images), -1) / 64).astype(np.float32)[::-1]
+    np.savez("own.npz", features=values, files=loaded.files[::-1])
+    given = ("--features", "own.npz", "--no-gallery", "--out")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rnsl_tutorial.audit.pipeline.archive_features", None)
+        result = run(archive, *given, "second.csv")
+    assert result.exit_code == 0, result.output
+    assert Path("first.csv").read_bytes() == Path("second.csv").read_bytes()
+    both = run(archive, *given, "third.csv", "--backbone", "resnet18")
+    assert both.exit_code == 1
+    assert "--features and --backbone exclude each other" in both.output
+
+
 def test_a_tar_gives_the_same_list_as_the_folder(archive: Path) -> None:
     with tarfile.open("archive.tar", "w") as tar:
         tar.add(archive, "archive")
