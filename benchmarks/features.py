@@ -36,10 +36,7 @@ def measure(by: str, name: str, count: int, size: int) -> Measured:
     """Extract once, here; what is made once for all images is not counted."""
     images = np.random.default_rng(0).integers(256, size=(count, 3, size, size), dtype=np.uint8)
     backbone = backbones.create(name, pretrained=name == "efficientnet_lite0")
-    if by == "torch":
-        run = _frozen.by_torch(backbone)
-    else:
-        run = _frozen.by_onnxruntime(backbone, images[:BATCH])
+    run = _frozen.by_torch(backbone) if by == "torch" else _frozen.by_onnxruntime(backbone, images)
     run(images[:BATCH])
     start, worked = time.perf_counter(), time.process_time()
     found = np.concatenate([*features._extracted(images, run, BATCH, progress=False)])

@@ -4,7 +4,6 @@ Shapes: N images, S pixels a side, F features of the backbone, D dimensions kept
 """
 
 import json
-import mmap
 import platform
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from rnsl_tutorial._arrays import array, integers, is_whole, takes
+from rnsl_tutorial._arrays import array, block, integers, is_whole, takes
 from rnsl_tutorial._files import cache_dir, made_earlier, shipped, typed, written_whole
 from rnsl_tutorial._tables import kept_rows, opened_npz
 from rnsl_tutorial.datasets._frozen import NotExportedError, Run, by_onnxruntime, by_torch
@@ -113,8 +112,8 @@ def cached_features(
     module has no weights to know it by: nothing is kept of it.
 
     On a CPU onnxruntime runs the backbone, about three times as fast as torch; its features differ
-    from torch's by rounding, some 1e-6 of the largest, and are the same bit for bit with any batch
-    and number of threads. Where it cannot, a warning says why, and torch does.
+    from torch's by rounding, some 1e-6 of the largest, and are the same bit for bit with any number
+    of threads. Where it cannot, a warning says why, and torch does.
 
     Args:
         images: uint8 [N, 3, S, S], any array or view; of a memory map few are in memory at a time.
@@ -179,7 +178,7 @@ def cached_maps(
     def maps(run: Run) -> Iterator[NDArray[np.float16]]:
         return (_views(run, rows) for rows in _blocks(images, batch_size, "Maps", progress))
 
-    shape = (len(images), *_views(by_torch(front, device), _block(images, 0, 1)).shape[1:])
+    shape = (len(images), *_views(by_torch(front, device), block(images, 0, 1)).shape[1:])
     return _kept(images, front, shape, np.float16, maps, batch_size, device, cache)
 
 
@@ -202,12 +201,10 @@ def _kept(
     """What a network makes of images, in a file of its own for each of the two that may run it."""
     path = _place(images, network, cache)
     if torch.device(device).type == "cpu":
-        first = _block(images, 0, batch_size)
+        first = block(images, 0, batch_size)
+        apart = path.with_name(f"{path.stem}-onnx.npy")
         try:
-            return kept_rows(
-                path.with_name(f"{path.stem}-onnx.npy"), shape, dtype,
-                lambda: rows(by_onnxruntime(network, first)),
-            )  # fmt: skip
+            return kept_rows(apart, shape, dtype, lambda: rows(by_onnxruntime(network, first)))
         except NotExportedError as error:
             warnings.warn(
                 f"onnxruntime cannot run this network ({error}). torch does, which takes longer.",
@@ -235,8 +232,8 @@ def _place(images: NDArray[np.uint8], network: nn.Module, cache: Path | None) ->
 def _extracted(
     images: NDArray[np.uint8], run: Run, batch_size: int, progress: bool
 ) -> Iterator[NDArray[np.float32]]:
-    for block in _blocks(images, batch_size, "Features", progress):
-        features_BF = run(block)
+    for rows in _blocks(images, batch_size, "Features", progress):
+        features_BF = run(rows)
         if not np.isfinite(features_BF).all():
             raise ValueError(
                 "The backbone makes features that are not finite of these images; take another "
@@ -250,26 +247,14 @@ def _blocks(
 ) -> Iterator[NDArray[np.uint8]]:
     with tqdm(total=len(images), desc=what, unit="image", disable=not progress) as bar:
         for start in range(0, len(images), batch_size):
-            block = _block(images, start, batch_size)
-            yield block
-            bar.update(len(block))
-
-
-def _block(images: NDArray[np.uint8], start: int, count: int) -> NDArray[np.uint8]:
-    """Copy some images, row by row, and give back the memory that mapping them has taken."""
-    block = np.array(images[start : start + count], order="C")
-    base: Any = images
-    while isinstance(base, np.ndarray) and base.base is not None:
-        mode, base = getattr(base, "mode", ""), base.base
-        if mode == "r" and isinstance(base, mmap.mmap) and hasattr(base, "madvise"):
-            base.madvise(mmap.MADV_DONTNEED)
-    return block
+            yield (rows := block(images, start, batch_size))
+            bar.update(len(rows))
 
 
 def _hash_of_images(images: NDArray[np.uint8]) -> str:
     digest = blake2b(str(images.shape).encode(), digest_size=16)
     for start in range(0, len(images), _BLOCK):
-        digest.update(_block(images, start, _BLOCK).data)
+        digest.update(block(images, start, _BLOCK).data)
     return digest.hexdigest()
 
 

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rnsl_tutorial._arrays import block
 from rnsl_tutorial._files import made_earlier, printable
 from rnsl_tutorial._tables import opened_npz
 from rnsl_tutorial.datasets.features import load_features
@@ -158,7 +159,7 @@ def _checked(features: Any, files: Sequence[str]) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):
         found = found.astype(np.float32, copy=False)
     for start in range(0, len(found), _BLOCK):
-        bad = ~np.isfinite(found[start : start + _BLOCK]).all(axis=1)
+        bad = ~np.isfinite(block(found, start, _BLOCK)).all(axis=1)
         if bad.any():
             row = start + int(bad.argmax())
             named = f" ({files[row]})" if files else ""
