@@ -68,7 +68,7 @@ def read_features(path: Path) -> OwnFeatures:
     only column of texts, or from that called ``file``.
 
     Args:
-        path: ends with .npy, .npz or .parquet (which needs pyarrow).
+        path: ends with .npy, .npz, .parquet or .pq; the last two need pyarrow.
 
     Raises:
         FileNotFoundError: no such file.
@@ -76,11 +76,12 @@ def read_features(path: Path) -> OwnFeatures:
             or names of another number.
     """
     path = path.expanduser()
-    readers = {".npy": _from_npy, ".npz": _from_npz, ".parquet": _from_parquet}
-    read = readers.get(path.suffix.lower())
+    read = _READERS.get(path.suffix.lower())
     with made_earlier(path, "holds no features", _FORM, _MOST) as file:
         if read is None:
-            raise ValueError(f"its name ends with {path.suffix!r}, not {', '.join(readers)}")
+            raise ValueError(
+                f"its name ends with {path.suffix!r}, not one of {', '.join(_READERS)}"
+            )
         features, files = read(file, path)
         return OwnFeatures(_checked(features, files), files, path)
 
@@ -116,7 +117,7 @@ def _from_parquet(file: BinaryIO, _: Path) -> tuple[Any, tuple[str, ...]]:
     try:
         from pyarrow import parquet, types
     except ImportError as error:
-        raise ValueError("parquet needs pyarrow: pip install pyarrow") from error
+        raise ValueError('it needs pyarrow: pip install "rnsl-tutorial[parquet]"') from error
     table = parquet.read_table(file)
     of_kind: dict[str, list[Any]] = {"texts": [], "lists": [], "floats": []}
     for name, column in zip(table.column_names, table.columns, strict=True):
@@ -132,6 +133,8 @@ def _from_parquet(file: BinaryIO, _: Path) -> tuple[Any, tuple[str, ...]]:
     rows = _stacked(lists[0][1]) if lists else np.stack([c.to_numpy() for _, c in floats], axis=1)
     return rows, tuple(map(str, named[0][1].to_pylist())) if named else ()
 
+
+_READERS = {".npy": _from_npy, ".npz": _from_npz, ".parquet": _from_parquet, ".pq": _from_parquet}
 
 _COLUMNS = {
     "texts": ("string", "large_string", "dictionary"),

@@ -42,7 +42,7 @@ WRITERS: dict[str, Callable[[Path], object]] = {
         path, label=["x"] * 60, file=NAMES, number=MIXED,
         **{f"f{i}": FEATURES[MIXED, i] for i in range(5)}
     ),
-    "c.parquet": lambda path: write_parquet(path, vector=rows(FEATURES)),
+    "c.pq": lambda path: write_parquet(path, vector=rows(FEATURES)),
     "d.parquet": lambda path: write_parquet(
         path, name=pyarrow.array(NAMES).dictionary_encode(),
         vector=pyarrow.FixedSizeListArray.from_arrays(FEATURES[MIXED].ravel(), 5),
@@ -108,7 +108,10 @@ UNFIT: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty.npy": (lambda path: np.save(path, FEATURES[:0]), r"\(it has float32 \[0, 5\]\)"),
     "junk.npy": (lambda path: path.write_bytes(b"junk"), r"holds no features \("),
     "junk.parquet": (lambda path: path.write_bytes(b"PAR1junk"), r"holds no features \("),
-    "own.csv": (lambda path: path.write_bytes(b"1,2"), r"ends with '.csv', not .npy, .npz, .parq"),
+    "own.csv": (
+        lambda path: path.write_bytes(b"1,2"),
+        r"ends with '.csv', not one of .npy, .npz, .parq",
+    ),
     "own.npz": (of(files=FILES[1:]), r"\(it has 60 rows and names 59 files\)"),
     "codes.npz": (of(files=range(60)), r"\(files are int64 \[60\], no texts\)"),
     "two.npz": (
@@ -163,7 +166,7 @@ def test_without_pyarrow_the_remedy_is_named(
 ) -> None:
     write_parquet(tmp_path / "own.parquet", v=rows(FEATURES))
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ValueError, match="parquet needs pyarrow: pip install pyarrow"):
+    with pytest.raises(ValueError, match=r"needs pyarrow: pip install .rnsl-tutorial\[parquet\]"):
         datasets.read_features(tmp_path / "own.parquet")
     with pytest.raises(FileNotFoundError):
         datasets.read_features(tmp_path / "absent.npy")
