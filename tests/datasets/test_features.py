@@ -319,5 +319,5 @@ def test_shipped_rows_can_be_made_again_from_the_images() -> None:
     codes = features._quantize(aid.reduction.apply(again), aid.step)
     shipped = features._quantize(aid.features[rows], aid.step)
     difference = np.abs(codes.astype(int) - shipped.astype(int))
-    assert difference.max() <= 1, "another processor may round a code the other way"
-    assert (difference == 0).mean() > 0.95
+    assert difference.max() <= 1, "another runtime or processor may round a code the other way"
+    assert (difference == 0).mean() > 0.99
