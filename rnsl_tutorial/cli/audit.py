@@ -43,7 +43,7 @@ def audit_labels(
     features: Annotated[
         Path | None,
         typer.Option(
-            help="Your own instead of the backbone's: npy, npz or parquet; see `read_features`."
+            help="Your own (npy, npz, parquet) for the backbone's: by file name, else in order."
         ),
     ] = None,
     size: Size = 150,

@@ -3,7 +3,7 @@
 ``load_archive`` reads a folder of class folders, or a tar or zip of one, and `splits` divide it.
 `download` fetches public data sets, and ``make_scenes`` draws images of its own, without any
 download. `features` are what heads are trained on; those of AID come with the package, and
-`nwpu45_stand_in` plays NWPU-RESISC45 with them.
+`nwpu45_stand_in` plays NWPU-RESISC45 with them. ``read_features`` takes those of somebody else.
 """
 
 from typing import TYPE_CHECKING
