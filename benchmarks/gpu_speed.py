@@ -17,7 +17,7 @@ from benchmarks import epoch
 from benchmarks.epoch import Task
 from benchmarks.gpu_job import Job, OutOfTime, Row, Work, rates
 from benchmarks.turns import Epoch, Loop, Measured
-from rnsl_tutorial.datasets import features
+from rnsl_tutorial.datasets import _frozen, features
 from rnsl_tutorial.datasets.archives import Archive
 from rnsl_tutorial.experiments import images
 from rnsl_tutorial.training import networks as backbones
@@ -259,6 +259,8 @@ def _extract(
     job: Job, images_N3SS: NDArray[np.uint8], backbone: Backbone, precision: str, batch: int
 ) -> tuple[Tensor, float]:
     mixed = torch.autocast(job.device, torch.bfloat16, enabled=precision == "bf16")
+    run = _frozen.by_torch(backbone, job.device)
     with mixed, Stopwatch(job.device) as watch:
-        features_NF = features._extracted(images_N3SS, backbone, batch, job.device, progress=False)
+        blocks = [*features._extracted(images_N3SS, run, batch, progress=False)]
+        features_NF = np.concatenate(blocks)
     return torch.from_numpy(features_NF), watch.seconds

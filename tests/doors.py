@@ -330,6 +330,10 @@ def doors(cache: Path) -> dict[str, Door]:
             {"features_NF": x_np, "labels_N": y_np, "folds": 2, "seed": 0},
         ),
         "audit.estimate.thresholds": Door(audit.thresholds, {"doubt_N": P[:, 0]}),
+        "audit.pipeline.audit_archive": Door(
+            partial(audit.audit_archive, ARCHIVE, progress=False),
+            {"features": x_np, "folds": 2, "seed": 0},
+        ),
         "audit.transition.estimate_joint": Door(
             audit_transition.estimate_joint, {"probabilities_NC": P, "labels_N": y_np}
         ),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.covariance import ledoit_wolf
 from torch import Tensor
 
+from rnsl_tutorial._arrays import block
 from rnsl_tutorial.experiments.heads import one_thread
 
 __all__: list[str] = []
@@ -36,22 +37,22 @@ def principal(features: NDArray[np.floating]) -> Tensor:
     held to one thread: the last bits of scikit-learn's depend on the number of cores.
     """
     count, width = features.shape
-    parts = [slice(start, start + _AT_ONCE) for start in range(0, count, _AT_ONCE)]
+    starts = range(0, count, _AT_ONCE)
     with one_thread():
         mean_F = torch.zeros(width, dtype=torch.float64)
-        for part in parts:
-            mean_F += _rows(features, part).sum(dim=0) / count
+        for start in starts:
+            mean_F += _rows(features, start).sum(dim=0) / count
         cover_FF = torch.zeros(width, width, dtype=torch.float64)
-        for part in parts:
-            centred_BF = _rows(features, part) - mean_F
+        for start in starts:
+            centred_BF = _rows(features, start) - mean_F
             cover_FF += centred_BF.T @ centred_BF / count
         axes_FD = torch.linalg.eigh(cover_FF).eigenvectors[:, -components_for(count) :].flip(1)
-        reduced_ND = torch.cat([((_rows(features, p) - mean_F) @ axes_FD).float() for p in parts])
+        reduced_ND = torch.cat([((_rows(features, p) - mean_F) @ axes_FD).float() for p in starts])
     return reduced_ND / reduced_ND.square().mean().sqrt()
 
 
-def _rows(features: NDArray[np.floating], part: slice) -> Tensor:
-    return torch.from_numpy(np.array(features[part], dtype=np.float64))
+def _rows(features: NDArray[np.floating], start: int) -> Tensor:
+    return torch.from_numpy(block(features, start, _AT_ONCE)).double()
 
 
 def neighbours(

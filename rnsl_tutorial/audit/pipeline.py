@@ -98,7 +98,7 @@ def audit_folder(
 
     Args:
         root: folder of class folders, or a tar or zip of one; see `datasets.load_archive`.
-        backbone: one of `networks.names(pretrained=True)`.
+        backbone: one with pretrained weights, see `training.networks.create`.
         size: of the images in pixels, when the backbone sees them.
         folds: parts of the archive; each is judged by heads trained on the others.
         seed: of folds and heads.
@@ -125,6 +125,7 @@ def audit_archive(
     *,
     decided: "Decided | None" = None,
     backbone: str = "efficientnet_lite0",
+    features: NDArray[np.float32] | None = None,
     folds: int = 3,
     seed: int = 0,
     device: str = "cpu",
@@ -137,13 +138,20 @@ def audit_archive(
     (the places ``decided.undecided()`` of the archive): those that were decided are trained with,
     by their decided labels, and those that were discarded are left out.
 
+    Instead of the backbone's, features [N, F] of one's own can be given, such as
+    `datasets.read_features` returns.
+
     Raises:
         ValueError: all images are decided; or see `audit_folder`.
     """
     check_settings(backbone, folds, device, seed)
     judged_M, trusted_M, labels_N, names = _parts(archive, decided)
     _check_classes(labels_N[np.concatenate([judged_M, trusted_M])], names, folds)
-    features_NF = archive_features(archive, backbone, device=device, cache=cache, progress=progress)
+    features_NF = features
+    if features_NF is None:
+        features_NF = archive_features(
+            archive, backbone, device=device, cache=cache, progress=progress
+        )
     trusted = None
     if decided is not None:
         trusted = features_NF[trusted_M], labels_N[trusted_M]
@@ -200,15 +208,15 @@ def archive_features(
     Args:
         archive: from `datasets.load_archive`, or any with uint8 images; see `cached_features` for
             what of it decides.
-        backbone: one of `networks.names(pretrained=True)`.
+        backbone: one with pretrained weights, see `training.networks.create`.
         device: as torch names it.
         cache: folder; default the cache folder.
         progress: show a bar.
     """
+    network = networks.create(backbone, size=archive.images.shape[-1])
     return cached_features(
-        archive.images, networks.create(backbone), batch_size=_BATCH, device=device, cache=cache,
-        progress=progress,
-    )  # fmt: skip
+        archive.images, network, batch_size=_BATCH, device=device, cache=cache, progress=progress
+    )
 
 
 @takes(features_NF="any ...", labels_N="integers N")
@@ -277,12 +285,7 @@ def check_settings(backbone: str, folds: int, device: str = "cpu", seed: int = 0
     Raises:
         ValueError: the backbone has no pretrained weights, or an argument is out of range.
     """
-    if backbone not in networks.names(pretrained=True):
-        raise ValueError(
-            f"backbone is {backbone!r}; choose one with pretrained weights: "
-            f"{', '.join(networks.names(pretrained=True))}."
-        )
-    networks.check(backbone, device)
+    networks.check(backbone, device, pretrained=True)
     _check_numbers(folds, seed)
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["audit_labels"]
 
+_BACKBONE = "efficientnet_lite0"
+
 
 def audit_labels(
     root: Annotated[
@@ -42,7 +44,13 @@ def audit_labels(
     ] = None,
     no_gallery: Annotated[bool, typer.Option("--no-gallery", help="Write no page.")] = False,
     top: Annotated[int, typer.Option(min=1, help="Images in the page.")] = 500,
-    backbone: Backbone = "efficientnet_lite0",
+    backbone: Backbone = _BACKBONE,
+    features: Annotated[
+        Path | None,
+        typer.Option(
+            help="Your own (npy, npz, parquet) for the backbone's: by file name, else in order."
+        ),
+    ] = None,
     size: Size = 150,
     folds: Annotated[
         int, typer.Option(help="Parts; each is judged by heads trained on the others.")
@@ -61,17 +69,20 @@ def audit_labels(
     from rnsl_tutorial._files import claimed
 
     exclude_each_other(no_gallery=no_gallery, gallery=gallery)
+    exclude_each_other(features=features, backbone=backbone != _BACKBONE)
     page = None if no_gallery else gallery or out.with_suffix(".html")
     json = json or out.with_suffix(".json")
     audit.check_settings(backbone, folds, device, seed)
+    own = datasets.read_features(features) if features else None
     outputs = [*filter(None, (out, page, json))]
-    with claimed(*outputs, overwrite=overwrite, archive=root, reads=[decisions]):
+    with claimed(*outputs, overwrite=overwrite, archive=root, reads=[decisions, features]):
         rows = audit.read_decisions(decisions) if decisions else None
         archive = datasets.load_archive(root, size, folds=1 if rows else folds)
         decided = None if rows is None else audit.decide(rows, archive)
         found = audit.audit_archive(
-            archive, decided=decided, backbone=backbone, folds=folds, seed=seed, device=device
-        )
+            archive, decided=decided, backbone=backbone, features=own and own.of(archive.files),
+            folds=folds, seed=seed, device=device,
+        )  # fmt: skip
         title = f"Doubtful labels in {root.resolve().name}"
         audit.write_outputs(
             found, out, page, archive.images, decided=decided, json=json, top=top, title=title

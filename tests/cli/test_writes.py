@@ -23,7 +23,7 @@ from rnsl_tutorial.cli import main as cli
 READ = {
     *("playground --embeddings", "experiment --features", "train --root", "sweep grid"),
     *("report files", "embed model", "embed --root", "audit root", "features build --root"),
-    *("apply decisions", "apply root", "audit --decisions"),
+    *("apply decisions", "apply root", "audit --decisions", "audit --features"),
 }
 """Paths that are read."""
 
