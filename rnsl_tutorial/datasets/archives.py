@@ -32,6 +32,7 @@ from rnsl_tutorial._files import (
 )
 from rnsl_tutorial.datasets import _listing, _packed
 from rnsl_tutorial.datasets._decoding import QUANTILES, Span, is_deep, sampled, span_of, squared
+from rnsl_tutorial.datasets._labels import labelled_by, read_table
 from rnsl_tutorial.datasets._listing import EXPECTED, Found
 from rnsl_tutorial.datasets._packed import Member
 
@@ -86,13 +87,18 @@ class Reading(NamedTuple):
         span: what becomes black and what becomes white in images of more than 8 bits; None for the
             range of the archive's own.
         nested: whether images in folders within a class folder count, too.
-        skip_broken: whether images that cannot be used are passed over, and not refused.
+        skip_broken: whether images that cannot be used, or have no label in the table, are passed
+            over, and not refused.
+        labels: csv or parquet with the columns file and label, where folders are no classes; images
+            then lie in whatever folders. A row belongs to the image of its path in the archive, or
+            else to the only one that ends alike, at least in its bare name.
     """
 
     bands: tuple[int, ...] = ()
     span: tuple[float, float] | None = None
     nested: bool = False
     skip_broken: bool = False
+    labels: Path | None = None
 
 
 _PLAIN = Reading()
@@ -104,6 +110,7 @@ class _Asked(NamedTuple):
     root: Path
     size: int
     reading: Reading
+    table: Mapping[str, str] | None
     labelled: bool
     progress: bool
     workers: int
@@ -190,7 +197,8 @@ def load_archive(
     workers = (os.cpu_count() or 1) if workers is None else workers
     _check_arguments(root, size, folder, workers)
     _check_reading(reading)
-    asked = _Asked(root, size, reading, labelled, progress, workers)
+    table = read_table(reading.labels) if reading.labels and labelled else None
+    asked = _Asked(root, size, reading, table, labelled, progress, workers)
     listed = _found(asked, _listing.list_on_disk(root)) if root.is_dir() else None
     check_folds(Counter(listed.labels.values() if listed else ()), folds)
     fingerprint, settled = _fingerprint(asked, listed)
@@ -277,9 +285,13 @@ def _check_left(archive: Archive, folds: int) -> None:
 
 
 def _found(asked: _Asked, list_folder: _listing.List) -> Found:
-    return _listing.find(
-        asked.root, list_folder, classes=asked.labelled, nested=asked.reading.nested
-    )
+    """Find the images, and their labels if they have any."""
+    root, reading = asked.root, asked.reading
+    classes = asked.labelled and reading.labels is None
+    found = _listing.find(root, list_folder, classes=classes, nested=reading.nested)
+    if asked.table is None or reading.labels is None:
+        return found
+    return labelled_by(found, asked.table, root, reading.labels, skip=reading.skip_broken)
 
 
 def _read(root: Path, images: Sequence[str] | None) -> Iterator[tuple[str, bytes | str | None]]:
@@ -379,7 +391,8 @@ def _fingerprint(asked: _Asked, listed: Found | None) -> tuple[str, bool]:
         return "", False
     states = [[stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns] for stat in stats]
     settled = now - max(stat.st_ctime_ns for stat in stats) > _SETTLED_NS
-    return _hash([asked.reading, asked.labelled, listed, states]), settled
+    how = [asked.reading._replace(labels=None), asked.table, asked.labelled]
+    return _hash([*how, listed, states]), settled
 
 
 # Decoding.
