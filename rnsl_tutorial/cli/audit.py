@@ -12,16 +12,20 @@ from rnsl_tutorial.cli._options import (
     Size,
     exclude_each_other,
     printable,
+    reads_archive,
+    say_reading,
 )
 
 if TYPE_CHECKING:
     from rnsl_tutorial.audit import Audit
+    from rnsl_tutorial.datasets import Reading
 
 __all__ = ["audit_labels"]
 
 _PLANTED = 0.05
 
 
+@reads_archive()
 def audit_labels(
     root: Annotated[
         Path,
@@ -57,12 +61,14 @@ def audit_labels(
     seed: Annotated[int, typer.Option(help="Of folds, heads and planted flips.")] = 0,
     device: Device = "cpu",
     overwrite: Overwrite = False,
+    *,
+    reading: "Reading",
 ) -> None:
     """List the images of an archive whose labels are doubtful.
 
     Beside the list stands a page to look through them. The labels are the names of the class
-    folders. Heads are trained with the truncated loss on a part of the archive and judge the rest.
-    Nothing in the archive is changed.
+    folders, or those of --labels. Heads are trained with the truncated loss on a part of the
+    archive and judge the rest. Nothing in the archive is changed.
     """
     from rnsl_tutorial import audit, datasets
     from rnsl_tutorial._files import claimed
@@ -72,8 +78,10 @@ def audit_labels(
     page = None if no_gallery else gallery or out.with_suffix(".html")
     planted = 0.0 if no_plant else _PLANTED if plant is None else plant
     audit.check_settings(backbone, folds, planted, device, seed)
-    with claimed(*filter(None, (out, page)), overwrite=overwrite, archive=root):
-        archive = datasets.load_archive(root, size, folds=folds)
+    outputs = filter(None, (out, page))
+    with claimed(*outputs, overwrite=overwrite, archive=root, reads=[reading.labels]):
+        archive = datasets.load_archive(root, size, reading, folds=folds)
+        say_reading(archive)
         found = audit.audit_archive(
             archive, backbone=backbone, folds=folds, seed=seed, plant=planted, device=device
         )

@@ -23,6 +23,7 @@ from rnsl_tutorial.cli import main as cli
 READ = {
     *("playground --embeddings", "experiment --features", "train --root", "sweep grid"),
     *("report files", "embed model", "embed --root", "audit root", "features build --root"),
+    *(f"{command} --labels" for command in ("audit", "embed", "features build", "train")),
 }
 """Paths that are read."""
 
