@@ -36,7 +36,7 @@ from rnsl_tutorial.datasets._labels import labelled_by, read_table
 from rnsl_tutorial.datasets._listing import EXPECTED, Found
 from rnsl_tutorial.datasets._packed import Member
 
-__all__ = ["Archive", "Reading", "check_folds", "load_archive"]
+__all__ = ["Archive", "Reading", "check_folds", "load_archive", "read_files"]
 
 _MAX_SIZE = 2048  # pixels: one image then takes 12.6 MB
 _MAX_EXPANSION = 100  # of a tar or zip, and at least _MAX_UNPACKED_BYTES; images hardly compress
@@ -52,30 +52,6 @@ _SETTLED_NS = 2_000_000_000  # a time stamp younger than this may hide a change 
 
 
 _Made = TypeVar("_Made")
-
-
-class Archive(NamedTuple):
-    """An image archive; only the images that are touched take memory.
-
-    Attributes:
-        images: uint8 [N, 3, S, S], a read-only memory map of the cache file.
-        labels: int64 [N], positions in ``class_names``; -1 where there are no labels.
-        class_names: names of the class folders, sorted; none where there are no labels.
-        files: such as ``"Airport/airport_1.jpg"``, relative to the folder of class folders;
-            sorted by class and name, part by part as strings.
-        digests: hash of the bytes of each file, 32 hexadecimal digits: an image is known by it
-            after it was moved or renamed. Empty where images were made and not read.
-        skipped: name and reason of each file or folder that was passed over, hidden ones excepted.
-        notes: sentences on how the images were read, for whoever looks at them.
-    """
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    class_names: tuple[str, ...]
-    files: tuple[str, ...]
-    digests: tuple[str, ...] = ()
-    skipped: tuple[tuple[str, str], ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 class Reading(NamedTuple):
@@ -102,6 +78,33 @@ class Reading(NamedTuple):
 
 
 _PLAIN = Reading()
+
+
+class Archive(NamedTuple):
+    """An image archive; only the images that are touched take memory.
+
+    Attributes:
+        images: uint8 [N, 3, S, S], a read-only memory map of the cache file.
+        labels: int64 [N], positions in ``class_names``; -1 where there are no labels.
+        class_names: names of the class folders, sorted; none where there are no labels.
+        files: such as ``"Airport/airport_1.jpg"``, relative to the folder of class folders;
+            sorted by class and name, part by part as strings.
+        digests: hash of the bytes of each file, 32 hexadecimal digits: an image is known by it
+            after it was moved or renamed. Empty where images were made and not read.
+        skipped: name and reason of each file or folder that was passed over, hidden ones excepted.
+        notes: sentences on how the images were read, for whoever looks at them.
+        reading: how they were read; its ``span`` is the one that was found, so that other images
+            can be read alike.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    class_names: tuple[str, ...]
+    files: tuple[str, ...]
+    digests: tuple[str, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    reading: Reading = _PLAIN
 
 
 class _Asked(NamedTuple):
@@ -222,6 +225,39 @@ def load_archive(
                 file.write(json.dumps(known).encode())
     _check_left(archive, folds)
     return archive
+
+
+def read_files(root: Path, archive: Archive) -> Iterator[tuple[str, Path | bytes]]:
+    """Yield the files of an archive in stored order: where each lies, or its bytes in a tar or zip.
+
+    Args:
+        root: the folder, tar or zip that was loaded.
+        archive: what `load_archive` made of it.
+
+    Yields:
+        The name, as in ``archive.files``, and the path or the bytes.
+
+    Raises:
+        ValueError: it changed since, or cannot be read.
+    """
+    missing = dict(zip(archive.files, archive.digests, strict=True))
+    classes = bool(archive.class_names) and archive.reading.labels is None
+    with escaped():
+        if root.is_dir():
+            listing = _listing.list_on_disk(root)
+        else:
+            listing = _listing.list_members(path for path, _ in _read(root, None))
+        found = _listing.find(root, listing, classes=classes, nested=archive.reading.nested)
+        in_folder = ((path, root / path) for path in found.images)
+        for path, data in in_folder if root.is_dir() else _read(root, None):
+            file = found.name(path)
+            # a tar may hold a file twice: the later one counts, and has the digest
+            if isinstance(data, bytes) and missing.get(file) != _digest(data):
+                continue
+            if isinstance(data, bytes | Path) and missing.pop(file, None):
+                yield file, data
+        if missing:
+            raise ValueError(f"{root / min(missing)} changed while it was read. Load again.")
 
 
 def _check_arguments(root: Path, size: int, folder: Path, workers: int) -> None:
@@ -551,10 +587,12 @@ def _open_cache(folder: Path, known: _Remembered, asked: _Asked) -> Archive:
     label_of = {name: label for label, name in enumerate(class_names)}
     labels = [label_of[known.labels[file]] if class_names else -1 for file in files]
     skipped = tuple(sorted((file, why) for file, why in [*listed["broken"], *known.passed]))
+    notes, reading = tuple(map(str, listed["notes"])), asked.reading
+    if listed["span"]:
+        reading = reading._replace(span=Span(*map(float, listed["span"])))
     return Archive(
-        images, np.array(labels, np.int64), class_names, files, digests, skipped,
-        tuple(map(str, listed["notes"])),
-    )  # fmt: skip
+        images, np.array(labels, np.int64), class_names, files, digests, skipped, notes, reading
+    )
 
 
 def _build_cache(stem: Path, asked: _Asked, survey: _Survey) -> None:
@@ -573,7 +611,12 @@ def _build_cache(stem: Path, asked: _Asked, survey: _Survey) -> None:
                 raise _refused(asked.root, named, len(survey.digests)) from error
             _write_pixels(stem, asked, survey, look.span, broken)
     whole = {path: digest for path, digest in survey.digests.items() if path not in broken}
-    listed = {"files": survey.named(whole), "broken": survey.named(broken), "notes": look.notes}
+    listed = {
+        "files": survey.named(whole),
+        "broken": survey.named(broken),
+        "notes": look.notes,
+        "span": look.span,
+    }
     with written_whole(stem.with_suffix(".json")) as file:
         file.write(json.dumps(listed, indent=0).encode())
 

@@ -19,7 +19,7 @@ from aid_counts import AID_COUNTS, GOLDEN_FINGERPRINT, fingerprint_of
 from PIL import Image
 
 from rnsl_tutorial.datasets import archives
-from rnsl_tutorial.datasets.archives import Archive, Reading, load_archive
+from rnsl_tutorial.datasets.archives import Archive, Reading, load_archive, read_files
 from rnsl_tutorial.datasets.splits import files_by_class, paper_split, stratified_split
 
 SIDE = 12
@@ -294,6 +294,20 @@ def test_links_and_doubles_in_a_tar(folder, cache):
     expected = expected_images()
     expected[1] = expected[0]  # the later of two members of one name is the one that counts
     np.testing.assert_array_equal(archive.images, [*expected, expected[0]])
+
+
+@pytest.mark.parametrize("kind", ["folder", "tar", "zip"])
+@pytest.mark.parametrize("options", [{}, {"reading": Reading(nested=True)}, {"labelled": False}])
+def test_the_files_of_an_archive_are_found_again(folder, cache, kind, options):
+    scatter_strays(folder)
+    root = pack(folder, kind, "top/")
+    archive = load(root, cache, **options)
+    found = dict(read_files(root, archive))
+    assert {*found} == {*archive.files}
+    for file, data in found.items():
+        assert (data.read_bytes() if kind == "folder" else data) == (folder / file).read_bytes()
+    with pytest.raises(ValueError, match=r"gone\.png changed while it was read"):
+        [*read_files(root, archive._replace(files=("gone.png", *archive.files[1:])))]
 
 
 def test_odd_names_survive_the_cache(folder, cache):

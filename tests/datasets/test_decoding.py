@@ -140,6 +140,7 @@ def test_what_has_more_than_8_bits_is_scaled_by_one_factor_for_all(tmp_path, kin
     np.testing.assert_array_equal(in_order(archive), scaled(images, low, high))
     (note,) = archive.notes
     assert note.startswith(f"6 of 6 images have more than 8 bits ({images[0].dtype}) and are ")
+    assert archive.reading == Reading(span=(low, high))
     assert f"{low:.6g} becomes black, {high:.6g} white" in note
     assert archive.skipped == ()
 
@@ -199,6 +200,7 @@ def test_a_range_that_is_given_is_the_one_that_is_used(tmp_path):
     root = written(tmp_path, [tiff(image) for image in BITS_11])
     archive = load(root, span=(100, 900))
     np.testing.assert_array_equal(in_order(archive), scaled(BITS_11, 100, 900))
+    assert archive.reading == Reading(span=(100, 900))
     assert "100 becomes black, 900 white (as the range says" in archive.notes[0]
 
 
