@@ -254,7 +254,7 @@ def read_files(root: Path, archive: Archive) -> Iterator[tuple[str, Path | bytes
             # a tar may hold a file twice: the later one counts, and has the digest
             if isinstance(data, bytes) and missing.get(file) != _digest(data):
                 continue
-            if isinstance(data, bytes | Path) and missing.pop(file, None):
+            if isinstance(data, bytes | Path) and missing.pop(file, ""):
                 yield file, data
         if missing:
             raise ValueError(f"{root / min(missing)} changed while it was read. Load again.")

@@ -197,7 +197,7 @@ STRAYS = {
 @pytest.mark.parametrize("kind", ["folder", "tar", "zip"])
 def test_strays_are_passed_over_and_told(folder, cache, kind, again, monkeypatch):
     scatter_strays(folder)
-    root = pack(folder, kind)
+    root = pack(folder, kind, "top/" if again else "")
     if again:
         trust_young_time_stamps(monkeypatch)
         load(root, cache)
