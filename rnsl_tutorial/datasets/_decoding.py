@@ -311,16 +311,18 @@ def _values(pages: Sequence[Any], data: bytes) -> NDArray[Any]:
         raise _UnfitError(f"{page.dtype} numbers; store real ones, such as their magnitude")
     try:
         return np.concatenate([_bands_first(page) for page in pages])
-    except ValueError as error:
-        if "imagecodecs" not in str(error):
+    except (ValueError, NotImplementedError, ImportError) as error:
+        if "imagecodecs" not in str(error) and not isinstance(error, ImportError):
             raise
         with suppress(_UnfitError):
-            image = _by_pillow(page, data)
-            if len(pages) == 1 and image.mode in _SAME.get(page.dtype.str[1:], ()):
-                return np.atleast_3d(np.asarray(image)).transpose(2, 0, 1)
+            if len(pages) == 1 and page.samplesperpixel in (1, 3):
+                image = _by_pillow(page, data)
+                if image.mode in _SAME.get(page.dtype.str[1:], ()):
+                    return np.atleast_3d(np.asarray(image)).transpose(2, 0, 1)
+        packing = getattr(page.compression, "name", page.compression)
         raise _UnfitError(
-            f"{page.dtype} compressed by {getattr(page.compression, 'name', page.compression)} "
-            f'needs imagecodecs: pip install "rnsl-tutorial[tiff]"'
+            f"{page.bitspersample} bits, compression {packing}: needs imagecodecs, "
+            'pip install "rnsl-tutorial[tiff]"'
         ) from error
 
 

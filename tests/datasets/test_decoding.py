@@ -316,7 +316,7 @@ def test_what_cannot_be_read_is_named_or_skipped(tmp_path, kind):
 def test_a_compression_that_needs_more_names_what_it_needs(tmp_path):
     tag = struct.pack("<HHI", 259, 3, 1)
     data = [tiff(image).replace(tag + b"\1", tag + b"\5") for image in BITS_11]
-    said = r'\(uint16 compressed by LZW needs imagecodecs: pip install "rnsl-tutorial\[tiff\]"\)'
+    said = r'\(16 bits, compression LZW: needs imagecodecs, pip install "rnsl-tutorial\[tiff\]"\)'
     with pytest.raises(ValueError, match=said):
         load(written(tmp_path, data))
 
