@@ -32,6 +32,12 @@ _PNG, _PNG_DEPTH = b"\x89PNG\r\n\x1a\n", 24  # where the bits of a sample stand
 _MAX_BYTES = 2**28  # of a decoded TIFF: as many as those of the largest image that Pillow decodes
 _MAX_PAGES = 1024
 _AT_ONCE = 2**20  # pixels that are scaled together: they take 8 bytes each for a while
+_BOTH_BYTES = {
+    "RGB;16B": ("RGB;16B", "RGB;16L"),
+    "RGBA;16B": ("RGBA;16B", "RGBA;16L"),
+    "LA;16B": ("RGBA",),
+}
+"""Of PNGs of 16 bits: ways in which Pillow unpacks the upper bytes, then the lower ones."""
 _NODATA = 42113  # GDAL's tag
 _ALPHA = ((1,), (2,))  # at the end of TIFF's ExtraSamples
 _SAME = {"u1": ("L", "RGB"), "u2": ("I;16", "I;16B"), "i2": ("I",), "i4": ("I",), "f4": ("F",)}
@@ -163,16 +169,24 @@ def _opened(data: bytes, bands: Sequence[int], draft: int = 0) -> Image.Image | 
 
 
 def _deep_png(data: bytes) -> _Stored:
-    """Read all bits of a PNG, of which Pillow keeps 8 of each colour."""
-    import torch  # here, as few archives hold such an image
-    from torchvision.io import ImageReadMode, decode_image
+    """Read both bytes of each number, of which Pillow keeps one in colours and beside alpha."""
+    image = Image.open(BytesIO(data), formats=("PNG",))
+    if not image.tile:
+        raise ValueError("the PNG holds no pixels")
+    packing = image.tile[0][3]
+    if packing not in _BOTH_BYTES:
+        return _Stored(np.asarray(image)[np.newaxis], "16 bits")
+    decoded = [np.asarray(_unpacked(data, one)).astype(np.uint16) for one in _BOTH_BYTES[packing]]
+    if packing == "LA;16B":  # as if grey and alpha had two bands of 8 bits each
+        decoded = [decoded[0][..., :1], decoded[0][..., 1:2]]
+    values_KHW = (decoded[0] * 256 + decoded[1]).transpose(2, 0, 1)
+    return _Stored(values_KHW, "16 bits", alpha=len(values_KHW) == 4)
 
-    encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
-    try:
-        values_KHW = decode_image(encoded, ImageReadMode.UNCHANGED).numpy()
-    except RuntimeError as error:  # which speaks of its source
-        raise ValueError("the PNG is damaged") from error
-    return _Stored(values_KHW, "16 bits", alpha=len(values_KHW) in (2, 4))
+
+def _unpacked(data: bytes, packing: str) -> Image.Image:
+    image = Image.open(BytesIO(data), formats=("PNG",))
+    image.tile = [image.tile[0]._replace(args=packing)]
+    return image
 
 
 def _chosen(image: Image.Image, bands: Sequence[int]) -> Image.Image:
@@ -214,9 +228,9 @@ def _picked(stored: _Stored, bands: Sequence[int]) -> Image.Image | Deep:
 
 def _check_colours(count: int, bits: str) -> None:
     if count not in (1, 3):
+        such = {2: "1,2,1", 4: "3,2,1"}.get(count, "4,3,2")
         raise _UnfitError(
-            f"{count} bands of {bits}: choose red, green and blue, such as --bands "
-            f"{'1,2,1' if count == 2 else '3,2,1' if count == 4 else '4,3,2'}"
+            f"{count} bands of {bits}: choose red, green and blue, such as --bands {such}"
         )
 
 
@@ -258,6 +272,7 @@ def _opened_tiff(data: bytes, bands: Sequence[int]) -> Image.Image | Deep:
             return _chosen(_by_pillow(page, data), bands)
         alpha = page.extrasamples[-1:] in _ALPHA
         bits = f"{page.bitspersample} bits" + ", floating-point" * (page.dtype.kind == "f")
+        bits += f", in {len(pages)} pages" * (len(pages) > 1)
         if not bands:
             _check_colours(len(pages) * page.samplesperpixel - alpha, bits)
             if page.dtype == np.uint8 and len(pages) == 1:

@@ -156,21 +156,30 @@ def load_archive(
     An archive is a folder of class folders, or a tar (of any compression that ``tarfile`` reads)
     or zip of one. Folders around it, such as ``AID/`` in ``AID/Airport/airport_1.jpg``, are looked
     through. It is read in place: nothing is unpacked, nothing is written into it. Passed over, and
-    told in ``skipped``, are files of other types, folders within a class folder, and in a tar or
-    zip symbolic links and devices; in silence hidden names and ``__MACOSX``.
+    told in ``skipped``, are files of other types, what lies beside the class folders, folders
+    within one, and in a tar or zip symbolic links and devices; in silence hidden names and
+    ``__MACOSX``. Other ways to lie and to be labelled: `Reading`, and ``labelled``.
 
     Refused, so that a small archive cannot fill the memory or the disk, are an encoded image above
     512 MiB or of more pixels than Pillow's limit (89 million), a tar or zip that unpacks to more
     than 100 times its size and more than 2 GiB or holds more than 1 million files, a zip packed by
     other methods than deflate, and names of more than 4096 characters.
 
+    JPEG, PNG, TIFF, WebP and BMP are read; of an animation the first picture. TIFFs and PNGs of
+    more than 8 bits, or of floating-point numbers, are scaled over the archive's own range, by one
+    factor for all of their images and bands: v becomes 255 (v - low) / (high - low), clipped, where
+    low and high are the quantiles .001 and .999 of a sample of values of all such images (4 million
+    in all, and at least 16 of an image). Neither numbers that are not finite nor GDAL's "no data"
+    count; they become black. ``notes`` says so. Images of 8 bits beside them stay as they are.
+    Pages of one size are bands of a TIFF; 2 or more than 3 bands need ``reading.bands``.
+
     Images are squashed to S x S with antialiased bilinear interpolation, as torchvision's
     ``Resize((S, S))`` does; a JPEG of 4 S or more is first shrunk to at least 2 S by its decoder.
-    Alpha is dropped, 16-bit grey keeps its upper 8 bits, EXIF orientation is not applied.
+    Alpha is dropped, EXIF orientation is not applied.
 
-    The pixels stay in the cache under a hash of names and contents, so a moved or copied archive is
-    found again and a changed one is decoded anew. While names, sizes, time stamps and inodes are as
-    they were, the contents are not even read.
+    The pixels stay in the cache under a hash of names, contents, bands and range, so a moved or
+    copied archive is found again and a changed one is decoded anew. While names, sizes, time stamps
+    and inodes are as they were, the contents are not even read.
 
     Args:
         root: the folder, tar or zip.

@@ -212,7 +212,10 @@ PLANAR = {"last": False, "planarconfig": "separate"}
 MANY: dict[str, tuple[list[bytes], str]] = {
     "bands last": ([tiff(v) for v in BANDS_13], "13 bands of 16 bits: .*--bands 4,3,2"),
     "bands first": ([tiff(v, **PLANAR) for v in BANDS_13], "13 bands of 16 bits"),
-    "pages": ([tiff(v, last=False, volumetric=False) for v in BANDS_13], "13 bands of 16 bits"),
+    "pages": (
+        [tiff(v, last=False, volumetric=False) for v in BANDS_13],
+        "13 bands of 16 bits, in 13 pages",
+    ),
     "floats": ([tiff(v.astype(np.float32)) for v in BANDS_13], "13 bands of 32 bits, floating"),
     "4 of 8 bits": ([tiff(v) for v in BANDS_4], "4 bands of 8 bits: .*--bands 3,2,1"),
     "4 of 8 bits, colours and one more": (
