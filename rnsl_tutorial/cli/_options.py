@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+_DAMAGED = "cannot be decoded"  # for reasons that differ from file to file
 _MAX_NAMED = 3  # files that are named of those passed over
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def say_reading(archive: "datasets.Archive") -> None:
         typer.echo(printable(note))
     by_reason: dict[str, list[str]] = defaultdict(list)
     for file, why in archive.skipped:
-        by_reason[why].append(file)
+        by_reason[_DAMAGED if why.startswith(_DAMAGED) else why].append(file)
     for why, files in by_reason.items():
         more = ", ..." if len(files) > _MAX_NAMED else ""
         named = ", ".join(files[:_MAX_NAMED])

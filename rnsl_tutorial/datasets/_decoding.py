@@ -38,6 +38,7 @@ _BOTH_BYTES = {
     "LA;16B": ("RGBA",),
 }
 """Of PNGs of 16 bits: ways in which Pillow unpacks the upper bytes, then the lower ones."""
+_SILENT = logging.NullHandler()  # tifffile raises its errors as well
 _NODATA = 42113  # GDAL's tag
 _ALPHA = ((1,), (2,))  # at the end of TIFF's ExtraSamples
 _SAME = {"u1": ("L", "RGB"), "u2": ("I;16", "I;16B"), "i2": ("I",), "i4": ("I",), "f4": ("F",)}
@@ -264,7 +265,7 @@ def _opened_tiff(data: bytes, bands: Sequence[int]) -> Image.Image | Deep:
     """
     import tifffile  # here, as few archives hold such an image
 
-    logging.getLogger("tifffile").addHandler(logging.NullHandler())  # it raises errors as well
+    logging.getLogger("tifffile").addHandler(_SILENT)
     with tifffile.TiffFile(BytesIO(data)) as tiff:
         pages = _whole_pages(tiff)
         page = pages[0]
@@ -330,7 +331,7 @@ def _values(pages: Sequence[Any], data: bytes) -> NDArray[Any]:
         if "imagecodecs" not in str(error) and not isinstance(error, ImportError):
             raise
         with suppress(_UnfitError):
-            if len(pages) == 1 and page.samplesperpixel in (1, 3):
+            if len(pages) == 1 and page.samplesperpixel in (1, 3) and page.photometric:
                 image = _by_pillow(page, data)
                 if image.mode in _SAME.get(page.dtype.str[1:], ()):
                     return np.atleast_3d(np.asarray(image)).transpose(2, 0, 1)

@@ -145,7 +145,8 @@ def find(root: Path, list_folder: List, *, classes: bool, nested: bool) -> Found
         return Found(base, images, passed, {})
     names = list_folder(base).folders
     if not names:
-        raise ValueError(f"{root / base} holds no class folders. Give {EXPECTED}.")
+        flat = ", or a table of their labels by --labels" if list_folder(base).images else ""
+        raise ValueError(f"{root / base} holds no class folders. Give {EXPECTED}{flat}.")
     labels: dict[str, str] = {}
     for name in names:
         folder = f"{base}{name}/"

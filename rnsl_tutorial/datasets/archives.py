@@ -93,8 +93,8 @@ class Archive(NamedTuple):
             after it was moved or renamed. Empty where images were made and not read.
         skipped: name and reason of each file or folder that was passed over, hidden ones excepted.
         notes: sentences on how the images were read, for whoever looks at them.
-        reading: how they were read; its ``span`` is the one that was found, so that other images
-            can be read alike.
+        reading: how they were read; its ``span`` is the one that was found, unless all values were
+            the same, so that other images can be read alike.
     """
 
     images: NDArray[np.uint8]
@@ -210,7 +210,16 @@ def load_archive(
     _check_arguments(root, size, folder, workers)
     _check_reading(reading)
     table = read_table(reading.labels) if reading.labels and labelled else None
-    asked = _Asked(root, size, reading, table, labelled, progress, workers)
+    archive = _loaded(
+        _Asked(root, size, reading, table, labelled, progress, workers), folder, folds
+    )
+    _check_left(archive, folds)
+    return archive
+
+
+def _loaded(asked: _Asked, folder: Path, folds: int) -> Archive:
+    """Take the archive from the cache, by its files' state or by their contents, or build it."""
+    root = asked.root
     listed = _found(asked, _listing.list_on_disk(root)) if root.is_dir() else None
     check_folds(Counter(listed.labels.values() if listed else ()), folds)
     fingerprint, settled = _fingerprint(asked, listed)
@@ -220,19 +229,18 @@ def load_archive(
     if archive is None:
         survey = _survey(asked, listed)
         check_folds(Counter(survey.found.labels.values()), folds)
-        known = _summary(survey, reading)
+        known = _summary(survey, asked.reading)
         archive = _find_cache(folder, known, asked)
         if archive is None:
-            num_bytes = len(survey.digests) * 3 * size * size
+            num_bytes = len(survey.digests) * 3 * asked.size**2
             with _explained(folder, num_bytes):
                 folder.mkdir(parents=True, exist_ok=True)
                 require_room(folder, num_bytes)
-                _build_cache(_stem(folder, known.key, size), asked, survey)
+                _build_cache(_stem(folder, known.key, asked.size), asked, survey)
                 archive = _open_cache(folder, known, asked)
         if settled:
             with suppress(OSError), written_whole(memo) as file:
                 file.write(json.dumps(known).encode())
-    _check_left(archive, folds)
     return archive
 
 
@@ -323,7 +331,13 @@ def _check_reading(reading: Reading) -> None:
 def _check_left(archive: Archive, folds: int) -> None:
     """Refuse classes of which broken images leave too few, or none: ValueError."""
     counts = np.bincount(archive.labels[archive.labels >= 0], minlength=len(archive.class_names))
-    check_folds(dict(zip(archive.class_names, counts.tolist(), strict=True)), max(folds, 1))
+    left = dict(zip(archive.class_names, counts.tolist(), strict=True))
+    if gone := [repr(name) for name, count in left.items() if not count]:
+        raise ValueError(
+            f"All images of {', '.join(gone)} are broken, and passed over. Replace them, or leave "
+            "the class out."
+        )
+    check_folds(left, folds)
 
 
 # Reading them, always one after the other in stored order, as compressed archives want it.
@@ -597,7 +611,7 @@ def _open_cache(folder: Path, known: _Remembered, asked: _Asked) -> Archive:
     labels = [label_of[known.labels[file]] if class_names else -1 for file in files]
     skipped = tuple(sorted((file, why) for file, why in [*listed["broken"], *known.passed]))
     notes, reading = tuple(map(str, listed["notes"])), asked.reading
-    if listed["span"]:
+    if listed["span"] and listed["span"][0] < listed["span"][1]:
         reading = reading._replace(span=Span(*map(float, listed["span"])))
     return Archive(
         images, np.array(labels, np.int64), class_names, files, digests, skipped, notes, reading

@@ -121,6 +121,6 @@ def test_an_audit_says_how_it_read_and_what_it_passed_over(
     assert "12 of 13 images have more than 8 bits (uint16) and are scaled by one factor" in said
     assert "Passed over: 1 (no image, by its name): notes.txt" in said
     assert f"Passed over: 1 (no label in labels.csv): {rows[0].split(';')[0]}" in said
-    assert "Passed over: 1 (cannot be decoded:" in said
+    assert "Passed over: 1 (cannot be decoded): " in said
     assert seen[0].class_names == ("a", "b")
     assert len(seen[0].files) == 12

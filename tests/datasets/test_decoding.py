@@ -178,6 +178,10 @@ def test_images_that_are_all_alike_are_black_but_for_their_dots(tmp_path, dots, 
     images[0][0, 0, :dots] = 900
     archive = load(written(tmp_path, [tiff(image) for image in images]))
     assert {*np.unique(archive.images).tolist()} == levels
+    load(
+        written(tmp_path / "others", [tiff(image) for image in GREY_11]),
+        **archive.reading._asdict(),
+    )
 
 
 def test_images_of_8_bits_beside_them_stay_as_they_are_and_that_is_said(tmp_path):
