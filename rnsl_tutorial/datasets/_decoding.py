@@ -10,7 +10,7 @@ Shapes: K bands of H x W pixels; S x S pixels as they are returned.
 import itertools
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,7 +24,7 @@ from rnsl_tutorial._files import in_one_line
 if TYPE_CHECKING:
     from tifffile import TiffFile
 
-__all__ = ["QUANTILES", "Deep", "Span", "is_deep", "sampled", "span_of", "squared"]
+__all__ = ["Deep", "Span", "is_deep", "sampled", "scaling", "span_of", "squared"]
 
 _FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP")
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -44,7 +44,7 @@ _ALPHA = ((1,), (2,))  # at the end of TIFF's ExtraSamples
 _SAME = {"u1": ("L", "RGB"), "u2": ("I;16", "I;16B"), "i2": ("I",), "i4": ("I",), "f4": ("F",)}
 """Modes in which Pillow keeps numbers as they are stored."""
 _PLAIN = (0, 1, 2)  # in TIFF's PhotometricInterpretation: grey, inverted or not, and RGB
-QUANTILES = (0.001, 0.999)
+_QUANTILES = (0.001, 0.999)
 
 
 class Span(NamedTuple):
@@ -108,10 +108,41 @@ def span_of(values: NDArray[Any]) -> Span:
 
     Where these are one, as of a few bright dots on a flat ground, from the least to the largest.
     """
-    low, high = np.quantile(values, QUANTILES, method="nearest")
+    low, high = np.quantile(values, _QUANTILES, method="nearest")
     if low == high:
         low, high = values.min(), values.max()
     return Span(*(float(f"{value:.6g}") for value in (low, high)))
+
+
+def scaling(which: str, first: Mapping[str, str], span: Span, *, found: bool) -> str:
+    """Say how images of more than 8 bits are scaled.
+
+    Args:
+        which: images have them, as the beginning of a sentence.
+        first: a file of each type of values, as `sampled` tells it.
+        span: what they are scaled over.
+        found: whether that is by `span_of`, and not given.
+
+    Raises:
+        ValueError: whole numbers beside floating-point ones, which no one factor fits.
+    """
+    kinds = {np.dtype(name).kind == "f": (name, file) for name, file in first.items()}
+    if len(kinds) > 1:
+        (one, a), (two, b) = kinds.values()
+        raise ValueError(
+            f"The archive holds images of {one} ({a}) and of {two} ({b}), and all are scaled by "
+            "one factor. Store them in one type, or give an archive of each."
+        )
+    low, high = (f"{value:.6g}" for value in span)
+    how = (
+        f"the quantiles {' and '.join(map(str, _QUANTILES))} of their values; --range {low},{high} "
+        "reads other images alike"
+    )
+    return (
+        f"{which} have more than 8 bits ({', '.join(sorted(first))}) and are scaled by one factor "
+        f"for all: {low} becomes black, {high} white "
+        f"({how if found else 'as the range says that was given'})."
+    )
 
 
 def squared(data: bytes, size: int, bands: Sequence[int], span: Span | None) -> bytes | str:

@@ -3,7 +3,6 @@
 Shapes: N images, each with 3 channels (red, green, blue) and S x S pixels.
 """
 
-import hashlib
 import json
 import os
 import time
@@ -13,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -30,22 +29,19 @@ from rnsl_tutorial._files import (
     require_room,
     written_whole,
 )
-from rnsl_tutorial.datasets import _listing, _packed
-from rnsl_tutorial.datasets._decoding import QUANTILES, Span, is_deep, sampled, span_of, squared
+from rnsl_tutorial.datasets import _listing
+from rnsl_tutorial.datasets._decoding import Span, is_deep, sampled, scaling, span_of, squared
 from rnsl_tutorial.datasets._labels import labelled_by, read_table
 from rnsl_tutorial.datasets._listing import EXPECTED, Found
-from rnsl_tutorial.datasets._packed import Member
+from rnsl_tutorial.datasets._stored import LINK, digest, read
 
 __all__ = ["Archive", "Reading", "check_folds", "load_archive", "read_files"]
 
 _MAX_SIZE = 2048  # pixels: one image then takes 12.6 MB
-_MAX_EXPANSION = 100  # of a tar or zip, and at least _MAX_UNPACKED_BYTES; images hardly compress
-_MAX_UNPACKED_BYTES = 2**31
 _FINITE = (-1e300, 1e300)
 _MAX_BANDS = 2**16  # as many as a TIFF can say
 _SAMPLED, _LEAST_SAMPLED = 2**22, 16  # values that a range is found by: of an archive, of an image
 _MAX_NAMED = 10  # broken images in a message
-_LINK = "a link or device in a tar or zip"
 
 _DECODER = "3"  # part of the cache key: raise it when the same files shall give other pixels
 _SETTLED_NS = 2_000_000_000  # a time stamp younger than this may hide a change that follows at once
@@ -263,13 +259,13 @@ def read_files(root: Path, archive: Archive) -> Iterator[tuple[str, Path | bytes
         if root.is_dir():
             listing = _listing.list_on_disk(root)
         else:
-            listing = _listing.list_members(path for path, _ in _read(root, None))
+            listing = _listing.list_members(path for path, _ in read(root, None))
         found = _listing.find(root, listing, classes=classes, nested=archive.reading.nested)
         in_folder = ((path, root / path) for path in found.images)
-        for path, data in in_folder if root.is_dir() else _read(root, None):
+        for path, data in in_folder if root.is_dir() else read(root, None):
             file = found.name(path)
             # a tar may hold a file twice: the later one counts, and has the digest
-            if isinstance(data, bytes) and missing.get(file) != _digest(data):
+            if isinstance(data, bytes) and missing.get(file) != digest(data):
                 continue
             if isinstance(data, bytes | Path) and missing.pop(file, ""):
                 yield file, data
@@ -340,7 +336,7 @@ def _check_left(archive: Archive, folds: int) -> None:
     check_folds(left, folds)
 
 
-# Reading them, always one after the other in stored order, as compressed archives want it.
+# What an archive holds.
 
 
 def _found(asked: _Asked, list_folder: _listing.List) -> Found:
@@ -353,62 +349,8 @@ def _found(asked: _Asked, list_folder: _listing.List) -> Found:
     return labelled_by(found, asked.table, root, reading.labels, skip=reading.skip_broken)
 
 
-def _read(root: Path, images: Sequence[str] | None) -> Iterator[tuple[str, bytes | str | None]]:
-    """Yield the path of every image, with its bytes or why it has none that can be read.
-
-    Of a tar or zip, where the images are not known yet, also those of other files and of folders,
-    with None.
-    """
-    with _packed.explained(root):
-        if images is not None:
-            yield from ((path, _read_file(root / path)) for path in images)
-        elif root.is_file() and _packed.is_packed(root):
-            yield from _read_packed(root)
-        else:
-            raise ValueError(
-                f"{root} is no folder, tar or zip, or it is incomplete. Give {EXPECTED}."
-            )
-
-
-def _read_file(path: Path) -> bytes | str:
-    try:
-        if path.exists() and not path.is_file():
-            return "a device or pipe"
-        _packed.check_bytes(path, path.stat().st_size)
-        return path.read_bytes()
-    except OSError as error:
-        return f"{error.strerror}"
-    except ValueError as error:
-        return str(error).removeprefix(f"{path} ").partition(". ")[0]
-
-
-def _read_packed(root: Path) -> Iterator[tuple[str, bytes | str | None]]:
-    stored = _packed.read(
-        root, lambda member: _listing.is_image(_plain_path(member)),
-        expansion=_MAX_EXPANSION, at_least=_MAX_UNPACKED_BYTES,
-    )  # fmt: skip
-    for member, data in stored:
-        path = _plain_path(member)
-        if path and not (member.is_file or member.is_folder):
-            yield path, _LINK
-        elif path:
-            yield path, data if _listing.is_image(path) else None
-
-
-def _plain_path(member: Member) -> str:
-    """Return the member's path without "." and root; "" for what is hidden."""
-    parts = [part for part in PurePosixPath(member.name).parts if part != "/"]
-    if not parts or not all(map(_listing.is_visible, parts)):
-        return ""
-    return "/".join(parts) + "/" * member.is_folder
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
-
-
 def _hash(value: object) -> str:
-    return _digest(json.dumps(value).encode())
+    return digest(json.dumps(value).encode())
 
 
 def _survey(asked: _Asked, listed: Found | None) -> _Survey:
@@ -417,12 +359,12 @@ def _survey(asked: _Asked, listed: Found | None) -> _Survey:
     deep: set[str] = set()
     broken: dict[str, str] = {}
     links: dict[str, str] = {}
-    stored = _read(asked.root, listed and listed.images)
+    stored = read(asked.root, listed and listed.images)
     for path, data in _bar(asked, "Reading", stored):
-        if data == _LINK:
-            links[path] = _LINK
+        if data == LINK:
+            links[path] = LINK
             continue
-        digests[path] = _digest(data) if isinstance(data, bytes) else ""
+        digests[path] = digest(data) if isinstance(data, bytes) else ""
         if isinstance(data, str):
             broken[path] = data
         elif data and is_deep(data):
@@ -464,9 +406,9 @@ def _decoded(
     missing, root = set(digests), asked.root
     queue: deque[tuple[str, Future[_Made]]] = deque()
     with ThreadPoolExecutor(asked.workers) as pool:
-        for path, data in _read(root, [*digests] if root.is_dir() else None):
+        for path, data in read(root, [*digests] if root.is_dir() else None):
             # a tar may hold a file twice: the later one counts, and has the digest
-            if not isinstance(data, bytes) or path not in missing or digests[path] != _digest(data):
+            if not isinstance(data, bytes) or path not in missing or digests[path] != digest(data):
                 continue
             missing.remove(path)
             queue.append((path, pool.submit(decode, data)))
@@ -508,36 +450,12 @@ def _look(asked: _Asked, survey: _Survey) -> _Look:
                 samples.append(found[1])
     if not samples:
         return _Look(None, [], broken)
-    _check_one_kind(asked.root, first)
     span = Span(*asked.reading.span) if asked.reading.span else span_of(np.concatenate(samples))
-    return _Look(span, _scaling(asked, span, first, len(samples), len(survey.digests)), broken)
-
-
-def _check_one_kind(root: Path, first: Mapping[str, str]) -> None:
-    """Refuse whole numbers beside floating-point ones, which no one factor fits: ValueError."""
-    kinds = {np.dtype(name).kind == "f": (name, file) for name, file in first.items()}
-    if len(kinds) > 1:
-        (one, a), (two, b) = kinds.values()
-        raise ValueError(
-            f"{root} holds images of {one} ({a}) and of {two} ({b}), and all are scaled by one "
-            "factor. Store them in one type, or give an archive of each."
-        )
-
-
-def _scaling(asked: _Asked, span: Span, types: Iterable[str], count: int, total: int) -> list[str]:
-    """Say how images of more than 8 bits were scaled."""
-    low, high = (f"{value:.6g}" for value in span)
-    how = (
-        "as the range says that was given"
-        if asked.reading.span
-        else f"the quantiles {' and '.join(map(str, QUANTILES))} of their values; --range "
-        f"{low},{high} reads other images alike"
-    )
-    others = "" if count == total else f" The other {total - count:,} are taken as they are."
-    return [
-        f"{count:,} of {total:,} images have more than 8 bits ({', '.join(sorted(types))}) and are "
-        f"scaled by one factor for all: {low} becomes black, {high} white ({how}).{others}"
-    ]
+    which = f"{len(samples):,} of {len(survey.digests):,} images"
+    notes = [scaling(which, first, span, found=asked.reading.span is None)]
+    if others := len(survey.digests) - len(samples):
+        notes = [f"{notes[0]} The other {others:,} are taken as they are."]
+    return _Look(span, notes, broken)
 
 
 class _BrokenError(Exception):

@@ -331,7 +331,7 @@ def test_a_file_that_another_process_has_just_written_is_kept(
 def test_what_can_be_known_is_refused_before_an_image_is_read(
     line: str, said: str, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rnsl_tutorial.datasets.archives._read", None)
+    monkeypatch.setattr("rnsl_tutorial.datasets.archives.read", None)
     monkeypatch.setattr("rnsl_tutorial.datasets.scenes.make_scenes", None)
     before = state(place)
     refused(line.split(), said)

@@ -201,7 +201,7 @@ def test_strays_are_passed_over_and_told(folder, cache, kind, again, monkeypatch
     if again:
         trust_young_time_stamps(monkeypatch)
         load(root, cache)
-        forbid(monkeypatch, "_read")
+        forbid(monkeypatch, "read")
     archive = load(root, cache)
     assert_expected(archive)
     assert dict(archive.skipped) == {"Airport/more/": NESTED, **STRAYS}
@@ -497,7 +497,7 @@ def test_an_unchanged_archive_is_not_even_read(folder, cache, monkeypatch, kind)
     trust_young_time_stamps(monkeypatch)
     root = pack(folder, kind)
     load(root, cache)
-    forbid(monkeypatch, "_read")
+    forbid(monkeypatch, "read")
     assert_expected(load(root, cache))
 
 
@@ -598,7 +598,7 @@ def test_a_damaged_cache_is_built_again(folder, cache, monkeypatch, suffix, dama
     damage(path)
     assert_expected(load(folder, cache))
     assert path.exists()
-    forbid(monkeypatch, "_read")
+    forbid(monkeypatch, "read")
     assert_expected(load(folder, cache))
 
 
