@@ -99,7 +99,10 @@ def list_on_disk(root: Path) -> List:
             visible = [entry for entry in entries if is_visible(entry.name)]
         count += len(visible)
         if count > _MAX_ENTRIES:
-            raise ValueError(f"{root} holds more than {_MAX_ENTRIES:,} files and folders.")
+            raise ValueError(
+                f"{root} holds more than {_MAX_ENTRIES:,} files and folders. Give the folder of "
+                "the images alone."
+            )
         folders = {entry.name for entry in visible if entry.is_dir()}
         # a dangling link counts as a file, so that reading it fails: no image is lost in silence
         files = {e.name for e in visible if e.is_file() or e.is_symlink()} - folders

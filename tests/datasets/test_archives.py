@@ -18,7 +18,7 @@ import pytest
 from aid_counts import AID_COUNTS, GOLDEN_FINGERPRINT, fingerprint_of
 from PIL import Image
 
-from rnsl_tutorial.datasets import archives
+from rnsl_tutorial.datasets import _listing, archives
 from rnsl_tutorial.datasets.archives import Archive, Reading, load_archive, read_files
 from rnsl_tutorial.datasets.splits import files_by_class, paper_split, stratified_split
 
@@ -268,6 +268,12 @@ def test_a_dangling_link_is_not_lost_in_silence(folder, cache):
     (folder / "Beach" / "gone.png").symlink_to("nowhere.png")
     with pytest.raises(ValueError, match=r"Beach/gone\.png \(No such file or directory\)"):
         load(folder, cache)
+
+
+def test_a_folder_without_an_end_is_refused(folder, cache, monkeypatch):
+    monkeypatch.setattr(_listing, "_MAX_ENTRIES", 6)
+    with pytest.raises(ValueError, match="AID holds more than 6 files and folders"):
+        load(folder, cache, labelled=False)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes here")

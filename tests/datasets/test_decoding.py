@@ -299,6 +299,10 @@ def test_bands_and_range_have_pixels_of_their_own_in_the_cache(tmp_path, monkeyp
 
 OTHERS = {
     "complex": (tiff(np.ones((1, SIDE, SIDE), np.complex64)), "complex64 numbers; store real ones"),
+    "three bands of one bit": (
+        tiff(np.ones((3, SIDE, SIDE), bool), photometric="rgb"),
+        "a TIFF of 3 bands of 1 bits, colours RGB, which is not read",
+    ),
     "no finite value": (tiff(np.full((3, SIDE, SIDE), np.nan, np.float32)), "no finite number"),
     "no TIFF": (b"II*\0" + bytes(30), "cannot be decoded"),
     "cut": (tiff(BITS_11[0])[:700], "cannot be decoded"),
