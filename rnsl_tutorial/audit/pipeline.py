@@ -22,7 +22,7 @@ from rnsl_tutorial.audit.transition import (
     row_shares,
     with_noise_rate,
 )
-from rnsl_tutorial.datasets.archives import Archive, check_folds, load_archive
+from rnsl_tutorial.datasets.archives import Archive, Reading, check_folds, load_archive
 from rnsl_tutorial.datasets.features import cached_features
 from rnsl_tutorial.noise import Labels
 from rnsl_tutorial.training import networks
@@ -83,6 +83,7 @@ class Audit(NamedTuple):
 def audit_folder(
     root: str | Path,
     *,
+    reading: Reading | None = None,
     backbone: str = "efficientnet_lite0",
     size: int = 150,
     folds: int = 3,
@@ -91,13 +92,14 @@ def audit_folder(
     cache: Path | None = None,
     progress: bool = True,
 ) -> Audit:
-    """Audit the labels of an archive on disk: the names of its class folders.
+    """Audit the labels of an archive on disk: the names of its class folders, or those of a table.
 
     The archive is only read. Its pixels and features stay in the cache, so a second audit takes
     seconds before the heads are trained.
 
     Args:
         root: folder of class folders, or a tar or zip of one; see `datasets.load_archive`.
+        reading: how the archive is read, and where its labels are.
         backbone: one with pretrained weights, see `training.networks.create`.
         size: of the images in pixels, when the backbone sees them.
         folds: parts of the archive; each is judged by heads trained on the others.
@@ -113,7 +115,8 @@ def audit_folder(
         OSError: the cache cannot be written.
     """
     check_settings(backbone, folds, device, seed)
-    archive = load_archive(root, size, cache=cache, progress=progress, folds=folds)
+    how = reading or Reading()
+    archive = load_archive(root, size, how, cache=cache, progress=progress, folds=folds)
     return audit_archive(
         archive, backbone=backbone, folds=folds, seed=seed, device=device,
         cache=cache, progress=progress,
@@ -168,7 +171,9 @@ def audit_archive(
         )  # fmt: skip
     digests = tuple(archive.digests[i] for i in judged_M) if archive.digests else ()
     duplicates = near_duplicates(features_NF, labels_N, seed=seed)
-    return found._replace(digests=digests, duplicates=duplicates)
+    return found._replace(
+        digests=digests, duplicates=duplicates, skipped=archive.skipped, notes=archive.notes
+    )
 
 
 def _parts(

@@ -13,16 +13,20 @@ from rnsl_tutorial.cli._options import (
     Size,
     exclude_each_other,
     printable,
+    reads_archive,
+    say_reading,
 )
 
 if TYPE_CHECKING:
     from rnsl_tutorial.audit import Audit
+    from rnsl_tutorial.datasets import Reading
 
 __all__ = ["audit_labels"]
 
 _BACKBONE = "efficientnet_lite0"
 
 
+@reads_archive()
 def audit_labels(
     root: Annotated[
         Path,
@@ -58,12 +62,14 @@ def audit_labels(
     seed: Annotated[int, typer.Option(help="Of folds and heads.")] = 0,
     device: Device = "cpu",
     overwrite: Overwrite = False,
+    *,
+    reading: "Reading",
 ) -> None:
     """List the images of an archive whose labels are doubtful.
 
     Beside the list stands a page to look through them. The labels are the names of the class
-    folders. Heads are trained with the truncated loss on a part of the archive and judge the rest.
-    Nothing in the archive is changed.
+    folders, or those of --labels. Heads are trained with the truncated loss on a part of the
+    archive and judge the rest. Nothing in the archive is changed.
     """
     from rnsl_tutorial import audit, datasets
     from rnsl_tutorial._files import claimed
@@ -75,9 +81,11 @@ def audit_labels(
     audit.check_settings(backbone, folds, device, seed)
     own = datasets.read_features(features) if features else None
     outputs = [*filter(None, (out, page, json))]
-    with claimed(*outputs, overwrite=overwrite, archive=root, reads=[decisions, features]):
+    read = [decisions, features, reading.labels]
+    with claimed(*outputs, overwrite=overwrite, archive=root, reads=read):
         rows = audit.read_decisions(decisions) if decisions else None
-        archive = datasets.load_archive(root, size, folds=1 if rows else folds)
+        archive = datasets.load_archive(root, size, reading, folds=1 if rows else folds)
+        say_reading(archive)
         decided = None if rows is None else audit.decide(rows, archive)
         found = audit.audit_archive(
             archive, decided=decided, backbone=backbone, features=own and own.of(archive.files),

@@ -1,15 +1,19 @@
 """The command that makes a copy of an archive with the labels that were decided."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rnsl_tutorial.cli._options import Size, printable
+from rnsl_tutorial.cli._options import Size, printable, reads_archive, say_reading
+
+if TYPE_CHECKING:
+    from rnsl_tutorial.datasets import Reading
 
 __all__ = ["apply_decisions"]
 
 
+@reads_archive()
 def apply_decisions(
     decisions: Annotated[
         Path,
@@ -35,6 +39,8 @@ def apply_decisions(
         bool, typer.Option("--leave-out-unsure", help="Leave out images that are unsure, too.")
     ] = False,
     size: Size = 150,
+    *,
+    reading: "Reading",
 ) -> None:
     """Copy an archive with the labels that were decided on the page of an audit.
 
@@ -48,10 +54,11 @@ def apply_decisions(
     from rnsl_tutorial.audit import _copies
 
     to = to.absolute()
-    with claimed(to, is_folder=True, archive=root, reads=[decisions], other="--to"):
+    with claimed(to, is_folder=True, archive=root, reads=[decisions, reading.labels], other="--to"):
         check_vacant(to)
         rows = audit.read_decisions(decisions)
-        archive = datasets.load_archive(root, size)
+        archive = datasets.load_archive(root, size, reading)
+        say_reading(archive)
         decided = audit.decide(rows, archive)
         copied = _copies.plan(archive, decided, leave_out_unsure=leave_out_unsure)
         _show(_copies.said_of(copied, decided))

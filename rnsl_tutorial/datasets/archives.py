@@ -3,25 +3,24 @@
 Shapes: N images, each with 3 channels (red, green, blue) and S x S pixels.
 """
 
-import hashlib
 import json
 import os
 import time
 import warnings
-from collections import Counter, defaultdict, deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from functools import partial
-from io import BytesIO
-from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from tqdm.auto import tqdm
 
+from rnsl_tutorial._arrays import is_number, is_whole
 from rnsl_tutorial._files import (
     DAMAGE,
     cache_dir,
@@ -30,22 +29,51 @@ from rnsl_tutorial._files import (
     require_room,
     written_whole,
 )
-from rnsl_tutorial.datasets import _packed
-from rnsl_tutorial.datasets._packed import Member
+from rnsl_tutorial.datasets import _listing
+from rnsl_tutorial.datasets._decoding import Span, is_deep, sampled, scaling, span_of, squared
+from rnsl_tutorial.datasets._labels import labelled_by, read_table
+from rnsl_tutorial.datasets._listing import EXPECTED, Found
+from rnsl_tutorial.datasets._stored import LINK, digest, read
 
-__all__ = ["Archive", "check_folds", "load_archive", "read_files"]
+__all__ = ["Archive", "Reading", "check_folds", "load_archive", "read_files"]
 
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 _MAX_SIZE = 2048  # pixels: one image then takes 12.6 MB
-_MAX_EXPANSION = 100  # of a tar or zip, and at least _MAX_UNPACKED_BYTES; images hardly compress
-_MAX_UNPACKED_BYTES = 2**31
+_FINITE = (-1e300, 1e300)
+_MAX_BANDS = 2**16  # as many as a TIFF can say
+_SAMPLED, _LEAST_SAMPLED = 2**22, 16  # values that a range is found by: of an archive, of an image
+_MAX_NAMED = 10  # broken images in a message
 
-_EXPECTED = (
-    "a folder with one folder for each class and its images in there "
-    f"({', '.join(_IMAGE_SUFFIXES)}), or a tar or zip file of it"
-)
-_DECODER = "2"  # part of the cache key: raise it when the same files shall give other pixels
+_DECODER = "3"  # part of the cache key: raise it when the same files shall give other pixels
 _SETTLED_NS = 2_000_000_000  # a time stamp younger than this may hide a change that follows at once
+
+
+_Made = TypeVar("_Made")
+
+
+class Reading(NamedTuple):
+    """How an archive is read.
+
+    Attributes:
+        bands: which bands are red, green and blue, counted from 1 as GDAL does, such as
+            (4, 3, 2); empty for those that a file of 1 or 3 bands has.
+        span: what becomes black and what becomes white in images of more than 8 bits; None for the
+            range of the archive's own.
+        nested: whether images in folders within a class folder count, too.
+        skip_broken: whether images that cannot be used, or have no label in the table, are passed
+            over, and not refused.
+        labels: csv or parquet with the columns file and label, where folders are no classes; images
+            then lie in whatever folders. A row belongs to the image of its path in the archive, or
+            else to the only one that ends alike, at least in its bare name.
+    """
+
+    bands: tuple[int, ...] = ()
+    span: tuple[float, float] | None = None
+    nested: bool = False
+    skip_broken: bool = False
+    labels: Path | None = None
+
+
+_PLAIN = Reading()
 
 
 class Archive(NamedTuple):
@@ -53,12 +81,16 @@ class Archive(NamedTuple):
 
     Attributes:
         images: uint8 [N, 3, S, S], a read-only memory map of the cache file.
-        labels: int64 [N], positions in ``class_names``.
-        class_names: names of the class folders, sorted.
+        labels: int64 [N], positions in ``class_names``; -1 where there are no labels.
+        class_names: names of the class folders, sorted; none where there are no labels.
         files: such as ``"Airport/airport_1.jpg"``, relative to the folder of class folders;
-            classes sorted, in a class names sorted as strings.
+            sorted by class and name, part by part as strings.
         digests: hash of the bytes of each file, 32 hexadecimal digits: an image is known by it
             after it was moved or renamed. Empty where images were made and not read.
+        skipped: name and reason of each file or folder that was passed over, hidden ones excepted.
+        notes: sentences on how the images were read, for whoever looks at them.
+        reading: how they were read; its ``span`` is the one that was found, unless all values were
+            the same, so that other images can be read alike.
     """
 
     images: NDArray[np.uint8]
@@ -66,13 +98,50 @@ class Archive(NamedTuple):
     class_names: tuple[str, ...]
     files: tuple[str, ...]
     digests: tuple[str, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    reading: Reading = _PLAIN
+
+
+class _Asked(NamedTuple):
+    """What a caller of `load_archive` asks for."""
+
+    root: Path
+    size: int
+    reading: Reading
+    table: Mapping[str, str] | None
+    labelled: bool
+    progress: bool
+    workers: int
+
+
+class _Survey(NamedTuple):
+    """What an archive holds, before an image is decoded.
+
+    Attributes:
+        found: its images.
+        digests: by path, in order; "" for what cannot be read.
+        deep: those of them that may have more than 8 bits.
+        broken: path and reason of those that cannot be read.
+    """
+
+    found: Found
+    digests: Mapping[str, str]
+    deep: Mapping[str, str]
+    broken: Mapping[str, str]
+
+    def named(self, by_path: Mapping[str, str]) -> list[tuple[str, str]]:
+        """What is known of paths, with their names in the archive."""
+        return [(self.found.name(path), known) for path, known in by_path.items()]
 
 
 @escaped()
 def load_archive(
     root: str | Path,
     size: int = 150,
+    reading: Reading = _PLAIN,
     *,
+    labelled: bool = True,
     cache: Path | None = None,
     progress: bool = True,
     workers: int | None = None,
@@ -82,26 +151,38 @@ def load_archive(
 
     An archive is a folder of class folders, or a tar (of any compression that ``tarfile`` reads)
     or zip of one. Folders around it, such as ``AID/`` in ``AID/Airport/airport_1.jpg``, are looked
-    through. It is read in place: nothing is unpacked, nothing is written into it. Passed over are
-    hidden names, ``__MACOSX``, files of other types, folders within a class folder, and in a tar
-    or zip symbolic links and devices.
+    through. It is read in place: nothing is unpacked, nothing is written into it. Passed over, and
+    told in ``skipped``, are files of other types, what lies beside the class folders, folders
+    within one, and in a tar or zip symbolic links and devices; in silence hidden names and
+    ``__MACOSX``. Other ways to lie and to be labelled: `Reading`, and ``labelled``.
 
     Refused, so that a small archive cannot fill the memory or the disk, are an encoded image above
     512 MiB or of more pixels than Pillow's limit (89 million), a tar or zip that unpacks to more
     than 100 times its size and more than 2 GiB or holds more than 1 million files, a zip packed by
     other methods than deflate, and names of more than 4096 characters.
 
+    JPEG, PNG, TIFF, WebP and BMP are read; of an animation the first picture. TIFFs and PNGs of
+    more than 8 bits, or of floating-point numbers, are scaled over the archive's own range, by one
+    factor for all of their images and bands: v becomes 255 (v - low) / (high - low), clipped, where
+    low and high are the quantiles .001 and .999 of a sample of values of all such images (4 million
+    in all, and at least 16 of an image). Neither numbers that are not finite nor GDAL's "no data"
+    count; they become black. ``notes`` says so. Images of 8 bits beside them stay as they are.
+    Pages of one size are bands of a TIFF; 2 or more than 3 bands need ``reading.bands``.
+
     Images are squashed to S x S with antialiased bilinear interpolation, as torchvision's
     ``Resize((S, S))`` does; a JPEG of 4 S or more is first shrunk to at least 2 S by its decoder.
-    Alpha is dropped, 16-bit grey keeps its upper 8 bits, EXIF orientation is not applied.
+    Alpha is dropped, EXIF orientation is not applied.
 
-    The pixels stay in the cache under a hash of names and contents, so a moved or copied archive is
-    found again and a changed one is decoded anew. While names, sizes, time stamps and inodes are as
-    they were, the contents are not even read.
+    The pixels stay in the cache under a hash of names, contents, bands and range, so a moved or
+    copied archive is found again and a changed one is decoded anew. While names, sizes, time stamps
+    and inodes are as they were, the contents are not even read.
 
     Args:
         root: the folder, tar or zip.
         size: S, the side of the images in pixels, 1 to 2048.
+        reading: what else is read, and how.
+        labelled: whether the images have labels. If not, all are taken, in whatever folders they
+            lie: ``labels`` are then -1, and there are no ``class_names``.
         cache: folder for the decoded images, 3 * S * S bytes each; default
             ``$RNSL_CACHE`` where that is set, else the platform's cache folder.
         progress: whether progress bars are shown while images are read and decoded.
@@ -109,42 +190,53 @@ def load_archive(
         folds: into which the images are going to be parted: each class needs as many.
 
     Returns:
-        images, labels, class names and file names.
+        images, labels, class names, file names, and what is to be said of the reading.
 
     Raises:
         FileNotFoundError: ``root`` does not exist.
         ValueError: ``size`` or ``workers`` out of range; the cache lies inside the archive; no
-            class folders, a single one, one without images or with fewer than folds; an image or
-            archive that is damaged, too large, of another type, unreadable, or changes while it is
-            read.
+            class folders, a single one, one without images or with fewer than folds; images that
+            are damaged, too large, of another type or unreadable, all of them at once; an archive
+            that is damaged, or changes while it is read.
         OSError: the cache cannot be written or its disk is full; nothing half-written is kept.
     """
     root = Path(root).expanduser()
     folder = (cache_dir() if cache is None else cache.expanduser()) / "archives"
     workers = (os.cpu_count() or 1) if workers is None else workers
     _check_arguments(root, size, folder, workers)
-    if root.is_dir():
-        check_folds(_counted(_class_images(root, partial(_list_on_disk, root))), folds)
+    _check_reading(reading)
+    table = read_table(reading.labels) if reading.labels and labelled else None
+    archive = _loaded(
+        _Asked(root, size, reading, table, labelled, progress, workers), folder, folds
+    )
+    _check_left(archive, folds)
+    return archive
 
-    fingerprint, settled = _fingerprint(root)
+
+def _loaded(asked: _Asked, folder: Path, folds: int) -> Archive:
+    """Take the archive from the cache, by its files' state or by their contents, or build it."""
+    root = asked.root
+    listed = _found(asked, _listing.list_on_disk(root)) if root.is_dir() else None
+    check_folds(Counter(listed.labels.values() if listed else ()), folds)
+    fingerprint, settled = _fingerprint(asked, listed)
     memo = folder / f"{fingerprint}.key"
-    archive = _find_cache(folder, _remembered_key(memo), size)
-    if archive is not None:
-        return archive
-    digests = _digests(root, progress)
-    check_folds(_counted(digests), folds)
-    key = _hash([_DECODER, *([_relative(path), digests[path]] for path in digests)])
-    archive = _find_cache(folder, key, size)
+    known = _remembered(memo)
+    archive = known and _find_cache(folder, known, asked)
     if archive is None:
-        num_bytes = len(digests) * 3 * size * size
-        with _explained(folder, num_bytes):
-            folder.mkdir(parents=True, exist_ok=True)
-            require_room(folder, num_bytes)
-            _build_cache(_stem(folder, key, size), root, digests, size, progress, workers)
-            archive = _open_cache(folder, key, size)
-    if settled:
-        with suppress(OSError), written_whole(memo) as file:
-            file.write(key.encode())
+        survey = _survey(asked, listed)
+        check_folds(Counter(survey.found.labels.values()), folds)
+        known = _summary(survey, asked.reading)
+        archive = _find_cache(folder, known, asked)
+        if archive is None:
+            num_bytes = len(survey.digests) * 3 * asked.size**2
+            with _explained(folder, num_bytes):
+                folder.mkdir(parents=True, exist_ok=True)
+                require_room(folder, num_bytes)
+                _build_cache(_stem(folder, known.key, asked.size), asked, survey)
+                archive = _open_cache(folder, known, asked)
+        if settled:
+            with suppress(OSError), written_whole(memo) as file:
+                file.write(json.dumps(known).encode())
     return archive
 
 
@@ -162,19 +254,21 @@ def read_files(root: Path, archive: Archive) -> Iterator[tuple[str, Path | bytes
         ValueError: it changed since, or cannot be read.
     """
     missing = dict(zip(archive.files, archive.digests, strict=True))
-    stored: Iterable[tuple[str, Path | bytes | None]] = (
-        ((path, root / path) for path in _class_images(root, partial(_list_on_disk, root)))
-        if root.is_dir()
-        else _read(root)
-    )
+    classes = bool(archive.class_names) and archive.reading.labels is None
     with escaped():
-        for path, found in stored:
-            file = _relative(path)
+        if root.is_dir():
+            listing = _listing.list_on_disk(root)
+        else:
+            listing = _listing.list_members(path for path, _ in read(root, None))
+        found = _listing.find(root, listing, classes=classes, nested=archive.reading.nested)
+        in_folder = ((path, root / path) for path in found.images)
+        for path, data in in_folder if root.is_dir() else read(root, None):
+            file = found.name(path)
             # a tar may hold a file twice: the later one counts, and has the digest
-            if found is None or (isinstance(found, bytes) and missing.get(file) != _digest(found)):
+            if isinstance(data, bytes) and missing.get(file) != digest(data):
                 continue
-            if missing.pop(file, None):
-                yield file, found
+            if isinstance(data, bytes | Path) and missing.pop(file, ""):
+                yield file, data
         if missing:
             raise ValueError(f"{root / min(missing)} changed while it was read. Load again.")
 
@@ -185,7 +279,7 @@ def _check_arguments(root: Path, size: int, folder: Path, workers: int) -> None:
     if workers < 1:
         raise ValueError(f"workers is {workers}; give at least 1, or None for all processors.")
     if not root.exists():
-        raise FileNotFoundError(f"{root} does not exist. Give {_EXPECTED}.")
+        raise FileNotFoundError(f"{root} does not exist. Give {EXPECTED}.")
     if folder.resolve().is_relative_to(root.resolve()):
         raise ValueError(
             f"The image cache {folder} lies inside the archive {root}, which has to stay as it is. "
@@ -213,213 +307,112 @@ def check_folds(counts: Mapping[str, int], folds: int) -> None:
         )
 
 
-# Finding the images. Paths are relative to the root, with "/" on every platform. The last two parts
-# of an image's path are class and name; a folder's path ends in "/", except for the root's: "".
-
-
-class _Listing(NamedTuple):
-    """What counts in one folder: names of subfolders and of images, both sorted."""
-
-    folders: list[str]
-    images: list[str]
-
-
-def _counted(paths: Iterable[str]) -> Mapping[str, int]:
-    """Class name -> number of its images."""
-    return Counter(path.split("/")[-2] for path in paths)
-
-
-def _is_visible(name: str) -> bool:
-    return not name.startswith(".") and name != "__MACOSX"
-
-
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(_IMAGE_SUFFIXES)
-
-
-def _relative(path: str) -> str:
-    """Return the path from the folder of class folders on."""
-    return "/".join(path.split("/")[-2:])
-
-
-def _list_on_disk(root: Path, folder: str) -> _Listing:
-    with os.scandir(root / folder) as entries:
-        visible = [entry for entry in entries if _is_visible(entry.name)]
-    folders = {entry.name for entry in visible if entry.is_dir()}
-    # a dangling link counts as a file, so that reading it fails: no image is lost in silence
-    files = {entry.name for entry in visible if entry.is_file() or entry.is_symlink()} - folders
-    return _Listing(sorted(folders), sorted(filter(_is_image, files)))
-
-
-def _list_members(paths: Iterable[str]) -> Callable[[str], _Listing]:
-    """Return a function that lists a folder of the tar or zip that has these paths."""
-    folders: dict[str, set[str]] = defaultdict(set)
-    images: dict[str, set[str]] = defaultdict(set)
-    for path in paths:
-        folder = ""
-        *parents, name = path.split("/")
-        for parent in parents:
-            folders[folder].add(parent)
-            folder += f"{parent}/"
-        if name:
-            images[folder].add(name)
-    return lambda folder: _Listing(sorted(folders[folder]), sorted(images[folder]))
-
-
-def _class_images(root: Path, list_folder: Callable[[str], _Listing]) -> list[str]:
-    """Return the path of every image, by class and name."""
-    base, classes = "", list_folder("").folders
-    while len(classes) == 1:
-        inner = list_folder(f"{base}{classes[0]}/")
-        if inner.images or not inner.folders:
-            break
-        base, classes = f"{base}{classes[0]}/", inner.folders
-    if not classes:
-        raise ValueError(f"{root / base} holds no class folders. Give {_EXPECTED}.")
-    paths = []
-    for folder in (f"{base}{name}/" for name in classes):
-        listing = list_folder(folder)
-        if not listing.images:
-            raise ValueError(_no_images(root / folder, listing.folders))
-        paths += [folder + name for name in listing.images]
-    if len(classes) == 1:
+def _check_reading(reading: Reading) -> None:
+    """Refuse bands that are none, and a range without width: ValueError."""
+    bands, span = reading.bands, reading.span
+    if bands and not (len(bands) == 3 and all(is_whole(band, 1, _MAX_BANDS) for band in bands)):
         raise ValueError(
-            f"{root / base} holds one class folder only ({classes[0]}); at least two are needed. "
-            f"Give {_EXPECTED}."
+            f"bands is {bands!r:.80}; give three numbers, of the bands for red, green and blue, "
+            "such as (4, 3, 2). The first band is 1."
         )
-    return paths
-
-
-def _no_images(folder: Path, folders: Sequence[str]) -> str:
-    if folders:
-        return (
-            f"Class folder {folder} holds no images, only folders such as {folders[0]}. If those "
-            "are the classes, give an archive of this folder alone."
+    if span and not (
+        len(span) == 2 and all(is_number(v, *_FINITE) for v in span) and span[0] < span[1]
+    ):
+        raise ValueError(
+            f"range is {span!r:.80}; give two numbers, the value that becomes black and a larger "
+            "one that becomes white."
         )
-    return (
-        f"Class folder {folder} holds no images ({', '.join(_IMAGE_SUFFIXES)}). Add images to it, "
-        "or remove it."
-    )
 
 
-# Reading them, always one after the other in stored order, as compressed archives want it.
+def _check_left(archive: Archive, folds: int) -> None:
+    """Refuse classes of which broken images leave too few, or none: ValueError."""
+    counts = np.bincount(archive.labels[archive.labels >= 0], minlength=len(archive.class_names))
+    left = dict(zip(archive.class_names, counts.tolist(), strict=True))
+    if gone := [repr(name) for name, count in left.items() if not count]:
+        raise ValueError(
+            f"All images of {', '.join(gone)} are broken, and passed over. Replace them, or leave "
+            "the class out."
+        )
+    check_folds(left, folds)
 
 
-def _read(root: Path) -> Iterator[tuple[str, bytes | None]]:
-    """Yield the path of every image and its bytes; for folders of a tar or zip, None."""
-    with _packed.explained(root):
-        if root.is_dir():
-            for path in _class_images(root, partial(_list_on_disk, root)):
-                yield path, _read_file(root / path)
-        elif root.is_file() and _packed.is_packed(root):
-            yield from _read_packed(root)
-        else:
-            raise ValueError(
-                f"{root} is no folder, tar or zip, or it is incomplete. Give {_EXPECTED}."
-            )
+# What an archive holds.
 
 
-def _read_file(path: Path) -> bytes:
-    if path.exists() and not path.is_file():
-        raise ValueError(f"{path} is a device or pipe, no image. Remove it.")
-    _packed.check_bytes(path, path.stat().st_size)
-    return path.read_bytes()
-
-
-def _read_packed(root: Path) -> Iterator[tuple[str, bytes | None]]:
-    stored = _packed.read(
-        root, lambda member: _plain_path(member) != "",
-        expansion=_MAX_EXPANSION, at_least=_MAX_UNPACKED_BYTES,
-    )  # fmt: skip
-    for member, data in stored:
-        path = _plain_path(member)
-        if path:
-            yield path, None if member.is_folder else data
-
-
-def _plain_path(member: Member) -> str:
-    """Return the member's path without "." and root; "" for what is passed over."""
-    parts = [part for part in PurePosixPath(member.name).parts if part != "/"]
-    if not parts or not all(map(_is_visible, parts)):
-        return ""
-    if member.is_folder:
-        return "/".join(parts) + "/"
-    return "/".join(parts) if member.is_file and _is_image(parts[-1]) else ""
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
+def _found(asked: _Asked, list_folder: _listing.List) -> Found:
+    """Find the images, and their labels if they have any."""
+    root, reading = asked.root, asked.reading
+    classes = asked.labelled and reading.labels is None
+    found = _listing.find(root, list_folder, classes=classes, nested=reading.nested)
+    if asked.table is None or reading.labels is None:
+        return found
+    return labelled_by(found, asked.table, root, reading.labels, skip=reading.skip_broken)
 
 
 def _hash(value: object) -> str:
-    return _digest(json.dumps(value).encode())
+    return digest(json.dumps(value).encode())
 
 
-def _digests(root: Path, progress: bool) -> dict[str, str]:
-    """Return the digest of every image by its path, by class and name."""
-    found = {}
-    stored = _read(root)
-    for path, data in tqdm(
-        stored, f"Reading {printable(root.name)}", unit="file", disable=not progress
-    ):
-        found[path] = "" if data is None else _digest(data)
-    return {path: found[path] for path in _class_images(root, _list_members(found))}
+def _survey(asked: _Asked, listed: Found | None) -> _Survey:
+    """Read every image once, for its digest."""
+    digests: dict[str, str] = {}
+    deep: set[str] = set()
+    broken: dict[str, str] = {}
+    links: dict[str, str] = {}
+    stored = read(asked.root, listed and listed.images)
+    for path, data in _bar(asked, "Reading", stored):
+        if data == LINK:
+            links[path] = LINK
+            continue
+        digests[path] = digest(data) if isinstance(data, bytes) else ""
+        if isinstance(data, str):
+            broken[path] = data
+        elif data and is_deep(data):
+            deep.add(path)
+    found = listed or _found(asked, _listing.list_members(digests))
+    found = found._replace(passed=[*found.passed, *links.items()])
+    digests = {path: digests[path] for path in found.images}
+    return _Survey(found, digests, {p: d for p, d in digests.items() if p in deep}, broken)
 
 
-def _fingerprint(root: Path) -> tuple[str, bool]:
-    """Return a hash of the files' state, and whether a change from now on must alter it."""
+def _bar(
+    asked: _Asked, doing: str, items: Iterable[_Made], total: int | None = None
+) -> "tqdm[_Made]":
+    title, unit = f"{doing} {printable(asked.root.name)}", "image" if total else "file"
+    return tqdm(items, title, total or None, unit=unit, disable=not asked.progress)
+
+
+def _fingerprint(asked: _Asked, listed: Found | None) -> tuple[str, bool]:
+    """Return a hash of what decides the archive, and whether a change from now on must alter it."""
     now = time.time_ns()
-    paths = _class_images(root, partial(_list_on_disk, root)) if root.is_dir() else [""]
-    stats = [(root / path).stat() for path in paths]
+    paths = listed.images if listed else [""]
+    try:
+        stats = [(asked.root / path).stat() for path in paths]
+    except OSError:  # a link to nowhere: it may lead somewhere at any time
+        return "", False
     states = [[stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns] for stat in stats]
     settled = now - max(stat.st_ctime_ns for stat in stats) > _SETTLED_NS
-    return _hash([paths, states]), settled
+    how = [asked.reading._replace(labels=None), asked.table, asked.labelled]
+    return _hash([*how, listed, states]), settled
 
 
 # Decoding.
 
 
-def _decode(data: bytes, size: int, name: Path) -> bytes:
-    """Return the pixels uint8 [3, S, S] of an encoded image."""
-    try:
-        with Image.open(BytesIO(data), formats=("JPEG", "PNG", "TIFF")) as image:
-            image.draft(None, (2 * size, 2 * size))
-            rgb = _to_rgb(image)
-    except UnidentifiedImageError as error:
-        raise ValueError(f"{name} is no JPEG, PNG or TIFF image. Replace or remove it.") from error
-    except Exception as error:  # decoders raise nearly anything on damaged bytes
-        raise ValueError(f"{name} cannot be decoded: {error}. Replace or remove it.") from error
-    square = rgb.resize((size, size), Image.Resampling.BILINEAR)
-    return np.asarray(square).transpose(2, 0, 1).tobytes()
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "F":
-        raise ValueError("its pixels are floating-point numbers, whose range is not known")
-    if image.mode.startswith("I"):
-        pixels = np.asarray(image)
-        if pixels.min() < 0 or pixels.max() > 65535:
-            raise ValueError("its pixels are integers beyond 16 bits, whose range is not known")
-        image = Image.fromarray((pixels >> 8).astype(np.uint8))
-    if "transparency" in image.info:
-        image = image.convert("RGBA")  # Pillow warns on the direct way
-    return image.convert("RGB")
-
-
 def _decoded(
-    root: Path, digests: Mapping[str, str], size: int, workers: int
-) -> Generator[tuple[str, bytes]]:
-    """Yield path and pixels of every image in stored order, with few of them in memory."""
-    missing = set(digests)
-    queue: deque[tuple[str, Future[bytes]]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        for path, data in _read(root):
+    asked: _Asked, digests: Mapping[str, str], decode: Callable[[bytes], _Made]
+) -> Generator[tuple[str, _Made]]:
+    """Yield path and what is made of each image in stored order, with few of them in memory."""
+    missing, root = set(digests), asked.root
+    queue: deque[tuple[str, Future[_Made]]] = deque()
+    with ThreadPoolExecutor(asked.workers) as pool:
+        for path, data in read(root, [*digests] if root.is_dir() else None):
             # a tar may hold a file twice: the later one counts, and has the digest
-            if data is None or path not in missing or digests[path] != _digest(data):
+            if not isinstance(data, bytes) or path not in missing or digests[path] != digest(data):
                 continue
             missing.remove(path)
-            queue.append((path, pool.submit(_decode, data, size, root / path)))
-            if len(queue) > 2 * workers:
+            queue.append((path, pool.submit(decode, data)))
+            if len(queue) > 2 * asked.workers:
                 path, future = queue.popleft()
                 yield path, future.result()
         for path, future in queue:
@@ -428,71 +421,176 @@ def _decoded(
         raise ValueError(f"{root / min(missing)} changed while it was read. Load again.")
 
 
+class _Look(NamedTuple):
+    """What images of more than 8 bits are scaled over, what is said of it, and what is broken."""
+
+    span: Span | None
+    notes: list[str]
+    broken: dict[str, str]
+
+
+def _look(asked: _Asked, survey: _Survey) -> _Look:
+    """Find the range of the images that have more than 8 bits, by a sample of each."""
+    count = max(_LEAST_SAMPLED, _SAMPLED // max(len(survey.deep), 1))
+    decode = partial(sampled, bands=asked.reading.bands, count=count)
+    first: dict[str, str] = {}
+    broken: dict[str, str] = {}
+    samples = []
+    if not survey.deep:
+        return _Look(None, [], broken)
+    with (
+        closing(_decoded(asked, survey.deep, decode)) as seen,
+        _bar(asked, "Finding the range of", seen, len(survey.deep)) as bar,
+    ):
+        for path, found in bar:
+            if isinstance(found, str):
+                broken[path] = found
+            elif found is not None:
+                first.setdefault(found[0], survey.found.name(path))
+                samples.append(found[1])
+    if not samples:
+        return _Look(None, [], broken)
+    span = Span(*asked.reading.span) if asked.reading.span else span_of(np.concatenate(samples))
+    which = f"{len(samples):,} of {len(survey.digests):,} images"
+    notes = [scaling(which, first, span, found=asked.reading.span is None)]
+    if others := len(survey.digests) - len(samples):
+        notes = [f"{notes[0]} The other {others:,} are taken as they are."]
+    return _Look(span, notes, broken)
+
+
+class _BrokenError(Exception):
+    """Images that cannot be decoded: path and reason."""
+
+
+def _refused(root: Path, broken: Mapping[str, str], count: int) -> ValueError:
+    """What to raise where images cannot be used: all of them at once, the first ones by name."""
+    by_reason: dict[str, list[str]] = {}
+    for name in sorted(broken)[:_MAX_NAMED]:
+        by_reason.setdefault(broken[name], []).append(name)
+    named = "; ".join(f"{', '.join(names)} ({why})" for why, names in by_reason.items())
+    more = f"; and {len(broken) - _MAX_NAMED:,} more" if len(broken) > _MAX_NAMED else ""
+    return ValueError(
+        f"{len(broken):,} of {count:,} images in {root} cannot be used: {named}{more}. Replace or "
+        "remove them, or go on without them by --skip-broken."
+    )
+
+
 # The cache: <key>-<size>.npy with the pixels, then <key>-<size>.json with names and digests, which
-# says that the pixels are complete; <fingerprint>.key remembers the key of an unchanged archive.
+# says that the pixels are complete, and which files have none; <fingerprint>.key remembers what an
+# unchanged archive holds.
+
+
+class _Remembered(NamedTuple):
+    """What an archive holds: key of its pixels, class of each file, what was passed over."""
+
+    key: str
+    labels: Mapping[str, str]
+    passed: Sequence[tuple[str, str]]
+
+
+def _summary(survey: _Survey, reading: Reading) -> _Remembered:
+    how = [_DECODER, reading.bands, reading.span]
+    key = _hash([*how, *survey.named(survey.digests)])
+    return _Remembered(
+        key, dict(survey.named(survey.found.labels)), survey.named(dict(survey.found.passed))
+    )
 
 
 def _stem(folder: Path, key: str, size: int) -> Path:
     return folder / f"{key}-{size}"
 
 
-def _remembered_key(memo: Path) -> str:
+def _remembered(memo: Path) -> _Remembered | None:
     try:
-        return memo.read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return ""
-
-
-def _find_cache(folder: Path, key: str, size: int) -> Archive | None:
-    try:
-        return _open_cache(folder, key, size)
+        return _Remembered(*json.loads(memo.read_text(encoding="utf-8")))
     except DAMAGE:
         return None
 
 
-def _open_cache(folder: Path, key: str, size: int) -> Archive:
+def _find_cache(folder: Path, known: _Remembered, asked: _Asked) -> Archive | None:
+    try:
+        return _open_cache(folder, known, asked)
+    except DAMAGE:
+        return None
+
+
+def _open_cache(folder: Path, known: _Remembered, asked: _Asked) -> Archive:
     """Map the cached pixels; raises one of `DAMAGE` if they are missing, short or damaged."""
-    stem = _stem(folder, key, size)
+    size, stem = asked.size, _stem(folder, known.key, asked.size)
     listed = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
-    files, digests = zip(*listed, strict=True)
+    if listed["broken"] and not asked.reading.skip_broken:
+        raise ValueError("Images are missing that nobody wanted to miss.")
+    files, digests = zip(*listed["files"], strict=True)
     images = np.lib.format.open_memmap(stem.with_suffix(".npy"), mode="r")
     if images.dtype != np.uint8 or images.shape != (len(files), 3, size, size):
         raise ValueError(f"{stem}.npy does not hold {len(files)} images of {size} pixels.")
-    names = [file.partition("/")[0] for file in files]
-    class_names = tuple(sorted(set(names)))
+    class_names = tuple(sorted({*known.labels.values()}))
     label_of = {name: label for label, name in enumerate(class_names)}
-    labels = np.array([label_of[name] for name in names], dtype=np.int64)
-    return Archive(images, labels, class_names, files, digests)
+    labels = [label_of[known.labels[file]] if class_names else -1 for file in files]
+    skipped = tuple(sorted((file, why) for file, why in [*listed["broken"], *known.passed]))
+    notes, reading = tuple(map(str, listed["notes"])), asked.reading
+    if listed["span"] and listed["span"][0] < listed["span"][1]:
+        reading = reading._replace(span=Span(*map(float, listed["span"])))
+    return Archive(
+        images, np.array(labels, np.int64), class_names, files, digests, skipped, notes, reading
+    )
 
 
-def _build_cache(
-    stem: Path, root: Path, digests: Mapping[str, str], size: int, progress: bool, workers: int
-) -> None:
-    rows = {path: row for row, path in enumerate(digests)}
-    shape = (len(rows), 3, size, size)
-    with (
-        warnings.catch_warnings(),
-        written_whole(stem.with_suffix(".npy")) as file,
-        closing(_decoded(root, digests, size, workers)) as decoded,
-        tqdm(
-            decoded,
-            f"Decoding {printable(root.name)}",
-            len(rows),
-            unit="image",
-            disable=not progress,
-        ) as bar,
-    ):
+def _build_cache(stem: Path, asked: _Asked, survey: _Survey) -> None:
+    """Decode all images; where some cannot be, refuse them, or begin again without them."""
+    with warnings.catch_warnings():
         # half of what Pillow refuses by itself: such an image takes 268 MB in each worker
         warnings.simplefilter("error", Image.DecompressionBombWarning)
+        look = _look(asked, survey)
+        broken = {**survey.broken, **look.broken}
+        try:
+            _write_pixels(stem, asked, survey, look.span, broken)
+        except _BrokenError as error:
+            broken = error.args[0]
+            if not asked.reading.skip_broken or len(broken) == len(survey.digests):
+                named = dict(survey.named(broken))
+                raise _refused(asked.root, named, len(survey.digests)) from error
+            _write_pixels(stem, asked, survey, look.span, broken)
+    whole = {path: digest for path, digest in survey.digests.items() if path not in broken}
+    listed = {
+        "files": survey.named(whole),
+        "broken": survey.named(broken),
+        "notes": look.notes,
+        "span": look.span,
+    }
+    with written_whole(stem.with_suffix(".json")) as file:
+        file.write(json.dumps(listed, indent=0).encode())
+
+
+def _write_pixels(
+    stem: Path, asked: _Asked, survey: _Survey, span: Span | None, broken: Mapping[str, str]
+) -> None:
+    """Write the pixels of all images but the broken ones.
+
+    Raises:
+        _BrokenError: further ones are broken, or any where they are not to be skipped.
+    """
+    whole = {path: digest for path, digest in survey.digests.items() if path not in broken}
+    rows = {path: row for row, path in enumerate(whole)}
+    decode = partial(squared, size=asked.size, bands=asked.reading.bands, span=span)
+    further = {}
+    with (
+        written_whole(stem.with_suffix(".npy")) as file,
+        closing(_decoded(asked, whole, decode)) as decoded,
+        _bar(asked, "Decoding", decoded, len(rows)) as bar,
+    ):
+        shape = (len(rows), 3, asked.size, asked.size)
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         start = file.tell()
         for path, pixels in bar:
-            file.seek(start + rows[path] * len(pixels))
-            file.write(pixels)
-    with written_whole(stem.with_suffix(".json")) as file:
-        listed = [(_relative(path), digest) for path, digest in digests.items()]
-        file.write(json.dumps(listed, indent=0).encode())
+            if isinstance(pixels, str):
+                further[path] = pixels
+            else:
+                file.seek(start + rows[path] * len(pixels))
+                file.write(pixels)
+        if further or (broken and not asked.reading.skip_broken):
+            raise _BrokenError({**broken, **further})
 
 
 @contextmanager

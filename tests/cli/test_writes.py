@@ -24,6 +24,7 @@ READ = {
     *("playground --embeddings", "experiment --features", "train --root", "sweep grid"),
     *("report files", "embed model", "embed --root", "audit root", "features build --root"),
     *("apply decisions", "apply root", "audit --decisions", "audit --features"),
+    *(f"{command} --labels" for command in ("apply", "audit", "embed", "features build", "train")),
 }
 """Paths that are read."""
 
@@ -333,7 +334,7 @@ def test_a_file_that_another_process_has_just_written_is_kept(
 def test_what_can_be_known_is_refused_before_an_image_is_read(
     line: str, said: str, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rnsl_tutorial.datasets.archives._read", None)
+    monkeypatch.setattr("rnsl_tutorial.datasets.archives.read", None)
     monkeypatch.setattr("rnsl_tutorial.datasets.scenes.make_scenes", None)
     before = state(place)
     refused(line.split(), said)

@@ -20,16 +20,11 @@ from rnsl_tutorial.experiments import report
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TRAINING = (ROOT / "docs/training.md").read_text(encoding="utf-8")
+DOCS = ("archives", "decisions", "training", "since_2020")
 PAGES = [
     *(
         ROOT / name
-        for name in (
-            "README.md",
-            "CONTRIBUTING.md",
-            "docs/training.md",
-            "docs/decisions.md",
-            "docs/since_2020.md",
-        )
+        for name in ("README.md", "CONTRIBUTING.md", *(f"docs/{page}.md" for page in DOCS))
     ),
     *sorted(ROOT.glob("data/**/README.md")),
     *sorted(ROOT.glob("benchmarks/*.md")),

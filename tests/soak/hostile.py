@@ -194,7 +194,7 @@ def _image_cases() -> Iterator[Case]:
             "x.png", encoded(frames[0], "PNG", save_all=True, append_images=frames[1:]), True,
         ),
         "pages of a TIFF": (
-            "x.tif", encoded(frames[0], "TIFF", save_all=True, append_images=frames[1:]), True,
+            "x.tif", encoded(frames[0], "TIFF", save_all=True, append_images=frames[1:]), False,
         ),
         "16 bits": ("x.png", encoded(grey16, "PNG"), True),
         "CMYK": ("x.jpg", encoded(rgb.convert("CMYK"), "JPEG"), True),

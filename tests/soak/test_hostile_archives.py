@@ -34,10 +34,10 @@ from typer.testing import CliRunner, Result
 from rnsl_tutorial import datasets
 from rnsl_tutorial.audit import outputs, pipeline, scores
 from rnsl_tutorial.cli import main as cli
-from rnsl_tutorial.datasets import _packed, archives, download
+from rnsl_tutorial.datasets import _packed, _stored, download
 
 MEGABYTES = 1500  # on top of what the process had
-LIMITS = {(_packed, "_MAX_FILE_BYTES"): 2**20, (archives, "_MAX_UNPACKED_BYTES"): 2**22}
+LIMITS = {(_packed, "_MAX_FILE_BYTES"): 2**20, (_stored, "_MAX_UNPACKED_BYTES"): 2**22}
 EARLIER = b"the list of an earlier run"
 RESULTS = ("doubtful.csv", "doubtful.html")
 GOOD = Case("a good one", lambda folder: hostile.unpacked(folder, hostile.members()), True)
