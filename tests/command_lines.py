@@ -56,6 +56,7 @@ BASE: dict[str, list[str]] = {
     "embed": [
         *("inputs/model.pt", "--root=inputs/archive", "--out=new.npz", "--accelerator=cpu"),
     ],
+    "predict": ["inputs/model.pt", "inputs/archive", "--out=new.csv", "--accelerator=cpu"],
     "audit": ["inputs/archive", "--out=new.csv", "--size=8"],
     "features build": [
         *("--root=inputs/archive", "--dataset=mine", "--out=new.npz", "--size=8", "--dim=4"),
@@ -72,6 +73,7 @@ WORK = (
     "rnsl_tutorial.experiments.grid.calls",
     "rnsl_tutorial.experiments.images.Training.run",
     "rnsl_tutorial.experiments.inference.embed_archive",
+    "rnsl_tutorial.experiments.inference.save_predictions",
 )
 """Where work begins."""
 

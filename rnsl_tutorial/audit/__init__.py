@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rnsl_tutorial._lazy import exported
 
 if TYPE_CHECKING:
+    from rnsl_tutorial.audit.model import *  # noqa: F403
     from rnsl_tutorial.audit.outputs import *  # noqa: F403
     from rnsl_tutorial.audit.page import *  # noqa: F403
     from rnsl_tutorial.audit.pipeline import *  # noqa: F403
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __getattr__, __all__ = exported(
     __name__,
+    model="fit_model",
     outputs="csv_bytes read_csv write_outputs",
     page="page_html",
     pipeline="Audit archive_features audit_archive audit_features audit_folder check_settings",

@@ -55,6 +55,10 @@ def audit_labels(
         bool, typer.Option("--no-plant", help="No estimate of precision, in half the time.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Of folds, heads and planted flips.")] = 0,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="File for a head that is trained on all images, for `rnsl predict`."),
+    ] = None,
     device: Device = "cpu",
     overwrite: Overwrite = False,
 ) -> None:
@@ -72,15 +76,20 @@ def audit_labels(
     page = None if no_gallery else gallery or out.with_suffix(".html")
     planted = 0.0 if no_plant else _PLANTED if plant is None else plant
     audit.check_settings(backbone, folds, planted, device, seed)
-    with claimed(*filter(None, (out, page)), overwrite=overwrite, archive=root):
+    with claimed(*filter(None, (out, page, model)), overwrite=overwrite, archive=root):
         archive = datasets.load_archive(root, size, folds=folds)
         found = audit.audit_archive(
             archive, backbone=backbone, folds=folds, seed=seed, plant=planted, device=device
         )
         title = f"Doubtful labels in {root.resolve().name}"
         audit.write_outputs(found, out, page, archive.images, top=top, title=title)
+        if model:
+            features_NF = audit.archive_features(archive, backbone, device=device)
+            labelled = archive._replace(labels=found.labels)
+            audit.fit_model(labelled, features_NF, backbone, seed=seed).save(model)
     _show_audit(found)
-    typer.echo(f"Written: {out}" + f"; {page}, to open in a browser" * bool(page))
+    said = f"; {page}, to open in a browser" * bool(page) + f"; {model}" * bool(model)
+    typer.echo(f"Written: {out}{said}")
 
 
 def _show_audit(found: "Audit") -> None:

@@ -183,7 +183,7 @@ def _run(made: "Run", out: Path, resume: bool) -> None:
 
 
 def embed_images(
-    model: Annotated[Path, typer.Argument(help="model.pt of `rnsl train`.", show_default=False)],
+    model: Annotated[Path, typer.Argument(help="As for `rnsl predict`.", show_default=False)],
     root: Archive,
     out: Annotated[Path, typer.Option(help="File to write, .npz.", show_default=False)],
     accelerator: Accelerator = "auto",
@@ -192,18 +192,18 @@ def embed_images(
 ) -> None:
     """Write the embeddings of an archive's images.
 
-    The network is one that `rnsl train` trained. The file holds embeddings, the class of the
-    nearest prototype with its probability, and files.
+    The network is one that `rnsl train` trained, or a head behind its backbone. The file holds
+    embeddings, the class of the nearest prototype with its probability, and files.
     """
     from rnsl_tutorial import datasets
     from rnsl_tutorial._files import claimed
-    from rnsl_tutorial.experiments import images, inference
+    from rnsl_tutorial.experiments import inference
     from rnsl_tutorial.training.devices import Hardware
 
     hardware = Hardware(accelerator=accelerator, precision=precision)
     hardware.check()
     with claimed(out, overwrite=overwrite, archive=root, reads=[model]):
-        trained = images.load_model(model)
+        trained = inference.load_model(model)
         archive = datasets.load_archive(root, trained.config.image_size)
         embedded = inference.embed_archive(trained, archive, hardware)
         embedded.save(out)

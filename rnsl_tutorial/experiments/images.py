@@ -5,7 +5,7 @@ Shapes: N images of S x S pixels, C classes, D embedding dimensions.
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from functools import cached_property
@@ -17,13 +17,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rnsl_tutorial import __version__, datasets, losses, noise
+from rnsl_tutorial import datasets, losses, noise
 from rnsl_tutorial._files import (
     check_output,
     csv_text,
-    made_earlier,
     require_memory,
-    typed,
     written_whole,
 )
 from rnsl_tutorial.datasets import scenes
@@ -33,24 +31,22 @@ from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.experiments import heads, results
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.heads import Fitted
+from rnsl_tutorial.experiments.inference import Model
 from rnsl_tutorial.experiments.results import Result
-from rnsl_tutorial.training import EpochReport, Training, _saved, devices
+from rnsl_tutorial.training import EpochReport, Training, devices
 from rnsl_tutorial.training import networks as backbones
 from rnsl_tutorial.training.devices import Hardware
-from rnsl_tutorial.training.settings import check_names
 from rnsl_tutorial.training.sources import Source, place
 
 __all__ = [
     "Data",
     "Left",
-    "Model",
     "Run",
     "build",
     "check_folder",
     "corrupt_images",
     "default_folder",
     "load_images",
-    "load_model",
 ]
 
 _BLOCK = 128  # images shrunk at a time, which are float32 meanwhile
@@ -321,8 +317,8 @@ class Run:
         Args:
             folder: gets checkpoints while it trains, then, each whole or not at all, `results.json`
                 (as `results.save_results` writes it, for `rnsl report`), `history.json` (an
-                `EpochReport` an epoch), `model.pt` (see `load_model`) and `training.csv` (see
-                `training_table`); None keeps nothing.
+                `EpochReport` an epoch), `model.pt` (see `inference.load_model`) and
+                `training.csv` (see `training_table`); None keeps nothing.
             resume: go on from the newest usable checkpoint in the folder.
             on_epoch: called after each epoch, in every process.
 
@@ -338,15 +334,8 @@ class Run:
         return result
 
     def _save(self, folder: Path, result: Result) -> None:
-        model = {
-            "rnsl_tutorial": __version__,
-            "config": asdict(self.config),
-            "class_names": list(self.data.archive.class_names),
-            "network": self.network.state_dict(),
-            "prototypes": self.loss.prototypes.detach(),
-        }
-        with written_whole(folder / Left.MODEL) as file:
-            torch.save(model, file)
+        names, prototypes = self.data.archive.class_names, self.loss.prototypes.detach()
+        Model(self.network, prototypes, names, self.config).save(folder / Left.MODEL)
         with written_whole(folder / Left.TRAINING) as file:
             file.write(self.training_table().encode("utf-8", "surrogateescape"))
         history = [report._asdict() for report in self.training.history]
@@ -537,64 +526,3 @@ def check_folder(
             f"{folder} holds results ({held[0].name}), but no checkpoints to go on from. Pass "
             "--overwrite to begin anew, or choose another --out."
         )
-
-
-class Model(NamedTuple):
-    """A trained network with its prototypes.
-
-    Attributes:
-        network: images uint8 or float [B, 3, S, S] -> embeddings [B, D], in evaluation mode.
-        prototypes: float32 [C, D].
-        class_names: C names.
-        config: of the run that trained it.
-    """
-
-    network: nn.Module
-    prototypes: Tensor
-    class_names: tuple[str, ...]
-    config: Config
-
-
-def load_model(path: Path) -> Model:
-    """Read a `model.pt` that a run left behind.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: not such a file, or a damaged one.
-    """
-    said = "holds no model of `rnsl train`", "Train it again with --out."
-    with made_earlier(path, *said) as file:
-        return _model(_saved.load(file.read()))
-
-
-def _model(saved: Mapping[str, Any]) -> Model:
-    """Put together what `model.pt` holds: ValueError where its parts do not fit."""
-    if not isinstance(saved, dict):
-        raise ValueError(f"it holds a {type(saved).__name__}, no parts by name")
-    try:
-        names = typed(saved["config"], dict[str, Any])
-        check_names(names, Config)
-        config = Config(**names)
-        class_names, held = saved["class_names"], _saved.weights(saved["network"], "network")
-        prototypes = _saved.weights({"": saved["prototypes"]}, "prototypes")[""]
-    except ValueError as error:
-        raise ValueError(f"{error}{_saved.made_by(saved)}") from error
-    if not all(isinstance(name, str) for name in class_names) or len({*class_names}) < 2:
-        raise ValueError(f"class_names is {class_names!a:.80}; two names or more are needed")
-    shape = (len(class_names), config.embedding_dim)
-    if prototypes.shape != shape:
-        raise ValueError(
-            f"prototypes are {list(prototypes.shape)}; {shape[0]} class names and embedding_dim "
-            f"{shape[1]} need {list(shape)}"
-        )
-    network = backbones.embedding_network(config.network, config.embedding_dim)
-    wanted = {name: weight.shape for name, weight in network.state_dict().items()}
-    given = {name: weight.shape for name, weight in held.items()}
-    odd = {name for name in {**wanted, **given} if given.get(name) != wanted.get(name)}
-    if odd:
-        raise ValueError(
-            f"{len(odd)} weights, such as {min(odd)}, are not those of network "
-            f"{config.network!r}{_saved.made_by(saved)}"
-        )
-    network.load_state_dict(held)
-    return Model(network.eval(), prototypes, tuple(class_names), config)

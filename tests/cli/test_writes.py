@@ -23,6 +23,7 @@ from rnsl_tutorial.cli import main as cli
 READ = {
     *("playground --embeddings", "experiment --features", "train --root", "sweep grid"),
     *("report files", "embed model", "embed --root", "audit root", "features build --root"),
+    *("predict model", "predict root"),
 }
 """Paths that are read."""
 
@@ -56,6 +57,8 @@ WRITTEN = {
     "features build --out": Written(archive=True),
     "audit --out": Written(archive=True),
     "audit --gallery": Written(archive=True),
+    "audit --model": Written(archive=True),
+    "predict --out": Written(archive=True),
     "data get --to": Written(replaced=False, claims=False),
     "lab arguments": Written(replaced=False, within=lab.FIRST, claims=False),
 }
@@ -211,6 +214,7 @@ def test_runs_write_nothing_into_their_archives(place: Path) -> None:
         (f"embed {MODEL} {ARCHIVE} --out={MODEL}", MODEL),
         (f"embed {MODEL} {ARCHIVE} --out=inputs/../{MODEL}", MODEL),
         (f"embed {MODEL} {ARCHIVE} --out=linked.npz", MODEL),
+        ("predict inputs inputs/archive --out=inputs/model.pt", MODEL),
     ],
 )
 def test_what_is_read_is_never_replaced(line: str, path: str, place: Path) -> None:

@@ -1,0 +1,63 @@
+"""A model of all images of an archive, trained as the audit's heads are.
+
+Shapes: N images, F features, M components.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
+
+from rnsl_tutorial.audit import scores
+from rnsl_tutorial.datasets.archives import Archive
+from rnsl_tutorial.datasets.features import FeatureSet, Reduction
+from rnsl_tutorial.datasets.splits import Split
+from rnsl_tutorial.experiments import heads
+from rnsl_tutorial.experiments.inference import Model
+
+__all__ = ["fit_model"]
+
+
+def fit_model(
+    archive: Archive, features_NF: NDArray[np.float32], backbone: str, *, seed: int = 0
+) -> Model:
+    """Train one head on all images of an archive, by the recipe of the audit's heads.
+
+    Those judge images that they never saw; this one judges images to come. It is trained with
+    t-RNSL, which leaves out the labels that it finds wrong.
+
+    Args:
+        archive: with its labels, as given or as decided.
+        features_NF: float32 [N, F], what the backbone makes of its images.
+        backbone: one of `networks.names(pretrained=True)`.
+        seed: of the head.
+
+    Raises:
+        ValueError: features that are none of the backbone's.
+        FloatingPointError: the loss is no longer finite.
+    """
+    reduction = _components(features_NF)
+    nothing = np.zeros(0, np.int64)
+    features = FeatureSet(
+        features=reduction.apply(features_NF),
+        labels=archive.labels,
+        class_names=archive.class_names,
+        files=archive.files,
+        split=Split(np.arange(len(features_NF)), nothing, nothing),
+        step=np.zeros(0, np.float32),
+        reduction=reduction,
+        made_with={"backbone": backbone, "image_size": archive.images.shape[-1]},
+    )
+    config = replace(scores.recipe_for(len(features_NF)), dataset="archive", seed=seed)
+    return Model.of_head(heads.fit(features, config), features, config)
+
+
+def _components(features_NF: NDArray[np.float32]) -> Reduction:
+    """Standardisation and principal components in one, as many as the audit's heads take."""
+    scaler = StandardScaler().fit(features_NF)
+    dim = min(scores._DIMENSIONS, *features_NF.shape)
+    pca = PCA(dim, svd_solver="covariance_eigh").fit(scaler.transform(features_NF))
+    matrix_FM = (pca.components_ / scaler.scale_).T.astype(np.float32)
+    return Reduction(scaler.mean_.astype(np.float32), matrix_FM)
