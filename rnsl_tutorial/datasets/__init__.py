@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __getattr__, __all__ = exported(
     __name__,
-    archives="Archive load_archive",
+    archives="Archive Reading load_archive",
     download="",
     features="Backbone FeatureSet Reduction build_features cached_features cached_maps "
     "load_features load_shipped_features save_features",

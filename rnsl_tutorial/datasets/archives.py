@@ -8,8 +8,8 @@ import json
 import os
 import time
 import warnings
-from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from functools import partial
@@ -26,25 +26,25 @@ from rnsl_tutorial._files import (
     DAMAGE,
     cache_dir,
     escaped,
+    in_one_line,
     printable,
     require_room,
     written_whole,
 )
-from rnsl_tutorial.datasets import _packed
+from rnsl_tutorial.datasets import _listing, _packed
+from rnsl_tutorial.datasets._listing import EXPECTED, Found
 from rnsl_tutorial.datasets._packed import Member
 
-__all__ = ["Archive", "check_folds", "load_archive"]
+__all__ = ["Archive", "Reading", "check_folds", "load_archive"]
 
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 _MAX_SIZE = 2048  # pixels: one image then takes 12.6 MB
 _MAX_EXPANSION = 100  # of a tar or zip, and at least _MAX_UNPACKED_BYTES; images hardly compress
 _MAX_UNPACKED_BYTES = 2**31
+_MAX_NAMED = 10  # broken images in a message
+_LINK = "a link or device in a tar or zip"
 
-_EXPECTED = (
-    "a folder with one folder for each class and its images in there "
-    f"({', '.join(_IMAGE_SUFFIXES)}), or a tar or zip file of it"
-)
-_DECODER = "2"  # part of the cache key: raise it when the same files shall give other pixels
+_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP")
+_DECODER = "3"  # part of the cache key: raise it when the same files shall give other pixels
 _SETTLED_NS = 2_000_000_000  # a time stamp younger than this may hide a change that follows at once
 
 
@@ -53,12 +53,14 @@ class Archive(NamedTuple):
 
     Attributes:
         images: uint8 [N, 3, S, S], a read-only memory map of the cache file.
-        labels: int64 [N], positions in ``class_names``.
-        class_names: names of the class folders, sorted.
+        labels: int64 [N], positions in ``class_names``; -1 where there are no labels.
+        class_names: names of the class folders, sorted; none where there are no labels.
         files: such as ``"Airport/airport_1.jpg"``, relative to the folder of class folders;
-            classes sorted, in a class names sorted as strings.
+            sorted by class and name, part by part as strings.
         digests: hash of the bytes of each file, 32 hexadecimal digits: an image is known by it
             after it was moved or renamed. Empty where images were made and not read.
+        skipped: name and reason of each file or folder that was passed over, hidden ones excepted.
+        notes: sentences on how the images were read, for whoever looks at them.
     """
 
     images: NDArray[np.uint8]
@@ -66,13 +68,54 @@ class Archive(NamedTuple):
     class_names: tuple[str, ...]
     files: tuple[str, ...]
     digests: tuple[str, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Reading(NamedTuple):
+    """How an archive is read.
+
+    Attributes:
+        nested: whether images in folders within a class folder count, too.
+        skip_broken: whether images that cannot be read are passed over, and not refused.
+    """
+
+    nested: bool = False
+    skip_broken: bool = False
+
+
+_PLAIN = Reading()
+
+
+class _Asked(NamedTuple):
+    """What is read: the place, how, and whether its folders are classes."""
+
+    root: Path
+    reading: Reading
+    labelled: bool
+
+
+class _Survey(NamedTuple):
+    """What an archive holds, before an image is decoded.
+
+    Attributes:
+        found: its images.
+        digests: by path, in order; "" for what cannot be read.
+        broken: path and reason of those that cannot be read.
+    """
+
+    found: Found
+    digests: Mapping[str, str]
+    broken: Mapping[str, str]
 
 
 @escaped()
 def load_archive(
     root: str | Path,
     size: int = 150,
+    reading: Reading = _PLAIN,
     *,
+    labelled: bool = True,
     cache: Path | None = None,
     progress: bool = True,
     workers: int | None = None,
@@ -82,9 +125,9 @@ def load_archive(
 
     An archive is a folder of class folders, or a tar (of any compression that ``tarfile`` reads)
     or zip of one. Folders around it, such as ``AID/`` in ``AID/Airport/airport_1.jpg``, are looked
-    through. It is read in place: nothing is unpacked, nothing is written into it. Passed over are
-    hidden names, ``__MACOSX``, files of other types, folders within a class folder, and in a tar
-    or zip symbolic links and devices.
+    through. It is read in place: nothing is unpacked, nothing is written into it. Passed over, and
+    told in ``skipped``, are files of other types, folders within a class folder, and in a tar or
+    zip symbolic links and devices; in silence hidden names and ``__MACOSX``.
 
     Refused, so that a small archive cannot fill the memory or the disk, are an encoded image above
     512 MiB or of more pixels than Pillow's limit (89 million), a tar or zip that unpacks to more
@@ -102,6 +145,9 @@ def load_archive(
     Args:
         root: the folder, tar or zip.
         size: S, the side of the images in pixels, 1 to 2048.
+        reading: what else is read, and how.
+        labelled: whether the images have labels. If not, all are taken, in whatever folders they
+            lie: ``labels`` are then -1, and there are no ``class_names``.
         cache: folder for the decoded images, 3 * S * S bytes each; default
             ``$RNSL_CACHE`` where that is set, else the platform's cache folder.
         progress: whether progress bars are shown while images are read and decoded.
@@ -109,42 +155,43 @@ def load_archive(
         folds: into which the images are going to be parted: each class needs as many.
 
     Returns:
-        images, labels, class names and file names.
+        images, labels, class names, file names, and what is to be said of the reading.
 
     Raises:
         FileNotFoundError: ``root`` does not exist.
         ValueError: ``size`` or ``workers`` out of range; the cache lies inside the archive; no
-            class folders, a single one, one without images or with fewer than folds; an image or
-            archive that is damaged, too large, of another type, unreadable, or changes while it is
-            read.
+            class folders, a single one, one without images or with fewer than folds; images that
+            are damaged, too large, of another type or unreadable, all of them at once; an archive
+            that is damaged, or changes while it is read.
         OSError: the cache cannot be written or its disk is full; nothing half-written is kept.
     """
     root = Path(root).expanduser()
     folder = (cache_dir() if cache is None else cache.expanduser()) / "archives"
     workers = (os.cpu_count() or 1) if workers is None else workers
     _check_arguments(root, size, folder, workers)
-    if root.is_dir():
-        check_folds(_counted(_class_images(root, partial(_list_on_disk, root))), folds)
-
-    fingerprint, settled = _fingerprint(root)
+    asked = _Asked(root, reading, labelled)
+    listed = _found(asked, _listing.list_on_disk(root)) if root.is_dir() else None
+    check_folds(Counter(listed.labels.values() if listed else ()), folds)
+    fingerprint, settled = _fingerprint(asked, listed)
     memo = folder / f"{fingerprint}.key"
-    archive = _find_cache(folder, _remembered_key(memo), size)
-    if archive is not None:
-        return archive
-    digests = _digests(root, progress)
-    check_folds(_counted(digests), folds)
-    key = _hash([_DECODER, *([_relative(path), digests[path]] for path in digests)])
-    archive = _find_cache(folder, key, size)
+    known = _remembered(memo)
+    archive = known and _find_cache(folder, known, size, reading)
     if archive is None:
-        num_bytes = len(digests) * 3 * size * size
-        with _explained(folder, num_bytes):
-            folder.mkdir(parents=True, exist_ok=True)
-            require_room(folder, num_bytes)
-            _build_cache(_stem(folder, key, size), root, digests, size, progress, workers)
-            archive = _open_cache(folder, key, size)
-    if settled:
-        with suppress(OSError), written_whole(memo) as file:
-            file.write(key.encode())
+        survey = _survey(asked, listed, progress)
+        check_folds(Counter(survey.found.labels.values()), folds)
+        known = _summary(survey)
+        archive = _find_cache(folder, known, size, reading)
+        if archive is None:
+            num_bytes = len(survey.digests) * 3 * size * size
+            with _explained(folder, num_bytes):
+                folder.mkdir(parents=True, exist_ok=True)
+                require_room(folder, num_bytes)
+                _build_cache(_stem(folder, known.key, size), asked, survey, size, progress, workers)
+                archive = _open_cache(folder, known, size, reading)
+        if settled:
+            with suppress(OSError), written_whole(memo) as file:
+                file.write(json.dumps(known).encode())
+    _check_left(archive, folds)
     return archive
 
 
@@ -154,7 +201,7 @@ def _check_arguments(root: Path, size: int, folder: Path, workers: int) -> None:
     if workers < 1:
         raise ValueError(f"workers is {workers}; give at least 1, or None for all processors.")
     if not root.exists():
-        raise FileNotFoundError(f"{root} does not exist. Give {_EXPECTED}.")
+        raise FileNotFoundError(f"{root} does not exist. Give {EXPECTED}.")
     if folder.resolve().is_relative_to(root.resolve()):
         raise ValueError(
             f"The image cache {folder} lies inside the archive {root}, which has to stay as it is. "
@@ -182,138 +229,69 @@ def check_folds(counts: Mapping[str, int], folds: int) -> None:
         )
 
 
-# Finding the images. Paths are relative to the root, with "/" on every platform. The last two parts
-# of an image's path are class and name; a folder's path ends in "/", except for the root's: "".
-
-
-class _Listing(NamedTuple):
-    """What counts in one folder: names of subfolders and of images, both sorted."""
-
-    folders: list[str]
-    images: list[str]
-
-
-def _counted(paths: Iterable[str]) -> Mapping[str, int]:
-    """Class name -> number of its images."""
-    return Counter(path.split("/")[-2] for path in paths)
-
-
-def _is_visible(name: str) -> bool:
-    return not name.startswith(".") and name != "__MACOSX"
-
-
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(_IMAGE_SUFFIXES)
-
-
-def _relative(path: str) -> str:
-    """Return the path from the folder of class folders on."""
-    return "/".join(path.split("/")[-2:])
-
-
-def _list_on_disk(root: Path, folder: str) -> _Listing:
-    with os.scandir(root / folder) as entries:
-        visible = [entry for entry in entries if _is_visible(entry.name)]
-    folders = {entry.name for entry in visible if entry.is_dir()}
-    # a dangling link counts as a file, so that reading it fails: no image is lost in silence
-    files = {entry.name for entry in visible if entry.is_file() or entry.is_symlink()} - folders
-    return _Listing(sorted(folders), sorted(filter(_is_image, files)))
-
-
-def _list_members(paths: Iterable[str]) -> Callable[[str], _Listing]:
-    """Return a function that lists a folder of the tar or zip that has these paths."""
-    folders: dict[str, set[str]] = defaultdict(set)
-    images: dict[str, set[str]] = defaultdict(set)
-    for path in paths:
-        folder = ""
-        *parents, name = path.split("/")
-        for parent in parents:
-            folders[folder].add(parent)
-            folder += f"{parent}/"
-        if name:
-            images[folder].add(name)
-    return lambda folder: _Listing(sorted(folders[folder]), sorted(images[folder]))
-
-
-def _class_images(root: Path, list_folder: Callable[[str], _Listing]) -> list[str]:
-    """Return the path of every image, by class and name."""
-    base, classes = "", list_folder("").folders
-    while len(classes) == 1:
-        inner = list_folder(f"{base}{classes[0]}/")
-        if inner.images or not inner.folders:
-            break
-        base, classes = f"{base}{classes[0]}/", inner.folders
-    if not classes:
-        raise ValueError(f"{root / base} holds no class folders. Give {_EXPECTED}.")
-    paths = []
-    for folder in (f"{base}{name}/" for name in classes):
-        listing = list_folder(folder)
-        if not listing.images:
-            raise ValueError(_no_images(root / folder, listing.folders))
-        paths += [folder + name for name in listing.images]
-    if len(classes) == 1:
-        raise ValueError(
-            f"{root / base} holds one class folder only ({classes[0]}); at least two are needed. "
-            f"Give {_EXPECTED}."
-        )
-    return paths
-
-
-def _no_images(folder: Path, folders: Sequence[str]) -> str:
-    if folders:
-        return (
-            f"Class folder {folder} holds no images, only folders such as {folders[0]}. If those "
-            "are the classes, give an archive of this folder alone."
-        )
-    return (
-        f"Class folder {folder} holds no images ({', '.join(_IMAGE_SUFFIXES)}). Add images to it, "
-        "or remove it."
-    )
+def _check_left(archive: Archive, folds: int) -> None:
+    """Refuse classes of which broken images leave too few, or none: ValueError."""
+    counts = np.bincount(archive.labels[archive.labels >= 0], minlength=len(archive.class_names))
+    check_folds(dict(zip(archive.class_names, counts.tolist(), strict=True)), max(folds, 1))
 
 
 # Reading them, always one after the other in stored order, as compressed archives want it.
 
 
-def _read(root: Path) -> Iterator[tuple[str, bytes | None]]:
-    """Yield the path of every image and its bytes; for folders of a tar or zip, None."""
+def _found(asked: _Asked, list_folder: _listing.List) -> Found:
+    return _listing.find(
+        asked.root, list_folder, classes=asked.labelled, nested=asked.reading.nested
+    )
+
+
+def _read(root: Path, images: Sequence[str] | None) -> Iterator[tuple[str, bytes | str | None]]:
+    """Yield the path of every image, with its bytes or why it has none that can be read.
+
+    Of a tar or zip, where the images are not known yet, also those of other files and of folders,
+    with None.
+    """
     with _packed.explained(root):
-        if root.is_dir():
-            for path in _class_images(root, partial(_list_on_disk, root)):
-                yield path, _read_file(root / path)
+        if images is not None:
+            yield from ((path, _read_file(root / path)) for path in images)
         elif root.is_file() and _packed.is_packed(root):
             yield from _read_packed(root)
         else:
             raise ValueError(
-                f"{root} is no folder, tar or zip, or it is incomplete. Give {_EXPECTED}."
+                f"{root} is no folder, tar or zip, or it is incomplete. Give {EXPECTED}."
             )
 
 
-def _read_file(path: Path) -> bytes:
-    if path.exists() and not path.is_file():
-        raise ValueError(f"{path} is a device or pipe, no image. Remove it.")
-    _packed.check_bytes(path, path.stat().st_size)
-    return path.read_bytes()
+def _read_file(path: Path) -> bytes | str:
+    try:
+        if path.exists() and not path.is_file():
+            return "a device or pipe"
+        _packed.check_bytes(path, path.stat().st_size)
+        return path.read_bytes()
+    except OSError as error:
+        return f"{error.strerror}"
+    except ValueError as error:
+        return str(error).removeprefix(f"{path} ").partition(". ")[0]
 
 
-def _read_packed(root: Path) -> Iterator[tuple[str, bytes | None]]:
+def _read_packed(root: Path) -> Iterator[tuple[str, bytes | str | None]]:
     stored = _packed.read(
-        root, lambda member: _plain_path(member) != "",
+        root, lambda member: _listing.is_image(_plain_path(member)),
         expansion=_MAX_EXPANSION, at_least=_MAX_UNPACKED_BYTES,
     )  # fmt: skip
     for member, data in stored:
         path = _plain_path(member)
-        if path:
-            yield path, None if member.is_folder else data
+        if path and not (member.is_file or member.is_folder):
+            yield path, _LINK
+        elif path:
+            yield path, data if _listing.is_image(path) else None
 
 
 def _plain_path(member: Member) -> str:
-    """Return the member's path without "." and root; "" for what is passed over."""
+    """Return the member's path without "." and root; "" for what is hidden."""
     parts = [part for part in PurePosixPath(member.name).parts if part != "/"]
-    if not parts or not all(map(_is_visible, parts)):
+    if not parts or not all(map(_listing.is_visible, parts)):
         return ""
-    if member.is_folder:
-        return "/".join(parts) + "/"
-    return "/".join(parts) if member.is_file and _is_image(parts[-1]) else ""
+    return "/".join(parts) + "/" * member.is_folder
 
 
 def _digest(data: bytes) -> str:
@@ -324,40 +302,51 @@ def _hash(value: object) -> str:
     return _digest(json.dumps(value).encode())
 
 
-def _digests(root: Path, progress: bool) -> dict[str, str]:
-    """Return the digest of every image by its path, by class and name."""
-    found = {}
-    stored = _read(root)
-    for path, data in tqdm(
-        stored, f"Reading {printable(root.name)}", unit="file", disable=not progress
-    ):
-        found[path] = "" if data is None else _digest(data)
-    return {path: found[path] for path in _class_images(root, _list_members(found))}
+def _survey(asked: _Asked, listed: Found | None, progress: bool) -> _Survey:
+    """Read every image once, for its digest."""
+    digests: dict[str, str] = {}
+    broken: dict[str, str] = {}
+    links: dict[str, str] = {}
+    stored = _read(asked.root, listed and listed.images)
+    title = f"Reading {printable(asked.root.name)}"
+    for path, data in tqdm(stored, title, unit="file", disable=not progress):
+        if data == _LINK:
+            links[path] = _LINK
+            continue
+        digests[path] = _digest(data) if isinstance(data, bytes) else ""
+        if isinstance(data, str):
+            broken[path] = data
+    found = listed or _found(asked, _listing.list_members(digests))
+    found = found._replace(passed=[*found.passed, *links.items()])
+    return _Survey(found, {path: digests[path] for path in found.images}, broken)
 
 
-def _fingerprint(root: Path) -> tuple[str, bool]:
-    """Return a hash of the files' state, and whether a change from now on must alter it."""
+def _fingerprint(asked: _Asked, listed: Found | None) -> tuple[str, bool]:
+    """Return a hash of what decides the archive, and whether a change from now on must alter it."""
     now = time.time_ns()
-    paths = _class_images(root, partial(_list_on_disk, root)) if root.is_dir() else [""]
-    stats = [(root / path).stat() for path in paths]
+    paths = listed.images if listed else [""]
+    try:
+        stats = [(asked.root / path).stat() for path in paths]
+    except OSError:  # a link to nowhere: it may lead somewhere at any time
+        return "", False
     states = [[stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns] for stat in stats]
     settled = now - max(stat.st_ctime_ns for stat in stats) > _SETTLED_NS
-    return _hash([paths, states]), settled
+    return _hash([asked.reading, asked.labelled, listed, states]), settled
 
 
 # Decoding.
 
 
-def _decode(data: bytes, size: int, name: Path) -> bytes:
-    """Return the pixels uint8 [3, S, S] of an encoded image."""
+def _decode(data: bytes, size: int) -> bytes | str:
+    """Return the pixels uint8 [3, S, S] of an encoded image, or why there are none."""
     try:
-        with Image.open(BytesIO(data), formats=("JPEG", "PNG", "TIFF")) as image:
+        with Image.open(BytesIO(data), formats=_FORMATS) as image:
             image.draft(None, (2 * size, 2 * size))
             rgb = _to_rgb(image)
-    except UnidentifiedImageError as error:
-        raise ValueError(f"{name} is no JPEG, PNG or TIFF image. Replace or remove it.") from error
+    except UnidentifiedImageError:
+        return "no JPEG, PNG, TIFF, WebP or BMP image"
     except Exception as error:  # decoders raise nearly anything on damaged bytes
-        raise ValueError(f"{name} cannot be decoded: {error}. Replace or remove it.") from error
+        return f"cannot be decoded: {in_one_line(error)}"
     square = rgb.resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(square).transpose(2, 0, 1).tobytes()
 
@@ -377,17 +366,17 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 def _decoded(
     root: Path, digests: Mapping[str, str], size: int, workers: int
-) -> Generator[tuple[str, bytes]]:
+) -> Generator[tuple[str, bytes | str]]:
     """Yield path and pixels of every image in stored order, with few of them in memory."""
     missing = set(digests)
-    queue: deque[tuple[str, Future[bytes]]] = deque()
+    queue: deque[tuple[str, Future[bytes | str]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
-        for path, data in _read(root):
+        for path, data in _read(root, [*digests] if root.is_dir() else None):
             # a tar may hold a file twice: the later one counts, and has the digest
-            if data is None or path not in missing or digests[path] != _digest(data):
+            if not isinstance(data, bytes) or path not in missing or digests[path] != _digest(data):
                 continue
             missing.remove(path)
-            queue.append((path, pool.submit(_decode, data, size, root / path)))
+            queue.append((path, pool.submit(_decode, data, size)))
             if len(queue) > 2 * workers:
                 path, future = queue.popleft()
                 yield path, future.result()
@@ -397,55 +386,115 @@ def _decoded(
         raise ValueError(f"{root / min(missing)} changed while it was read. Load again.")
 
 
+class _BrokenError(Exception):
+    """Images that cannot be decoded: path and reason."""
+
+
+def _refused(root: Path, broken: Mapping[str, str], count: int) -> ValueError:
+    """What to raise where images cannot be used: all of them at once, the first ones by name."""
+    by_reason: dict[str, list[str]] = {}
+    for name in sorted(broken)[:_MAX_NAMED]:
+        by_reason.setdefault(broken[name], []).append(name)
+    named = "; ".join(f"{', '.join(names)} ({why})" for why, names in by_reason.items())
+    more = f"; and {len(broken) - _MAX_NAMED:,} more" if len(broken) > _MAX_NAMED else ""
+    return ValueError(
+        f"{len(broken):,} of {count:,} images in {root} cannot be used: {named}{more}. Replace or "
+        "remove them, or go on without them by --skip-broken."
+    )
+
+
 # The cache: <key>-<size>.npy with the pixels, then <key>-<size>.json with names and digests, which
-# says that the pixels are complete; <fingerprint>.key remembers the key of an unchanged archive.
+# says that the pixels are complete, and which files have none; <fingerprint>.key remembers what an
+# unchanged archive holds.
+
+
+class _Remembered(NamedTuple):
+    """What an archive holds: key of its pixels, class of each file, what was passed over."""
+
+    key: str
+    labels: Mapping[str, str]
+    passed: Sequence[tuple[str, str]]
+
+
+def _summary(survey: _Survey) -> _Remembered:
+    name, found = survey.found.name, survey.found
+    return _Remembered(
+        _hash([_DECODER, *([name(path), digest] for path, digest in survey.digests.items())]),
+        {name(path): label for path, label in found.labels.items()},
+        [(name(path), why) for path, why in found.passed],
+    )
 
 
 def _stem(folder: Path, key: str, size: int) -> Path:
     return folder / f"{key}-{size}"
 
 
-def _remembered_key(memo: Path) -> str:
+def _remembered(memo: Path) -> _Remembered | None:
     try:
-        return memo.read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return ""
-
-
-def _find_cache(folder: Path, key: str, size: int) -> Archive | None:
-    try:
-        return _open_cache(folder, key, size)
+        return _Remembered(*json.loads(memo.read_text(encoding="utf-8")))
     except DAMAGE:
         return None
 
 
-def _open_cache(folder: Path, key: str, size: int) -> Archive:
+def _find_cache(folder: Path, known: _Remembered, size: int, reading: Reading) -> Archive | None:
+    try:
+        return _open_cache(folder, known, size, reading)
+    except DAMAGE:
+        return None
+
+
+def _open_cache(folder: Path, known: _Remembered, size: int, reading: Reading) -> Archive:
     """Map the cached pixels; raises one of `DAMAGE` if they are missing, short or damaged."""
-    stem = _stem(folder, key, size)
+    stem = _stem(folder, known.key, size)
     listed = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
-    files, digests = zip(*listed, strict=True)
+    if listed["broken"] and not reading.skip_broken:
+        raise ValueError("Images are missing that nobody wanted to miss.")
+    files, digests = zip(*listed["files"], strict=True)
     images = np.lib.format.open_memmap(stem.with_suffix(".npy"), mode="r")
     if images.dtype != np.uint8 or images.shape != (len(files), 3, size, size):
         raise ValueError(f"{stem}.npy does not hold {len(files)} images of {size} pixels.")
-    names = [file.partition("/")[0] for file in files]
-    class_names = tuple(sorted(set(names)))
+    class_names = tuple(sorted({*known.labels.values()}))
     label_of = {name: label for label, name in enumerate(class_names)}
-    labels = np.array([label_of[name] for name in names], dtype=np.int64)
-    return Archive(images, labels, class_names, files, digests)
+    labels = [label_of[known.labels[file]] if class_names else -1 for file in files]
+    skipped = tuple(sorted((file, why) for file, why in [*listed["broken"], *known.passed]))
+    return Archive(images, np.array(labels, np.int64), class_names, files, digests, skipped)
 
 
 def _build_cache(
-    stem: Path, root: Path, digests: Mapping[str, str], size: int, progress: bool, workers: int
+    stem: Path, asked: _Asked, survey: _Survey, size: int, progress: bool, workers: int
 ) -> None:
-    rows = {path: row for row, path in enumerate(digests)}
-    shape = (len(rows), 3, size, size)
+    """Decode all images; where some cannot be, refuse them, or begin again without them."""
+    broken, write = survey.broken, partial(_write_pixels, stem, asked, survey, size, progress)
+    try:
+        write(workers, broken)
+    except _BrokenError as error:
+        broken = error.args[0]
+        if not asked.reading.skip_broken or len(broken) == len(survey.digests):
+            named = {survey.found.name(path): why for path, why in broken.items()}
+            raise _refused(asked.root, named, len(survey.digests)) from error
+        write(workers, broken)
+    name = survey.found.name
+    listed = {
+        "files": [(name(path), d) for path, d in survey.digests.items() if path not in broken],
+        "broken": [(name(path), why) for path, why in broken.items()],
+    }
+    with written_whole(stem.with_suffix(".json")) as file:
+        file.write(json.dumps(listed, indent=0).encode())
+
+
+def _write_pixels(
+    stem: Path, asked: _Asked, survey: _Survey, size: int, progress: bool, workers: int,
+    broken: Mapping[str, str],
+) -> None:  # fmt: skip
+    whole = {path: digest for path, digest in survey.digests.items() if path not in broken}
+    rows, further = {path: row for row, path in enumerate(whole)}, {}
     with (
         warnings.catch_warnings(),
         written_whole(stem.with_suffix(".npy")) as file,
-        closing(_decoded(root, digests, size, workers)) as decoded,
+        closing(_decoded(asked.root, whole, size, workers)) as decoded,
         tqdm(
             decoded,
-            f"Decoding {printable(root.name)}",
+            f"Decoding {printable(asked.root.name)}",
             len(rows),
             unit="image",
             disable=not progress,
@@ -453,15 +502,18 @@ def _build_cache(
     ):
         # half of what Pillow refuses by itself: such an image takes 268 MB in each worker
         warnings.simplefilter("error", Image.DecompressionBombWarning)
+        shape = (len(rows), 3, size, size)
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         start = file.tell()
         for path, pixels in bar:
-            file.seek(start + rows[path] * len(pixels))
-            file.write(pixels)
-    with written_whole(stem.with_suffix(".json")) as file:
-        listed = [(_relative(path), digest) for path, digest in digests.items()]
-        file.write(json.dumps(listed, indent=0).encode())
+            if isinstance(pixels, str):
+                further[path] = pixels
+            else:
+                file.seek(start + rows[path] * len(pixels))
+                file.write(pixels)
+        if further or (broken and not asked.reading.skip_broken):
+            raise _BrokenError({**broken, **further})
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from aid_counts import AID_COUNTS, GOLDEN_FINGERPRINT, fingerprint_of
 from PIL import Image
 
 from rnsl_tutorial.datasets import archives
-from rnsl_tutorial.datasets.archives import Archive, load_archive
+from rnsl_tutorial.datasets.archives import Archive, Reading, load_archive
 from rnsl_tutorial.datasets.splits import files_by_class, paper_split, stratified_split
 
 SIDE = 12
@@ -183,10 +183,66 @@ def scatter_strays(folder: Path) -> None:
         shutil.copy(image, folder / stray)
 
 
+NESTED = "a folder within a class folder; --nested reads its images"
+STRAYS = {
+    "overview.png": "beside the class folders",
+    "readme.md": "beside the class folders",
+    "Airport/Thumbs.db": "no image, by its name",
+    "Airport/notes.txt": "no image, by its name",
+}
+
+
+@pytest.mark.parametrize("again", [False, True])
 @pytest.mark.parametrize("kind", ["folder", "tar", "zip"])
-def test_strays_are_passed_over(folder, cache, kind):
+def test_strays_are_passed_over_and_told(folder, cache, kind, again, monkeypatch):
     scatter_strays(folder)
-    assert_expected(load(pack(folder, kind), cache))
+    root = pack(folder, kind)
+    if again:
+        trust_young_time_stamps(monkeypatch)
+        load(root, cache)
+        forbid(monkeypatch, "_read")
+    archive = load(root, cache)
+    assert_expected(archive)
+    assert dict(archive.skipped) == {"Airport/more/": NESTED, **STRAYS}
+
+
+@pytest.mark.parametrize("kind", ["folder", "tar", "zip"])
+def test_nested_folders_count_where_they_are_asked_for(folder, cache, kind):
+    scatter_strays(folder)
+    root = pack(folder, kind)
+    archive = load(root, cache, reading=Reading(nested=True))
+    assert archive.files == (*FILES[:3], "Airport/more/deep.png", *FILES[3:])
+    assert archive.labels.tolist() == [0, 0, 0, 0, 1, 1]
+    assert dict(archive.skipped) == STRAYS
+    assert_expected(load(root, cache))
+
+
+@pytest.mark.parametrize("kind", ["folder", "tar", "zip"])
+@pytest.mark.parametrize("flat", [False, True])
+def test_images_without_labels_may_lie_anywhere(folder, cache, kind, flat):
+    """In class folders, or in one folder of all images."""
+    scatter_strays(folder)
+    if flat:
+        for path in [*folder.glob("[A-Z]*/**/[a-z]*.png")]:
+            shutil.move(path, folder / path.name)
+    archive = load(pack(folder, kind, "top/"), cache, labelled=False)
+    files = (*FILES[:3], "Airport/more/deep.png", *FILES[3:], "overview.png")
+    expected = tuple(sorted(file.split("/")[-1] for file in files)) if flat else files
+    assert archive.files == expected
+    assert archive.class_names == ()
+    assert archive.labels.tolist() == [-1] * 7
+    assert archive.images[archive.files.index(expected[-1])].tobytes() in {
+        image.tobytes() for image in expected_images()
+    }
+    assert {why for _, why in archive.skipped} == {"no image, by its name"}
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="there are no links here")
+def test_a_link_that_leads_back_is_followed_once(folder, cache):
+    (folder / "Airport" / "back").symlink_to(folder)
+    archive = load(folder, cache, labelled=False)
+    assert archive.files == FILES
+    assert archive.skipped == (("Airport/back/", "a link to a folder around it"),)
 
 
 def test_suffixes_count_in_any_case(folder, cache):
@@ -209,7 +265,7 @@ def test_linked_class_folders_and_images_count(folder, cache, tmp_path):
 
 def test_a_dangling_link_is_not_lost_in_silence(folder, cache):
     (folder / "Beach" / "gone.png").symlink_to("nowhere.png")
-    with pytest.raises(FileNotFoundError, match=r"gone\.png"):
+    with pytest.raises(ValueError, match=r"Beach/gone\.png \(No such file or directory\)"):
         load(folder, cache)
 
 
@@ -217,7 +273,7 @@ def test_a_dangling_link_is_not_lost_in_silence(folder, cache):
 def test_a_link_to_a_pipe_is_not_waited_for(folder, cache, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (folder / "Beach" / "2.png").symlink_to(tmp_path / "pipe")
-    with pytest.raises(ValueError, match=r"2\.png is a device or pipe, no image"):
+    with pytest.raises(ValueError, match=r"Beach/2\.png \(a device or pipe\)"):
         load(folder, cache)
 
 
@@ -502,15 +558,15 @@ def test_a_read_only_cache_still_serves(folder, cache, monkeypatch):
 @pytest.mark.parametrize("kind", ["folder", "tar"])
 def test_an_image_that_changes_while_it_is_read_is_refused(folder, cache, monkeypatch, kind):
     root = pack(folder, kind)
-    digests_of = archives._digests
+    survey = archives._survey
 
-    def digests_then_change(root: Path, progress: bool) -> dict[str, str]:
-        digests = digests_of(root, progress)
+    def survey_then_change(*args: object) -> object:
+        surveyed = survey(*args)
         shutil.copy(folder / FILES[1], folder / FILES[0])
         pack(folder, "tar")
-        return digests
+        return surveyed
 
-    monkeypatch.setattr(archives, "_digests", digests_then_change)
+    monkeypatch.setattr(archives, "_survey", survey_then_change)
     with pytest.raises(ValueError, match=r"airport_1\.png changed while it was read. Load again"):
         load(root, cache)
     assert cached(cache) == []
@@ -687,12 +743,12 @@ def half(kind: str) -> bytes:
 
 
 UNDECODABLE = {
-    "(cannot be decoded|is no JPEG)": [half(kind) for kind in ("JPEG", "PNG", "TIFF")],
-    r"is no JPEG, PNG or TIFF image\. Replace or remove it": [
+    r"\((cannot be decoded|no JPEG)": [half(kind) for kind in ("JPEG", "PNG", "TIFF")],
+    r"\(no JPEG, PNG, TIFF, WebP or BMP image\)\. Replace or remove": [
         *(b"", b"hello", encoded(Image.fromarray(RAMP), "GIF"))
     ],
-    "cannot be decoded.*floating-point": [tiff(RAMP.astype(np.float32))],
-    "cannot be decoded.*beyond 16 bits": [
+    r"\(cannot be decoded.*floating-point": [tiff(RAMP.astype(np.float32))],
+    r"\(cannot be decoded.*beyond 16 bits": [
         *(tiff(RAMP.astype(np.int32) - 1), tiff(RAMP.astype(np.int32) * 1000))
     ],
 }
@@ -703,10 +759,58 @@ UNDECODABLE = {
 def test_an_image_that_cannot_be_decoded_is_named(folder, cache, kind, said):
     for data in UNDECODABLE[said]:
         replace_first(folder, data)
-        with pytest.raises(ValueError, match=rf"/Airport/airport_1\.png {said}") as caught:
+        with pytest.raises(ValueError, match=rf" Airport/airport_1\.png {said}") as caught:
             load(pack(folder, kind), cache)
         assert caught.value.__cause__ is not None
         assert cached(cache) == []
+
+
+def break_many(folder: Path, count: int) -> None:
+    for i in range(count):
+        (folder / "Airport" / f"broken_{i:02}.jpg").write_bytes(half("JPEG") if i % 2 else b"")
+
+
+@pytest.mark.parametrize("kind", ["folder", "tar", "zip"])
+def test_all_broken_images_are_named_at_once(folder, cache, kind):
+    break_many(folder, 14)
+    said = (
+        r"^14 of 19 images in .* cannot be used: Airport/broken_00\.jpg, Airport/broken_02.*"
+        r"Airport/broken_09\.jpg \(cannot be decoded: .*\); and 4 more\. .* by --skip-broken\.$"
+    )
+    with pytest.raises(ValueError, match=said):
+        load(pack(folder, kind), cache)
+    assert cached(cache) == []
+
+
+@pytest.mark.parametrize("kind", ["folder", "tar", "zip"])
+def test_it_goes_on_without_the_broken_ones_where_that_is_asked_for(
+    folder, cache, kind, monkeypatch
+):
+    break_many(folder, 4)
+    trust_young_time_stamps(monkeypatch)
+    root = pack(folder, kind)
+    for _ in range(2):  # the second time from the cache
+        archive = load(root, cache, reading=Reading(skip_broken=True))
+        assert_expected(archive)
+        assert [file for file, _ in archive.skipped] == [
+            f"Airport/broken_{i:02}.jpg" for i in range(4)
+        ]
+    with pytest.raises(ValueError, match=r"^4 of 9 images"):
+        load(root, cache)
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [(FILES, "^5 of 5 images"), (FILES[3:], "Class 'Beach' has 0 images"), (FILES[:2], "^$")],
+)
+def test_so_many_are_broken_that_nothing_can_be_done(folder, cache, files, said):
+    for file in files:
+        (folder / file).write_bytes(b"")
+    if said == "^$":
+        assert load(folder, cache, reading=Reading(skip_broken=True)).files == FILES[2:]
+        said = "Class 'Airport' has 1 images"
+    with pytest.raises(ValueError, match=said):
+        load(folder, cache, reading=Reading(skip_broken=True), folds=2)
 
 
 @pytest.mark.parametrize("image", ["JPEG", "PNG", "TIFF"])
@@ -716,12 +820,13 @@ def test_damaged_bytes_give_pixels_or_a_clear_error(image):
     for _ in range(300):
         damaged = data.copy()
         damaged[rng.randint(0, data.size, 3)] = rng.randint(0, 256, 3)
-        try:
-            assert len(archives._decode(damaged.tobytes(), 8, Path("x.png"))) == 3 * 8 * 8
-        except ValueError as error:
-            messages.append(str(error))
+        decoded = archives._decode(damaged.tobytes(), 8)
+        if isinstance(decoded, str):
+            messages.append(decoded)
+        else:
+            assert len(decoded) == 3 * 8 * 8
     assert len(messages) > 0
-    assert all(message.startswith("x.png ") for message in messages)
+    assert all(message.startswith(("cannot be decoded: ", "no JPEG")) for message in messages)
 
 
 @pytest.mark.parametrize("keep", [0.3, 0.7, 0.95])
