@@ -239,9 +239,9 @@ def show_report(
     if curves and (stopped or compare):
         raise ValueError("--curves shows every epoch; leave out --stopped and --compare.")
     if curves:
-        _show_curves(files, metric or "knn_clean", figures, rate, overwrite)
+        _show_curves(files, metric, figures, rate, overwrite)
     elif compare:
-        _compare(files, compare, metric or "knn_clean", margin, figures, rate, stopped, overwrite)
+        _compare(files, compare, metric, margin, figures, rate, stopped, overwrite)
     else:
         show_results(
             files, figures, metric, stopped=stopped, rates=rate or None, overwrite=overwrite
@@ -285,10 +285,15 @@ def _loaded(
     return records, [experiments.stopped(result) for result in chosen] if stopped else chosen
 
 
+def _usual(results: list["Result"]) -> str:
+    """The metric that is shown where none is named; of labels as given one without true labels."""
+    return "knn_noisy" if all(r.config.as_given for r in results) else "knn_clean"
+
+
 def _compare(
     files: list[Path],
     reference: str,
-    metric: str,
+    metric: str | None,
     margin: float | None,
     figures: Path | None,
     rates: list[float] | None,
@@ -298,6 +303,7 @@ def _compare(
     from rnsl_tutorial.experiments import report
 
     _, results = _loaded(files, rates, stopped)
+    metric = metric or _usual(results)
     differences = report.differences(results, reference, metric)
     drawn = report.difference_figures(results, reference, metric) if figures else {}
     with _saved(drawn, figures, files[0].stem, files, overwrite):
@@ -307,7 +313,7 @@ def _compare(
 
 def _show_curves(
     files: list[Path],
-    metric: str,
+    metric: str | None,
     figures: Path | None,
     rates: list[float] | None,
     overwrite: bool,
@@ -316,6 +322,7 @@ def _show_curves(
     from rnsl_tutorial.experiments import report
 
     records, results = _loaded(files, rates)
+    metric = metric or _usual(results)
     drawn = experiments.epoch_figures(results, metric) if figures else {}
     with _saved(drawn, figures, metric, files, overwrite):
         _print_table(experiments.table_over_epochs(results, metric))

@@ -45,7 +45,7 @@ def predict(
     hardware.check()
     with claimed(out, overwrite=overwrite, archive=root, reads=[model, model / "model.pt"]):
         trained = experiments.load_model(model)
-        archive = datasets.load_archive(root, trained.config.image_size)
+        archive = datasets.load_archive(root, trained.config.image_size, labelled=False)
         labelled, same = experiments.save_predictions(out, trained, archive, hardware)
     said = f"{len(archive.files):,} images, {len(trained.class_names)} classes"
     if labelled:

@@ -29,7 +29,8 @@ def train(
     dataset: Annotated[
         str | None,
         typer.Option(
-            help="aid, nwpu45, eurosat, scenes, or a name for your own [default: the preset's]."
+            help="aid, nwpu45, eurosat, scenes, or a name for your own [default: the preset's; "
+            "own, where --root is given]."
         ),
     ] = None,
     root: Annotated[
@@ -60,7 +61,13 @@ def train(
             "[default: symmetric]."
         ),
     ] = None,
-    rate: Annotated[float | None, typer.Option(help="Share of wrong labels [default: 0].")] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of labels to make wrong; 0: all are right [default: 0; for a data set of "
+            "your own its labels are taken as given, right or wrong]."
+        ),
+    ] = None,
     loss: Annotated[str | None, typer.Option(help="nsl, rnsl or trnsl [default: rnsl].")] = None,
     seed: Annotated[
         int | None, typer.Option(help="Of noise, weights, batches, augmentation [default: 0].")
@@ -92,7 +99,7 @@ def train(
         bool, typer.Option("--overwrite", help="Begin anew in a folder that holds a run.")
     ] = False,
 ) -> None:
-    """Train a network on images with wrong labels.
+    """Train a network on images with wrong labels, or with labels as they are given.
 
     Print what it reached on val and test. The preset "laptop" trains a small network from scratch
     on AID in minutes on two cores, "scenes" on procedural scenes in under a minute; "finetune" goes
@@ -110,6 +117,8 @@ def train(
     for name in settings:
         if given.get(name) is not None:
             raise ValueError(f"--{name} and --set {name} are both given; give one of them.")
+    if root and preset != "scenes" and "dataset" not in settings:
+        given["dataset"] = dataset or "own"
     chosen = config.from_preset(preset, **{**given, **settings})
     hardware = Hardware(
         accelerator=accelerator, devices=devices, num_nodes=num_nodes, strategy=strategy,
@@ -214,9 +223,10 @@ def _show_validation(file: Path) -> None:
     from rnsl_tutorial import experiments
     from rnsl_tutorial.experiments import report
 
-    metrics = experiments.load_results(file)[0][0].metrics
-    names = ("knn_clean", "knn_noisy", "prototype")
-    said = [f"{report.COLUMNS[name]} {metrics[f'val_{name}']:.3f}" for name in names]
+    results = experiments.load_results(file).results
+    titles, metrics = report._columns(results), results[0].metrics
+    names = [name for name in titles if f"val_{name}" in metrics]
+    said = [f"{titles[name]} {metrics[f'val_{name}']:.3f}" for name in names]
     typer.echo(f"The table is of the test images. Validation: {'; '.join(said)}.")
 
 

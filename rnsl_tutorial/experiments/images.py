@@ -5,12 +5,12 @@ Shapes: N images of S x S pixels, C classes, D embedding dimensions.
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 import torch
@@ -49,6 +49,9 @@ __all__ = [
     "load_images",
 ]
 
+_Value = TypeVar("_Value")
+_WITHOUT_TRUTH = ("knn_noisy", "prototype", "kept")
+"""Metrics that need no true label, of a part whose labels are as given."""
 _BLOCK = 128  # images shrunk at a time, which are float32 meanwhile
 
 
@@ -190,12 +193,16 @@ def build(
 def corrupt_images(data: Data, config: Config, part: str = "train") -> noise.CorruptedLabels:
     """Corrupt the labels of a part as the config says; those of validation by another seed.
 
+    Labels as given stay as they are.
+
     Instance-dependent noise looks at the images shrunk to 8 x 8 pixels.
 
     Raises:
         ValueError: noise or rate that `noise.corrupt` refuses.
     """
     indices_M, labels_M = data.part(part)
+    if config.as_given:
+        return noise.CorruptedLabels(labels_M, np.zeros(len(labels_M), dtype=bool))
     needed = config.noise == "instance_dependent"
     inputs_MD = _thumbnails(data.archive.images, indices_M) if needed else np.empty((0, 0))
     return noise.corrupt(
@@ -370,7 +377,7 @@ class Run:
             [
                 f"{config.dataset}: {counts[0]} training, {counts[1]} validation and {counts[2]} "
                 f"test images of {config.image_size} px, {self.data.num_classes} classes; "
-                f"{config.noise} noise, {self.given.flipped.mean():.1%} of the labels wrong",
+                f"{'labels as given' if config.as_given else self._told_noise()}",
                 f"{config.network}, {weights / 1e6:.1f} million weights; {config.loss}, "
                 f"{config.epochs} epochs, batches of {config.batch_size}",
                 f"{devices.report(self.fabric.device)}; "
@@ -379,6 +386,9 @@ class Run:
                 f"images {type(self.inputs).__name__.lower()}",
             ]
         )
+
+    def _told_noise(self) -> str:
+        return f"{self.config.noise} noise, {self.given.flipped.mean():.1%} of the labels wrong"
 
     def embed(self, part: str) -> Tensor:
         """Return the embeddings [M, D] of a part of the split, seen without augmentation."""
@@ -395,13 +405,19 @@ class Run:
     def _judged(
         self, part: str, queries: Tensor
     ) -> tuple[dict[str, float], dict[str, NDArray[np.bool_]]]:
-        """Metrics on the true labels of a part, and which of its images they got right."""
+        """Metrics on the true labels of a part, and which of its images they got right.
+
+        Where labels are as given, those metrics alone that need no true one.
+        """
         fitted = Fitted(self.trained, self.loss, self.given, self.training.seconds)
         true_N, true_M = self.data.part("train")[1], self.data.part(part)[1]
         judged = fitted, self.embed("train"), true_N, queries
         predicted = heads.predictions(*judged)
         hits = {name: predicted_M == true_M for name, predicted_M in predicted.items()}
-        return heads.judge(*judged, true_M, predicted), hits
+        metrics = heads.judge(*judged, true_M, predicted)
+        if not self.config.as_given:
+            return metrics, hits
+        return _of(metrics, _WITHOUT_TRUTH), _of(hits, _WITHOUT_TRUTH)
 
     def result(self) -> Result:
         """What the run reached: the metrics of the test images, and with "val_" those of val."""
@@ -426,9 +442,10 @@ class Run:
     def _measured(self) -> tuple[dict[str, float], dict[str, NDArray[np.bool_]]]:
         queries = self.embed("val")
         of_val, _ = self._judged("val", queries)
-        chosen = {f"val_{name}": of_val[name] for name in ("knn_clean", "knn_noisy", "prototype")}
+        chosen = _of(of_val, ("knn_clean", "knn_noisy", "prototype"))
         metrics, hits = self._judged("test", self.embed("test"))
-        return metrics | chosen | {"val_given": self._agreement(queries)}, hits
+        told = {f"val_{name}": value for name, value in chosen.items()}
+        return metrics | told | {"val_given": self._agreement(queries)}, hits
 
     def training_table(self) -> str:
         """Tabulate the training images as CSV, the most doubtful labels first.
@@ -477,6 +494,10 @@ class Run:
         return evaluate.knn_accuracy(self.embed("train"), true_N, self.embed("val"), true_M)
 
 
+def _of(found: Mapping[str, _Value], names: Sequence[str]) -> dict[str, _Value]:
+    return {name: found[name] for name in names if name in found}
+
+
 def _curves(history: Sequence[EpochReport]) -> dict[str, list[float]]:
     """Name of a metric -> its value after each epoch; nothing where no epoch was measured."""
     measured = [report.measured for report in history if report.measured]
@@ -489,7 +510,8 @@ def _curves(history: Sequence[EpochReport]) -> dict[str, list[float]]:
 def default_folder(config: Config) -> Path:
     """Where a run goes whose folder is not named: below `runs`, named after data, noise, loss."""
     c = config
-    return Path("runs", f"{c.dataset}-{c.noise}-{c.rate:g}-{c.loss}-seed{c.seed}")
+    noise = c.noise if c.as_given else f"{c.noise}-{c.rate:g}"
+    return Path("runs", f"{c.dataset}-{noise}-{c.loss}-seed{c.seed}")
 
 
 def check_folder(

@@ -89,7 +89,14 @@ NOISE_NAMES = {
     "pair_flip": "pair flip",
     "label_dependent": "label-dependent",
     "instance_dependent": "instance-dependent",
+    "as_given": "labels as given",
 }
+
+
+def _noise_title(kind: str) -> str:
+    """A kind of noise as the beginning of a title."""
+    return NOISE_NAMES[kind] + " noise" * (kind != "as_given")
+
 
 INK, QUIET, PALE = "#1f2328", "#59636e", "#d1d9e0"
 _PAPER = {
