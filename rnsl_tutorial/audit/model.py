@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
+from rnsl_tutorial._arrays import labels_in, takes
 from rnsl_tutorial.audit import scores
 from rnsl_tutorial.datasets.archives import Archive
 from rnsl_tutorial.datasets.features import FeatureSet, Reduction
@@ -19,7 +20,10 @@ from rnsl_tutorial.experiments.inference import Model
 
 __all__ = ["fit_model"]
 
+_MOST = 1e15  # whose square float32 still has
 
+
+@takes(features_NF="numbers N F")
 def fit_model(
     archive: Archive, features_NF: NDArray[np.float32], backbone: str, *, seed: int = 0
 ) -> Model:
@@ -35,14 +39,21 @@ def fit_model(
         seed: of the head.
 
     Raises:
-        ValueError: features that are none of the backbone's.
+        ValueError: features that are none of the backbone's, or all alike.
         FloatingPointError: the loss is no longer finite.
     """
+    labels_N = labels_in(len(archive.class_names), archive.labels)
+    if len(labels_N) != len(features_NF):
+        raise ValueError(f"There are {len(labels_N)} labels for features of {len(features_NF)}.")
+    low, high = float(features_NF.min()), float(features_NF.max())
+    if max(high, -low) > _MOST or (features_NF == features_NF[0]).all():
+        raise ValueError("The features are all alike, or too large; no backbone makes such ones.")
+    features_NF = features_NF.astype(np.float32, copy=False)
     reduction = _components(features_NF)
     nothing = np.zeros(0, np.int64)
     features = FeatureSet(
         features=reduction.apply(features_NF),
-        labels=archive.labels,
+        labels=labels_N,
         class_names=archive.class_names,
         files=archive.files,
         split=Split(np.arange(len(features_NF)), nothing, nothing),

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from rnsl_tutorial import __version__, losses
+from rnsl_tutorial._arrays import labels_in, takes
 from rnsl_tutorial._files import csv_text, made_earlier, typed, written_whole
 from rnsl_tutorial.datasets.archives import Archive
 from rnsl_tutorial.datasets.features import FeatureSet, _block, _checked_images
@@ -78,6 +79,7 @@ class Model(NamedTuple):
     config: Config
     backbone: str = ""
 
+    @takes(images="uint8 N 3 S S", labels="integers N ?")
     def predict(
         self,
         images: NDArray[np.uint8],
@@ -92,9 +94,11 @@ class Model(NamedTuple):
             hardware: where and how; by default on the device that is found.
 
         Raises:
-            ValueError: images of another size than the model takes, or embeddings that are not
-                finite.
+            ValueError: images of another size than the model takes, labels that are none of its
+                classes, or embeddings that are not finite.
         """
+        if labels is not None:
+            labels = labels_in(len(self.class_names) + 1, labels + 1) - 1
         parts = _predicted(self, images, labels, hardware)
         return Predicted(*map(np.concatenate, zip(*parts, strict=True)))
 
@@ -361,7 +365,7 @@ def load_model(path: Path) -> Model:
     Raises:
         FileNotFoundError: no such file.
         ValueError: not such a file, a damaged one, one of a head on features that no backbone here
-            makes, or a checkpoint of a run that has not ended.
+            makes, a checkpoint of a run that has not ended, or a folder that holds no model.
         ConnectionError: the weights of a head's backbone have to be downloaded and cannot be.
     """
     path = _found(path)
@@ -389,7 +393,7 @@ def _found(path: Path) -> Path:
         return path
     if not (path / "model.pt").exists():
         unended = (path / "checkpoints").exists()
-        raise FileNotFoundError(
+        raise ValueError(
             f"{path} holds checkpoints, and no model.pt yet: the run has not ended. The command "
             "that began it ends it with --resume."
             if unended

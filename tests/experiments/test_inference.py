@@ -288,8 +288,8 @@ def test_a_run_that_has_not_ended_has_no_model(folder: Path, tmp_path: Path) -> 
     (checkpoint,) = (folder / "out" / "checkpoints").glob("*0003*.pt")
     with pytest.raises(ValueError, match="it is a checkpoint: --resume goes on"):
         experiments.load_model(checkpoint)
-    with pytest.raises(FileNotFoundError, match=r"Give the folder of `rnsl train`"):
+    with pytest.raises(ValueError, match=r"Give the folder of `rnsl train`"):
         experiments.load_model(tmp_path)
     (tmp_path / "checkpoints").mkdir()
-    with pytest.raises(FileNotFoundError, match="the run has not ended"):
+    with pytest.raises(ValueError, match="the run has not ended"):
         experiments.load_model(tmp_path)
