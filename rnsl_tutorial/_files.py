@@ -19,9 +19,10 @@ import tokenize
 import uuid
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -41,6 +42,7 @@ _FORMULA = re.compile(_CELL + "(?=[=+\\-@'＝＋－＠])")
 _MARKED = re.compile(_CELL + "'")
 
 _TEMPORARY = re.compile(r".*\.[0-9a-f]{32}\.tmp", re.DOTALL)
+_MOST_BYTES_OF_A_TABLE = 2**30  # a row for each of some million images
 _ABANDONED_S = 3600.0  # a write takes seconds: where nothing can be locked, age must tell
 _LEAST_ROOM = 2**20  # bytes: with less, nothing that a command makes can be written
 
@@ -519,3 +521,46 @@ def csv_text(rows: Iterable[Iterable[object]], end: str = "\r\n") -> str:
         [guarded(cell) if isinstance(cell, str) else cell for cell in row] for row in rows
     )
     return text.getvalue()
+
+
+def csv_rows(
+    path: Path, columns: Sequence[str], names: Sequence[str], remedy: str
+) -> Iterator[dict[str, str]]:
+    """Yield the rows of a table, a dict each from column to text, as long as the heading.
+
+    Also of one that a spreadsheet saved, with a byte-order mark, without empty cells at the end of
+    a row, or with its cells parted by ``;``, tabs or ``|``.
+
+    Args:
+        path: the file.
+        columns: that it must have; further ones are given as well.
+        names: columns whose texts are `guarded`; they are given as they were.
+        remedy: a sentence on what to do about a table of another kind.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a column is not there, or twice; a row has more cells than there are columns; it
+            is a device, pipe, or larger than 1 GiB.
+    """
+    shown = printable(str(path))
+    with opened(path, _MOST_BYTES_OF_A_TABLE) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        heading = text.readline(2**16)
+        reader = csv.reader(chain([heading], text), delimiter=max(",;\t|", key=heading.count))
+        try:
+            found: list[str] = next(reader, [])
+            if not {*columns} <= {*found} or len({*found}) < len(found):
+                raise ValueError(
+                    f"{shown} has no column {' and '.join(map(repr, columns))}, or one of its "
+                    f"columns twice: {printable(', '.join(found))[:80]}. {remedy}"
+                )
+            for row in filter(None, reader):
+                if len(row) > len(found):
+                    raise ValueError(
+                        f"{shown}, line {reader.line_num}: {len(row)} cells were found, and there "
+                        f"are {len(found)} columns. {remedy}"
+                    )
+                cells = dict(zip(found, [*row, *[""] * (len(found) - len(row))], strict=True))
+                yield {n: original(cell) if n in names else cell for n, cell in cells.items()}
+        except csv.Error as error:
+            raise ValueError(f"{shown}, line {reader.line_num}: {error}. It is no CSV.") from error

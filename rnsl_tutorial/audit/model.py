@@ -59,7 +59,11 @@ def fit_model(
         split=Split(np.arange(len(features_NF)), nothing, nothing),
         step=np.zeros(0, np.float32),
         reduction=reduction,
-        made_with={"backbone": backbone, "image_size": archive.images.shape[-1]},
+        made_with={
+            "backbone": backbone,
+            "image_size": archive.images.shape[-1],
+            **archive.reading.told(),
+        },
     )
     config = replace(scores.recipe_for(len(features_NF)), dataset="archive", seed=seed)
     return Model.of_head(heads.fit(features, config), features, config)

@@ -1,17 +1,12 @@
 """What an audit writes: the list of all images, and the page of the most doubtful ones."""
 
-import csv
-import io
-from collections.abc import Iterator
 from contextlib import ExitStack
-from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnsl_tutorial._files import csv_text, opened, original, printable, written_whole
+from rnsl_tutorial._files import csv_rows, csv_text, written_whole
 from rnsl_tutorial.audit.page import page_html
 from rnsl_tutorial.audit.pipeline import Audit
 
@@ -19,7 +14,6 @@ __all__ = ["csv_bytes", "read_csv", "write_outputs"]
 
 _COLUMNS = ("rank", "file", "given", "suggested", "doubt", "p_given", "p_suggested")
 _NAMES = ("file", "given", "suggested")  # columns that hold names of the archive
-_MOST_BYTES = 2**30  # of a list: a row for each of some million images
 
 
 def write_outputs(
@@ -84,34 +78,6 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: the file has no column "file", a row has more cells than there are columns, or
-            it is a device, pipe, or larger than 1 GiB.
+        ValueError: the file has no column "file", or see `csv_rows`.
     """
-    with opened(path, _MOST_BYTES) as file:
-        text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        heading = text.readline(2**16)
-        separator = max(",;\t|", key=heading.count)
-        reader = csv.reader(chain([heading], text), delimiter=separator)
-        return list(_rows(path, reader))
-
-
-def _rows(path: Path, reader: Any) -> Iterator[dict[str, str]]:
-    """Yield the rows below the heading, each as long as that."""
-    shown = printable(str(path))
-    try:
-        columns: list[str] = next(reader, [])
-        if "file" not in columns or len({*columns}) < len(columns):
-            raise ValueError(
-                f"{shown} has no column 'file', or one of its columns twice: "
-                f"{printable(', '.join(columns))[:80]}. Give a list of `rnsl audit`."
-            )
-        for row in filter(None, reader):
-            if len(row) > len(columns):
-                raise ValueError(
-                    f"{shown}, line {reader.line_num}: {len(row)} cells were found, and there are "
-                    f"{len(columns)} columns. Give a list of `rnsl audit`."
-                )
-            cells = dict(zip(columns, [*row, *[""] * (len(columns) - len(row))], strict=True))
-            yield {n: original(cell) if n in _NAMES else cell for n, cell in cells.items()}
-    except csv.Error as error:
-        raise ValueError(f"{shown}, line {reader.line_num}: {error}. It is no CSV.") from error
+    return list(csv_rows(path, ("file",), _NAMES, "Give a list of `rnsl audit`."))

@@ -1,15 +1,21 @@
 """What all commands share: options that mean the same in each, what none accepts, printed names."""
 
+import inspect
 import math
 import stat
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
+
+_MAX_NAMED = 3  # files that are named of those passed over
+
+if TYPE_CHECKING:
+    from rnsl_tutorial import datasets
 
 Archive = Annotated[
     Path, typer.Option(help="Folder of class folders, or a tar or zip of one.", show_default=False)
@@ -20,6 +26,110 @@ Device = Annotated[str, typer.Option(help="As torch names it: cpu, cuda, mps.")]
 Accelerator = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Precision = Annotated[str, typer.Option(help="32, bf16 or fp16.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist already.")]
+
+
+_READING: dict[str, Any] = {
+    "labels": Annotated[
+        Path | None,
+        typer.Option(
+            help="csv or parquet with columns file and label, where folders are no classes.",
+            show_default=False,
+        ),
+    ],
+    "bands": Annotated[
+        str | None,
+        typer.Option(
+            metavar="R,G,B",
+            help="Bands that are red, green and blue, the first being 1, such as 4,3,2.",
+            show_default=False,
+        ),
+    ],
+    "span": Annotated[
+        str | None,
+        typer.Option(
+            "--range",
+            metavar="LOW,HIGH",
+            help="Values that become black and white in images of more than 8 bits "
+            "[default: the archive's own range].",
+        ),
+    ],
+    "nested": Annotated[
+        bool, typer.Option("--nested", help="Read folders within class folders, too.")
+    ],
+    "skip_broken": Annotated[
+        bool,
+        typer.Option("--skip-broken", help="Go on without images that cannot be used, and say so."),
+    ],
+}
+"""The options of how an archive is read."""
+
+
+def reads_archive(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of how an archive is read, and their values as ``reading``.
+
+    Args:
+        without: options that have no meaning for it.
+    """
+    options = {name: kind for name, kind in _READING.items() if name not in without}
+
+    def give(command: Callable[..., None]) -> Callable[..., None]:
+        def with_options(**given: Any) -> None:
+            reading = _reading(**{name: given.pop(name) for name in options})
+            command(**given, reading=reading)
+
+        own = dict(inspect.signature(command).parameters)
+        del own["reading"]
+        for name, kind in options.items():
+            default = None if "None" in str(kind) else False
+            own[name] = inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind
+            )
+        with_options.__name__, with_options.__doc__ = command.__name__, command.__doc__
+        with_options.__signature__ = inspect.Signature([*own.values()])  # type: ignore[attr-defined]
+        with_options.__annotations__ = {name: param.annotation for name, param in own.items()}
+        return with_options
+
+    return give
+
+
+def _reading(
+    bands: str | None = None, span: str | None = None, **others: Any
+) -> "datasets.Reading":
+    from rnsl_tutorial import datasets
+
+    ends = _numbers("--range", span, float, "LOW,HIGH", "0,2047")
+    return datasets.Reading(
+        bands=_numbers("--bands", bands, int, "R,G,B", "4,3,2"),
+        span=(ends[0], ends[1]) if ends else None,
+        **others,
+    )
+
+
+def _numbers(option: str, text: str | None, kind: type, form: str, such: str) -> tuple[Any, ...]:
+    """Read numbers that are parted by commas, as many as the form has."""
+    if text is None:
+        return ()
+    parts = text.split(",")
+    try:
+        numbers = tuple(map(kind, parts))
+    except ValueError:
+        numbers = ()
+    if len(numbers) != form.count(",") + 1:
+        raise ValueError(f"{option} is {text!r:.80}; give {form}, such as {such}.")
+    return numbers
+
+
+def say_reading(archive: "datasets.Archive") -> None:
+    """Say how the images were read, and what was passed over."""
+    for note in archive.notes:
+        typer.echo(printable(note))
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for file, why in archive.skipped:
+        by_reason[why].append(file)
+    for why, files in by_reason.items():
+        more = ", ..." if len(files) > _MAX_NAMED else ""
+        named = ", ".join(files[:_MAX_NAMED])
+        typer.echo(printable(f"Passed over: {len(files):,} ({why}): {named}{more}"))
 
 
 def printable(text: str) -> str:

@@ -12,16 +12,20 @@ from rnsl_tutorial.cli._options import (
     Size,
     exclude_each_other,
     printable,
+    reads_archive,
+    say_reading,
 )
 
 if TYPE_CHECKING:
     from rnsl_tutorial.audit import Audit
+    from rnsl_tutorial.datasets import Reading
 
 __all__ = ["audit_labels"]
 
 _PLANTED = 0.05
 
 
+@reads_archive()
 def audit_labels(
     root: Annotated[
         Path,
@@ -61,12 +65,14 @@ def audit_labels(
     ] = None,
     device: Device = "cpu",
     overwrite: Overwrite = False,
+    *,
+    reading: "Reading",
 ) -> None:
     """List the images of an archive whose labels are doubtful.
 
     Beside the list stands a page to look through them. The labels are the names of the class
-    folders. Heads are trained with the truncated loss on a part of the archive and judge the rest.
-    Nothing in the archive is changed.
+    folders, or those of --labels. Heads are trained with the truncated loss on a part of the
+    archive and judge the rest. Nothing in the archive is changed.
     """
     from rnsl_tutorial import audit, datasets
     from rnsl_tutorial._files import claimed
@@ -76,8 +82,10 @@ def audit_labels(
     page = None if no_gallery else gallery or out.with_suffix(".html")
     planted = 0.0 if no_plant else _PLANTED if plant is None else plant
     audit.check_settings(backbone, folds, planted, device, seed)
-    with claimed(*filter(None, (out, page, model)), overwrite=overwrite, archive=root):
-        archive = datasets.load_archive(root, size, folds=folds)
+    outputs = filter(None, (out, page, model))
+    with claimed(*outputs, overwrite=overwrite, archive=root, reads=[reading.labels]):
+        archive = datasets.load_archive(root, size, reading, folds=folds)
+        say_reading(archive)
         found = audit.audit_archive(
             archive, backbone=backbone, folds=folds, seed=seed, plant=planted, device=device
         )

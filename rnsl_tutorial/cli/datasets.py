@@ -1,15 +1,27 @@
 """The commands that fetch images, and that make features of them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rnsl_tutorial.cli._options import Archive, Backbone, Device, Overwrite, Size
+from rnsl_tutorial.cli._options import (
+    Archive,
+    Backbone,
+    Device,
+    Overwrite,
+    Size,
+    reads_archive,
+    say_reading,
+)
+
+if TYPE_CHECKING:
+    from rnsl_tutorial.datasets import Reading
 
 __all__ = ["build_features", "get_data"]
 
 
+@reads_archive()
 def build_features(
     root: Archive,
     dataset: Annotated[
@@ -24,6 +36,8 @@ def build_features(
     dim: Annotated[int, typer.Option(help="Principal components to keep.")] = 256,
     device: Device = "cpu",
     overwrite: Overwrite = False,
+    *,
+    reading: "Reading",
 ) -> None:
     """Extract, standardise and reduce features of images."""
     from rnsl_tutorial import datasets
@@ -34,14 +48,15 @@ def build_features(
     networks.check(backbone, device)
     name = Config(dataset=dataset).dataset  # a plain name, or refused
     path = out or Path("data", name, "features.npz")
-    with claimed(path, overwrite=overwrite, archive=root):
+    with claimed(path, overwrite=overwrite, archive=root, reads=[reading.labels]):
         network = networks.create(backbone)
         if not 1 <= dim <= network.feature_dim:
             raise ValueError(
                 f"dim is {dim}; {backbone} has {network.feature_dim} features, so it can be 1 to "
                 f"{network.feature_dim}."
             )
-        archive = datasets.load_archive(root, size)
+        archive = datasets.load_archive(root, size, reading)
+        say_reading(archive)
         split = datasets.split_for(dataset, archive)
         built = datasets.build_features(
             archive, split, network, name=backbone, dim=dim, device=device

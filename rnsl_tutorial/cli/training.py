@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rnsl_tutorial.cli._options import Accelerator, Archive, Overwrite, Precision
+from rnsl_tutorial.cli._options import (
+    Accelerator,
+    Archive,
+    Overwrite,
+    Precision,
+    reads_archive,
+    say_reading,
+)
 from rnsl_tutorial.cli.experiments import show_results
 
 if TYPE_CHECKING:
+    from rnsl_tutorial.datasets import Reading
     from rnsl_tutorial.experiments.config import Config
     from rnsl_tutorial.experiments.images import Run
     from rnsl_tutorial.training.devices import Hardware
@@ -18,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["embed_images", "train"]
 
 
+@reads_archive()
 def train(
     out: Annotated[
         Path | None,
@@ -98,6 +107,8 @@ def train(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Begin anew in a folder that holds a run.")
     ] = False,
+    *,
+    reading: "Reading",
 ) -> None:
     """Train a network on images with wrong labels, or with labels as they are given.
 
@@ -125,17 +136,20 @@ def train(
         precision=precision, compile=compile_, memory_share=memory_share,
     )  # fmt: skip
     hardware.check()
+    if chosen.dataset == "scenes" and reading != type(reading)():
+        raise ValueError("scenes are drawn, not read; leave out what says how images are read.")
     if root and chosen.dataset == "scenes":
         raise ValueError(f"--root is {root}, and scenes are drawn, not read; leave it out.")
     out, root = out or images.default_folder(chosen), root or download.images_of(chosen.dataset)
     images.check_folder(out, resume=resume, overwrite=overwrite, archive=root)
-    _train(chosen, hardware, root, out, resume, overwrite)
+    _train(chosen, hardware, root, reading, out, resume, overwrite)
 
 
 def _train(
     chosen: "Config",
     hardware: "Hardware",
     root: Path | None,
+    reading: "Reading",
     out: Path,
     resume: bool,
     overwrite: bool,
@@ -148,12 +162,17 @@ def _train(
     # What torch and Fabric are going to change is for us to follow, not for who trains with them.
     warnings.simplefilter("ignore", FutureWarning)
     results = out / images.Left.RESULTS
-    claim = _files.claimed(results, overwrite=True, archive=root, other="--out")
+    claim = _files.claimed(
+        results, overwrite=True, archive=root, reads=[reading.labels], other="--out"
+    )
     with ExitStack() as held:
         if not hardware.distributed:
             held.enter_context(claim)
-        made = images.Run(images.load_images(chosen, root), chosen, hardware)
+        data = images.load_images(chosen, root, reading)
+        made = images.Run(data, chosen, hardware)
         first = made.fabric.is_global_zero
+        if first:
+            say_reading(data.archive)
         if hardware.distributed and first:
             held.enter_context(claim)
         if overwrite:
@@ -191,6 +210,7 @@ def _run(made: "Run", out: Path, resume: bool) -> None:
         raise typer.Exit(130) from stop
 
 
+@reads_archive()
 def embed_images(
     model: Annotated[Path, typer.Argument(help="As for `rnsl predict`.", show_default=False)],
     root: Archive,
@@ -198,6 +218,8 @@ def embed_images(
     accelerator: Accelerator = "auto",
     precision: Precision = "32",
     overwrite: Overwrite = False,
+    *,
+    reading: "Reading",
 ) -> None:
     """Write the embeddings of an archive's images.
 
@@ -211,9 +233,11 @@ def embed_images(
 
     hardware = Hardware(accelerator=accelerator, precision=precision)
     hardware.check()
-    with claimed(out, overwrite=overwrite, archive=root, reads=[model]):
+    reads = [model, model / "model.pt", reading.labels]
+    with claimed(out, overwrite=overwrite, archive=root, reads=reads):
         trained = inference.load_model(model)
-        archive = datasets.load_archive(root, trained.config.image_size)
+        archive = datasets.load_archive(root, trained.config.image_size, trained.reads(reading))
+        say_reading(archive)
         embedded = inference.embed_archive(trained, archive, hardware)
         embedded.save(out)
     typer.echo(f"{len(embedded.files)} embeddings of {embedded.embeddings.shape[1]} numbers: {out}")

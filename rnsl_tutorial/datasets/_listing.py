@@ -170,7 +170,7 @@ def _base(list_folder: List, classes: bool, passed: list[tuple[str, str]]) -> st
         if len(listing.folders) != 1 or (listing.images and not classes):
             return base
         inner = list_folder(f"{base}{listing.folders[0]}/")
-        if classes and (inner.images or not inner.folders):
+        if classes and (not inner.folders or (inner.images and len(inner.folders) == 1)):
             return base
         if not classes:
             passed += [(base + name, _OTHER_TYPE) for name in listing.others]

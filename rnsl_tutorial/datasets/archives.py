@@ -9,43 +9,80 @@ import os
 import time
 import warnings
 from collections import Counter, deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from functools import partial
-from io import BytesIO
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from tqdm.auto import tqdm
 
+from rnsl_tutorial._arrays import is_number, is_whole
 from rnsl_tutorial._files import (
     DAMAGE,
     cache_dir,
     escaped,
-    in_one_line,
     printable,
     require_room,
     written_whole,
 )
 from rnsl_tutorial.datasets import _listing, _packed
+from rnsl_tutorial.datasets._decoding import QUANTILES, Span, is_deep, sampled, span_of, squared
+from rnsl_tutorial.datasets._labels import labelled_by, read_table
 from rnsl_tutorial.datasets._listing import EXPECTED, Found
 from rnsl_tutorial.datasets._packed import Member
 
-__all__ = ["Archive", "Reading", "check_folds", "load_archive"]
+__all__ = ["Archive", "Reading", "check_folds", "load_archive", "read_files"]
 
 _MAX_SIZE = 2048  # pixels: one image then takes 12.6 MB
 _MAX_EXPANSION = 100  # of a tar or zip, and at least _MAX_UNPACKED_BYTES; images hardly compress
 _MAX_UNPACKED_BYTES = 2**31
+_FINITE = (-1e300, 1e300)
+_MAX_BANDS = 2**16  # as many as a TIFF can say
+_SAMPLED, _LEAST_SAMPLED = 2**22, 16  # values that a range is found by: of an archive, of an image
 _MAX_NAMED = 10  # broken images in a message
 _LINK = "a link or device in a tar or zip"
 
-_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP")
 _DECODER = "3"  # part of the cache key: raise it when the same files shall give other pixels
 _SETTLED_NS = 2_000_000_000  # a time stamp younger than this may hide a change that follows at once
+
+
+_Made = TypeVar("_Made")
+
+
+class Reading(NamedTuple):
+    """How an archive is read.
+
+    Attributes:
+        bands: which bands are red, green and blue, counted from 1 as GDAL does, such as
+            (4, 3, 2); empty for those that a file of 1 or 3 bands has.
+        span: what becomes black and what becomes white in images of more than 8 bits; None for the
+            range of the archive's own.
+        nested: whether images in folders within a class folder count, too.
+        skip_broken: whether images that cannot be used, or have no label in the table, are passed
+            over, and not refused.
+        labels: csv or parquet with the columns file and label, where folders are no classes; images
+            then lie in whatever folders. A row belongs to the image of its path in the archive, or
+            else to the only one that ends alike, at least in its bare name.
+    """
+
+    bands: tuple[int, ...] = ()
+    span: tuple[float, float] | None = None
+    nested: bool = False
+    skip_broken: bool = False
+    labels: Path | None = None
+
+    def told(self) -> dict[str, list[float]]:
+        """Return what other images must be read by, too, for a file: bands and span, if any."""
+        kept = {"bands": self.bands, "span": self.span}
+        return {name: [*numbers] for name, numbers in kept.items() if numbers}
+
+
+_PLAIN = Reading()
 
 
 class Archive(NamedTuple):
@@ -61,6 +98,8 @@ class Archive(NamedTuple):
             after it was moved or renamed. Empty where images were made and not read.
         skipped: name and reason of each file or folder that was passed over, hidden ones excepted.
         notes: sentences on how the images were read, for whoever looks at them.
+        reading: how they were read; its ``span`` is the one that was found, so that other images
+            can be read alike.
     """
 
     images: NDArray[np.uint8]
@@ -70,29 +109,19 @@ class Archive(NamedTuple):
     digests: tuple[str, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
-
-
-class Reading(NamedTuple):
-    """How an archive is read.
-
-    Attributes:
-        nested: whether images in folders within a class folder count, too.
-        skip_broken: whether images that cannot be read are passed over, and not refused.
-    """
-
-    nested: bool = False
-    skip_broken: bool = False
-
-
-_PLAIN = Reading()
+    reading: Reading = _PLAIN
 
 
 class _Asked(NamedTuple):
-    """What is read: the place, how, and whether its folders are classes."""
+    """What a caller of `load_archive` asks for."""
 
     root: Path
+    size: int
     reading: Reading
+    table: Mapping[str, str] | None
     labelled: bool
+    progress: bool
+    workers: int
 
 
 class _Survey(NamedTuple):
@@ -101,12 +130,18 @@ class _Survey(NamedTuple):
     Attributes:
         found: its images.
         digests: by path, in order; "" for what cannot be read.
+        deep: those of them that may have more than 8 bits.
         broken: path and reason of those that cannot be read.
     """
 
     found: Found
     digests: Mapping[str, str]
+    deep: Mapping[str, str]
     broken: Mapping[str, str]
+
+    def named(self, by_path: Mapping[str, str]) -> list[tuple[str, str]]:
+        """What is known of paths, with their names in the archive."""
+        return [(self.found.name(path), known) for path, known in by_path.items()]
 
 
 @escaped()
@@ -169,30 +204,65 @@ def load_archive(
     folder = (cache_dir() if cache is None else cache.expanduser()) / "archives"
     workers = (os.cpu_count() or 1) if workers is None else workers
     _check_arguments(root, size, folder, workers)
-    asked = _Asked(root, reading, labelled)
+    _check_reading(reading)
+    table = read_table(reading.labels) if reading.labels and labelled else None
+    asked = _Asked(root, size, reading, table, labelled, progress, workers)
     listed = _found(asked, _listing.list_on_disk(root)) if root.is_dir() else None
     check_folds(Counter(listed.labels.values() if listed else ()), folds)
     fingerprint, settled = _fingerprint(asked, listed)
     memo = folder / f"{fingerprint}.key"
     known = _remembered(memo)
-    archive = known and _find_cache(folder, known, size, reading)
+    archive = known and _find_cache(folder, known, asked)
     if archive is None:
-        survey = _survey(asked, listed, progress)
+        survey = _survey(asked, listed)
         check_folds(Counter(survey.found.labels.values()), folds)
-        known = _summary(survey)
-        archive = _find_cache(folder, known, size, reading)
+        known = _summary(survey, reading)
+        archive = _find_cache(folder, known, asked)
         if archive is None:
             num_bytes = len(survey.digests) * 3 * size * size
             with _explained(folder, num_bytes):
                 folder.mkdir(parents=True, exist_ok=True)
                 require_room(folder, num_bytes)
-                _build_cache(_stem(folder, known.key, size), asked, survey, size, progress, workers)
-                archive = _open_cache(folder, known, size, reading)
+                _build_cache(_stem(folder, known.key, size), asked, survey)
+                archive = _open_cache(folder, known, asked)
         if settled:
             with suppress(OSError), written_whole(memo) as file:
                 file.write(json.dumps(known).encode())
     _check_left(archive, folds)
     return archive
+
+
+def read_files(root: Path, archive: Archive) -> Iterator[tuple[str, Path | bytes]]:
+    """Yield the files of an archive in stored order: where each lies, or its bytes in a tar or zip.
+
+    Args:
+        root: the folder, tar or zip that was loaded.
+        archive: what `load_archive` made of it.
+
+    Yields:
+        The name, as in ``archive.files``, and the path or the bytes.
+
+    Raises:
+        ValueError: it changed since, or cannot be read.
+    """
+    missing = dict(zip(archive.files, archive.digests, strict=True))
+    classes = bool(archive.class_names) and archive.reading.labels is None
+    with escaped():
+        if root.is_dir():
+            listing = _listing.list_on_disk(root)
+        else:
+            listing = _listing.list_members(path for path, _ in _read(root, None))
+        found = _listing.find(root, listing, classes=classes, nested=archive.reading.nested)
+        in_folder = ((path, root / path) for path in found.images)
+        for path, data in in_folder if root.is_dir() else _read(root, None):
+            file = found.name(path)
+            # a tar may hold a file twice: the later one counts, and has the digest
+            if isinstance(data, bytes) and missing.get(file) != _digest(data):
+                continue
+            if isinstance(data, bytes | Path) and missing.pop(file, ""):
+                yield file, data
+        if missing:
+            raise ValueError(f"{root / min(missing)} changed while it was read. Load again.")
 
 
 def _check_arguments(root: Path, size: int, folder: Path, workers: int) -> None:
@@ -229,6 +299,23 @@ def check_folds(counts: Mapping[str, int], folds: int) -> None:
         )
 
 
+def _check_reading(reading: Reading) -> None:
+    """Refuse bands that are none, and a range without width: ValueError."""
+    bands, span = reading.bands, reading.span
+    if bands and not (len(bands) == 3 and all(is_whole(band, 1, _MAX_BANDS) for band in bands)):
+        raise ValueError(
+            f"bands is {bands!r:.80}; give three numbers, of the bands for red, green and blue, "
+            "such as (4, 3, 2). The first band is 1."
+        )
+    if span and not (
+        len(span) == 2 and all(is_number(v, *_FINITE) for v in span) and span[0] < span[1]
+    ):
+        raise ValueError(
+            f"range is {span!r:.80}; give two numbers, the value that becomes black and a larger "
+            "one that becomes white."
+        )
+
+
 def _check_left(archive: Archive, folds: int) -> None:
     """Refuse classes of which broken images leave too few, or none: ValueError."""
     counts = np.bincount(archive.labels[archive.labels >= 0], minlength=len(archive.class_names))
@@ -239,9 +326,13 @@ def _check_left(archive: Archive, folds: int) -> None:
 
 
 def _found(asked: _Asked, list_folder: _listing.List) -> Found:
-    return _listing.find(
-        asked.root, list_folder, classes=asked.labelled, nested=asked.reading.nested
-    )
+    """Find the images, and their labels if they have any."""
+    root, reading = asked.root, asked.reading
+    classes = asked.labelled and reading.labels is None
+    found = _listing.find(root, list_folder, classes=classes, nested=reading.nested)
+    if asked.table is None or reading.labels is None:
+        return found
+    return labelled_by(found, asked.table, root, reading.labels, skip=reading.skip_broken)
 
 
 def _read(root: Path, images: Sequence[str] | None) -> Iterator[tuple[str, bytes | str | None]]:
@@ -302,23 +393,33 @@ def _hash(value: object) -> str:
     return _digest(json.dumps(value).encode())
 
 
-def _survey(asked: _Asked, listed: Found | None, progress: bool) -> _Survey:
+def _survey(asked: _Asked, listed: Found | None) -> _Survey:
     """Read every image once, for its digest."""
     digests: dict[str, str] = {}
+    deep: set[str] = set()
     broken: dict[str, str] = {}
     links: dict[str, str] = {}
     stored = _read(asked.root, listed and listed.images)
-    title = f"Reading {printable(asked.root.name)}"
-    for path, data in tqdm(stored, title, unit="file", disable=not progress):
+    for path, data in _bar(asked, "Reading", stored):
         if data == _LINK:
             links[path] = _LINK
             continue
         digests[path] = _digest(data) if isinstance(data, bytes) else ""
         if isinstance(data, str):
             broken[path] = data
+        elif data and is_deep(data):
+            deep.add(path)
     found = listed or _found(asked, _listing.list_members(digests))
     found = found._replace(passed=[*found.passed, *links.items()])
-    return _Survey(found, {path: digests[path] for path in found.images}, broken)
+    digests = {path: digests[path] for path in found.images}
+    return _Survey(found, digests, {p: d for p, d in digests.items() if p in deep}, broken)
+
+
+def _bar(
+    asked: _Asked, doing: str, items: Iterable[_Made], total: int | None = None
+) -> "tqdm[_Made]":
+    title, unit = f"{doing} {printable(asked.root.name)}", "image" if total else "file"
+    return tqdm(items, title, total or None, unit=unit, disable=not asked.progress)
 
 
 def _fingerprint(asked: _Asked, listed: Found | None) -> tuple[str, bool]:
@@ -331,59 +432,94 @@ def _fingerprint(asked: _Asked, listed: Found | None) -> tuple[str, bool]:
         return "", False
     states = [[stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns] for stat in stats]
     settled = now - max(stat.st_ctime_ns for stat in stats) > _SETTLED_NS
-    return _hash([asked.reading, asked.labelled, listed, states]), settled
+    how = [asked.reading._replace(labels=None), asked.table, asked.labelled]
+    return _hash([*how, listed, states]), settled
 
 
 # Decoding.
 
 
-def _decode(data: bytes, size: int) -> bytes | str:
-    """Return the pixels uint8 [3, S, S] of an encoded image, or why there are none."""
-    try:
-        with Image.open(BytesIO(data), formats=_FORMATS) as image:
-            image.draft(None, (2 * size, 2 * size))
-            rgb = _to_rgb(image)
-    except UnidentifiedImageError:
-        return "no JPEG, PNG, TIFF, WebP or BMP image"
-    except Exception as error:  # decoders raise nearly anything on damaged bytes
-        return f"cannot be decoded: {in_one_line(error)}"
-    square = rgb.resize((size, size), Image.Resampling.BILINEAR)
-    return np.asarray(square).transpose(2, 0, 1).tobytes()
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "F":
-        raise ValueError("its pixels are floating-point numbers, whose range is not known")
-    if image.mode.startswith("I"):
-        pixels = np.asarray(image)
-        if pixels.min() < 0 or pixels.max() > 65535:
-            raise ValueError("its pixels are integers beyond 16 bits, whose range is not known")
-        image = Image.fromarray((pixels >> 8).astype(np.uint8))
-    if "transparency" in image.info:
-        image = image.convert("RGBA")  # Pillow warns on the direct way
-    return image.convert("RGB")
-
-
 def _decoded(
-    root: Path, digests: Mapping[str, str], size: int, workers: int
-) -> Generator[tuple[str, bytes | str]]:
-    """Yield path and pixels of every image in stored order, with few of them in memory."""
-    missing = set(digests)
-    queue: deque[tuple[str, Future[bytes | str]]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
+    asked: _Asked, digests: Mapping[str, str], decode: Callable[[bytes], _Made]
+) -> Generator[tuple[str, _Made]]:
+    """Yield path and what is made of each image in stored order, with few of them in memory."""
+    missing, root = set(digests), asked.root
+    queue: deque[tuple[str, Future[_Made]]] = deque()
+    with ThreadPoolExecutor(asked.workers) as pool:
         for path, data in _read(root, [*digests] if root.is_dir() else None):
             # a tar may hold a file twice: the later one counts, and has the digest
             if not isinstance(data, bytes) or path not in missing or digests[path] != _digest(data):
                 continue
             missing.remove(path)
-            queue.append((path, pool.submit(_decode, data, size)))
-            if len(queue) > 2 * workers:
+            queue.append((path, pool.submit(decode, data)))
+            if len(queue) > 2 * asked.workers:
                 path, future = queue.popleft()
                 yield path, future.result()
         for path, future in queue:
             yield path, future.result()
     if missing:
         raise ValueError(f"{root / min(missing)} changed while it was read. Load again.")
+
+
+class _Look(NamedTuple):
+    """What images of more than 8 bits are scaled over, what is said of it, and what is broken."""
+
+    span: Span | None
+    notes: list[str]
+    broken: dict[str, str]
+
+
+def _look(asked: _Asked, survey: _Survey) -> _Look:
+    """Find the range of the images that have more than 8 bits, by a sample of each."""
+    count = max(_LEAST_SAMPLED, _SAMPLED // max(len(survey.deep), 1))
+    decode = partial(sampled, bands=asked.reading.bands, count=count)
+    first: dict[str, str] = {}
+    broken: dict[str, str] = {}
+    samples = []
+    if not survey.deep:
+        return _Look(None, [], broken)
+    with (
+        closing(_decoded(asked, survey.deep, decode)) as seen,
+        _bar(asked, "Finding the range of", seen, len(survey.deep)) as bar,
+    ):
+        for path, found in bar:
+            if isinstance(found, str):
+                broken[path] = found
+            elif found is not None:
+                first.setdefault(found[0], survey.found.name(path))
+                samples.append(found[1])
+    if not samples:
+        return _Look(None, [], broken)
+    _check_one_kind(asked.root, first)
+    span = Span(*asked.reading.span) if asked.reading.span else span_of(np.concatenate(samples))
+    return _Look(span, _scaling(asked, span, first, len(samples), len(survey.digests)), broken)
+
+
+def _check_one_kind(root: Path, first: Mapping[str, str]) -> None:
+    """Refuse whole numbers beside floating-point ones, which no one factor fits: ValueError."""
+    kinds = {np.dtype(name).kind == "f": (name, file) for name, file in first.items()}
+    if len(kinds) > 1:
+        (one, a), (two, b) = kinds.values()
+        raise ValueError(
+            f"{root} holds images of {one} ({a}) and of {two} ({b}), and all are scaled by one "
+            "factor. Store them in one type, or give an archive of each."
+        )
+
+
+def _scaling(asked: _Asked, span: Span, types: Iterable[str], count: int, total: int) -> list[str]:
+    """Say how images of more than 8 bits were scaled."""
+    low, high = (f"{value:.6g}" for value in span)
+    how = (
+        "as the range says that was given"
+        if asked.reading.span
+        else f"the quantiles {' and '.join(map(str, QUANTILES))} of their values; --range "
+        f"{low},{high} reads other images alike"
+    )
+    others = "" if count == total else f" The other {total - count:,} are taken as they are."
+    return [
+        f"{count:,} of {total:,} images have more than 8 bits ({', '.join(sorted(types))}) and are "
+        f"scaled by one factor for all: {low} becomes black, {high} white ({how}).{others}"
+    ]
 
 
 class _BrokenError(Exception):
@@ -416,12 +552,11 @@ class _Remembered(NamedTuple):
     passed: Sequence[tuple[str, str]]
 
 
-def _summary(survey: _Survey) -> _Remembered:
-    name, found = survey.found.name, survey.found
+def _summary(survey: _Survey, reading: Reading) -> _Remembered:
+    how = [_DECODER, reading.bands, reading.span]
+    key = _hash([*how, *survey.named(survey.digests)])
     return _Remembered(
-        _hash([_DECODER, *([name(path), digest] for path, digest in survey.digests.items())]),
-        {name(path): label for path, label in found.labels.items()},
-        [(name(path), why) for path, why in found.passed],
+        key, dict(survey.named(survey.found.labels)), survey.named(dict(survey.found.passed))
     )
 
 
@@ -436,18 +571,18 @@ def _remembered(memo: Path) -> _Remembered | None:
         return None
 
 
-def _find_cache(folder: Path, known: _Remembered, size: int, reading: Reading) -> Archive | None:
+def _find_cache(folder: Path, known: _Remembered, asked: _Asked) -> Archive | None:
     try:
-        return _open_cache(folder, known, size, reading)
+        return _open_cache(folder, known, asked)
     except DAMAGE:
         return None
 
 
-def _open_cache(folder: Path, known: _Remembered, size: int, reading: Reading) -> Archive:
+def _open_cache(folder: Path, known: _Remembered, asked: _Asked) -> Archive:
     """Map the cached pixels; raises one of `DAMAGE` if they are missing, short or damaged."""
-    stem = _stem(folder, known.key, size)
+    size, stem = asked.size, _stem(folder, known.key, asked.size)
     listed = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
-    if listed["broken"] and not reading.skip_broken:
+    if listed["broken"] and not asked.reading.skip_broken:
         raise ValueError("Images are missing that nobody wanted to miss.")
     files, digests = zip(*listed["files"], strict=True)
     images = np.lib.format.open_memmap(stem.with_suffix(".npy"), mode="r")
@@ -457,52 +592,58 @@ def _open_cache(folder: Path, known: _Remembered, size: int, reading: Reading) -
     label_of = {name: label for label, name in enumerate(class_names)}
     labels = [label_of[known.labels[file]] if class_names else -1 for file in files]
     skipped = tuple(sorted((file, why) for file, why in [*listed["broken"], *known.passed]))
-    return Archive(images, np.array(labels, np.int64), class_names, files, digests, skipped)
+    notes, reading = tuple(map(str, listed["notes"])), asked.reading
+    if listed["span"]:
+        reading = reading._replace(span=Span(*map(float, listed["span"])))
+    return Archive(
+        images, np.array(labels, np.int64), class_names, files, digests, skipped, notes, reading
+    )
 
 
-def _build_cache(
-    stem: Path, asked: _Asked, survey: _Survey, size: int, progress: bool, workers: int
-) -> None:
+def _build_cache(stem: Path, asked: _Asked, survey: _Survey) -> None:
     """Decode all images; where some cannot be, refuse them, or begin again without them."""
-    broken, write = survey.broken, partial(_write_pixels, stem, asked, survey, size, progress)
-    try:
-        write(workers, broken)
-    except _BrokenError as error:
-        broken = error.args[0]
-        if not asked.reading.skip_broken or len(broken) == len(survey.digests):
-            named = {survey.found.name(path): why for path, why in broken.items()}
-            raise _refused(asked.root, named, len(survey.digests)) from error
-        write(workers, broken)
-    name = survey.found.name
+    with warnings.catch_warnings():
+        # half of what Pillow refuses by itself: such an image takes 268 MB in each worker
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        look = _look(asked, survey)
+        broken = {**survey.broken, **look.broken}
+        try:
+            _write_pixels(stem, asked, survey, look.span, broken)
+        except _BrokenError as error:
+            broken = error.args[0]
+            if not asked.reading.skip_broken or len(broken) == len(survey.digests):
+                named = dict(survey.named(broken))
+                raise _refused(asked.root, named, len(survey.digests)) from error
+            _write_pixels(stem, asked, survey, look.span, broken)
+    whole = {path: digest for path, digest in survey.digests.items() if path not in broken}
     listed = {
-        "files": [(name(path), d) for path, d in survey.digests.items() if path not in broken],
-        "broken": [(name(path), why) for path, why in broken.items()],
+        "files": survey.named(whole),
+        "broken": survey.named(broken),
+        "notes": look.notes,
+        "span": look.span,
     }
     with written_whole(stem.with_suffix(".json")) as file:
         file.write(json.dumps(listed, indent=0).encode())
 
 
 def _write_pixels(
-    stem: Path, asked: _Asked, survey: _Survey, size: int, progress: bool, workers: int,
-    broken: Mapping[str, str],
-) -> None:  # fmt: skip
+    stem: Path, asked: _Asked, survey: _Survey, span: Span | None, broken: Mapping[str, str]
+) -> None:
+    """Write the pixels of all images but the broken ones.
+
+    Raises:
+        _BrokenError: further ones are broken, or any where they are not to be skipped.
+    """
     whole = {path: digest for path, digest in survey.digests.items() if path not in broken}
-    rows, further = {path: row for row, path in enumerate(whole)}, {}
+    rows = {path: row for row, path in enumerate(whole)}
+    decode = partial(squared, size=asked.size, bands=asked.reading.bands, span=span)
+    further = {}
     with (
-        warnings.catch_warnings(),
         written_whole(stem.with_suffix(".npy")) as file,
-        closing(_decoded(asked.root, whole, size, workers)) as decoded,
-        tqdm(
-            decoded,
-            f"Decoding {printable(asked.root.name)}",
-            len(rows),
-            unit="image",
-            disable=not progress,
-        ) as bar,
+        closing(_decoded(asked, whole, decode)) as decoded,
+        _bar(asked, "Decoding", decoded, len(rows)) as bar,
     ):
-        # half of what Pillow refuses by itself: such an image takes 268 MB in each worker
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        shape = (len(rows), 3, size, size)
+        shape = (len(rows), 3, asked.size, asked.size)
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         start = file.tell()

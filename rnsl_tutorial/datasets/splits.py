@@ -156,7 +156,9 @@ def split_for(dataset: str, archive: Archive, seed: int = 42) -> Split[NDArray[n
         named = np.array(archive.class_names)[archive.labels]  # so that an error can say which
         return stratified_split(named, seed=seed)
     place = {name: i for i, name in enumerate(archive.files)}
-    parts = paper_split(files_by_class(archive.files))
+    files = np.array(archive.files, dtype=object)
+    classes = enumerate(archive.class_names)
+    parts = paper_split({name: [*files[archive.labels == c]] for c, name in classes})
     return Split(*(np.array([place[name] for name in part], dtype=np.int64) for part in parts))
 
 

@@ -93,13 +93,16 @@ class Data(NamedTuple):
 # ------------------------------------------------------------------ what a run needs
 
 
-def load_images(config: Config, root: Path | None = None) -> Data:
+def load_images(
+    config: Config, root: Path | None = None, reading: datasets.Reading | None = None
+) -> Data:
     """Load the images that a config names, decoded once, and split them.
 
     Args:
         config: dataset, image_size, for "scenes" their number and difficulty, and network and
             freeze are read.
         root: folder, tar or zip of the archive; None for "scenes", which need none.
+        reading: how the archive is read.
 
     Raises:
         ValueError: no root for an archive, or one that `datasets.load_archive` refuses; a network,
@@ -118,7 +121,7 @@ def load_images(config: Config, root: Path | None = None) -> Data:
             "folders, or a tar or zip of one. `rnsl data get` fetches aid, nwpu45 and eurosat; "
             "--dataset scenes needs none."
         )
-    images = datasets.load_archive(root, config.image_size)
+    images = datasets.load_archive(root, config.image_size, reading or datasets.Reading())
     return _with_maps(Data(images, split_for(config.dataset, images)), config)
 
 
@@ -341,8 +344,9 @@ class Run:
         return result
 
     def _save(self, folder: Path, result: Result) -> None:
-        names, prototypes = self.data.archive.class_names, self.loss.prototypes.detach()
-        Model(self.network, prototypes, names, self.config).save(folder / Left.MODEL)
+        archive, prototypes = self.data.archive, self.loss.prototypes.detach()
+        model = Model(self.network, prototypes, archive.class_names, self.config)
+        model._replace(reading=archive.reading).save(folder / Left.MODEL)
         with written_whole(folder / Left.TRAINING) as file:
             file.write(self.training_table().encode("utf-8", "surrogateescape"))
         history = [report._asdict() for report in self.training.history]

@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 from rnsl_tutorial import __version__, losses
 from rnsl_tutorial._arrays import labels_in, takes
 from rnsl_tutorial._files import csv_text, made_earlier, typed, written_whole
-from rnsl_tutorial.datasets.archives import Archive
+from rnsl_tutorial.datasets.archives import Archive, Reading
 from rnsl_tutorial.datasets.features import FeatureSet, _block, _checked_images
 from rnsl_tutorial.experiments import heads
 from rnsl_tutorial.experiments.config import Config
@@ -71,6 +71,7 @@ class Model(NamedTuple):
         config: of the run that trained it; its image_size is S.
         backbone: name of the frozen part of the network, whose weights are none of the model's;
             empty where all of it was trained.
+        reading: how the training images were read.
     """
 
     network: nn.Module
@@ -78,6 +79,13 @@ class Model(NamedTuple):
     class_names: tuple[str, ...]
     config: Config
     backbone: str = ""
+    reading: Reading = Reading()
+
+    def reads(self, asked: Reading) -> Reading:
+        """Return how images are read: as asked, in bands and range else as in training."""
+        return asked._replace(
+            bands=asked.bands or self.reading.bands, span=asked.span or self.reading.span
+        )
 
     @takes(images="uint8 N 3 S S", labels="integers N ?")
     def predict(
@@ -128,8 +136,10 @@ class Model(NamedTuple):
         mean_F, matrix_FM = map(torch.from_numpy, features.reduction)
         reduced = _Reduced(mean_F, matrix_FM, torch.tensor(heads._scale(features)))
         network = nn.Sequential(nn.Identity(), reduced, *fitted.network.children()).eval()
-        sized = replace(config, image_size=size)
-        return _with_backbone(cls(network, prototypes_CD, features.class_names, sized, name))
+        sized, reading = replace(config, image_size=size), _reading(features.made_with)
+        return _with_backbone(
+            cls(network, prototypes_CD, features.class_names, sized, name, reading)
+        )
 
     def save(self, path: Path) -> None:
         """Write tensors, numbers and texts, whole or not at all; `load_model` reads them.
@@ -147,6 +157,7 @@ class Model(NamedTuple):
             "class_names": list(self.class_names),
             "backbone": self.backbone,
             "pixels": _pixels(self),
+            "reading": self.reading.told(),
             "network": own,
             "prototypes": self.prototypes.detach(),
         }
@@ -414,6 +425,7 @@ def _model(saved: Mapping[str, Any]) -> Model:
         class_names, held = saved["class_names"], _saved.weights(saved["network"], "network")
         prototypes = _saved.weights({"": saved["prototypes"]}, "prototypes")[""]
         backbone = typed(saved.get("backbone", ""), str)
+        reading = _reading(typed(saved.get("reading", {}), dict[str, list[float]]))
     except ValueError as error:
         raise ValueError(f"{error}{_saved.made_by(saved)}") from error
     if not all(isinstance(name, str) for name in class_names) or len({*class_names}) < 2:
@@ -436,7 +448,13 @@ def _model(saved: Mapping[str, Any]) -> Model:
             f"{config.network!r}{_saved.made_by(saved)}"
         )
     network.load_state_dict(held)
-    return Model(network.eval(), prototypes, tuple(class_names), config, backbone)
+    return Model(network.eval(), prototypes, tuple(class_names), config, backbone, reading)
+
+
+def _reading(told: Mapping[str, Any]) -> Reading:
+    """Return what `Reading.told` told."""
+    low_high = tuple(told.get("span", ()))
+    return Reading(bands=tuple(map(int, told.get("bands", ()))), span=low_high or None)
 
 
 def _config(found: Any) -> Config:

@@ -262,7 +262,7 @@ def test_classes_and_images_that_cannot_be_used_are_named(archive: Path) -> None
         (archive / "Park" / name).write_bytes(good)
     assert "Class 'Park' has 2 images; 3 folds need at least 3" in run(archive).output
     (archive / "Park" / "c.png").write_bytes(good[:50])
-    assert "c.png cannot be decoded" in " ".join(run(archive).output.split())
+    assert "c.png (cannot be decoded" in " ".join(run(archive).output.split())
     assert not list(Path().iterdir())
 
 

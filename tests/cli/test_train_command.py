@@ -228,6 +228,7 @@ def test_the_paper_preset_builds_its_network_once_its_weights_are_at_hand(
     path.parent.mkdir(parents=True)
     from torchvision import models
 
+    torch.manual_seed(0)
     torch.save(models.resnet18().state_dict(), path)
     monkeypatch.setattr(
         "torchvision.models._api.load_state_dict_from_url",

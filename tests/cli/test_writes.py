@@ -24,6 +24,7 @@ READ = {
     *("playground --embeddings", "experiment --features", "train --root", "sweep grid"),
     *("report files", "embed model", "embed --root", "audit root", "features build --root"),
     *("predict model", "predict root"),
+    *(f"{command} --labels" for command in ("audit", "embed", "features build", "train")),
 }
 """Paths that are read."""
 

@@ -159,6 +159,23 @@ def test_folders_that_are_no_classes_of_the_model_give_no_label(
     )
 
 
+def test_images_are_read_as_those_of_the_training_were(
+    folder: Path, model: experiments.Model, archive: datasets.Archive, tmp_path: Path
+) -> None:
+    trained = datasets.Reading(bands=(3, 2, 1), span=(0.0, 2047.0), nested=True)
+    model._replace(reading=trained).save(tmp_path / "model.pt")
+    loaded = experiments.load_model(tmp_path / "model.pt")
+    assert loaded.reading == trained._replace(nested=False)
+    asked = datasets.Reading(bands=(1, 2, 3), skip_broken=True)
+    assert loaded.reads(asked) == asked._replace(span=(0.0, 2047.0))
+    words = ["predict", str(tmp_path / "model.pt"), str(folder / "images"), "--accelerator=cpu"]
+    shown = CliRunner().invoke(cli.app, [*words, f"--out={tmp_path / 'labels.csv'}"])
+    assert shown.exit_code == 0, shown.output
+    said = model.predict(archive.images[:, ::-1].copy(), archive.labels, CPU)
+    names = np.array(model.class_names)[said.classes]
+    assert [row["label"] for row in rows_of(tmp_path / "labels.csv")] == [*names]
+
+
 def test_images_of_another_size_are_refused(folder: Path, model: experiments.Model) -> None:
     archive = datasets.load_archive(folder / "images", 48, progress=False)
     with pytest.raises(ValueError, match="have 48 pixels a side; this model wants 32"):
