@@ -19,6 +19,7 @@ from rnsl_tutorial.experiments.style import (
     NOISE_NAMES,
     PALE,
     _noise_title,
+    _rate_cell,
     loss_styles,
     new_figure,
     whole_tens,
@@ -73,7 +74,7 @@ def table_over_epochs(results: Iterable[Result], metric: str = "knn_clean") -> T
     drawn = Table("noise", "rate", "loss", *map(str, range(1, epochs + 1)), box=box.MARKDOWN)
     for (noise, rate, loss), values_SE in cells.items():
         shown = [_written(values_S) for values_S in values_SE.T]
-        told = "" if noise == "as_given" else f"{rate:g}"
+        told = _rate_cell(noise, rate)
         drawn.add_row(NOISE_NAMES[noise], told, loss_styles([loss])[0].label, *shown)
     return drawn
 

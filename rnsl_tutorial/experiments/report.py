@@ -14,7 +14,7 @@ from rnsl_tutorial.experiments.config import WITHOUT_LOSS
 from rnsl_tutorial.experiments.differences import Difference, compare, paired
 from rnsl_tutorial.experiments.figures import accuracy_over_rate, comparison
 from rnsl_tutorial.experiments.results import Result, Summary, check_alike, gathered, summarize
-from rnsl_tutorial.experiments.style import NOISE_NAMES, _noise_title, loss_styles
+from rnsl_tutorial.experiments.style import NOISE_NAMES, _noise_title, _rate_cell, loss_styles
 
 __all__ = [
     "COLUMNS",
@@ -59,7 +59,7 @@ def table(results: Iterable[Result]) -> Table:
     for summary in summaries:
         values = [_cell(summary, name) for name in shown]
         label = _label(summary, summaries)
-        rate = "" if summary.noise == "as_given" else f"{summary.rate:g}"
+        rate = _rate_cell(summary.noise, summary.rate)
         drawn.add_row(NOISE_NAMES[summary.noise], rate, label, *values)
     return drawn
 
@@ -90,12 +90,13 @@ def table_over_rates(results: Iterable[Result], metric: str) -> Table:
         for summary in _without_loss_first(summaries, by_rate=False)
         if summary.loss not in WITHOUT_LOSS or not math.isnan(summary.mean.get(metric, math.nan))
     ]
-    rates = sorted({summary.rate for summary in summaries})
-    drawn = Table("noise", "loss", *(f"{rate:.0%} wrong" for rate in rates), box=box.MARKDOWN)
-    rows: dict[tuple[str, str], dict[float, str]] = {}
+    rates = sorted({(summary.noise != "as_given", summary.rate) for summary in summaries})
+    titles = [f"{rate:.0%} wrong" if known else "as given" for known, rate in rates]
+    drawn = Table("noise", "loss", *titles, box=box.MARKDOWN)
+    rows: dict[tuple[str, str], dict[tuple[bool, float], str]] = {}
     for summary in summaries:
         row = rows.setdefault((NOISE_NAMES[summary.noise], _label(summary, summaries)), {})
-        row[summary.rate] = _cell(summary, metric)
+        row[summary.noise != "as_given", summary.rate] = _cell(summary, metric)
     for names, row in rows.items():
         drawn.add_row(*names, *(row.get(rate, "") for rate in rates))
     return drawn
@@ -143,8 +144,10 @@ def differences(
     found = [one for one in found if not math.isnan(one.mean)]
     if not found:
         raise ValueError(f"{metric} is nothing in every run; choose another metric to compare.")
-    clean: dict[str, Difference] = {}
-    return [one for one in found if one.rate > 0 or clean.setdefault(one.loss, one) is one]
+    clean: dict[tuple[bool, str], Difference] = {}
+    kinds = [(one.noise == "as_given", one.loss) for one in found]
+    pairs = zip(kinds, found, strict=True)
+    return [one for kind, one in pairs if one.rate > 0 or clean.setdefault(kind, one) is one]
 
 
 def table_of_differences(found: Sequence[Difference], margin: float | None = None) -> Table:
@@ -174,7 +177,8 @@ def table_of_differences(found: Sequence[Difference], margin: float | None = Non
     raised = holm([d.p for d in found])
     for place, difference in enumerate(found):
         drawn.add_row(
-            NOISE_NAMES[difference.noise], f"{difference.rate:g}", _name(difference.loss),
+            NOISE_NAMES[difference.noise], _rate_cell(difference.noise, difference.rate),
+            _name(difference.loss),
             f"{100 * difference.mean:+.1f}", _interval(difference.low, difference.high),
             _written(difference.p), _written(raised[place]), str(len(difference.values)),
             *(column[place] for column in columns),
