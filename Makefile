@@ -53,7 +53,7 @@ lint: $(BUILT) ## check the style and the types
 	@$(BIN)/mypy
 
 bench: $(BUILT) ## print the measured figures, which takes minutes (RNSL_AID names the AID images)
-	@for name in noise knn features experiment lab notebook_runs scenes augmentation epoch scale $(if $(RNSL_AID),data audit_time); do \
+	@for name in noise knn features experiment lab notebook_runs scenes augmentation epoch scale audit_scale $(if $(RNSL_AID),data audit_time); do \
 		$(BIN)/python benchmarks/$$name.py && echo || exit 1; done
 
 bench-ui: $(BUILT) ## print how fast each slider repaints, in JupyterLab in Chromium

@@ -7,6 +7,7 @@ a door's, it knows itself. torch is not imported here.
 
 import functools
 import inspect
+import mmap
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -16,8 +17,8 @@ from numpy.typing import NDArray
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 __all__ = [
-    "array", "check_seed", "finite", "integers", "is_number", "is_whole", "labels_in", "square",
-    "takes", "tamed",
+    "array", "block", "check_seed", "finite", "integers", "is_number", "is_whole", "labels_in",
+    "square", "takes", "tamed",
 ]  # fmt: skip
 
 _NUMBERS = "biuf"
@@ -61,6 +62,17 @@ def _of_tensor(given: Any) -> Any:
         raise TypeError(f"{kind} was given")
     host = given.detach().cpu().resolve_conj().resolve_neg()
     return (host.float() if str(host.dtype) == "torch.bfloat16" else host).numpy()
+
+
+def block(rows: NDArray[Any], start: int, count: int) -> NDArray[Any]:
+    """Copy some rows, and give back the memory that mapping them from a file has taken."""
+    copied = np.array(rows[start : start + count], order="C")
+    base: Any = rows
+    while isinstance(base, np.ndarray) and base.base is not None:
+        mode, base = getattr(base, "mode", ""), base.base
+        if mode == "r" and isinstance(base, mmap.mmap) and hasattr(base, "madvise"):
+            base.madvise(mmap.MADV_DONTNEED)
+    return copied
 
 
 def finite(name: str, found: NDArray[Any]) -> NDArray[Any]:

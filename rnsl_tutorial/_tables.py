@@ -109,28 +109,29 @@ def kept_array(
 
 
 def kept_rows(
-    path: Path, shape: tuple[int, ...], make: Callable[[], Iterable[NDArray[np.float16]]]
-) -> NDArray[np.float16]:
-    """As `kept_array`, for a float16 array that need not fit into memory: a map of the file.
+    path: Path, shape: tuple[int, ...], dtype: Any, make: Callable[[], Iterable[NDArray[Any]]]
+) -> NDArray[Any]:
+    """As `kept_array`, for an array that need not fit into memory: a map of the file.
 
     Args:
         path: npy file.
         shape: that it has to have.
+        dtype: of its numbers, such as np.float16.
         make: returns its rows, some at a time, in their order.
 
     Raises:
         OSError: the folder cannot be written to.
     """
-    found = _kept(path, shape, np.float16)
+    found, stored = _kept(path, shape, dtype), np.dtype(dtype).newbyteorder("<")
     if found is None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        require_room(path.parent, 2 * math.prod(shape))
+        require_room(path.parent, stored.itemsize * math.prod(shape))
         with written_whole(path) as file:
-            header = {"descr": "<f2", "fortran_order": False, "shape": shape}
+            header = {"descr": stored.str, "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
             for rows in make():
-                file.write(np.ascontiguousarray(rows, np.dtype("<f2")).data)
-        found = _kept(path, shape, np.float16)
+                file.write(np.ascontiguousarray(rows, stored).data)
+        found = _kept(path, shape, dtype)
     if found is None:
         raise OSError(f"{path} was written and cannot be read again; is the disk full?")
     return found

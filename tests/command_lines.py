@@ -208,7 +208,7 @@ def cut_short(place: Path, work: Callable[..., Any] | None = None) -> Iterator[N
     drawn = functools.lru_cache(maxsize=4)(scenes.make_scenes)
 
     def backbone(name: str, **settings: bool) -> Any:
-        if not settings:
+        if "pretrained" not in settings:
             return SimpleNamespace(feature_dim=1280)
         return begins() if settings["pretrained"] else made(name, **settings)
 

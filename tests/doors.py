@@ -337,6 +337,10 @@ def doors(cache: Path) -> dict[str, Door]:
             _model().predict,
             {"images": np.zeros((N, 3, 32, 32), np.uint8), "labels": y_np - 1},
         ),
+        "audit.pipeline.audit_archive": Door(
+            partial(audit.audit_archive, ARCHIVE, progress=False),
+            {"features": x_np, "folds": 2, "seed": 0, "plant": 0.0},
+        ),
         "audit.planted.plant_flips": Door(
             partial(audit.plant_flips, keep=1),
             {"labels_N": y_np, "transition_CC": T, "share": 0.2, "right_N": P.max(1), "seed": 0},

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow
 import torch
 from doors import ARCHIVE, SPLIT, outcome
+from pyarrow import parquet
 from rich.console import Console
 from synthetic_features import make_features
 
-from rnsl_tutorial import audit, experiments
+from rnsl_tutorial import audit, datasets, experiments
 from rnsl_tutorial.datasets import features
 from rnsl_tutorial.experiments import config, heads, inference, report, sweep
 from rnsl_tutorial.training import checkpoints, networks
@@ -123,6 +125,22 @@ def _embeddings(path: Path) -> None:
     files = np.array([f"{name}/{i}.png" for name in "ab" for i in range(4)])
     with path.open("wb") as file:
         np.savez(file, embeddings=np.random.default_rng(0).random((8, 4)), files=files)
+
+
+def _own_features(path: Path) -> None:
+    values = np.random.default_rng(0).random((len(ARCHIVE.files), 4))
+    with path.open("wb") as file:
+        np.savez(file, features=values, files=np.array(ARCHIVE.files))
+
+
+def _own_parquet(path: Path) -> None:
+    table = {"file": ARCHIVE.files, "v": np.random.default_rng(0).random(len(ARCHIVE.files))}
+    parquet.write_table(pyarrow.table(table), path)
+
+
+def _use_own_features(path: Path) -> None:
+    features_NF = datasets.read_features(path).of(ARCHIVE.files)
+    assert np.isfinite(features_NF).all()
 
 
 # ------------------------------------------------------------------ spoiled ones
@@ -297,6 +315,8 @@ TYPES = {
     "decisions": Type("decisions.csv", _decisions, audit.read_csv, spoil_csv),
     "grid": Type("grid.toml", _grid, sweep.read_grid, spoil_toml),
     "embeddings": Type("own.npz", _embeddings, embeddings_address, spoil_npz),
+    "own features": Type("features.npz", _own_features, _use_own_features, spoil_npz),
+    "own parquet": Type("features.parquet", _own_parquet, _use_own_features, _bytes),
 }
 
 

@@ -87,7 +87,7 @@ def audit_folder(
 
     Args:
         root: folder of class folders, or a tar or zip of one; see `datasets.load_archive`.
-        backbone: one of `networks.names(pretrained=True)`.
+        backbone: one with pretrained weights, see `training.networks.create`.
         size: of the images in pixels, when the backbone sees them.
         folds: parts of the archive; each is judged by heads trained on the others.
         seed: of folds, heads and planted flips.
@@ -114,6 +114,7 @@ def audit_archive(
     archive: Archive,
     *,
     backbone: str = "efficientnet_lite0",
+    features: NDArray[np.float32] | None = None,
     folds: int = 3,
     seed: int = 0,
     plant: float = 0.05,
@@ -121,10 +122,18 @@ def audit_archive(
     cache: Path | None = None,
     progress: bool = True,
 ) -> Audit:
-    """Audit the labels of a loaded archive; see `audit_folder`."""
+    """Audit the labels of a loaded archive; see `audit_folder`.
+
+    Instead of the backbone's, features [N, F] of one's own can be given, such as
+    `datasets.read_features` returns.
+    """
     check_settings(backbone, folds, plant, device, seed)
     _check_classes(archive.labels, archive.class_names, folds)
-    features_NF = archive_features(archive, backbone, device=device, cache=cache, progress=progress)
+    features_NF = features
+    if features_NF is None:
+        features_NF = archive_features(
+            archive, backbone, device=device, cache=cache, progress=progress
+        )
     heads = scores.REPEATS * folds * (1 + (plant > 0))
     with tqdm(total=heads, desc="Training", unit="head", disable=not progress) as bar:
 
@@ -150,15 +159,15 @@ def archive_features(
     Args:
         archive: from `datasets.load_archive`, or any with uint8 images; see `cached_features` for
             what of it decides.
-        backbone: one of `networks.names(pretrained=True)`.
+        backbone: one with pretrained weights, see `training.networks.create`.
         device: as torch names it.
         cache: folder; default the cache folder.
         progress: show a bar.
     """
+    network = networks.create(backbone, size=archive.images.shape[-1])
     return cached_features(
-        archive.images, networks.create(backbone), batch_size=_BATCH, device=device, cache=cache,
-        progress=progress,
-    )  # fmt: skip
+        archive.images, network, batch_size=_BATCH, device=device, cache=cache, progress=progress
+    )
 
 
 @takes(features_NF="any ...", labels_N="integers N")
@@ -232,12 +241,7 @@ def check_settings(
     Raises:
         ValueError: the backbone has no pretrained weights, or an argument is out of range.
     """
-    if backbone not in networks.names(pretrained=True):
-        raise ValueError(
-            f"backbone is {backbone!r}; choose one with pretrained weights: "
-            f"{', '.join(networks.names(pretrained=True))}."
-        )
-    networks.check(backbone, device)
+    networks.check(backbone, device, pretrained=True)
     _check_numbers(folds, plant, seed)
 
 

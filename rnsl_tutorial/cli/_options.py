@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 Archive = Annotated[
     Path, typer.Option(help="Folder of class folders, or a tar or zip of one.", show_default=False)
 ]
-Backbone = Annotated[str, typer.Option(help="efficientnet_lite0, resnet18 or resnet50.")]
+Backbone = Annotated[
+    str,
+    typer.Option(help="efficientnet_lite0, resnet18, resnet50, or timm:NAME for one of timm's."),
+]
 Size = Annotated[int, typer.Option(help="Side of the images in pixels.")]
 Device = Annotated[str, typer.Option(help="As torch names it: cpu, cuda, mps.")]
 Accelerator = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]

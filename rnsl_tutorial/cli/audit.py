@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["audit_labels"]
 
-_PLANTED = 0.05
+_BACKBONE, _PLANTED = "efficientnet_lite0", 0.05
 
 
 @reads_archive()
@@ -43,7 +43,13 @@ def audit_labels(
     ] = None,
     no_gallery: Annotated[bool, typer.Option("--no-gallery", help="Write no page.")] = False,
     top: Annotated[int, typer.Option(min=1, help="Images in the page.")] = 500,
-    backbone: Backbone = "efficientnet_lite0",
+    backbone: Backbone = _BACKBONE,
+    features: Annotated[
+        Path | None,
+        typer.Option(
+            help="Your own instead of the backbone's: npy, npz or parquet; see `read_features`."
+        ),
+    ] = None,
     size: Size = 150,
     folds: Annotated[
         int, typer.Option(help="Parts; each is judged by heads trained on the others.")
@@ -78,17 +84,21 @@ def audit_labels(
     from rnsl_tutorial._files import claimed
 
     exclude_each_other(no_gallery=no_gallery, gallery=gallery)
+    exclude_each_other(features=features, backbone=backbone != _BACKBONE)
+    exclude_each_other(features=features, model=model)
     exclude_each_other(no_plant=no_plant, plant=plant is not None)
     page = None if no_gallery else gallery or out.with_suffix(".html")
     planted = 0.0 if no_plant else _PLANTED if plant is None else plant
     audit.check_settings(backbone, folds, planted, device, seed)
-    outputs = filter(None, (out, page, model))
-    with claimed(*outputs, overwrite=overwrite, archive=root, reads=[reading.labels]):
+    own = datasets.read_features(features) if features else None
+    outputs, reads = filter(None, (out, page, model)), [features, reading.labels]
+    with claimed(*outputs, overwrite=overwrite, archive=root, reads=reads):
         archive = datasets.load_archive(root, size, reading, folds=folds)
         say_reading(archive)
         found = audit.audit_archive(
-            archive, backbone=backbone, folds=folds, seed=seed, plant=planted, device=device
-        )
+            archive, backbone=backbone, features=own and own.of(archive.files), folds=folds,
+            seed=seed, plant=planted, device=device,
+        )  # fmt: skip
         title = f"Doubtful labels in {root.resolve().name}"
         audit.write_outputs(found, out, page, archive.images, top=top, title=title)
         if model:

@@ -45,11 +45,11 @@ def build_features(
     from rnsl_tutorial.experiments.config import Config
     from rnsl_tutorial.training import networks
 
-    networks.check(backbone, device)
+    networks.check(backbone, device, pretrained=True)
     name = Config(dataset=dataset).dataset  # a plain name, or refused
     path = out or Path("data", name, "features.npz")
     with claimed(path, overwrite=overwrite, archive=root, reads=[reading.labels]):
-        network = networks.create(backbone)
+        network = networks.create(backbone, size=size)
         if not 1 <= dim <= network.feature_dim:
             raise ValueError(
                 f"dim is {dim}; {backbone} has {network.feature_dim} features, so it can be 1 to "

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rnsl_tutorial.datasets import nwpu45_stand_in as nwpu45_stand_in
     from rnsl_tutorial.datasets.archives import *  # noqa: F403
     from rnsl_tutorial.datasets.features import *  # noqa: F403
+    from rnsl_tutorial.datasets.own_features import *  # noqa: F403
     from rnsl_tutorial.datasets.scenes import *  # noqa: F403
     from rnsl_tutorial.datasets.splits import *  # noqa: F403
 
@@ -25,6 +26,7 @@ __getattr__, __all__ = exported(
     features="Backbone FeatureSet Reduction build_features cached_features cached_maps "
     "load_features load_shipped_features save_features",
     nwpu45_stand_in="",
+    own_features="OwnFeatures read_features",
     scenes="make_scenes",
     splits="Split files_by_class paper_split split_for stratified_split",
 )

@@ -9,6 +9,7 @@ backbone, M of them that a head takes.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -20,10 +21,11 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from rnsl_tutorial import __version__, losses
-from rnsl_tutorial._arrays import labels_in, takes
+from rnsl_tutorial._arrays import block, labels_in, takes
 from rnsl_tutorial._files import csv_text, made_earlier, typed, written_whole
+from rnsl_tutorial.datasets import _frozen
 from rnsl_tutorial.datasets.archives import Archive, Reading
-from rnsl_tutorial.datasets.features import FeatureSet, _block, _checked_images
+from rnsl_tutorial.datasets.features import FeatureSet, _checked_images
 from rnsl_tutorial.experiments import heads
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.training import _saved, devices, embed, embedding_head, networks
@@ -41,6 +43,8 @@ __all__ = [
 
 _BATCH = 64
 """Images at a time, whatever N is."""
+_MANY = 256
+"""Images that are worth the second in which onnxruntime gets a network ready."""
 _COLUMNS = ("file", "label", "probability", "doubt", "given", "digest")
 
 
@@ -301,11 +305,14 @@ def _judged(
         raise ValueError(f"The images have {size} pixels a side; this model wants {wanted}.")
     hardware = hardware or Hardware()
     fabric = devices.launch(hardware)
-    kept = torch.channels_last if hardware.channels_last else torch.preserve_format
-    network: nn.Module = model.network.to(fabric.device, memory_format=kept)  # type: ignore[call-overload]
+    front, network = _parted(model, images, fabric.device)
+    plain = front is not None or not hardware.channels_last
+    kept = torch.preserve_format if plain else torch.channels_last
+    network.to(fabric.device, memory_format=kept)  # type: ignore[call-overload]
     prototypes_CD = model.prototypes.to(fabric.device)
     for start in range(0, len(images), _BATCH):
-        batch = torch.from_numpy(_block(images, start, _BATCH))
+        pixels = block(images, start, _BATCH)
+        batch = torch.from_numpy(front(pixels) if front else pixels)
         batch = batch.to(fabric.device, memory_format=kept)
         embeddings_BD = embed(network, batch, batch_size=_BATCH, fabric=fabric)
         if not embeddings_BD.isfinite().all():
@@ -318,6 +325,18 @@ def _judged(
             embeddings_BD,
             losses.class_log_probabilities(embeddings_BD, prototypes_CD, temperature),
         )
+
+
+def _parted(
+    model: Model, images: NDArray[np.uint8], device: torch.device
+) -> tuple[_frozen.Run | None, nn.Module]:
+    """Part a frozen backbone from its head, where onnxruntime runs it faster; else None and all."""
+    if not model.backbone or device.type != "cpu" or len(images) < _MANY:
+        return None, model.network
+    network = cast(nn.Sequential, model.network)
+    with suppress(_frozen.NotExportedError):
+        return _frozen.by_onnxruntime(network[0], block(images, 0, _BATCH)), network[1:]
+    return None, network
 
 
 # ------------------------------------------------------------------ a head behind its backbone
@@ -347,7 +366,10 @@ def _with_backbone(model: Model) -> Model:
         ConnectionError: its weights have to be downloaded and cannot be.
     """
     network = cast(nn.Sequential, model.network)
-    front, taken = networks.create(model.backbone), len(cast(Tensor, network[1].mean))
+    front, taken = (
+        networks.create(model.backbone, size=model.config.image_size),
+        len(cast(Tensor, network[1].mean)),
+    )
     if front.feature_dim != taken:
         raise ValueError(
             f"The head takes {taken} features, and backbone {model.backbone!r} makes "

@@ -8,6 +8,7 @@ Shapes: B images, S pixels a side, F features; maps of h x w places with M chann
 
 import math
 from collections.abc import Callable
+from difflib import get_close_matches
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -80,31 +81,53 @@ def _normalized(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     return (pixels - mean) / std
 
 
-def create(name: str, *, pretrained: bool = True) -> Backbone:
+def create(name: str, *, pretrained: bool = True, size: int | None = None) -> Backbone:
     """Build a backbone by name.
 
     Args:
         name: one of `names()`. ``efficientnet_lite0`` (F = 1280, Apache-2.0, weights installed with
             this package, no download), ``resnet18`` (F = 512) or ``resnet50`` (F = 2048), whose
             first ImageNet weights torchvision downloads once, those of the paper's reference code.
+            Or ``timm:NAME``, any model of timm under its own licence, with the mean and deviation
+            that its weights expect: such as ``timm:vit_small_patch14_dinov2.lvd142m``, or
+            ``timm:local-dir:FOLDER`` of what lies in a folder.
         pretrained: False leaves the weights as initialised.
+        size: S of the images to come, which a vision transformer of timm is built for: its
+            positions are interpolated, and images are enlarged to whole patches. What can take one
+            size alone scales images to it, as all do where S is None.
 
     Raises:
-        ValueError: unknown name.
+        ValueError: unknown name, or no weights for it.
         ConnectionError: the weights have to be downloaded and cannot be.
     """
-    check(name)
+    check(name, pretrained=pretrained)
+    if name.startswith(_TIMM):
+        return _of_timm(name.removeprefix(_TIMM), pretrained, size)
     return _BUILDERS[name](pretrained)
 
 
-def check(name: str, device: str = "cpu") -> None:
+def check(name: str, device: str = "cpu", *, pretrained: bool = False) -> None:
     """Refuse an unknown backbone, or a device that torch cannot use, before any work is done.
+
+    Args:
+        name: see `create`.
+        device: as torch names it.
+        pretrained: refuse a backbone that no weights exist for, too.
 
     Raises:
         ValueError: the name or the device is not at hand.
     """
-    if name not in _BUILDERS:
-        raise ValueError(f"There is no backbone {name!r}; choose one of {', '.join(names())}.")
+    if name.startswith(_TIMM):
+        _check_timm(name.removeprefix(_TIMM), pretrained)
+    elif name not in _BUILDERS:
+        raise ValueError(
+            f"There is no backbone {name!r}; choose one of {', '.join(names())}, or {_TIMM}NAME."
+        )
+    elif name not in names(pretrained=pretrained):
+        raise ValueError(
+            f"There are no ImageNet weights for the backbone {name!r}, which is trained from "
+            f"scratch; choose one of {', '.join(names(pretrained=True))}, or {_TIMM}NAME."
+        )
     kind = device.partition(":")[0]
     if kind not in _DEVICES:
         raise ValueError(
@@ -361,17 +384,12 @@ def _without_autocast(forward: Any, inputs: Tensor) -> Tensor:
     return found
 
 
-def _small(pretrained: bool) -> Backbone:
+def _small(_: bool) -> Backbone:
     """Four convolutions, for training from scratch on a CPU: 0.4 million weights.
 
     Only the first one has a stride: halving the image before anything is learned makes the network
     several times as fast, and pooling keeps what later strides would throw away.
     """
-    if pretrained:
-        raise ValueError(
-            "There are no ImageNet weights for the backbone 'small', which is trained from "
-            "scratch: leave pretrained out, or choose another backbone."
-        )
     channels = (3, 32, 64, 128, 256)
     layers: list[nn.Module] = []
     for i, (before, after) in enumerate(pairwise(channels)):
@@ -403,6 +421,81 @@ def _resnet(name: str, feature_dim: int, pretrained: bool) -> Backbone:
     preset = weights.transforms()
     return Backbone(network, feature_dim, mean=tuple(preset.mean), std=tuple(preset.std))
 
+
+def _check_timm(name: str, pretrained: bool) -> None:
+    """Refuse what timm does not know, or has no weights for."""
+    import timm
+
+    if name.partition(":")[0] in ("hf-hub", "local-dir"):
+        return
+    known = timm.list_models(
+        pretrained=pretrained
+    )  # NAME.WEIGHTS, of which NAME has a first choice
+    if name not in {*known, *(one.partition(".")[0] for one in known)}:
+        alike = get_close_matches(name, known, cutoff=0.3)
+        raise ValueError(
+            f"timm {timm.__version__} has no {'weights for a ' * pretrained}model {name!r}; choose "
+            f"one that `timm.list_models(pretrained={pretrained})` lists, such as "
+            f"{', '.join(alike or known[:3])}."
+        )
+
+
+def _of_timm(name: str, pretrained: bool, size: int | None) -> Backbone:
+    """A model of timm without its classifier, for images of this size."""
+    import timm
+
+    network: Any
+    try:
+        network = timm.create_model(name, pretrained=pretrained, num_classes=0)
+    except Exception as error:  # a hub, a disk and a loader raise nearly anything
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise ConnectionError(
+            f"timm:{name} cannot be had ({said}). Go online once; or give the folder of a model "
+            "as timm:local-dir:FOLDER; or use efficientnet_lite0, whose weights are installed with "
+            "this package."
+        ) from error
+    expected = network.pretrained_cfg
+    side = _fitted(network, size) or expected["input_size"][-1]
+    if expected["fixed_input_size"]:
+        network = _Scaled(network, side)
+    with torch.inference_mode():
+        features = network.eval()(torch.zeros(1, 3, side, side))
+    return Backbone(network, features.shape[1], mean=expected["mean"], std=expected["std"])
+
+
+def _fitted(network: Any, size: int | None) -> int | None:
+    """Build a vision transformer for images of at least this size; return its own then."""
+    positions, fit = (getattr(network, name, None) for name in ("pos_embed", "set_input_size"))
+    if size is None or positions is None or fit is None:
+        return None
+    patch: int = max(network.patch_embed.patch_size)
+    side = math.ceil(size / patch) * patch
+    fit(img_size=(side, side))
+    return side
+
+
+class _Scaled(nn.Module):
+    """A network that takes images of one size, before which others are scaled to it."""
+
+    def __init__(self, network: nn.Module, side: int) -> None:
+        super().__init__()
+        self.network = network
+        self.side = side
+
+    def extra_repr(self) -> str:
+        return f"side={self.side}"
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        smaller = pixels.shape[-1] > self.side
+        scaled = nn.functional.interpolate(
+            pixels, (self.side, self.side), mode="bilinear", antialias=smaller
+        )
+        features: Tensor = self.network(scaled)
+        return features
+
+
+_TIMM = "timm:"
+"""How the name of a backbone begins that is a model of timm."""
 
 _BUILDERS: dict[str, Callable[[bool], Backbone]] = {
     "efficientnet_lite0": _efficientnet_lite0,

@@ -49,7 +49,7 @@ def fast(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
     monkeypatch.setattr(scores, "score_labels", by_class_means)
     monkeypatch.setattr("rnsl_tutorial.audit.pipeline.cached_features", extract)
-    monkeypatch.setattr("rnsl_tutorial.training.networks.create", lambda name: name)
+    monkeypatch.setattr("rnsl_tutorial.training.networks.create", lambda name, **_: name)
     monkeypatch.setenv("RNSL_CACHE", str(tmp_path / "cache"))
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
@@ -106,6 +106,23 @@ def test_options_for_the_page_and_the_estimate(archive: Path) -> None:
     result = run(archive, "--out", "new/two.csv", "--gallery", "pages/page.html", "--top", "3")
     assert result.exit_code == 0, result.output
     assert Path("pages/page.html").read_text(encoding="utf-8").count('"thumbnail"') == 3
+
+
+def test_features_of_ones_own_take_the_place_of_the_backbones(archive: Path) -> None:
+    """The same, given by name in another order, make the same list."""
+    assert run(archive, "--out", "first.csv", "--no-gallery").exit_code == 0
+    loaded = archives.load_archive(archive, 8, progress=False)
+    values = (loaded.images.reshape(len(loaded.images), -1) / 64).astype(np.float32)[::-1]
+    np.savez("own.npz", features=values, files=loaded.files[::-1])
+    given = ("--features", "own.npz", "--no-gallery", "--out")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rnsl_tutorial.audit.pipeline.archive_features", None)
+        result = run(archive, *given, "second.csv")
+    assert result.exit_code == 0, result.output
+    assert Path("first.csv").read_bytes() == Path("second.csv").read_bytes()
+    both = run(archive, *given, "third.csv", "--backbone", "resnet18")
+    assert both.exit_code == 1
+    assert "--features and --backbone exclude each other" in both.output
 
 
 def test_a_tar_gives_the_same_list_as_the_folder(archive: Path) -> None:
@@ -230,7 +247,7 @@ def test_a_folder_that_may_not_be_written_is_refused_at_once(archive: Path) -> N
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--backbone", "small"], "choose one with pretrained weights"),
+        (["--backbone", "small"], "no ImageNet weights for the backbone 'small'"),
         (["--folds", "1"], "folds is 1"),
         (["--plant", "0.9"], "plant is 0.9"),
         (["--device", "abacus"], "torch cannot use the device 'abacus'"),

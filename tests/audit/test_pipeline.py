@@ -154,5 +154,5 @@ def test_a_small_class_is_named_before_any_feature_is_extracted(
 
 
 def test_an_untrained_backbone_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="backbone is 'small'; choose one with pretrained weights"):
+    with pytest.raises(ValueError, match="no ImageNet weights for the backbone 'small'"):
         audit.audit_folder(tmp_path / "missing", backbone="small")

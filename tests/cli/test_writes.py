@@ -25,6 +25,7 @@ READ = {
     *("report files", "embed model", "embed --root", "audit root", "features build --root"),
     *("predict model", "predict root"),
     *(f"{command} --labels" for command in ("audit", "embed", "features build", "train")),
+    "audit --features",
 }
 """Paths that are read."""
 

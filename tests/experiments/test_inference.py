@@ -93,13 +93,13 @@ def test_doubt_is_that_of_the_given_label_where_there_is_one(
 def test_many_images_take_no_more_memory_than_few(
     model: experiments.Model, archive: datasets.Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, taken = inference._block, []
+    read, taken = inference.block, []
 
     def block(images: Any, start: int, count: int) -> Any:
         taken.append(read(images, start, count))
         return taken[-1]
 
-    monkeypatch.setattr(inference, "_block", block)
+    monkeypatch.setattr(inference, "block", block)
     parts = inference._predicted(model, archive.images, None, CPU)
     for reading in (1, 2):
         next(parts)
@@ -227,6 +227,20 @@ def test_a_head_says_of_pixels_what_it_says_of_features(
     assert (loaded.class_names, loaded.backbone) == (features.class_names, "efficientnet_lite0")
     assert loaded.config == replace(HEAD, image_size=32)
     assert (tmp_path / "model.pt").stat().st_size < 2e5, "the backbone is not in the file"
+
+
+def test_of_many_images_onnxruntime_runs_the_backbone(
+    head: experiments.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = scenes.make_scenes(16, 32, difficulty=0.0, seed=4).images
+    few = head.predict(pixels, hardware=CPU)
+    monkeypatch.setattr(inference, "_MANY", 16)
+    front, rest = inference._parted(head, pixels, torch.device("cpu"))
+    assert front is not None
+    assert len(list(rest.children())) == len(list(head.network.children())) - 1
+    many = head.predict(pixels, hardware=CPU)
+    np.testing.assert_allclose(many.probability, few.probability, atol=1e-4)
+    assert np.array_equal(many.classes, few.classes)
 
 
 def test_an_experiment_of_one_cell_keeps_its_head(

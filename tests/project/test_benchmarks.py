@@ -19,10 +19,11 @@ import numpy as np
 import pytest
 import torch
 from stub_loop import Stub
+from stub_scorer import by_class_means
 from synthetic_maps import small_maps
 from torch import nn
 
-from benchmarks import audit, epoch, frame, lab, memory, scale, turns, ui
+from benchmarks import audit, audit_scale, epoch, frame, lab, memory, scale, turns, ui
 from rnsl_tutorial import datasets
 from rnsl_tutorial.datasets import scenes
 from rnsl_tutorial.tutorial import explorers
@@ -245,6 +246,38 @@ def test_scale_prints_a_row_a_count_the_streamed_one_and_the_fits(
     ]  # fmt: skip
     assert {len(row) for row in rows} == {len(rows[0])}
     assert printed.count("N^1.00 (1.00 to 1.00, repeats 2)") == len(scale.STEPS)
+
+
+# ------------------------------------------------------------------ audit_scale.py
+
+
+@pytest.mark.slow
+def test_an_audit_of_made_features_finds_the_wrong_labels_step_by_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rnsl_tutorial.audit.scores.score_labels", by_class_means)
+    audit_scale.write_synthetic(tmp_path, 900)
+    assert (tmp_path / "images.npy").stat().st_size > 900 * 3 * 150**2
+    found = audit_scale.measure(tmp_path, 900)
+    assert found.precision > 2 * audit_scale.WRONG
+    assert min(found.reading, found.scoring, found.writing) > 0
+    assert found.together == found.reading + found.scoring + found.writing
+    assert (tmp_path / "list.csv").read_text().count("\n") == 901
+
+
+def test_audit_scale_prints_a_row_a_count_and_the_fits(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def linear(_: object, folder: Path, count: int) -> audit_scale.Measured:
+        assert len(np.load(folder / "features.npy", mmap_mode="r")) == count
+        return audit_scale.Measured(count, count, count, 0.5, 1)
+
+    monkeypatch.setattr(audit_scale.frame, "in_fresh_process", linear)
+    monkeypatch.setattr(sys, "argv", ["audit_scale.py", "--counts", "60", "120"])
+    audit_scale.main()
+    printed = capsys.readouterr().out
+    assert "| 60 | 60.0 | 60.0 | 60.0 | 180.0 | 0.5000 | 1 |" in printed
+    assert printed.count("seconds grow as N^1.00") == len(audit_scale.STEPS)
 
 
 # ------------------------------------------------------------------ audit.py

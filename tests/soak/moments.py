@@ -108,7 +108,7 @@ def quicken(patch: pytest.MonkeyPatch, place: Path) -> None:
         return (images.reshape(len(images), -1) / 64).astype(np.float32)
 
     def create(name: str, **settings: bool) -> object:
-        return networks_create(name, **settings) if settings else Colours()
+        return networks_create(name, **settings) if "pretrained" in settings else Colours()
 
     from rnsl_tutorial.training import networks
 

@@ -1,12 +1,15 @@
 """Backbones: the shipped weights fit and know ImageNet, missing downloads say what to do."""
 
+from pathlib import Path
 from urllib.error import URLError
 
 import numpy as np
 import pytest
+import timm
 import torch
 from torch import nn
 
+from rnsl_tutorial.datasets import _frozen
 from rnsl_tutorial.training import networks
 
 
@@ -130,3 +133,68 @@ def test_depthwise_convolutions_keep_their_precision_under_autocast_on_a_cpu() -
         network(torch.rand(1, 3, 32, 32))
     assert seen == {True: {torch.float32}, False: {torch.bfloat16}}
     assert network.double()(torch.rand(1, 3, 32, 32).double()).dtype == torch.float64
+
+
+# ------------------------------------------------------------------ models of timm
+
+
+def saved_model(folder: Path, name: str, **settings: object) -> nn.Module:
+    """A model as timm's hub keeps it: weights, and a file of settings."""
+    torch.manual_seed(0)
+    model = timm.create_model(name, num_classes=5, **settings)
+    model.pretrained_cfg |= {"mean": (0.1, 0.2, 0.3), "std": (0.4, 0.5, 0.6)}
+    timm.models.save_for_hf(model, str(folder), model_args=settings)
+    return model.eval()
+
+
+@pytest.mark.parametrize(("size", "side"), [(20, 24), (24, 24), (None, 16)])
+def test_a_vision_transformer_from_a_folder(tmp_path: Path, size: int | None, side: int) -> None:
+    """As the paper of DINOv2 is used: positions are interpolated, patches are whole."""
+    tiny = {"img_size": 16, "patch_size": 8, "embed_dim": 12, "depth": 1, "num_heads": 2}
+    model = saved_model(tmp_path, "vit_tiny_patch16_224", **tiny)
+    backbone = networks.create(f"timm:local-dir:{tmp_path}", size=size).eval()
+    assert backbone.feature_dim == 12
+    images = torch.randint(256, (2, 3, 20, 20), dtype=torch.uint8)
+    mean, std = (torch.tensor(v).reshape(3, 1, 1) for v in ([0.1, 0.2, 0.3], [0.4, 0.5, 0.6]))
+    scaled = nn.functional.interpolate(
+        (images / 255 - mean) / std, (side, side), mode="bilinear", antialias=side < 20
+    )
+    model.set_input_size(img_size=(side, side))
+    with torch.no_grad():
+        expected = model.forward_head(model.forward_features(scaled), pre_logits=True)
+        torch.testing.assert_close(backbone(images), expected)
+    run = _frozen.by_onnxruntime(backbone, images.numpy()) if side > 16 else None
+    assert run is None or np.allclose(run(images.numpy()), expected, atol=1e-5)
+
+
+def test_a_convolutional_model_takes_images_as_they_are(tmp_path: Path) -> None:
+    model = saved_model(tmp_path, "mobilenetv3_small_050")
+    backbone = networks.create(f"timm:local-dir:{tmp_path}", size=40).eval()
+    images = torch.rand(2, 3, 40, 40)
+    with torch.no_grad():
+        found = backbone(images)
+        pixels = (images - backbone.mean) / backbone.std
+        expected = model.forward_head(model.forward_features(pixels), pre_logits=True)
+    torch.testing.assert_close(found, expected)
+    assert backbone.feature_dim == found.shape[1] == 1024, "more than its last maps have"
+
+
+@pytest.mark.parametrize(
+    ("name", "pretrained", "said"),
+    [
+        ("vit_smal", True, r"timm \S+ has no weights for a model 'vit_smal'; .* such as \S*vit"),
+        ("resnet18.nope", True, "no weights for a model 'resnet18.nope'.* resnet18"),
+        ("vit_tiny_patch16_rope_reg1_gap_256", True, "no weights for a model 'vit_tiny"),
+        ("vit_smal", False, "has no model 'vit_smal'"),
+    ],
+)
+def test_what_timm_does_not_have_is_refused_at_once(name: str, pretrained: bool, said: str) -> None:
+    for refused in (networks.check, networks.create):
+        with pytest.raises(ValueError, match=said):
+            refused(f"timm:{name}", pretrained=pretrained)
+    networks.check("timm:vit_small_patch14_dinov2.lvd142m", pretrained=True)
+
+
+def test_weights_of_timm_that_cannot_be_had(tmp_path: Path) -> None:
+    with pytest.raises(ConnectionError, match=r"timm:local-dir:.*absent cannot be had \(.*Go onl"):
+        networks.create(f"timm:local-dir:{tmp_path / 'absent'}")
