@@ -330,6 +330,7 @@ def test_a_file_that_another_process_has_just_written_is_kept(
         ("experiment --out=x --seeds=1000000", "has 3,000,000 runs, more than 10,000"),
         ("experiment --out=x --temperature=inf", "--temperature is inf"),
         ("sweep inputs/grid.toml --out=x --root=aid=a --root=aid=b", "--root is given twice"),
+        ("audit inputs/archive --features=inputs/points.npz --model=x", "--features and --model"),
         ("report inputs/results.json --margin=nan --compare=rnsl", "--margin is nan"),
     ],
 )  # fmt: skip
