@@ -56,6 +56,7 @@ BASE: dict[str, list[str]] = {
     "embed": [
         *("inputs/model.pt", "--root=inputs/archive", "--out=new.npz", "--accelerator=cpu"),
     ],
+    "predict": ["inputs/model.pt", "inputs/archive", "--out=new.csv", "--accelerator=cpu"],
     "audit": ["inputs/archive", "--out=new.csv", "--size=8"],
     "apply": ["inputs/decisions.csv", "inputs/archive", "--to=new", "--size=8", "--yes"],
     "features build": [
@@ -74,6 +75,7 @@ WORK = (
     "rnsl_tutorial.experiments.grid.calls",
     "rnsl_tutorial.experiments.images.Training.run",
     "rnsl_tutorial.experiments.inference.embed_archive",
+    "rnsl_tutorial.experiments.inference.save_predictions",
 )
 """Where work begins."""
 

@@ -29,7 +29,7 @@ from rnsl_tutorial.audit import scores
 from rnsl_tutorial.audit import transition as audit_transition
 from rnsl_tutorial.datasets import Split, features, make_scenes, splits
 from rnsl_tutorial.evaluation import class_margins, embedding, significance, umap
-from rnsl_tutorial.experiments import figures, heads, without_loss
+from rnsl_tutorial.experiments import figures, heads, images, inference, without_loss
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.training import augmentation, baselines, prepare, sources
 from rnsl_tutorial.tutorial import curves, explorers, plots
@@ -85,6 +85,12 @@ def _train(**given: Any) -> object:
 def _fitted() -> heads.Fitted:
     given = noise.CorruptedLabels(y_np, FLIPPED)
     return heads.Fitted(_network(), _loss(), given, 1.0)
+
+
+def _model() -> inference.Model:
+    config = Config(network="small", embedding_dim=D, image_size=32)
+    network, loss = images.build(config, C, N)
+    return inference.Model(network.eval(), loss.prototypes.detach(), ("a", "b", "c"), config)
 
 
 def _scores(probabilities: Any) -> audit.Scores:
@@ -330,6 +336,14 @@ def doors(cache: Path) -> dict[str, Door]:
             {"features_NF": x_np, "labels_N": y_np, "folds": 2, "seed": 0},
         ),
         "audit.estimate.thresholds": Door(audit.thresholds, {"doubt_N": P[:, 0]}),
+        "audit.model.fit_model": Door(
+            partial(audit.fit_model, ARCHIVE, backbone="efficientnet_lite0"),
+            {"features_NF": _RNG.standard_normal((N, 1280)).astype(np.float32)},
+        ),
+        "experiments.inference.Model.predict": Door(
+            _model().predict,
+            {"images": np.zeros((N, 3, 32, 32), np.uint8), "labels": y_np - 1},
+        ),
         "audit.pipeline.audit_archive": Door(
             partial(audit.audit_archive, ARCHIVE, progress=False),
             {"features": x_np, "folds": 2, "seed": 0},

@@ -22,7 +22,7 @@ from synthetic_features import make_features
 
 from rnsl_tutorial import audit, datasets, experiments
 from rnsl_tutorial.datasets import features
-from rnsl_tutorial.experiments import config, heads, images, report, sweep
+from rnsl_tutorial.experiments import config, heads, inference, report, sweep
 from rnsl_tutorial.training import checkpoints, networks
 from rnsl_tutorial.tutorial.playground import embeddings_address
 
@@ -312,7 +312,7 @@ def spoil_toml(data: bytes, rng: np.random.Generator) -> bytes:
 TYPES = {
     "results": Type("results.json", _results, _use_results, spoil_json),
     "features": Type("features.npz", _features, _use_features, spoil_npz),
-    "model": Type("model.pt", _model, images.load_model, spoil_pt),
+    "model": Type("model.pt", _model, inference.load_model, spoil_pt),
     "checkpoint": Type("epoch-0001-step-00000000.pt", _checkpoint, _use_checkpoint, spoil_pt),
     "decisions": Type("decisions.csv", _decisions, audit.read_decisions, spoil_csv),
     "grid": Type("grid.toml", _grid, sweep.read_grid, spoil_toml),

@@ -11,8 +11,8 @@ import pytest
 from doors import Door
 
 SLOW = (
-    "umap.umap_", "audit.scores.", "audit.pipeline", "plots.", "figures.", "explorers.transition",
-    "explorers.sphere",
+    "umap.umap_", "audit.scores.", "audit.pipeline", "audit.model", "plots.", "figures.",
+    "explorers.transition", "explorers.sphere",
 )  # fmt: skip
 SAMPLED = ("None", "a ragged list", "sparse", "meta", "objects", "one more dimension", "NaN", "-1")
 FILES = 12  # of each type

@@ -14,6 +14,7 @@ from rnsl_tutorial._lazy import exported
 if TYPE_CHECKING:
     from rnsl_tutorial.audit.decisions import *  # noqa: F403
     from rnsl_tutorial.audit.estimate import *  # noqa: F403
+    from rnsl_tutorial.audit.model import *  # noqa: F403
     from rnsl_tutorial.audit.outputs import *  # noqa: F403
     from rnsl_tutorial.audit.page import *  # noqa: F403
     from rnsl_tutorial.audit.pipeline import *  # noqa: F403
@@ -25,6 +26,7 @@ __getattr__, __all__ = exported(
     __name__,
     decisions="Decided decide read_decisions",
     estimate="Look PrecisionEstimate estimate_precision thresholds",
+    model="fit_model",
     outputs="csv_bytes read_csv write_outputs",
     page="page_html",
     pipeline="Audit archive_features audit_archive audit_features audit_folder check_settings",

@@ -60,6 +60,10 @@ def audit_labels(
         int, typer.Option(help="Parts; each is judged by heads trained on the others.")
     ] = 3,
     seed: Annotated[int, typer.Option(help="Of folds and heads.")] = 0,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="File for a head that is trained on all images, for `rnsl predict`."),
+    ] = None,
     device: Device = "cpu",
     overwrite: Overwrite = False,
     *,
@@ -76,11 +80,12 @@ def audit_labels(
 
     exclude_each_other(no_gallery=no_gallery, gallery=gallery)
     exclude_each_other(features=features, backbone=backbone != _BACKBONE)
+    exclude_each_other(features=features, model=model)
     page = None if no_gallery else gallery or out.with_suffix(".html")
     json = json or out.with_suffix(".json")
     audit.check_settings(backbone, folds, device, seed)
     own = datasets.read_features(features) if features else None
-    outputs = [*filter(None, (out, page, json))]
+    outputs = [*filter(None, (out, page, json, model))]
     read = [decisions, features, reading.labels]
     with claimed(*outputs, overwrite=overwrite, archive=root, reads=read):
         rows = audit.read_decisions(decisions) if decisions else None
@@ -95,6 +100,9 @@ def audit_labels(
         audit.write_outputs(
             found, out, page, archive.images, decided=decided, json=json, top=top, title=title
         )
+        if model:
+            features_NF = audit.archive_features(archive, backbone, device=device)
+            audit.fit_model(archive, features_NF, backbone, decided=decided, seed=seed).save(model)
     if decided:
         typer.echo(
             f"{len(archive.files) - len(found.files):,} of {len(archive.files):,} images are "
@@ -106,7 +114,8 @@ def audit_labels(
                 f"that are not here, {len(decided.unclear):,} that contradict each other."
             )
     _show_audit(found)
-    typer.echo(f"Written: {out}; {json}" + f"; {page}, to open in a browser" * bool(page))
+    said = f"; {page}, to open in a browser" * bool(page) + f"; {model}" * bool(model)
+    typer.echo(f"Written: {out}; {json}{said}")
 
 
 def _show_audit(found: "Audit") -> None:

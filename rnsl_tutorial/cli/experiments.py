@@ -56,7 +56,8 @@ def experiment(
     """Train a head on frozen features under wrong labels.
 
     Print what it reached with each loss. What is not given is as in
-    rnsl_tutorial.experiments.config.Config, the same for every loss.
+    rnsl_tutorial.experiments.config.Config, the same for every loss. Of one noise, rate and loss
+    the head of the first seed is kept: OUT/model.pt, for `rnsl predict`.
     """
     from rnsl_tutorial import experiments
     from rnsl_tutorial._files import check_output, claimed
@@ -65,15 +66,21 @@ def experiment(
     settings = {name: value for name, value in given.items() if value is not None}
     configs = experiments.make_grid(noise, rate, loss, seeds, q, k, dataset=dataset, **settings)
     path, reads = out / "results.json", [features_file]
-    for written in (path, *(out / f"results_{kind}.png" for kind in noise)):
+    model = out / "model.pt" if len(configs) == seeds and not configs[0].is_without_loss else None
+    for written in (path, *filter(None, [model]), *(out / f"results_{kind}.png" for kind in noise)):
         check_output(written, overwrite=overwrite, reads=reads, other="--out")
     with claimed(path, overwrite=overwrite, reads=reads, other="--out"):
-        _run(configs, features_file, part, jobs, path)
+        _run(configs, features_file, part, jobs, path, model)
         show_results([path], out, overwrite=True)
 
 
 def _run(
-    configs: list["Config"], features_file: Path | None, part: str, jobs: int, path: Path
+    configs: list["Config"],
+    features_file: Path | None,
+    part: str,
+    jobs: int,
+    path: Path,
+    model: Path | None,
 ) -> None:
     from tqdm.auto import tqdm
 
@@ -85,6 +92,7 @@ def _run(
         else datasets.load_shipped_features(configs[0].dataset)
     )
     done: list[experiments.Result] = []
+    heads: list[experiments.Fitted] = []
     with tqdm(total=len(configs), unit="run") as bar:
 
         def keep(result: experiments.Result) -> None:
@@ -92,8 +100,19 @@ def _run(
             experiments.save_results(path, done, data.made_with)
             bar.update()
 
-        results = experiments.run_grid(data, configs, part, jobs=jobs, on_result=keep)
+        def keep_head(config: experiments.Config, fitted: experiments.Fitted) -> None:
+            if model and config.seed == 0:
+                heads.append(fitted)
+
+        results = experiments.run_grid(
+            data, configs, part, jobs=jobs, on_result=keep, on_fit=keep_head
+        )
     experiments.save_results(path, results, data.made_with)
+    if heads and model:
+        try:
+            experiments.Model.of_head(heads[0], data, configs[0]).save(model)
+        except (ValueError, ConnectionError) as error:
+            typer.echo(f"rnsl: No {model.name} is kept. {error}", err=True)
 
 
 def sweep(
@@ -220,9 +239,9 @@ def show_report(
     if curves and (stopped or compare):
         raise ValueError("--curves shows every epoch; leave out --stopped and --compare.")
     if curves:
-        _show_curves(files, metric or "knn_clean", figures, rate, overwrite)
+        _show_curves(files, metric, figures, rate, overwrite)
     elif compare:
-        _compare(files, compare, metric or "knn_clean", margin, figures, rate, stopped, overwrite)
+        _compare(files, compare, metric, margin, figures, rate, stopped, overwrite)
     else:
         show_results(
             files, figures, metric, stopped=stopped, rates=rate or None, overwrite=overwrite
@@ -266,10 +285,15 @@ def _loaded(
     return records, [experiments.stopped(result) for result in chosen] if stopped else chosen
 
 
+def _usual(results: list["Result"]) -> str:
+    """The metric that is shown where none is named; of labels as given one without true labels."""
+    return "knn_noisy" if all(r.config.as_given for r in results) else "knn_clean"
+
+
 def _compare(
     files: list[Path],
     reference: str,
-    metric: str,
+    metric: str | None,
     margin: float | None,
     figures: Path | None,
     rates: list[float] | None,
@@ -279,6 +303,7 @@ def _compare(
     from rnsl_tutorial.experiments import report
 
     _, results = _loaded(files, rates, stopped)
+    metric = metric or _usual(results)
     differences = report.differences(results, reference, metric)
     drawn = report.difference_figures(results, reference, metric) if figures else {}
     with _saved(drawn, figures, files[0].stem, files, overwrite):
@@ -288,7 +313,7 @@ def _compare(
 
 def _show_curves(
     files: list[Path],
-    metric: str,
+    metric: str | None,
     figures: Path | None,
     rates: list[float] | None,
     overwrite: bool,
@@ -297,6 +322,7 @@ def _show_curves(
     from rnsl_tutorial.experiments import report
 
     records, results = _loaded(files, rates)
+    metric = metric or _usual(results)
     drawn = experiments.epoch_figures(results, metric) if figures else {}
     with _saved(drawn, figures, metric, files, overwrite):
         _print_table(experiments.table_over_epochs(results, metric))

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from rnsl_tutorial.cli import audit, datasets, decisions, experiments, training, tutorial
+from rnsl_tutorial.cli import audit, datasets, decisions, experiments, predict, training, tutorial
 from rnsl_tutorial.cli._options import Command, NamesInHelp, printable
 
 __all__ = ["app"]
@@ -99,6 +99,7 @@ app.command(cls=Command)(tutorial.doctor)
 app.command(cls=NamesInHelp)(experiments.experiment)
 app.command(cls=NamesInHelp)(training.train)
 app.command(cls=Command)(experiments.sweep)
+app.command(cls=Command)(predict.predict)
 app.command("embed", cls=Command)(training.embed_images)
 app.command("audit", cls=Command)(audit.audit_labels)
 app.command("apply", cls=Command)(decisions.apply_decisions)

@@ -57,8 +57,9 @@ def _logged(folder: Path, disable: bool) -> Iterator[Callable[[EpochReport], Non
             return opened.enter_context(SummaryWriter(str(folder)))
 
         def log(report: EpochReport) -> None:
-            for name, value in report._asdict().items():
-                if name != "epoch" and value is not None:
+            values = {**report._asdict(), **(report.measured or {})}
+            for name, value in values.items():
+                if name not in ("epoch", "measured") and value is not None:
                     writer().add_scalar(name, value, report.epoch)
 
         silent = disable or find_spec("tensorboard") is None

@@ -38,7 +38,8 @@ def train(
     dataset: Annotated[
         str | None,
         typer.Option(
-            help="aid, nwpu45, eurosat, scenes, or a name for your own [default: the preset's]."
+            help="aid, nwpu45, eurosat, scenes, or a name for your own [default: the preset's; "
+            "own, where --root is given]."
         ),
     ] = None,
     root: Annotated[
@@ -69,7 +70,13 @@ def train(
             "[default: symmetric]."
         ),
     ] = None,
-    rate: Annotated[float | None, typer.Option(help="Share of wrong labels [default: 0].")] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of labels to make wrong; 0: all are right [default: 0; for a data set of "
+            "your own its labels are taken as given, right or wrong]."
+        ),
+    ] = None,
     loss: Annotated[str | None, typer.Option(help="nsl, rnsl or trnsl [default: rnsl].")] = None,
     seed: Annotated[
         int | None, typer.Option(help="Of noise, weights, batches, augmentation [default: 0].")
@@ -103,7 +110,7 @@ def train(
     *,
     reading: "Reading",
 ) -> None:
-    """Train a network on images with wrong labels.
+    """Train a network on images with wrong labels, or with labels as they are given.
 
     Print what it reached on val and test. The preset "laptop" trains a small network from scratch
     on AID in minutes on two cores, "scenes" on procedural scenes in under a minute; "finetune" goes
@@ -121,6 +128,8 @@ def train(
     for name in settings:
         if given.get(name) is not None:
             raise ValueError(f"--{name} and --set {name} are both given; give one of them.")
+    if root and preset != "scenes" and "dataset" not in settings:
+        given["dataset"] = dataset or "own"
     chosen = config.from_preset(preset, **{**given, **settings})
     hardware = Hardware(
         accelerator=accelerator, devices=devices, num_nodes=num_nodes, strategy=strategy,
@@ -203,7 +212,7 @@ def _run(made: "Run", out: Path, resume: bool) -> None:
 
 @reads_archive()
 def embed_images(
-    model: Annotated[Path, typer.Argument(help="model.pt of `rnsl train`.", show_default=False)],
+    model: Annotated[Path, typer.Argument(help="As for `rnsl predict`.", show_default=False)],
     root: Archive,
     out: Annotated[Path, typer.Option(help="File to write, .npz.", show_default=False)],
     accelerator: Accelerator = "auto",
@@ -214,19 +223,20 @@ def embed_images(
 ) -> None:
     """Write the embeddings of an archive's images.
 
-    The network is one that `rnsl train` trained. The file holds embeddings, the class of the
-    nearest prototype with its probability, and files.
+    The network is one that `rnsl train` trained, or a head behind its backbone. The file holds
+    embeddings, the class of the nearest prototype with its probability, and files.
     """
     from rnsl_tutorial import datasets
     from rnsl_tutorial._files import claimed
-    from rnsl_tutorial.experiments import images, inference
+    from rnsl_tutorial.experiments import inference
     from rnsl_tutorial.training.devices import Hardware
 
     hardware = Hardware(accelerator=accelerator, precision=precision)
     hardware.check()
-    with claimed(out, overwrite=overwrite, archive=root, reads=[model, reading.labels]):
-        trained = images.load_model(model)
-        archive = datasets.load_archive(root, trained.config.image_size, reading)
+    reads = [model, model / "model.pt", reading.labels]
+    with claimed(out, overwrite=overwrite, archive=root, reads=reads):
+        trained = inference.load_model(model)
+        archive = datasets.load_archive(root, trained.config.image_size, trained.reads(reading))
         say_reading(archive)
         embedded = inference.embed_archive(trained, archive, hardware)
         embedded.save(out)
@@ -237,9 +247,10 @@ def _show_validation(file: Path) -> None:
     from rnsl_tutorial import experiments
     from rnsl_tutorial.experiments import report
 
-    metrics = experiments.load_results(file)[0][0].metrics
-    names = ("knn_clean", "knn_noisy", "prototype")
-    said = [f"{report.COLUMNS[name]} {metrics[f'val_{name}']:.3f}" for name in names]
+    results = experiments.load_results(file).results
+    titles, metrics = report._columns(results), results[0].metrics
+    names = [name for name in titles if f"val_{name}" in metrics]
+    said = [f"{titles[name]} {metrics[f'val_{name}']:.3f}" for name in names]
     typer.echo(f"The table is of the test images. Validation: {'; '.join(said)}.")
 
 

@@ -72,6 +72,11 @@ class Reading(NamedTuple):
     skip_broken: bool = False
     labels: Path | None = None
 
+    def told(self) -> dict[str, list[float]]:
+        """Return what other images must be read by, too, for a file: bands and span, if any."""
+        kept = {"bands": self.bands, "span": self.span}
+        return {name: [*numbers] for name, numbers in kept.items() if numbers}
+
 
 _PLAIN = Reading()
 

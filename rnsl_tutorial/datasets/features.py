@@ -339,6 +339,7 @@ def build_features(
         made_with={
             "backbone": name,
             "image_size": archive.images.shape[-1],
+            **archive.reading.told(),
             "python": platform.python_version(),
             "torch": torch.__version__,
             "numpy": np.__version__,

@@ -22,10 +22,15 @@ _UNPROTOTYPED = ("supcon",)
 _OWN = "own:"
 """How the name of a loss begins that is none of these, and is handed over as a function."""
 
+_AS_GIVEN = "as_given"
+"""What `Config.noise` is where labels stay as they are, and nobody knows which are right."""
+_HOUSE = ("aid", "nwpu45", "eurosat", "scenes")
+"""Data sets whose labels are taken for the truth."""
+
 if TYPE_CHECKING:
     _Noise: TypeAlias = str
 else:
-    _Noise = Literal[NOISES]
+    _Noise = Literal[(*NOISES, _AS_GIVEN)]
 _Network = Literal["head", "small", "resnet18", "resnet50", "efficientnet_lite0"]
 _Name = Annotated[
     str,
@@ -56,8 +61,9 @@ class Config(Settings):
         seed, epochs, ...: those of `Settings`; the seed is that of the noise and of the initial
             weights too.
         dataset: name of the data: "aid", "nwpu45", "eurosat", "scenes", or your own.
-        noise: kind of label noise, one of `NOISES`.
-        rate: share of labels that the noise flips, in [0, 1).
+        noise: kind of label noise, one of `NOISES`; or "as_given" for images whose true labels
+            nobody knows: none is flipped, and nothing is measured that would need them.
+        rate: share of labels that the noise flips, in [0, 1). At 0 the labels are the truth.
         loss: "nsl", "rnsl" or "trnsl"; one of `BASELINES`; "own:NAME" for one that is handed to
             `experiments.run` as a function; or one of `WITHOUT_LOSS`, which trains no head.
         hidden_dim: width of the head's hidden layer.
@@ -123,6 +129,22 @@ class Config(Settings):
                 "the features as they are, or a loss."
             )
         self._check_freeze()
+        self._check_as_given()
+
+    def _check_as_given(self) -> None:
+        if not self.as_given:
+            return
+        for name, wanted in {"rate": 0, "on_pixels": True}.items():
+            if getattr(self, name) != wanted:
+                raise ValueError(
+                    f"noise is 'as_given', and {name} is {getattr(self, name)}: it is for networks "
+                    "on pixels, and flips no label. Choose another noise."
+                )
+        if self.selection == "clean_val":
+            raise ValueError(
+                "selection is 'clean_val', and noise 'as_given': nobody knows the true labels of "
+                "the validation images. Pass selection 'noisy_val' or 'last'."
+            )
 
     def _check_freeze(self) -> None:
         blocks = _BLOCKS.get(self.network, 0)
@@ -162,6 +184,11 @@ class Config(Settings):
     def is_without_loss(self) -> bool:
         """Whether nothing is trained by a loss: one of `WITHOUT_LOSS`."""
         return self.loss in WITHOUT_LOSS
+
+    @property
+    def as_given(self) -> bool:
+        """Whether the labels are those that were given, and nobody knows which are right."""
+        return self.noise == _AS_GIVEN
 
     @property
     def on_pixels(self) -> bool:
@@ -248,6 +275,9 @@ EfficientNet-Lite0, in minutes as well.
 def from_preset(preset: str, **settings: Any) -> Config:
     """Build a config from a preset and what differs from it.
 
+    A data set other than "aid", "nwpu45", "eurosat" and "scenes" is somebody's own: without a rate
+    its noise is "as_given", and with rate 0 its labels are taken for the truth.
+
     Args:
         preset: one of `PRESETS`.
         settings: fields of `Config`; those that are None count as not given.
@@ -259,4 +289,22 @@ def from_preset(preset: str, **settings: Any) -> Config:
         raise ValueError(f"There is no preset {preset!r}; choose one of {', '.join(PRESETS)}.")
     check_names(settings, Config)
     given = {name: value for name, value in settings.items() if value is not None}
-    return Config(**{**PRESETS[preset], **given})
+    return Config(**_told({**PRESETS[preset], **given}))
+
+
+def _told(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Add that labels are as given, where a data set is somebody's own and no rate is told.
+
+    Raises:
+        ValueError: a kind of noise is told, and no rate.
+    """
+    own = settings.get("dataset", Config.dataset) not in _HOUSE
+    on_pixels = settings.get("network", Config.network) != Config.network
+    if not own or not on_pixels or "rate" in settings:
+        return dict(settings)
+    if settings.get("noise", _AS_GIVEN) != _AS_GIVEN:
+        raise ValueError(
+            f"noise is {settings['noise']!r} without a rate. Give the rate, 0 where all labels of "
+            f"{settings['dataset']!r} are right; or neither, where nobody knows."
+        )
+    return {**settings, "noise": _AS_GIVEN}

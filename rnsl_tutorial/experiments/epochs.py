@@ -15,7 +15,15 @@ from rich import box
 from rich.table import Table
 
 from rnsl_tutorial.experiments.results import Result, check_alike
-from rnsl_tutorial.experiments.style import NOISE_NAMES, PALE, loss_styles, new_figure, whole_tens
+from rnsl_tutorial.experiments.style import (
+    NOISE_NAMES,
+    PALE,
+    _noise_title,
+    _rate_cell,
+    loss_styles,
+    new_figure,
+    whole_tens,
+)
 
 __all__ = ["epoch_figures", "stopped", "table_over_epochs"]
 
@@ -66,7 +74,8 @@ def table_over_epochs(results: Iterable[Result], metric: str = "knn_clean") -> T
     drawn = Table("noise", "rate", "loss", *map(str, range(1, epochs + 1)), box=box.MARKDOWN)
     for (noise, rate, loss), values_SE in cells.items():
         shown = [_written(values_S) for values_S in values_SE.T]
-        drawn.add_row(NOISE_NAMES[noise], f"{rate:g}", loss_styles([loss])[0].label, *shown)
+        told = _rate_cell(noise, rate)
+        drawn.add_row(NOISE_NAMES[noise], told, loss_styles([loss])[0].label, *shown)
     return drawn
 
 
@@ -90,7 +99,9 @@ def epoch_figures(results: Iterable[Result], metric: str = "knn_clean") -> dict[
     return {
         f"{noise}_{rate:g}": _figure(
             {loss: v for (*place, loss), v in cells.items() if tuple(place) == (noise, rate)},
-            f"{NOISE_NAMES[noise]} noise, {rate:.0%} of the labels wrong",
+            f"{_noise_title(noise)}, {rate:.0%} of the labels wrong"
+            if noise != "as_given"
+            else _noise_title(noise),
             metric,
             limits,
         )

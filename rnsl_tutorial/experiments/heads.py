@@ -278,8 +278,13 @@ def one_thread() -> Iterator[None]:
 
 def standardized(features: FeatureSet) -> Tensor:
     """Return all features, float32 [N, D], scaled so that the training split has mean square 1."""
-    train_ND = features.features[features.split.train]
-    return torch.from_numpy(features.features / np.sqrt(np.mean(train_ND**2)))
+    return torch.from_numpy(features.features / _scale(features))
+
+
+def _scale(features: FeatureSet) -> np.float32:
+    """Root mean square of the training features, by which a head's inputs are divided."""
+    scale: np.float32 = np.sqrt(np.mean(features.features[features.split.train] ** 2))
+    return scale
 
 
 def measure(fitted: Fitted, features: FeatureSet, part: str = "test") -> dict[str, float]:
@@ -426,8 +431,11 @@ def run(
     on_epoch: Callable[[EpochReport], None] | None = None,
     build_loss: _LossBuilder = build_loss,
     measure: Callable[[Fitted, FeatureSet, str], dict[str, float]] | None = None,
+    on_fit: Callable[[Config, Fitted], object] | None = None,
 ) -> Result:
     """Fit and measure; arguments as in `fit` and `measure`, or another measure than that one.
+
+    What is trained is handed to on_fit.
 
     For one of `config.WITHOUT_LOSS` nothing is trained: the result is its row of
     `without_loss.rows`.
@@ -436,6 +444,8 @@ def run(
         return _run_without_loss(features, config, part)
     with one_thread():
         fitted = fit(features, config, on_epoch, build_loss)
+        if on_fit:
+            on_fit(config, fitted)
         if measure:
             metrics = measure(fitted, features, part)
             return Result(config, metrics, fitted.seconds, part, features.made_with)
@@ -507,6 +517,7 @@ def run_grid(
     jobs: int = 1,
     on_result: Callable[[Result], object] | None = None,
     build_loss: _LossBuilder = build_loss,
+    on_fit: Callable[[Config, Fitted], object] | None = None,
 ) -> list[Result]:
     """Run every config, several at a time, each on a thread of its own.
 
@@ -517,6 +528,7 @@ def run_grid(
         jobs: runs at a time, one on a core.
         on_result: called as each run ends, in no fixed order.
         build_loss: see `fit`.
+        on_fit: called with each head once it is trained, from its thread.
 
     Returns:
         Results in the order of the configs, the same for any number of jobs.
@@ -530,7 +542,7 @@ def run_grid(
         corrupt(features, config)  # a noise or rate that cannot be fails now, not after minutes
 
     def run_one(config: Config) -> Result:
-        return run(features, config, part, None, build_loss)
+        return run(features, config, part, None, build_loss, on_fit=on_fit)
 
     found: dict[int, Result] = {}
     with one_thread(), closing(grid.calls(run_one, configs, jobs)) as ended:

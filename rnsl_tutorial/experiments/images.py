@@ -10,20 +10,18 @@ from dataclasses import asdict
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rnsl_tutorial import __version__, datasets, losses, noise
+from rnsl_tutorial import datasets, losses, noise
 from rnsl_tutorial._files import (
     check_output,
     csv_text,
-    made_earlier,
     require_memory,
-    typed,
     written_whole,
 )
 from rnsl_tutorial.datasets import scenes
@@ -33,26 +31,27 @@ from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.experiments import heads, results
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.heads import Fitted
+from rnsl_tutorial.experiments.inference import Model
 from rnsl_tutorial.experiments.results import Result
-from rnsl_tutorial.training import EpochReport, Training, _saved, devices
+from rnsl_tutorial.training import EpochReport, Training, devices
 from rnsl_tutorial.training import networks as backbones
 from rnsl_tutorial.training.devices import Hardware
-from rnsl_tutorial.training.settings import check_names
 from rnsl_tutorial.training.sources import Source, place
 
 __all__ = [
     "Data",
     "Left",
-    "Model",
     "Run",
     "build",
     "check_folder",
     "corrupt_images",
     "default_folder",
     "load_images",
-    "load_model",
 ]
 
+_Value = TypeVar("_Value")
+_WITHOUT_TRUTH = ("knn_noisy", "prototype", "kept")
+"""Metrics that need no true label, of a part whose labels are as given."""
 _BLOCK = 128  # images shrunk at a time, which are float32 meanwhile
 
 
@@ -197,12 +196,16 @@ def build(
 def corrupt_images(data: Data, config: Config, part: str = "train") -> noise.CorruptedLabels:
     """Corrupt the labels of a part as the config says; those of validation by another seed.
 
+    Labels as given stay as they are.
+
     Instance-dependent noise looks at the images shrunk to 8 x 8 pixels.
 
     Raises:
         ValueError: noise or rate that `noise.corrupt` refuses.
     """
     indices_M, labels_M = data.part(part)
+    if config.as_given:
+        return noise.CorruptedLabels(labels_M, np.zeros(len(labels_M), dtype=bool))
     needed = config.noise == "instance_dependent"
     inputs_MD = _thumbnails(data.archive.images, indices_M) if needed else np.empty((0, 0))
     return noise.corrupt(
@@ -324,8 +327,8 @@ class Run:
         Args:
             folder: gets checkpoints while it trains, then, each whole or not at all, `results.json`
                 (as `results.save_results` writes it, for `rnsl report`), `history.json` (an
-                `EpochReport` an epoch), `model.pt` (see `load_model`) and `training.csv` (see
-                `training_table`); None keeps nothing.
+                `EpochReport` an epoch), `model.pt` (see `inference.load_model`) and
+                `training.csv` (see `training_table`); None keeps nothing.
             resume: go on from the newest usable checkpoint in the folder.
             on_epoch: called after each epoch, in every process.
 
@@ -341,15 +344,9 @@ class Run:
         return result
 
     def _save(self, folder: Path, result: Result) -> None:
-        model = {
-            "rnsl_tutorial": __version__,
-            "config": asdict(self.config),
-            "class_names": list(self.data.archive.class_names),
-            "network": self.network.state_dict(),
-            "prototypes": self.loss.prototypes.detach(),
-        }
-        with written_whole(folder / Left.MODEL) as file:
-            torch.save(model, file)
+        archive, prototypes = self.data.archive, self.loss.prototypes.detach()
+        model = Model(self.network, prototypes, archive.class_names, self.config)
+        model._replace(reading=archive.reading).save(folder / Left.MODEL)
         with written_whole(folder / Left.TRAINING) as file:
             file.write(self.training_table().encode("utf-8", "surrogateescape"))
         history = [report._asdict() for report in self.training.history]
@@ -384,7 +381,7 @@ class Run:
             [
                 f"{config.dataset}: {counts[0]} training, {counts[1]} validation and {counts[2]} "
                 f"test images of {config.image_size} px, {self.data.num_classes} classes; "
-                f"{config.noise} noise, {self.given.flipped.mean():.1%} of the labels wrong",
+                f"{'labels as given' if config.as_given else self._told_noise()}",
                 f"{config.network}, {weights / 1e6:.1f} million weights; {config.loss}, "
                 f"{config.epochs} epochs, batches of {config.batch_size}",
                 f"{devices.report(self.fabric.device)}; "
@@ -393,6 +390,9 @@ class Run:
                 f"images {type(self.inputs).__name__.lower()}",
             ]
         )
+
+    def _told_noise(self) -> str:
+        return f"{self.config.noise} noise, {self.given.flipped.mean():.1%} of the labels wrong"
 
     def embed(self, part: str) -> Tensor:
         """Return the embeddings [M, D] of a part of the split, seen without augmentation."""
@@ -409,13 +409,19 @@ class Run:
     def _judged(
         self, part: str, queries: Tensor
     ) -> tuple[dict[str, float], dict[str, NDArray[np.bool_]]]:
-        """Metrics on the true labels of a part, and which of its images they got right."""
+        """Metrics on the true labels of a part, and which of its images they got right.
+
+        Where labels are as given, those metrics alone that need no true one.
+        """
         fitted = Fitted(self.trained, self.loss, self.given, self.training.seconds)
         true_N, true_M = self.data.part("train")[1], self.data.part(part)[1]
         judged = fitted, self.embed("train"), true_N, queries
         predicted = heads.predictions(*judged)
         hits = {name: predicted_M == true_M for name, predicted_M in predicted.items()}
-        return heads.judge(*judged, true_M, predicted), hits
+        metrics = heads.judge(*judged, true_M, predicted)
+        if not self.config.as_given:
+            return metrics, hits
+        return _of(metrics, _WITHOUT_TRUTH), _of(hits, _WITHOUT_TRUTH)
 
     def result(self) -> Result:
         """What the run reached: the metrics of the test images, and with "val_" those of val."""
@@ -440,9 +446,10 @@ class Run:
     def _measured(self) -> tuple[dict[str, float], dict[str, NDArray[np.bool_]]]:
         queries = self.embed("val")
         of_val, _ = self._judged("val", queries)
-        chosen = {f"val_{name}": of_val[name] for name in ("knn_clean", "knn_noisy", "prototype")}
+        chosen = _of(of_val, ("knn_clean", "knn_noisy", "prototype"))
         metrics, hits = self._judged("test", self.embed("test"))
-        return metrics | chosen | {"val_given": self._agreement(queries)}, hits
+        told = {f"val_{name}": value for name, value in chosen.items()}
+        return metrics | told | {"val_given": self._agreement(queries)}, hits
 
     def training_table(self) -> str:
         """Tabulate the training images as CSV, the most doubtful labels first.
@@ -491,6 +498,10 @@ class Run:
         return evaluate.knn_accuracy(self.embed("train"), true_N, self.embed("val"), true_M)
 
 
+def _of(found: Mapping[str, _Value], names: Sequence[str]) -> dict[str, _Value]:
+    return {name: found[name] for name in names if name in found}
+
+
 def _curves(history: Sequence[EpochReport]) -> dict[str, list[float]]:
     """Name of a metric -> its value after each epoch; nothing where no epoch was measured."""
     measured = [report.measured for report in history if report.measured]
@@ -503,7 +514,8 @@ def _curves(history: Sequence[EpochReport]) -> dict[str, list[float]]:
 def default_folder(config: Config) -> Path:
     """Where a run goes whose folder is not named: below `runs`, named after data, noise, loss."""
     c = config
-    return Path("runs", f"{c.dataset}-{c.noise}-{c.rate:g}-{c.loss}-seed{c.seed}")
+    noise = c.noise if c.as_given else f"{c.noise}-{c.rate:g}"
+    return Path("runs", f"{c.dataset}-{noise}-{c.loss}-seed{c.seed}")
 
 
 def check_folder(
@@ -540,64 +552,3 @@ def check_folder(
             f"{folder} holds results ({held[0].name}), but no checkpoints to go on from. Pass "
             "--overwrite to begin anew, or choose another --out."
         )
-
-
-class Model(NamedTuple):
-    """A trained network with its prototypes.
-
-    Attributes:
-        network: images uint8 or float [B, 3, S, S] -> embeddings [B, D], in evaluation mode.
-        prototypes: float32 [C, D].
-        class_names: C names.
-        config: of the run that trained it.
-    """
-
-    network: nn.Module
-    prototypes: Tensor
-    class_names: tuple[str, ...]
-    config: Config
-
-
-def load_model(path: Path) -> Model:
-    """Read a `model.pt` that a run left behind.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: not such a file, or a damaged one.
-    """
-    said = "holds no model of `rnsl train`", "Train it again with --out."
-    with made_earlier(path, *said) as file:
-        return _model(_saved.load(file.read()))
-
-
-def _model(saved: Mapping[str, Any]) -> Model:
-    """Put together what `model.pt` holds: ValueError where its parts do not fit."""
-    if not isinstance(saved, dict):
-        raise ValueError(f"it holds a {type(saved).__name__}, no parts by name")
-    try:
-        names = typed(saved["config"], dict[str, Any])
-        check_names(names, Config)
-        config = Config(**names)
-        class_names, held = saved["class_names"], _saved.weights(saved["network"], "network")
-        prototypes = _saved.weights({"": saved["prototypes"]}, "prototypes")[""]
-    except ValueError as error:
-        raise ValueError(f"{error}{_saved.made_by(saved)}") from error
-    if not all(isinstance(name, str) for name in class_names) or len({*class_names}) < 2:
-        raise ValueError(f"class_names is {class_names!a:.80}; two names or more are needed")
-    shape = (len(class_names), config.embedding_dim)
-    if prototypes.shape != shape:
-        raise ValueError(
-            f"prototypes are {list(prototypes.shape)}; {shape[0]} class names and embedding_dim "
-            f"{shape[1]} need {list(shape)}"
-        )
-    network = backbones.embedding_network(config.network, config.embedding_dim)
-    wanted = {name: weight.shape for name, weight in network.state_dict().items()}
-    given = {name: weight.shape for name, weight in held.items()}
-    odd = {name for name in {**wanted, **given} if given.get(name) != wanted.get(name)}
-    if odd:
-        raise ValueError(
-            f"{len(odd)} weights, such as {min(odd)}, are not those of network "
-            f"{config.network!r}{_saved.made_by(saved)}"
-        )
-    network.load_state_dict(held)
-    return Model(network.eval(), prototypes, tuple(class_names), config)

@@ -14,7 +14,7 @@ from rnsl_tutorial.experiments.config import WITHOUT_LOSS
 from rnsl_tutorial.experiments.differences import Difference, compare, paired
 from rnsl_tutorial.experiments.figures import accuracy_over_rate, comparison
 from rnsl_tutorial.experiments.results import Result, Summary, check_alike, gathered, summarize
-from rnsl_tutorial.experiments.style import NOISE_NAMES, loss_styles
+from rnsl_tutorial.experiments.style import NOISE_NAMES, _noise_title, _rate_cell, loss_styles
 
 __all__ = [
     "COLUMNS",
@@ -37,6 +37,8 @@ COLUMNS = {
     "precision": "pruning precision",
     "recall": "pruning recall",
 }
+_AS_GIVEN = COLUMNS | {"knn_noisy": "k-NN, given labels", "prototype": "prototype, given labels"}
+"""Headings where no label is known to be right: how often the label that was given is found."""
 
 
 def table(results: Iterable[Result]) -> Table:
@@ -47,16 +49,24 @@ def table(results: Iterable[Result]) -> Table:
     Args:
         results: of one or more cells; the metrics are those of `experiments.measure`.
     """
+    results = list(results)
     summaries = _without_loss_first(summarize(results), by_rate=True)
     shown = [name for name in COLUMNS if any(name in summary.mean for summary in summaries)]
     drawn = Table("noise", "rate", "loss", box=box.MARKDOWN)
+    titles = _columns(results)
     for name in shown:
-        drawn.add_column(COLUMNS[name], justify="right")
+        drawn.add_column(titles[name], justify="right")
     for summary in summaries:
         values = [_cell(summary, name) for name in shown]
         label = _label(summary, summaries)
-        drawn.add_row(NOISE_NAMES[summary.noise], f"{summary.rate:g}", label, *values)
+        rate = _rate_cell(summary.noise, summary.rate)
+        drawn.add_row(NOISE_NAMES[summary.noise], rate, label, *values)
     return drawn
+
+
+def _columns(results: Iterable[Result]) -> Mapping[str, str]:
+    """Metric -> its heading in a table of these results."""
+    return _AS_GIVEN if all(result.config.as_given for result in results) else COLUMNS
 
 
 def table_over_rates(results: Iterable[Result], metric: str) -> Table:
@@ -80,12 +90,13 @@ def table_over_rates(results: Iterable[Result], metric: str) -> Table:
         for summary in _without_loss_first(summaries, by_rate=False)
         if summary.loss not in WITHOUT_LOSS or not math.isnan(summary.mean.get(metric, math.nan))
     ]
-    rates = sorted({summary.rate for summary in summaries})
-    drawn = Table("noise", "loss", *(f"{rate:.0%} wrong" for rate in rates), box=box.MARKDOWN)
-    rows: dict[tuple[str, str], dict[float, str]] = {}
+    rates = sorted({(summary.noise != "as_given", summary.rate) for summary in summaries})
+    titles = [f"{rate:.0%} wrong" if known else "as given" for known, rate in rates]
+    drawn = Table("noise", "loss", *titles, box=box.MARKDOWN)
+    rows: dict[tuple[str, str], dict[tuple[bool, float], str]] = {}
     for summary in summaries:
         row = rows.setdefault((NOISE_NAMES[summary.noise], _label(summary, summaries)), {})
-        row[summary.rate] = _cell(summary, metric)
+        row[summary.noise != "as_given", summary.rate] = _cell(summary, metric)
     for names, row in rows.items():
         drawn.add_row(*names, *(row.get(rate, "") for rate in rates))
     return drawn
@@ -133,8 +144,10 @@ def differences(
     found = [one for one in found if not math.isnan(one.mean)]
     if not found:
         raise ValueError(f"{metric} is nothing in every run; choose another metric to compare.")
-    clean: dict[str, Difference] = {}
-    return [one for one in found if one.rate > 0 or clean.setdefault(one.loss, one) is one]
+    clean: dict[tuple[bool, str], Difference] = {}
+    kinds = [(one.noise == "as_given", one.loss) for one in found]
+    pairs = zip(kinds, found, strict=True)
+    return [one for kind, one in pairs if one.rate > 0 or clean.setdefault(kind, one) is one]
 
 
 def table_of_differences(found: Sequence[Difference], margin: float | None = None) -> Table:
@@ -164,7 +177,8 @@ def table_of_differences(found: Sequence[Difference], margin: float | None = Non
     raised = holm([d.p for d in found])
     for place, difference in enumerate(found):
         drawn.add_row(
-            NOISE_NAMES[difference.noise], f"{difference.rate:g}", _name(difference.loss),
+            NOISE_NAMES[difference.noise], _rate_cell(difference.noise, difference.rate),
+            _name(difference.loss),
             f"{100 * difference.mean:+.1f}", _interval(difference.low, difference.high),
             _written(difference.p), _written(raised[place]), str(len(difference.values)),
             *(column[place] for column in columns),
@@ -237,7 +251,7 @@ def difference_figures(results: Iterable[Result], reference: str, metric: str) -
         run_R = (~np.isnan(table.mean[0, k])).sum(axis=1)
         rate = max(range(len(table.rates)), key=lambda r: (run_R[r], r))
         title = (
-            f"{COLUMNS.get(metric, metric)}; {NOISE_NAMES[noise]} noise; at the right the "
+            f"{COLUMNS.get(metric, metric)}; {_noise_title(noise)}; at the right the "
             f"differences at {table.rates[rate]:.0%} wrong labels, paired, with 95% intervals"
         )
         current = rate, table.losses.index(reference)
@@ -276,12 +290,14 @@ def caption(results: Sequence[Result], provenance: Mapping[str, Any]) -> str:
     seeds = sorted({summary.seeds for summary in summarize(results)})
     counted = f"mean ± standard deviation over {'-'.join(map(str, seeds))} seeds"
     first = results[0].config
+    given = any(result.config.as_given for result in results)
+    told = "; labels as given, right or wrong: accuracy is how often these are found" * given
     trained = any(result.config.loss not in WITHOUT_LOSS for result in results)
     return (
         f"{first.dataset}, {f'{first.epochs} epochs' if trained else 'nothing trained'}, "
         f"{'one seed' if seeds == [1] else counted}; "
         f"{provenance['device']}, {provenance['cores']} cores, {provenance['system']}, "
-        f"Python {provenance['python']}, torch {provenance['torch']}, {provenance['made']}"
+        f"Python {provenance['python']}, torch {provenance['torch']}, {provenance['made']}{told}"
     )
 
 
@@ -298,7 +314,7 @@ def accuracy_figures(results: Iterable[Result]) -> dict[str, Figure]:
         results: of any number of losses; a rate that a loss has no run for leaves a gap.
     """
     figures = {}
-    summaries = [s for s in summarize(results) if not math.isnan(s.mean["knn_clean"])]
+    summaries = [s for s in summarize(results) if not math.isnan(s.mean.get("knn_clean", math.nan))]
     for kind in dict.fromkeys(summary.noise for summary in summaries):
         of_kind = [s for s in summaries if s.noise == kind]
         cells = {(_key(s, of_kind), s.rate): s for s in of_kind}
@@ -307,6 +323,6 @@ def accuracy_figures(results: Iterable[Result]) -> dict[str, Figure]:
         mean, spread = gathered(cells, (names, rates), "knn_clean")
         seeds = min(summary.seeds for summary in cells.values())
         counted = "one seed" if seeds == 1 else f"mean ± standard deviation, {seeds} seeds"
-        title = f"{NOISE_NAMES[kind]} noise; {counted}"
+        title = f"{_noise_title(kind)}; {counted}"
         figures[kind] = accuracy_over_rate(rates, mean, np.nan_to_num(spread), names, title=title)
     return figures

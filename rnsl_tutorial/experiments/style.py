@@ -89,7 +89,19 @@ NOISE_NAMES = {
     "pair_flip": "pair flip",
     "label_dependent": "label-dependent",
     "instance_dependent": "instance-dependent",
+    "as_given": "labels as given",
 }
+
+
+def _noise_title(kind: str) -> str:
+    """A kind of noise as the beginning of a title."""
+    return NOISE_NAMES[kind] + " noise" * (kind != "as_given")
+
+
+def _rate_cell(kind: str, rate: float) -> str:
+    """A rate in a table; of labels as given nobody knows it."""
+    return "" if kind == "as_given" else f"{rate:g}"
+
 
 INK, QUIET, PALE = "#1f2328", "#59636e", "#d1d9e0"
 _PAPER = {

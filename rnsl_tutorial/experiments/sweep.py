@@ -52,7 +52,7 @@ from rnsl_tutorial._files import (
 )
 from rnsl_tutorial.datasets import download
 from rnsl_tutorial.experiments import grid, heads, images, report
-from rnsl_tutorial.experiments.config import PRESETS, Config
+from rnsl_tutorial.experiments.config import PRESETS, Config, _told
 from rnsl_tutorial.experiments.results import Result, load_results, save_results
 from rnsl_tutorial.training import devices
 from rnsl_tutorial.training.devices import Hardware
@@ -170,7 +170,7 @@ def _grid_of(path: Path, document: Mapping[str, Any], roots: Sequence[str], many
     ]
     heads._check_runs(sum(math.prod(map(len, axes.values())) for axes in all_axes), many)
     configs = tuple(
-        Config(**{**base, **dict(zip(axes, values, strict=True))})
+        Config(**_told({**base, **dict(zip(axes, values, strict=True))}))
         for axes in all_axes
         for values in product(*axes.values())
     )

@@ -36,6 +36,8 @@ _LEAVE_S = 10.0  # that Python waits at its end for the batch at hand
 class Moment(NamedTuple):
     """What was seen of a run after an epoch. Shares lie in [0, 1]; NaN where there is nothing.
 
+    Where labels are as given, there is nothing that needs the true ones.
+
     Attributes:
         loss: mean over the training images, as `train.EpochReport` has it.
         knn_clean: k-NN accuracy of the test images, by training images under their true labels.
@@ -73,13 +75,14 @@ def _look(run: Run, report: EpochReport, images: int) -> Moment:
     learned = evaluate.prototype_accuracy(
         embeddings_ND, run.loss.prototypes.detach().cpu(), run.given.labels[right_N]
     )
+    known = not run.config.as_given
     memory = devices.memory(run.fabric.device)
     return Moment(
         loss=report.loss,
-        knn_clean=found["knn_clean"],
+        knn_clean=found.get("knn_clean", math.nan),
         knn_noisy=found["knn_noisy"],
-        learned=learned,
-        memorized=found["memorized"],
+        learned=learned if known else math.nan,
+        memorized=found.get("memorized", math.nan),
         kept=report.kept,
         precision=found.get("precision", math.nan),
         images_per_s=images / report.seconds,

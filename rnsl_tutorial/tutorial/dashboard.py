@@ -220,10 +220,14 @@ def _axis(measure: _Measure, values_RE: NDArray[np.float32]) -> plots.Axis:
 
 def _sentence(label: str, epoch: int, moment: Moment) -> str:
     m = {name: one.text.format(getattr(moment, name)) for name, one in _MEASURES.items()}
+    knn, pace = "k\N{NON-BREAKING HYPHEN}NN", f"({m['images_per_s']} images/s, {m['memory_gb']} GB)"
+    if math.isnan(moment.knn_clean):  # nobody knows which labels are right
+        told = f"{knn} {m['knn_noisy']}, by given labels; {m['kept']} kept"
+        return f"{label}, epoch {epoch}: {told} {pace}"
     told = (
         f"{label}, epoch {epoch}: {m['learned']} of the right labels learned, "
-        f"{m['memorized']} of the wrong ones memorized; k\N{NON-BREAKING HYPHEN}NN {m['knn_clean']}"
+        f"{m['memorized']} of the wrong ones memorized; {knn} {m['knn_clean']}"
     )
     if not math.isnan(moment.precision):
         told += f"; {m['kept']} kept, and {m['precision']} of the rest really are wrong"
-    return f"{told} ({m['images_per_s']} images/s, {m['memory_gb']} GB)"
+    return f"{told} {pace}"

@@ -1,16 +1,20 @@
 """`rnsl train`: what it prints, leaves behind, refuses, and does when it is stopped."""
 
+import csv
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torch._inductor.exc import InductorError
 from typer.testing import CliRunner
 
 from rnsl_tutorial.cli import main as cli
+from rnsl_tutorial.datasets import scenes
 from rnsl_tutorial.experiments import images
 from rnsl_tutorial.training import networks
 
@@ -130,6 +134,52 @@ def test_aid_is_found_where_rnsl_aid_says(tmp_path: Path, monkeypatch: pytest.Mo
     assert f"{tmp_path / 'gone'} does not exist" in shown.output
 
 
+@pytest.fixture(scope="module")
+def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Scenes as a folder of class folders, of which nobody says which labels are right."""
+    folder = tmp_path_factory.mktemp("own")
+    made = scenes.make_scenes(160, 32, difficulty=0.0, seed=0)
+    for image, file in zip(made.images, made.files, strict=True):
+        (folder / file).parent.mkdir(exist_ok=True)
+        Image.fromarray(image.transpose(1, 2, 0)).save(folder / file)
+    return folder
+
+
+def test_of_a_folder_without_a_rate_nothing_is_said_that_needs_true_labels(
+    own_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = ["train", *TINY[2:], f"--root={own_folder}", "--loss=trnsl", "--set=watch=true"]
+    shown = run(cli.app, [*command, "--set=temperature=0.2"])
+    assert shown.exit_code == 0, shown.output
+    out = tmp_path / "runs" / "own-as_given-trnsl-seed0"
+    again = [
+        run(cli.app, ["report", str(out / "results.json"), *flags]).output
+        for flags in (
+            *([], ["--curves"], ["--metric=knn_noisy"], ["--stopped", f"--figures={tmp_path}"]),
+        )
+    ]
+    for said in (shown.output, *again):
+        assert "labels as given" in said
+        assert not re.search("clean|% wrong|labels wrong|memorized|pruning", said)
+    assert "k-NN, given labels" in shown.output
+    assert "Validation: k-NN, given labels 0." in shown.output
+    saved = json.loads((out / images.Left.RESULTS).read_text())["results"][0]
+    needed = {"knn_noisy", "prototype", "kept", "val_knn_noisy", "val_prototype", "val_given"}
+    assert {*saved["metrics"]} == {*saved["curves"]} == needed
+    assert {*saved["hits"]} == {"images", "knn_noisy", "prototype"}
+    with (out / images.Left.TRAINING).open(newline="") as file:
+        assert all(row["given"] == row["folder"] for row in csv.DictReader(file))
+
+
+def test_with_rate_0_the_labels_of_a_folder_are_the_truth(own_folder: Path, tmp_path: Path) -> None:
+    command = ["train", *TINY[2:], f"--root={own_folder}", "--rate=0", f"--out={tmp_path}"]
+    shown = run(cli.app, command)
+    assert shown.exit_code == 0, shown.output
+    assert "symmetric noise, 0.0% of the labels wrong" in shown.output
+    assert "k-NN, clean index" in shown.output
+
+
 @pytest.mark.slow
 def test_without_out_the_folder_is_named_after_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -153,6 +203,9 @@ def test_without_out_the_folder_is_named_after_the_run(
         (["--dataset", "scenes", "--precision", "fp16", "--accelerator", "cpu"], "fp16"),
         (["--dataset", "scenes", "--set", "network=head"], "use `rnsl experiment`"),
         (["--root", "/nowhere/at/all"], "/nowhere/at/all does not exist"),
+        (["--root", "/", "--noise", "pair_flip"], "noise is 'pair_flip' without a rate"),
+        (["--root", "/", "--set", "selection=clean_val"], "nobody knows the true labels"),
+        (["--dataset", "aid", "--rate", "0.1", "--set", "noise=as_given"], "rate is 0.1"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(
@@ -177,6 +230,7 @@ def test_the_paper_preset_builds_its_network_once_its_weights_are_at_hand(
     path.parent.mkdir(parents=True)
     from torchvision import models
 
+    torch.manual_seed(0)
     torch.save(models.resnet18().state_dict(), path)
     monkeypatch.setattr(
         "torchvision.models._api.load_state_dict_from_url",

@@ -24,6 +24,7 @@ READ = {
     *("playground --embeddings", "experiment --features", "train --root", "sweep grid"),
     *("report files", "embed model", "embed --root", "audit root", "features build --root"),
     *("apply decisions", "apply root", "audit --decisions", "audit --features"),
+    *("predict model", "predict root"),
     *(f"{command} --labels" for command in ("apply", "audit", "embed", "features build", "train")),
 }
 """Paths that are read."""
@@ -60,6 +61,8 @@ WRITTEN = {
     "audit --gallery": Written(archive=True),
     "audit --json": Written(archive=True),
     "apply --to": Written(replaced=False, archive=True),
+    "audit --model": Written(archive=True),
+    "predict --out": Written(archive=True),
     "data get --to": Written(replaced=False, claims=False),
     "lab arguments": Written(replaced=False, within=lab.FIRST, claims=False),
 }
@@ -216,6 +219,7 @@ def test_runs_write_nothing_into_their_archives(place: Path) -> None:
         (f"embed {MODEL} {ARCHIVE} --out={MODEL}", MODEL),
         (f"embed {MODEL} {ARCHIVE} --out=inputs/../{MODEL}", MODEL),
         (f"embed {MODEL} {ARCHIVE} --out=linked.npz", MODEL),
+        ("predict inputs inputs/archive --out=inputs/model.pt", MODEL),
     ],
 )
 def test_what_is_read_is_never_replaced(line: str, path: str, place: Path) -> None:
@@ -328,6 +332,7 @@ def test_a_file_that_another_process_has_just_written_is_kept(
         ("experiment --out=x --seeds=1000000", "has 3,000,000 runs, more than 10,000"),
         ("experiment --out=x --temperature=inf", "--temperature is inf"),
         ("sweep inputs/grid.toml --out=x --root=aid=a --root=aid=b", "--root is given twice"),
+        ("audit inputs/archive --features=inputs/points.npz --model=x", "--features and --model"),
         ("report inputs/results.json --margin=nan --compare=rnsl", "--margin is nan"),
     ],
 )  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 import msgspec
 import pytest
 
+from rnsl_tutorial.datasets import download
 from rnsl_tutorial.experiments import config
 from rnsl_tutorial.experiments.config import PRESETS, Config, from_preset
 from rnsl_tutorial.training import networks
@@ -46,6 +47,15 @@ def test_what_is_given_wins_over_the_preset_and_none_is_not_given() -> None:
     config = from_preset("laptop", epochs=3, rate=None, loss="nsl")
     assert (config.epochs, config.rate, config.loss) == (3, 0.0, "nsl")
     assert config.network == "small"
+
+
+def test_labels_of_ones_own_data_are_as_given_until_a_rate_is_told() -> None:
+    assert {*config._HOUSE} == {*download.PINS, "scenes"}
+    assert from_preset("laptop", dataset="mine").as_given
+    assert not from_preset("laptop", dataset="mine", rate=0.0).as_given
+    assert not any(from_preset("laptop", dataset=name).as_given for name in config._HOUSE)
+    with pytest.raises(ValueError, match="'as_given', and on_pixels is False"):
+        Config(noise="as_given")
 
 
 def test_unknown_presets_and_settings_are_refused_by_name() -> None:

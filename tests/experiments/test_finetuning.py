@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from rnsl_tutorial import experiments
-from rnsl_tutorial.experiments import images, results
+from rnsl_tutorial.experiments import images, inference, results
 from rnsl_tutorial.experiments.config import Config, from_preset
 from rnsl_tutorial.training.devices import Hardware
 
@@ -80,7 +80,7 @@ def test_the_whole_network_says_of_pixels_what_the_rear_says_of_maps(trained: im
 
 
 def test_a_saved_model_takes_pixels(trained: images.Run, folder: Path) -> None:
-    model = images.load_model(folder / "model.pt")
+    model = inference.load_model(folder / "model.pt")
     pixels = torch.from_numpy(trained.data.archive.images[:4])
     with torch.no_grad():
         torch.testing.assert_close(model.network(pixels), trained.network.eval()(pixels))

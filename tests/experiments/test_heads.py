@@ -290,7 +290,7 @@ def test_what_goes_wrong_with_a_result_ends_the_grid(
     """A full disk, say: the runs that wait are not run, and torch gets its threads back."""
     started, threads = [], torch.get_num_threads()
     run = heads.run
-    monkeypatch.setattr(heads, "run", lambda *a: started.append(a) or run(*a))
+    monkeypatch.setattr(heads, "run", lambda *a, **k: started.append(a) or run(*a, **k))
 
     def full(_: Result) -> None:
         raise OSError(28, "No space left on device")

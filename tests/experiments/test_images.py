@@ -13,7 +13,7 @@ from torch import nn
 
 from rnsl_tutorial import experiments, losses
 from rnsl_tutorial.evaluation import embedding as evaluate
-from rnsl_tutorial.experiments import images
+from rnsl_tutorial.experiments import images, inference
 from rnsl_tutorial.experiments.config import NOISES, Config
 from rnsl_tutorial.training.devices import Hardware
 
@@ -164,7 +164,7 @@ def test_a_run_leaves_results_history_and_a_model_that_load(
     assert record.provenance["device"].startswith("CPU")
     history = json.loads((tmp_path / images.Left.HISTORY).read_text())
     assert [row["epoch"] for row in history] == [0, 1]
-    model = images.load_model(tmp_path / images.Left.MODEL)
+    model = inference.load_model(tmp_path / images.Left.MODEL)
     assert model.config == TINY
     assert model.class_names == data.archive.class_names
     inputs = torch.from_numpy(data.archive.images[data.part("test")[0]])
@@ -232,10 +232,10 @@ def test_clearing_removes_what_runs_leave_and_nothing_else(
 def test_a_damaged_model_is_refused_in_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
     path.write_bytes(b"PK nonsense")
-    with pytest.raises(ValueError, match=r"holds no model of `rnsl train`"):
-        images.load_model(path)
+    with pytest.raises(ValueError, match=r"holds no model of this package"):
+        inference.load_model(path)
     with pytest.raises(FileNotFoundError):
-        images.load_model(tmp_path / "none.pt")
+        inference.load_model(tmp_path / "none.pt")
 
 
 def test_a_head_is_sent_to_features(data: images.Data) -> None:

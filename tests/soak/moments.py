@@ -42,6 +42,9 @@ LINES = {
     "sweep": ["sweep", "inputs/grid.toml", "--out=out", "--jobs=1"],
     "report": ["report", "inputs/results.json", "--figures=out", "--overwrite"],
     "embed": ["embed", *BASE["embed"][:2], "--out=out/e.npz", "--accelerator=cpu", "--overwrite"],
+    "predict": [
+        *("predict", *BASE["predict"][:2], "--out=out/l.csv", "--accelerator=cpu", "--overwrite"),
+    ],
     "audit": ["audit", *BASE["audit"][::2], "--out=out/doubtful.csv", "--overwrite"],
     "apply": ["apply", *BASE["apply"][:2], "--to=out/copy", "--size=8", "--yes"],
     "features build": [

@@ -27,7 +27,7 @@ SOAK = Path(__file__).parent
 PYTHONPATH = os.pathsep.join(map(str, (SOAK.parent.parent, SOAK.parent, SOAK)))
 VERDICTS = ("accepted", "clear", "unclear", "traceback", "no end", "lost")
 MOST_S = 300
-CLAIMING = ("experiment", "train", "sweep", "embed", "audit", "apply", "features build")
+CLAIMING = ("experiment", "train", "sweep", "embed", "predict", "audit", "apply", "features build")
 CHILD = """
 import sys, time
 from pathlib import Path

@@ -47,6 +47,16 @@ def test_curves_and_sentences_are_the_moments(finished: Dashboard) -> None:
     )
 
 
+def test_of_labels_as_given_nothing_is_told_that_needs_true_ones() -> None:
+    dashboard = made("rnsl", noise="as_given", rate=0.0)
+    (moments,) = dashboard.wait().values()
+    known = {name for name in Moment._fields if not math.isnan(getattr(moments[-1], name))}
+    assert known == {"loss", "knn_noisy", "kept", "images_per_s", "memory_gb"}
+    told = dashboard._live["runs"][0]["told"][-1]
+    assert f"{moments[-1].knn_noisy:.0%}, by given labels; 100% kept" in told
+    assert "wrong" not in told
+
+
 def test_the_axes_hold_the_curves(finished: Dashboard) -> None:
     drawn = curves(finished)
     for values, axis in zip(drawn, finished._live["axes"], strict=True):
