@@ -66,10 +66,10 @@ CUTS = [
 def ours(case: Case, seed: int) -> Iterator[Ranking]:
     """Yield our ranking, and it without each of its witnesses."""
     classes = len(case.class_names)
-    witnesses = scores.witnesses(case.features, case.given, classes, folds=FOLDS, seed=seed)
+    witnesses = scores._witnesses(case.features, case.given, classes, folds=FOLDS, seed=seed)
     without = {f"ours without {name}": place for name, place in WITHOUT.items()}
     for name, left_out in {OURS: None, **without}.items():
-        found = scores.judged(witnesses, case.given, left_out)
+        found = scores._judged_by(witnesses, case.given, left_out)
         yield name, found.log_odds, found.suggested
 
 

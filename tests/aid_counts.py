@@ -40,3 +40,11 @@ GOLDEN_FINGERPRINT = "822fbbdee6456a9a"
 
 def fingerprint_of(split: Iterable[Sequence[str]]) -> str:
     return hashlib.sha256("\n".join(map("\n".join, split)).encode()).hexdigest()[:16]
+
+
+def files_by_class(files: Sequence[str]) -> dict[str, list[str]]:
+    """Group ``Archive.files`` by class folder, as ``paper_split`` takes them."""
+    groups: dict[str, list[str]] = {}
+    for file in files:
+        groups.setdefault(file.split("/")[0], []).append(file)
+    return groups

@@ -21,12 +21,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from stub_scorer import from_probabilities
 from synthetic_features import make_archive, tiny_backbone
 from torch import nn
 
 from rnsl_tutorial import audit, evaluation, losses, noise, training
-from rnsl_tutorial.audit import scores
-from rnsl_tutorial.audit import transition as audit_transition
 from rnsl_tutorial.datasets import Split, features, make_scenes, splits
 from rnsl_tutorial.evaluation import class_margins, embedding, significance, umap
 from rnsl_tutorial.experiments import figures, heads, images, inference, without_loss
@@ -94,7 +93,7 @@ def _model() -> inference.Model:
 
 
 def _scores(probabilities: Any) -> audit.Scores:
-    return audit.from_probabilities(probabilities, y_np)
+    return from_probabilities(probabilities, y_np)
 
 
 def _audit() -> audit.Audit:
@@ -312,15 +311,8 @@ def doors(cache: Path) -> dict[str, Door]:
             features.Reduction(np.zeros(D, np.float32), np.eye(D, dtype=np.float16)).apply,
             {"features": x_np},
         ),
-        "audit.scores.from_probabilities": Door(
-            audit.from_probabilities, {"probabilities": P, "labels": y_np}
-        ),
         "audit.scores.score_labels": Door(
             partial(audit.score_labels, num_classes=C, repeats=1),
-            {"features": x_np, "labels": y_np, "folds": 2, "seed": 0},
-        ),
-        "audit.scores.witnesses": Door(
-            partial(scores.witnesses, num_classes=C, repeats=1),
             {"features": x_np, "labels": y_np, "folds": 2, "seed": 0},
         ),
         "audit.scores.out_of_fold": Door(
@@ -335,7 +327,6 @@ def doors(cache: Path) -> dict[str, Door]:
             partial(audit.audit_features, class_names=("a", "b", "c"), files=[*map(str, range(N))]),
             {"features_NF": x_np, "labels_N": y_np, "folds": 2, "seed": 0},
         ),
-        "audit.estimate.thresholds": Door(audit.thresholds, {"doubt_N": P[:, 0]}),
         "audit.model.fit_model": Door(
             partial(audit.fit_model, ARCHIVE, backbone="efficientnet_lite0"),
             {"features_NF": _RNG.standard_normal((N, 1280)).astype(np.float32)},
@@ -347,19 +338,6 @@ def doors(cache: Path) -> dict[str, Door]:
         "audit.pipeline.audit_archive": Door(
             partial(audit.audit_archive, ARCHIVE, progress=False),
             {"features": x_np, "folds": 2, "seed": 0},
-        ),
-        "audit.transition.estimate_joint": Door(
-            audit_transition.estimate_joint, {"probabilities_NC": P, "labels_N": y_np}
-        ),
-        "audit.transition.likely_flips": Door(
-            audit.likely_flips, {"probabilities_NC": P, "labels_N": y_np}
-        ),
-        "audit.transition.log_odds": Door(
-            audit.log_odds, {"probabilities_NC": P, "labels_N": y_np, "transition_CC": T}
-        ),
-        "audit.transition.row_shares": Door(audit_transition.row_shares, {"joint_CC": T / C}),
-        "audit.transition.with_noise_rate": Door(
-            audit_transition.with_noise_rate, {"joint_CC": T / C, "rate": 0.2}
         ),
         "audit.page.page_html": Door(
             lambda **given: audit.page_html(_audit(), **given),

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logit
 
-from rnsl_tutorial.audit import scores
+from rnsl_tutorial.audit import _evidence, scores
 
 
 def by_class_means(
@@ -26,9 +27,25 @@ def by_class_means(
             known = features[~held & (labels == label)]
             mean_F = known.mean(axis=0) if len(known) else np.full(features.shape[1], 1e3)
             logits_NC[held, label] = -np.square(features[held] - mean_F).mean(axis=1)
-    for _ in range(scores.repeats_for(len(labels)) * folds):
+    for _ in range(_evidence.repeats_for(len(labels)) * folds):
         if on_fit:
             on_fit()
     weights_NC = np.exp(4 * (logits_NC - logits_NC.max(axis=1, keepdims=True)))
     probabilities_NC = (weights_NC / weights_NC.sum(axis=1, keepdims=True)).astype(np.float32)
-    return scores.from_probabilities(probabilities_NC, labels)
+    return from_probabilities(probabilities_NC, labels)
+
+
+def from_probabilities(
+    probabilities: NDArray[np.float32], labels: NDArray[np.int64]
+) -> scores.Scores:
+    """Doubt 1 - p of the given label, and the likeliest class.
+
+    Args:
+        probabilities: float32 [N, C], rows sum to 1.
+        labels: int64 [N] in [0, C).
+    """
+    given_N = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
+    likeliest_N = probabilities.argmax(axis=1)
+    suggested_N = np.where(given_N == probabilities.max(axis=1), labels, likeliest_N)
+    doubt_N = (1 - given_N).clip(0, 1)
+    return scores.Scores(doubt_N, suggested_N, probabilities, logit(doubt_N.clip(1e-7, 1 - 1e-7)))

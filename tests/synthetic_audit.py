@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from stub_scorer import from_probabilities
 
 from rnsl_tutorial import audit, noise
 
@@ -20,7 +21,7 @@ def make_audit(names: tuple[str, ...] = NAMES) -> audit.Audit:
     seen_N = np.where(wrong_N, (labels_N + 1) % 4, labels_N)
     logits_NC = rng.normal(size=(COUNT, 4)) + 5 * np.eye(4)[seen_N]
     probabilities_NC = np.exp(logits_NC) / np.exp(logits_NC).sum(axis=1, keepdims=True)
-    scores = audit.from_probabilities(probabilities_NC.astype(np.float32), labels_N)
+    scores = from_probabilities(probabilities_NC.astype(np.float32), labels_N)
     transition_CC = 0.9 * np.eye(4) + 0.08 * np.eye(4)[:, [3, 0, 1, 2]] + 0.02 / 4
     transition_CC /= transition_CC.sum(axis=1, keepdims=True)
     estimate = audit.estimate_precision(scores, labels_N, transition_CC)

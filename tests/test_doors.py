@@ -17,7 +17,7 @@ SLOW = (
 SAMPLED = ("None", "a ragged list", "sparse", "meta", "objects", "one more dimension", "NaN", "-1")
 FILES = 12  # of each type
 ELSEWHERE = {
-    "audit.estimate.estimate_precision", "audit.scores.judged",
+    "audit.estimate.estimate_precision",
     "training.augmentation.Drawn.take", "training.sources.Fetched.batches",
     "training.sources.Source.batches", "training.sources.batches",
     "tutorial.exercises.seeing.compare_doubt", "tutorial.exercises.seeing.judge_selection",

@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 
 from rnsl_tutorial._files import csv_text, folder_made_whole, require_room, written_whole
 from rnsl_tutorial.audit.decisions import Decided
-from rnsl_tutorial.datasets.archives import Archive, read_files
+from rnsl_tutorial.datasets.archives import Archive
 
 __all__ = ["LISTS", "Copied", "plan", "said_of", "write_copy"]
 
@@ -154,7 +154,7 @@ def write_copy(root: Path, archive: Archive, copied: Sequence[Copied], to: Path)
     with folder_made_whole(to) as folder:
         for label in {one.label for one in copied} - {""}:
             (folder / label).mkdir()
-        for file, found in tqdm(read_files(root, archive), "Copying", len(copied), unit="file"):
+        for file, found in tqdm(archive.stored(root), "Copying", len(copied), unit="file"):
             if copy_of[file]:
                 linked += _put(found, folder / copy_of[file])
         for name, content in zip(LISTS, _lists(copied), strict=True):

@@ -25,6 +25,16 @@ _MOST_SEEN = (
 )
 
 
+FEW = 6
+"""Of a class with fewer images, nothing can be said."""
+_LEAST_REPEATS, _MOST_REPEATS, _IMAGES_JUDGED = 2, 6, 20_000
+
+
+def repeats_for(num_images: int) -> int:
+    """Return R, how often an archive of N images is divided anew: from 6, if it is small, to 2."""
+    return int(np.clip(_IMAGES_JUDGED // max(num_images, 1), _LEAST_REPEATS, _MOST_REPEATS))
+
+
 def components_for(num_images: int) -> int:
     """Return D, how many principal components so many images can tell apart: 2 sqrt(N)."""
     return int(np.clip(2 * num_images**0.5, _LEAST_COMPONENTS, _MOST_COMPONENTS))

@@ -17,11 +17,11 @@ from scipy.stats import binom
 
 from rnsl_tutorial import noise
 from rnsl_tutorial._arrays import labels_in, takes
+from rnsl_tutorial.audit._transition import row_shares
 from rnsl_tutorial.audit.scores import Scores
-from rnsl_tutorial.audit.transition import row_shares
 from rnsl_tutorial.noise import Labels, Matrix
 
-__all__ = ["Look", "PrecisionEstimate", "estimate_precision", "thresholds"]
+__all__ = ["Look", "PrecisionEstimate", "estimate_precision"]
 
 _THRESHOLDS = 120
 _AT_G = np.arange(1.0, 7.1, 0.5)  # log odds that the share of wrong labels is read at
@@ -57,7 +57,7 @@ class PrecisionEstimate(NamedTuple):
     labels in the archive.
 
     Attributes:
-        thresholds: float64 [T], ascending from 0, of doubt; see `thresholds`.
+        thresholds: float64 [T], ascending from 0, of doubt; the doubts at ranks in even ratios.
         flagged: int64 [T], images whose doubt is at least the threshold; none is 0.
         precision: float64 [T] in [0, 1], estimated share of the flagged that are wrong.
         recall: float64 [T] in [0, 1], share of the flips on paper that are found.
@@ -97,7 +97,7 @@ class PrecisionEstimate(NamedTuple):
 def estimate_precision(scores: Scores, labels: Labels, transition: Matrix) -> PrecisionEstimate:
     """Estimate how many labels are wrong, and how many of those above each threshold.
 
-    With O_i(c) the log odds of `transition.log_odds` that label c of image i is wrong, and T the
+    With O_i(c) the log odds of `_transition.log_odds` that label c of image i is wrong, and T the
     transition matrix, the shares above log odds t of
 
         all labels as given     K(t) = mean_i [O_i(y_i) > t]
@@ -127,7 +127,7 @@ def estimate_precision(scores: Scores, labels: Labels, transition: Matrix) -> Pr
     labels_N = labels_in(len(transition), labels)
     p_NC = scores.probabilities.astype(np.float64)
     skill = _skill(p_NC, labels_N)
-    thresholds_T, flagged_T = thresholds(scores.doubt)
+    thresholds_T, flagged_T = _thresholds(scores.doubt)
     odds_T = np.append(-np.inf, logit(thresholds_T[1:].clip(1e-12, 1 - 1e-7)))
     paper = _Paper(p_NC, labels_N, scores, transition, np.append(odds_T - 1e-6, _AT_G))
     ends = {name: paper.mixed(name) for name in _BLAMED}
@@ -234,7 +234,7 @@ def _counts(first: int, low: float, estimate: float, high: float) -> Look:
 
 
 @takes(doubt_N="numbers N")
-def thresholds(doubt_N: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _thresholds(doubt_N: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return thresholds of doubt, ascending from 0, and how many images lie at or above each.
 
     The thresholds are the doubts at ranks in even ratios, since doubts crowd near 0 and 1.

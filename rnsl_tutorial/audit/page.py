@@ -17,7 +17,6 @@ from PIL import Image
 
 from rnsl_tutorial._arrays import is_whole, takes
 from rnsl_tutorial._files import PACKAGE
-from rnsl_tutorial.audit.estimate import thresholds
 from rnsl_tutorial.audit.pipeline import Audit
 from rnsl_tutorial.audit.summary import sentences
 
@@ -74,7 +73,7 @@ def _data(
     audit: Audit, images: NDArray[np.uint8], places_N: NDArray[np.int64], top: int
 ) -> dict[str, Any]:
     """Everything that the script looks up."""
-    at_T, flagged_T = thresholds(audit.scores.doubt)
+    at_T, flagged_T = audit.precision.thresholds, audit.precision.flagged
     shown = audit.ranking()[:top].tolist()
     pairs = audit.duplicates[:_PAIRS].tolist()
     ranked = len(shown)

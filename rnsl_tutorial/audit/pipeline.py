@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from rnsl_tutorial._arrays import check_seed, is_whole, labels_in, takes
-from rnsl_tutorial.audit import scores
+from rnsl_tutorial.audit import _evidence, scores
 from rnsl_tutorial.audit._duplicates import near_duplicates
-from rnsl_tutorial.audit.estimate import PrecisionEstimate, estimate_precision
-from rnsl_tutorial.audit.scores import Scores
-from rnsl_tutorial.audit.transition import (
+from rnsl_tutorial.audit._transition import (
     estimate_joint,
     likely_flips,
     row_shares,
     with_noise_rate,
 )
+from rnsl_tutorial.audit.estimate import PrecisionEstimate, estimate_precision
+from rnsl_tutorial.audit.scores import Scores
 from rnsl_tutorial.datasets.archives import Archive, Reading, check_folds, load_archive
 from rnsl_tutorial.datasets.features import cached_features
 from rnsl_tutorial.noise import Labels
@@ -159,7 +159,7 @@ def audit_archive(
     if decided is not None:
         trusted = features_NF[trusted_M], labels_N[trusted_M]
         features_NF, labels_N = features_NF[judged_M], labels_N[judged_M]
-    heads = scores.repeats_for(len(judged_M) + len(trusted_M)) * folds
+    heads = _evidence.repeats_for(len(judged_M) + len(trusted_M)) * folds
     with tqdm(total=heads, desc="Training", unit="head", disable=not progress) as bar:
 
         def advance() -> None:
@@ -246,7 +246,7 @@ def audit_features(
         trusted: features and labels of further images, which are trained with and not judged.
         folds: at least 2; every class needs as many images.
         seed: of folds and heads.
-        on_fit: called whenever a head is trained: `scores.repeats_for` x folds times.
+        on_fit: called whenever a head is trained: `_evidence.repeats_for` x folds times.
 
     Raises:
         ValueError: a class with fewer images than folds, or an argument out of range.

@@ -11,14 +11,14 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import expit, logit, softmax
+from scipy.special import expit, softmax
 from sklearn.model_selection import StratifiedKFold
 from torch import Tensor
 
 from rnsl_tutorial import losses
-from rnsl_tutorial._arrays import check_seed, is_whole, labels_in, takes, tamed
+from rnsl_tutorial._arrays import check_seed, is_whole, takes, tamed
 from rnsl_tutorial.audit import _evidence
-from rnsl_tutorial.audit.transition import likely_flips, log_odds
+from rnsl_tutorial.audit._transition import likely_flips, log_odds
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.heads import build_head, build_loss, one_thread
 from rnsl_tutorial.training import embed, train
@@ -26,10 +26,8 @@ from rnsl_tutorial.training import embed, train
 __all__ = [
     "Scores",
     "divisions",
-    "from_probabilities",
     "out_of_fold",
     "recipe_for",
-    "repeats_for",
     "score_labels",
 ]
 
@@ -39,12 +37,9 @@ _BATCHES = 24
 """Batches that an archive is cut into at least, down to `_SMALLEST_BATCH`: with fewer steps an
 epoch the heads of a small archive would not learn its rare classes."""
 _SMALLEST_BATCH = 32
-_LEAST_REPEATS, _MOST_REPEATS, _IMAGES_JUDGED = 2, 6, 20_000
 _WEIGHTS, _FLOORS, _SHARPNESS = (2, 1, 1), (1e-4, 0.02, 1e-4), 1.5
 """Of the product of heads, neighbours and discriminant: exponents, what is added to p, and the sum
 of the exponents: more than one witness, and fewer than three, since they are not independent."""
-FEW = 6
-"""Of a class with fewer images, nothing can be said."""
 _JOBS = 2
 """Heads trained at a time, each on one thread; the scores do not depend on it."""
 
@@ -64,11 +59,6 @@ class Scores(NamedTuple):
     suggested: NDArray[np.int64]
     probabilities: NDArray[np.float32]
     log_odds: NDArray[np.float32]
-
-
-def repeats_for(num_images: int) -> int:
-    """Return R, how often an archive of N images is divided anew: from 6, if it is small, to 2."""
-    return int(np.clip(_IMAGES_JUDGED // max(num_images, 1), _LEAST_REPEATS, _MOST_REPEATS))
 
 
 def recipe_for(num_images: int) -> Config:
@@ -102,8 +92,8 @@ def score_labels(
 
         p(c | x) proportional to [(h + e) (k + 0.02)^(1/2) (d + e)^(1/2)]^(3/4),    e = 0.0001
 
-    Which class is taken for which is estimated from p (`transition.likely_flips`: T, whose rows are
-    the true class). With y the given label, the odds that it is wrong are
+    Which class is taken for which is estimated from p (`_transition.likely_flips`: T, whose rows
+    are the true class). With y the given label, the odds that it is wrong are
 
         sum over a != y of p(a | x) T[a, y]  :  p(y | x) T[y, y]
 
@@ -125,7 +115,8 @@ def score_labels(
         num_classes: C, at least 2.
         folds: at least 2; every class needs as many images.
         seed: of the folds and the heads; at least 0.
-        repeats: R, at least 1; None for `repeats_for`. The time grows with folds and repeats.
+        repeats: R, at least 1; None for `_evidence.repeats_for`: 6 for a small archive, 2 for a
+            large one. The time grows with folds and repeats.
         on_fit: called from the calling thread after each of the R x folds heads.
 
     Returns:
@@ -137,13 +128,13 @@ def score_labels(
         FloatingPointError: the loss of a head is no longer finite.
     """
     labels_N, _ = _checked(features, labels, num_classes, folds, repeats)
-    found = witnesses(
+    found = _witnesses(
         features, labels_N, num_classes, folds=folds, seed=seed, repeats=repeats, on_fit=on_fit
     )
-    return judged(found, labels_N)
+    return _judged_by(found, labels_N)
 
 
-def witnesses(
+def _witnesses(
     features: NDArray[np.float32],
     labels: NDArray[np.int64],
     num_classes: int,
@@ -167,7 +158,7 @@ def witnesses(
     return h_NC, k_NC, d_NC
 
 
-def judged(
+def _judged_by(
     found: Sequence[NDArray[np.float32]], labels_N: NDArray[np.int64], without: int | None = None
 ) -> Scores:
     """Return the odds that labels are wrong, by what the witnesses say, or all of them but one."""
@@ -183,27 +174,11 @@ def judged(
 def _judged(p_NC: NDArray[np.float32], labels_N: NDArray[np.int64]) -> Scores:
     """Odds that each label is wrong, given what the images show and which classes are confused."""
     odds_N, suggested_N = log_odds(p_NC, labels_N, likely_flips(p_NC, labels_N))
-    few_N = np.bincount(labels_N)[labels_N] < FEW
+    few_N = np.bincount(labels_N)[labels_N] < _evidence.FEW
     if few_N.any() and not few_N.all():
         odds_N[few_N] = np.median(odds_N[~few_N])
         suggested_N[few_N] = labels_N[few_N]
     return Scores(expit(odds_N), suggested_N, p_NC, odds_N)
-
-
-@takes(probabilities="numbers N C", labels="integers N")
-def from_probabilities(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> Scores:
-    """Doubt 1 - p of the given label, and the likeliest class.
-
-    Args:
-        probabilities: float32 [N, C], rows sum to 1.
-        labels: int64 [N] in [0, C).
-    """
-    labels = labels_in(probabilities.shape[1], labels)
-    given_N = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
-    likeliest_N = probabilities.argmax(axis=1)
-    suggested_N = np.where(given_N == probabilities.max(axis=1), labels, likeliest_N)
-    doubt_N = (1 - given_N).clip(0, 1)
-    return Scores(doubt_N, suggested_N, probabilities, logit(doubt_N.clip(1e-7, 1 - 1e-7)))
 
 
 @takes(features="any ...", labels="any ...")
@@ -369,7 +344,7 @@ def _checked(
         )
     if np.ptp(features, axis=0).max(initial=0) == 0:
         raise ValueError("The features of all images are alike; nothing can be learned from them.")
-    repeats = repeats_for(len(labels_N)) if repeats is None else repeats
+    repeats = _evidence.repeats_for(len(labels_N)) if repeats is None else repeats
     if not (is_whole(folds, 2) and is_whole(num_classes, 2) and is_whole(repeats, 1)):
         raise ValueError(
             f"There are {folds} folds, {num_classes} classes and {repeats} repeats; at least 2, 2 "

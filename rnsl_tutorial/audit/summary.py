@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from rnsl_tutorial.audit._evidence import FEW
 from rnsl_tutorial.audit.pipeline import Audit
-from rnsl_tutorial.audit.scores import FEW
 
 __all__ = ["sentences", "summarize"]
 

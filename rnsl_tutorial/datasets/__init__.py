@@ -26,7 +26,7 @@ __getattr__, __all__ = exported(
     features="Backbone FeatureSet Reduction build_features cached_features cached_maps "
     "load_features load_shipped_features save_features",
     nwpu45_stand_in="",
-    own_features="OwnFeatures read_features",
+    own_features="read_features",
     scenes="make_scenes",
-    splits="Split files_by_class paper_split split_for stratified_split",
+    splits="Split paper_split split_for stratified_split",
 )

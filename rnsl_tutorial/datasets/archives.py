@@ -35,7 +35,7 @@ from rnsl_tutorial.datasets._labels import labelled_by, read_table
 from rnsl_tutorial.datasets._listing import EXPECTED, Found
 from rnsl_tutorial.datasets._stored import LINK, digest, read
 
-__all__ = ["Archive", "Reading", "check_folds", "load_archive", "read_files"]
+__all__ = ["Archive", "Reading", "check_folds", "load_archive"]
 
 _MAX_SIZE = 2048  # pixels: one image then takes 12.6 MB
 _FINITE = (-1e300, 1e300)
@@ -106,6 +106,20 @@ class Archive(NamedTuple):
     skipped: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     reading: Reading = _PLAIN
+
+    def stored(self, root: Path) -> Iterator[tuple[str, Path | bytes]]:
+        """Yield the files in stored order: where each lies, or its bytes in a tar or zip.
+
+        Args:
+            root: the folder, tar or zip that was loaded.
+
+        Yields:
+            The name, as in ``files``, and the path or the bytes.
+
+        Raises:
+            ValueError: it changed since, or cannot be read.
+        """
+        yield from _read_files(root, self)
 
 
 class _Asked(NamedTuple):
@@ -245,19 +259,7 @@ def _loaded(asked: _Asked, folder: Path, folds: int) -> Archive:
     return archive
 
 
-def read_files(root: Path, archive: Archive) -> Iterator[tuple[str, Path | bytes]]:
-    """Yield the files of an archive in stored order: where each lies, or its bytes in a tar or zip.
-
-    Args:
-        root: the folder, tar or zip that was loaded.
-        archive: what `load_archive` made of it.
-
-    Yields:
-        The name, as in ``archive.files``, and the path or the bytes.
-
-    Raises:
-        ValueError: it changed since, or cannot be read.
-    """
+def _read_files(root: Path, archive: Archive) -> Iterator[tuple[str, Path | bytes]]:
     missing = dict(zip(archive.files, archive.digests, strict=True))
     classes = bool(archive.class_names) and archive.reading.labels is None
     with escaped():

@@ -16,14 +16,14 @@ from rnsl_tutorial._files import made_earlier, printable
 from rnsl_tutorial._tables import opened_npz
 from rnsl_tutorial.datasets.features import load_features
 
-__all__ = ["OwnFeatures", "read_features"]
+__all__ = ["read_features"]
 
 _MOST = 2**40  # bytes of a file: an array that is mapped fills no memory
 _BLOCK = 4096  # rows that are looked at together
 _FORM = "Give numbers [images, features] as npy, npz with `files` beside them, or parquet."
 
 
-class OwnFeatures(NamedTuple):
+class _OwnFeatures(NamedTuple):
     """Features as a file has them.
 
     Attributes:
@@ -58,7 +58,7 @@ class OwnFeatures(NamedTuple):
         return self.features if in_order else self.features[rows_N]
 
 
-def read_features(path: Path) -> OwnFeatures:
+def read_features(path: Path) -> _OwnFeatures:
     """Read features of one's own.
 
     From npy an array [M, F], in the order of the archive's files, classes and names sorted. From
@@ -83,7 +83,7 @@ def read_features(path: Path) -> OwnFeatures:
                 f"its name ends with {path.suffix!r}, not one of {', '.join(_READERS)}"
             )
         features, files = read(file, path)
-        return OwnFeatures(_checked(features, files), files, path)
+        return _OwnFeatures(_checked(features, files), files, path)
 
 
 def _from_npy(_: BinaryIO, path: Path) -> tuple[Any, tuple[str, ...]]:

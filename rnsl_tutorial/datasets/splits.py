@@ -14,7 +14,7 @@ from sklearn.model_selection import train_test_split
 from rnsl_tutorial._arrays import array, check_seed
 from rnsl_tutorial.datasets.archives import Archive
 
-__all__ = ["Split", "files_by_class", "paper_split", "split_for", "stratified_split"]
+__all__ = ["Split", "paper_split", "split_for", "stratified_split"]
 
 _PAPER_DATASETS = ("aid", "nwpu45")  # whose results are compared with the paper's, on its split
 
@@ -56,27 +56,6 @@ def _check_split(split: Split[NDArray[np.int64]], num_images: int) -> None:
             f"Image {places[counts.argmax()]} is in the split {counts.max()} times; each belongs "
             "into one part, once."
         )
-
-
-def files_by_class(files: Sequence[str]) -> dict[str, list[str]]:
-    """Group ``Archive.files`` by class folder, as ``paper_split`` takes them.
-
-    Args:
-        files: relative paths ``"<class>/<name>"``.
-
-    Returns:
-        class name -> its paths, in the order given.
-
-    Raises:
-        ValueError: a path without a class folder.
-    """
-    groups: dict[str, list[str]] = {}
-    for file in files:
-        name, slash, _ = file.partition("/")
-        if not slash:
-            raise ValueError(f"{file!r} has no class folder; give paths like 'Airport/a.jpg'.")
-        groups.setdefault(name, []).append(file)
-    return groups
 
 
 def paper_split(files_by_class: Mapping[str, Sequence[str]]) -> Split[list[str]]:

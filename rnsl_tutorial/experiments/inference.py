@@ -33,7 +33,6 @@ from rnsl_tutorial.training.devices import Hardware
 from rnsl_tutorial.training.settings import check_names
 
 __all__ = [
-    "Embedded",
     "Model",
     "Predicted",
     "embed_archive",
@@ -172,7 +171,7 @@ class Model(NamedTuple):
 # ------------------------------------------------------------------ what it says
 
 
-class Embedded(NamedTuple):
+class _Embedded(NamedTuple):
     """Images as a trained network sees them.
 
     Attributes:
@@ -196,7 +195,7 @@ class Embedded(NamedTuple):
             np.savez_compressed(file, **fields)
 
 
-def embed_archive(model: Model, archive: Archive, hardware: Hardware | None = None) -> Embedded:
+def embed_archive(model: Model, archive: Archive, hardware: Hardware | None = None) -> _Embedded:
     """Embed the images of an archive.
 
     Args:
@@ -209,7 +208,7 @@ def embed_archive(model: Model, archive: Archive, hardware: Hardware | None = No
     """
     embedded, log_p = zip(*_judged(model, archive.images, hardware), strict=True)
     best_N = torch.cat(log_p).max(dim=1)
-    return Embedded(
+    return _Embedded(
         torch.cat(embedded).cpu().numpy(),
         best_N.indices.cpu().numpy(),
         best_N.values.exp().cpu().numpy(),

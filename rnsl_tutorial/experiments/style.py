@@ -25,7 +25,6 @@ __all__ = [
     "WRONG",
     "Axis",
     "Floats",
-    "LabelStyle",
     "LossStyle",
     "Numbers",
     "axis",
@@ -141,7 +140,7 @@ def class_colors(count: int) -> list[str]:
     return ["#" + "".join(f"{round(255 * part):02x}" for part in color) for color in colors]
 
 
-class LabelStyle(NamedTuple):
+class _LabelStyle(NamedTuple):
     """How right and wrong labels look in every figure: by colour, by shape, by hatching."""
 
     label: str
@@ -150,8 +149,8 @@ class LabelStyle(NamedTuple):
     hatched: bool
 
 
-RIGHT = LabelStyle("right label", "#0072B2", "o", hatched=False)
-WRONG = LabelStyle("wrong label", "#D55E00", "x", hatched=True)
+RIGHT = _LabelStyle("right label", "#0072B2", "o", hatched=False)
+WRONG = _LabelStyle("wrong label", "#D55E00", "x", hatched=True)
 
 
 class Axis(NamedTuple):

@@ -58,7 +58,7 @@ from rnsl_tutorial.training import devices
 from rnsl_tutorial.training.devices import Hardware
 from rnsl_tutorial.training.settings import check_names, parse
 
-__all__ = ["Cell", "Grid", "Outcome", "make_cells", "read", "read_grid", "run_sweep"]
+__all__ = ["Cell", "Outcome", "make_cells", "read", "read_grid", "run_sweep"]
 
 _SECTIONS = {
     "preset": str,
@@ -83,7 +83,7 @@ _SUMMARIZED = ("noise", "rate", "loss", "q", "k", "seed")
 # ------------------------------------------------------------------ the grid
 
 
-class Grid(NamedTuple):
+class _Grid(NamedTuple):
     """What a grid file asks for.
 
     Attributes:
@@ -123,7 +123,7 @@ class Grid(NamedTuple):
         return list(dict.fromkeys(config.dataset for config in self.configs))
 
 
-def read_grid(path: Path, roots: Sequence[str] = (), *, many: bool = False) -> Grid:
+def read_grid(path: Path, roots: Sequence[str] = (), *, many: bool = False) -> _Grid:
     """Read a grid file.
 
     It is TOML, such as
@@ -161,7 +161,7 @@ def read_grid(path: Path, roots: Sequence[str] = (), *, many: bool = False) -> G
         raise ValueError(str(error) if shown in str(error) else f"{shown}: {error}") from error
 
 
-def _grid_of(path: Path, document: Mapping[str, Any], roots: Sequence[str], many: bool) -> Grid:
+def _grid_of(path: Path, document: Mapping[str, Any], roots: Sequence[str], many: bool) -> _Grid:
     base = _preset(document.get("preset"))
     grids = document.get("grid", {})
     all_axes = [
@@ -175,7 +175,7 @@ def _grid_of(path: Path, document: Mapping[str, Any], roots: Sequence[str], many
         for values in product(*axes.values())
     )
     given = _named_paths(roots)
-    found = Grid(
+    found = _Grid(
         tuple(dict.fromkeys(configs)),
         _paths(path.parent, document.get("roots", {})) | given,
         _paths(path.parent, document.get("features", {})),
@@ -251,7 +251,7 @@ def _paths(folder: Path, section: Mapping[str, Any]) -> dict[str, Path]:
     }
 
 
-def _check(grid: Grid) -> None:
+def _check(grid: _Grid) -> None:
     """Refuse data sets that are not of the grid, and noise that cannot be."""
     for name in (*grid.roots, *grid.features):
         if name not in grid.datasets:
@@ -300,7 +300,7 @@ class Cell(NamedTuple):
         return _plain("-".join(words))
 
 
-def make_cells(grid: Grid) -> list[Cell]:
+def make_cells(grid: _Grid) -> list[Cell]:
     """Load the data that a grid needs, so that archives are decoded once, before workers start.
 
     Raises:
@@ -317,7 +317,7 @@ def make_cells(grid: Grid) -> list[Cell]:
     return cells
 
 
-def _source(config: Config, grid: Grid) -> _Source:
+def _source(config: Config, grid: _Grid) -> _Source:
     if not config.on_pixels:
         path = grid.features.get(config.dataset)
         same = [c for c in grid.configs if not c.on_pixels and c.dataset == config.dataset]

@@ -7,9 +7,9 @@ from scipy.special import expit, softmax
 from synthetic_audit import pairs
 
 from rnsl_tutorial import audit, noise
+from rnsl_tutorial.audit._transition import likely_flips, log_odds
 from rnsl_tutorial.audit.estimate import PrecisionEstimate, estimate_precision
 from rnsl_tutorial.audit.scores import Scores
-from rnsl_tutorial.audit.transition import likely_flips, log_odds
 
 RNG = np.random.default_rng
 Floats = NDArray[np.float64]

@@ -32,7 +32,7 @@ def test_the_command_leaves_a_head_that_finds_classes_of_new_images_and_wrong_la
         path = tmp_path / "archive" / archive.class_names[label] / Path(name).name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image.transpose(1, 2, 0)).save(path)
-    words = ["audit", f"{tmp_path / 'archive'}", "--size=32", "--no-plant", "--no-gallery"]
+    words = ["audit", f"{tmp_path / 'archive'}", "--size=32", "--no-gallery"]
     words += [f"--out={tmp_path / 'doubtful.csv'}", f"--model={tmp_path / 'head.pt'}"]
     shown = CliRunner().invoke(cli.app, words)
     assert shown.exit_code == 0, shown.output

@@ -10,6 +10,7 @@ import pytest
 from damages import same_folder
 from hypothesis import given
 from hypothesis import strategies as st
+from stub_scorer import from_probabilities
 
 from rnsl_tutorial import audit
 from rnsl_tutorial.audit import outputs
@@ -21,7 +22,7 @@ def small_audit(files: tuple[str, ...], names: tuple[str, ...] = ("a", "b")) -> 
     probabilities_NC[:, 0] = np.linspace(0.1, 0.9, count)
     probabilities_NC[:, 1] = 1 - probabilities_NC[:, 0]
     labels_N = np.zeros(count, dtype=np.int64)
-    scores = audit.from_probabilities(probabilities_NC, labels_N)
+    scores = from_probabilities(probabilities_NC, labels_N)
     return audit.Audit(
         files, names, labels_N, scores, np.eye(classes), 0.0, np.zeros(classes), None
     )

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from stub_scorer import from_probabilities
 from synthetic_audit import IMAGES, NAMES, make_audit
 
-from rnsl_tutorial.audit import decide, from_probabilities
+from rnsl_tutorial.audit import decide
 from rnsl_tutorial.audit.outputs import write_outputs
 from rnsl_tutorial.audit.page import page_html
 from rnsl_tutorial.datasets import Archive, make_scenes

@@ -12,7 +12,7 @@ from synthetic_audit import NAMES, clusters, pairs
 from synthetic_features import tiny_backbone
 
 from rnsl_tutorial import audit, datasets, noise
-from rnsl_tutorial.audit import pipeline, scores
+from rnsl_tutorial.audit import _evidence, pipeline, scores
 from rnsl_tutorial.datasets import Archive, features
 from rnsl_tutorial.training import networks
 
@@ -35,7 +35,7 @@ def test_an_audit_finds_noise_rate_and_confusions(rate: float) -> None:
     corrupted = noise.corrupt_labels(clusters()[1], pairs(rate), 0, method="exact")
     calls: list[None] = []
     found = audited(corrupted.labels, on_fit=lambda: calls.append(None))
-    assert len(calls) == scores.repeats_for(1200) * 3
+    assert len(calls) == _evidence.repeats_for(1200) * 3
     assert found.noise_rate == pytest.approx(rate, abs=0.06)
     np.testing.assert_allclose(found.transition.sum(axis=1), 1)
     np.testing.assert_allclose(found.transition, pairs(rate), atol=0.12)
@@ -79,7 +79,7 @@ def archive(monkeypatch: pytest.MonkeyPatch, fast: None) -> Archive:
     labels_N = noise.corrupt_labels(clusters()[1], pairs(0.1), 0, method="exact").labels
     files = tuple(f"{NAMES[y]}/{i:04}.jpg" for i, y in enumerate(labels_N))
     monkeypatch.setattr(pipeline, "cached_features", lambda *_, **__: clusters()[0])
-    monkeypatch.setattr(networks, "create", lambda name: name)
+    monkeypatch.setattr(networks, "create", lambda name, **_: name)
     return Archive(np.zeros((1200, 3, 1, 1), np.uint8), labels_N, NAMES, files)
 
 

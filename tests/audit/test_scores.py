@@ -9,11 +9,16 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy.special import softmax
+from scipy.stats import multivariate_normal
+from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
 from sklearn.metrics import average_precision_score
 
 from rnsl_tutorial import noise
+from rnsl_tutorial.audit import _evidence
 from rnsl_tutorial.audit import scores as scoring
+from rnsl_tutorial.audit._transition import likely_flips, log_odds
 
 N, F, C, FLIPS = 240, 12, 4, 24
 
@@ -68,26 +73,87 @@ def test_the_scores_are_what_the_docstring_says(
     data: Any, scores: scoring.Scores, by_repeat: NDArray[np.float32]
 ) -> None:
     given_N = data[2]
-    expected_NC = (by_repeat[0] + by_repeat[1]) / 2
-    np.testing.assert_allclose(scores.probabilities, expected_NC, atol=1e-7)
-    np.testing.assert_allclose(scores.probabilities.sum(axis=1), 1, atol=1e-6)
-    np.testing.assert_allclose(scores.doubt, 1 - expected_NC[np.arange(N), given_N], atol=1e-6)
-    np.testing.assert_array_equal(scores.suggested, expected_NC.argmax(axis=1))
-    assert (scores.doubt.dtype, scores.suggested.dtype) == (np.float32, np.int64)
-    assert scores.doubt.min() >= 0
-    assert scores.doubt.max() <= 1
+    witnesses = scoring._witnesses(data[0], given_N, C, seed=1, repeats=2)
+    np.testing.assert_allclose(witnesses[0], by_repeat.mean(axis=0), atol=1e-6)
+    h_NC, k_NC, d_NC = (p_NC.astype(np.float64) for p_NC in witnesses)
+    expected_NC = ((h_NC + 1e-4) * np.sqrt((k_NC + 0.02) * (d_NC + 1e-4))) ** 0.75
+    expected_NC /= expected_NC.sum(axis=1, keepdims=True)
+    found = scoring.score_labels(data[0], given_N, C, seed=1, repeats=2)
+    np.testing.assert_allclose(found.probabilities, expected_NC, atol=1e-5)
+    odds_N, suggested_N = log_odds(expected_NC, given_N, likely_flips(expected_NC, given_N))
+    np.testing.assert_allclose(found.log_odds, odds_N, atol=1e-3)
+    np.testing.assert_allclose(found.doubt, 1 / (1 + np.exp(-odds_N)), atol=1e-5)
+    np.testing.assert_array_equal(found.suggested, suggested_N)
+    assert (found.doubt.dtype, found.suggested.dtype) == (np.float32, np.int64)
+    assert found.log_odds.dtype == found.probabilities.dtype == np.float32
 
 
-def test_nothing_else_is_suggested_where_the_given_label_is_as_likely() -> None:
-    even = np.array([[0.4, 0.2, 0.4], [0.2, 0.4, 0.4]], dtype=np.float32)
-    scores = scoring.from_probabilities(even, np.array([2, 0]))
-    np.testing.assert_array_equal(scores.suggested, [2, 1])
-    np.testing.assert_allclose(scores.doubt, [0.6, 0.8], atol=1e-6)
+@pytest.mark.parametrize("witness", range(3))
+def test_each_witness_can_be_left_out(data: Any, witness: int) -> None:
+    rng, given_N = np.random.default_rng(0), data[2]
+    found = [rng.dirichlet(np.ones(C), size=N).astype(np.float32) for _ in range(3)]
+    other = found.copy()
+    other[witness] = rng.dirichlet(np.ones(C), size=N).astype(np.float32)
+    one, two = (scoring._judged_by(p, given_N, witness).log_odds for p in (found, other))
+    np.testing.assert_array_equal(one, two)
+    assert (scoring._judged_by(found, given_N).log_odds != one).any()
 
 
-def test_rounding_takes_no_doubt_below_zero() -> None:
-    above_one = np.array([[np.nextafter(np.float32(1), np.float32(2)), 0]], dtype=np.float32)
-    assert scoring.from_probabilities(above_one, np.array([0])).doubt == [0]
+def test_of_a_class_with_few_images_nothing_is_said(data: Any) -> None:
+    features_NF, true_N, _ = data
+    kept = np.concatenate([np.flatnonzero(true_N > 0), np.flatnonzero(true_N == 0)[:5]])
+    scores = scoring.score_labels(features_NF[kept], true_N[kept], C, repeats=1)
+    rare_N = true_N[kept] == 0
+    np.testing.assert_allclose(scores.log_odds[rare_N], np.median(scores.log_odds[~rare_N]))
+    np.testing.assert_array_equal(scores.suggested[rare_N], 0)
+
+
+# ------------------------------------------------------------------ witnesses
+
+
+def test_neighbours_are_those_of_a_slow_loop() -> None:
+    features_NF, labels_N = clusters(60)
+    found = _evidence.neighbours(torch.from_numpy(features_NF), labels_N, C, seed=0)
+    unit_ND = features_NF / np.linalg.norm(features_NF, axis=1, keepdims=True)
+    for i in (0, 17, 59):
+        alike_N = unit_ND @ unit_ND[i]
+        alike_N[i] = -2
+        nearest = np.argsort(-alike_N)[:20]
+        weight_C = np.bincount(labels_N[nearest], np.maximum(alike_N[nearest], 1e-3), minlength=C)
+        weight_C /= np.minimum(np.bincount(labels_N) - 1, 20)
+        np.testing.assert_allclose(found[i], weight_C / weight_C.sum(), rtol=1e-4)
+
+
+def test_of_many_images_some_are_the_neighbours_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    features_NF, labels_N = clusters(200)
+    monkeypatch.setattr(_evidence, "_MOST_SEEN", 50)
+    found = _evidence.neighbours(torch.from_numpy(features_NF), labels_N, C, seed=0)
+    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
+    assert (found.argmax(axis=1) == labels_N).mean() > 0.9
+
+
+def test_the_discriminant_is_that_of_its_equation() -> None:
+    features_NF, labels_N = clusters(300)
+    trained, held = np.arange(200), np.arange(200, 300)
+    inputs_ND = torch.from_numpy(features_NF)
+    found = _evidence.discriminant(inputs_ND, labels_N, C, [(trained, held)])
+    assert not found[trained].any()
+    given_M, inputs_MD = labels_N[trained], features_NF[trained].astype(np.float64)
+    means_CD = np.stack([inputs_MD[given_M == c].mean(axis=0) for c in range(C)])
+    cover_DD = LedoitWolf(assume_centered=True).fit(inputs_MD - means_CD[given_M]).covariance_
+    log_NC = np.stack(
+        [
+            multivariate_normal(mean, cover_DD).logpdf(features_NF[held]) + np.log(share)
+            for mean, share in zip(means_CD, np.bincount(given_M) / 200, strict=True)
+        ],
+        axis=1,
+    )
+    np.testing.assert_allclose(found[held], softmax(log_NC, axis=1), atol=1e-5)
+
+
+def test_a_small_archive_is_divided_more_often() -> None:
+    assert [_evidence.repeats_for(n) for n in (1, 3000, 5000, 10**6)] == [6, 6, 4, 2]
+    assert [_evidence.components_for(n) for n in (10, 900, 10**4, 10**6)] == [32, 60, 200, 256]
 
 
 # ------------------------------------------------------------------ out of fold
@@ -97,7 +163,7 @@ def test_every_repeat_judges_every_image_once_and_by_a_head_that_did_not_see_it(
     data: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     features_NF, _, given_N = data
-    inputs_ND = scoring._inputs(features_NF)
+    inputs_ND = _evidence.principal(features_NF)
     place = {row.numpy().tobytes(): i for i, row in enumerate(inputs_ND)}
     trained: list[set[int]] = []
     judged: list[set[int]] = []
@@ -176,7 +242,7 @@ def test_progress_is_told_once_a_head_by_the_calling_thread(data: Any) -> None:
     scoring.score_labels(
         features_NF, given_N, C, folds=2, on_fit=lambda: threads.append(threading.current_thread())
     )
-    assert threads == [threading.current_thread()] * (2 * scoring.REPEATS)
+    assert threads == [threading.current_thread()] * (2 * _evidence.repeats_for(N))
 
 
 def test_an_interrupt_leaves_the_heads_untrained_that_wait(
@@ -215,9 +281,9 @@ def test_neither_the_origin_nor_the_scale_of_the_features_matters(data: Any) -> 
 def test_wide_features_are_reduced_and_a_constant_one_does_no_harm() -> None:
     features_NF, labels_N = clusters(count=300, dims=400)
     features_NF[:, 7] = 3
-    inputs_ND = scoring._inputs(features_NF)
-    assert inputs_ND.shape == (300, scoring._DIMENSIONS)
-    assert (inputs_ND**2).mean().item() == pytest.approx(1, abs=1e-4)
+    inputs_ND = _evidence.principal(features_NF)
+    assert inputs_ND.shape == (300, _evidence.components_for(300))
+    assert inputs_ND.square().mean().item() == pytest.approx(1, abs=1e-4)
     given_N, flipped_N = noise.corrupt_labels(labels_N, noise.symmetric_transition(C, 0.1), 0)
     scores = scoring.score_labels(features_NF, given_N, C)
     assert average_precision_score(flipped_N, scores.doubt) > 0.99
@@ -229,7 +295,7 @@ def test_the_reduction_of_wide_features_does_not_depend_on_the_cores() -> None:
     try:
         for cores in (1, 2, 4):
             torch.set_num_threads(cores)
-            found.append(scoring._inputs(features_NF))
+            found.append(_evidence.principal(features_NF))
             assert torch.get_num_threads() == cores
     finally:
         torch.set_num_threads(threads)
@@ -237,19 +303,17 @@ def test_the_reduction_of_wide_features_does_not_depend_on_the_cores() -> None:
     assert torch.equal(found[0], found[2])
 
 
-def test_wide_features_are_reduced_to_their_principal_components() -> None:
-    features_NF, _ = clusters(count=500, dims=300)
-    scaled_NF = (features_NF - features_NF.mean(axis=0)) / features_NF.std(axis=0)
-    expected_ND = PCA(scoring._DIMENSIONS, svd_solver="full").fit_transform(scaled_NF)
-    found_ND = scoring._principal(scaled_NF)[:, ::-1]
+@pytest.mark.parametrize("count", [500, 40])
+def test_features_are_reduced_to_their_principal_components(count: int) -> None:
+    """Also where there are more features than images."""
+    features_NF, _ = clusters(count, dims=300)
+    found_ND = _evidence.principal(features_NF).numpy()
+    dim = _evidence.components_for(count)
+    expected_ND = PCA(dim, svd_solver="full").fit_transform(features_NF.astype(np.float64))
+    expected_ND /= np.sqrt(np.mean(expected_ND**2))
     few = C - 1  # those that the centres span; of the others some are too much alike to be told
     np.testing.assert_allclose(np.abs(found_ND[:, :few]), np.abs(expected_ND[:, :few]), atol=1e-3)
     np.testing.assert_allclose((found_ND**2).sum(axis=0), (expected_ND**2).sum(axis=0), rtol=1e-3)
-
-
-def test_few_images_of_wide_features_are_not_reduced() -> None:
-    features_NF, _ = clusters(count=40, dims=400)
-    assert scoring._inputs(features_NF).shape == (40, 400)
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from synthetic_audit import pairs
 
 from rnsl_tutorial import noise
-from rnsl_tutorial.audit.transition import estimate_joint, likely_flips, log_odds
+from rnsl_tutorial.audit._transition import estimate_joint, likely_flips, log_odds
 
 RNG = np.random.default_rng
 

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from aid_counts import AID_COUNTS, GOLDEN_FINGERPRINT, fingerprint_of
+from aid_counts import AID_COUNTS, GOLDEN_FINGERPRINT, files_by_class, fingerprint_of
 from PIL import Image
 
 from rnsl_tutorial.datasets import _listing, archives
-from rnsl_tutorial.datasets.archives import Archive, Reading, load_archive, read_files
-from rnsl_tutorial.datasets.splits import files_by_class, paper_split, stratified_split
+from rnsl_tutorial.datasets.archives import Archive, Reading, load_archive
+from rnsl_tutorial.datasets.splits import paper_split, stratified_split
 
 SIDE = 12
 FILES = (
@@ -308,12 +308,12 @@ def test_the_files_of_an_archive_are_found_again(folder, cache, kind, options):
     scatter_strays(folder)
     root = pack(folder, kind, "top/")
     archive = load(root, cache, **options)
-    found = dict(read_files(root, archive))
+    found = dict(archive.stored(root))
     assert {*found} == {*archive.files}
     for file, data in found.items():
         assert (data.read_bytes() if kind == "folder" else data) == (folder / file).read_bytes()
     with pytest.raises(ValueError, match=r"gone\.png changed while it was read"):
-        [*read_files(root, archive._replace(files=("gone.png", *archive.files[1:])))]
+        [*archive._replace(files=("gone.png", *archive.files[1:])).stored(root)]
 
 
 def test_odd_names_survive_the_cache(folder, cache):

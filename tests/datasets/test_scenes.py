@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from aid_counts import files_by_class
 from sklearn.ensemble import ExtraTreesClassifier
 
 from rnsl_tutorial import _files as paths
@@ -35,7 +36,7 @@ def test_shapes_types_and_names(size):
 def test_file_names_group_by_class_and_are_unique():
     drawn = make_scenes(5 * C + 3, 32, seed=0)
     assert len(set(drawn.files)) == len(drawn.files)
-    groups = datasets.files_by_class(drawn.files)
+    groups = files_by_class(drawn.files)
     assert set(groups) == set(CLASSES)
     for file, label in zip(drawn.files, drawn.labels, strict=True):
         assert file.startswith(f"{CLASSES[label]}/{CLASSES[label].lower()}_")

@@ -5,14 +5,13 @@ from itertools import chain
 
 import numpy as np
 import pytest
-from aid_counts import AID_COUNTS, GOLDEN_FINGERPRINT, fingerprint_of
+from aid_counts import AID_COUNTS, GOLDEN_FINGERPRINT, files_by_class, fingerprint_of
 from hypothesis import given
 from hypothesis import strategies as st
 from synthetic_features import make_archive
 
 from rnsl_tutorial.datasets.splits import (
     Split,
-    files_by_class,
     paper_split,
     split_for,
     stratified_split,
@@ -83,12 +82,6 @@ def test_paper_split_does_not_depend_on_the_order_given():
 def test_paper_split_refuses(groups, message):
     with pytest.raises(ValueError, match=message):
         paper_split(groups)
-
-
-def test_files_by_class():
-    assert files_by_class(["b/2", "a/1", "b/1"]) == {"b": ["b/2", "b/1"], "a": ["a/1"]}
-    with pytest.raises(ValueError, match=r"'loose\.jpg' has no class folder"):
-        files_by_class(["loose.jpg"])
 
 
 def test_stratified_split():

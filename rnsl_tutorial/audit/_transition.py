@@ -10,7 +10,7 @@ from rnsl_tutorial import noise
 from rnsl_tutorial._arrays import is_number, labels_in, takes
 from rnsl_tutorial.noise import Labels, Matrix
 
-__all__ = ["estimate_joint", "likely_flips", "log_odds", "row_shares", "with_noise_rate"]
+__all__: list[str] = []
 
 _FLOOR = 1e-6  # no class is impossible: a head that is sure can be wrong
 _PRIOR = 100  # images of each class that weigh as much as what is known beforehand
