@@ -6,7 +6,7 @@ Usage: python benchmarks/audit.py [--seeds 3] [--out data/results/audit/results.
 Needs cleanlab (the extra `compare`). Archives: all of AID (10,000 images, as shipped features), AID
 cut to 10 and 30 a class, to 3 and 7 classes, to unequal ones (1 : 20), procedural scenes, and what
 RNSL_ARCHIVES lists. Noise: symmetric, pair flip, look-alike (of the class means of features) and
-instance-dependent, at five rates; of the whole archives at two. Rivals, on the same features:
+instance-dependent, at three rates; of the whole archives at two others. Rivals, on the same features:
 
 - logistic regression out of fold at C = 0.001, 0.01, 0.1 and 1, by each of cleanlab's five scores
   (Northcutt et al., JAIR 2021; its normalized margin is the margin of the regression)
@@ -48,13 +48,14 @@ Row = dict[str, Any]
 Ranking = tuple[str, Floats, Labels]  # its name, doubt [N] and suggested labels [N]
 
 FOLDS, OURS = 3, "ours"
+VALUES = ("average_precision", "suggested")
 WITHOUT = {"heads": 0, "neighbours": 1, "discriminant": 2}
 QUALITIES = [
     *((name, adjust) for name in ("self_confidence", "normalized_margin") for adjust in (0, 1)),
     ("confidence_weighted_entropy", 0),
 ]
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
-RATES, WHOLE_RATES = (0.05, 0.1, 0.2, 0.3, 0.4), (0.1, 0.3)
+RATES, WHOLE_RATES = (0.05, 0.2, 0.4), (0.1, 0.3)
 CUTS = [
     Cut("aid", 0, 10), Cut("aid", 0, 30), Cut("aid", 3, 100), Cut("aid", 7, 90),
     Cut("aid", 20, -20),
@@ -133,6 +134,7 @@ METHODS = {"ours": ours, "cleanlab": cleanlab, "neighbours": neighbours, "aum": 
 # ------------------------------------------------------------------ measuring
 
 Cell = tuple[Cut, str, float]
+_CELL = ("archive", "noise", "rate", "seed", "method", "images", "wrong", "processor_seconds")
 SMALL: Cell = (Cut("aid", 3, 20), "symmetric", 0.2)
 
 
@@ -145,23 +147,21 @@ def cells(archives: Sequence[str], seeds: int) -> Iterator[tuple[Cell, int]]:
             yield from (((c, k, r), seed) for c in cuts for k in NOISES for r in rates)
 
 
-def measure(case: Case, cell: Cell, method: str, seed: int) -> Iterator[Row]:
-    """Run a method and yield a row for each ranking that it gives."""
+def measure(case: Case, cell: Cell, method: str, seed: int) -> list[Row]:
+    """Run a method and return a row for each ranking that it gives."""
     wrong_N, start = case.given != case.true, time.process_time()
-    for name, doubt_N, suggested_N in METHODS[method](case, seed):
-        yield {
-            "archive": str(cell[0]),
-            "noise": cell[1],
-            "rate": cell[2],
-            "seed": seed,
-            "method": method,
+    found = list(METHODS[method](case, seed))
+    told = (str(cell[0]), *cell[1:], seed, method, len(case.true), int(wrong_N.sum()))
+    of_cell = dict(zip(_CELL, (*told, round(time.process_time() - start, 2)), strict=True))
+    return [
+        {
+            **of_cell,
             "ranking": name,
-            "images": len(case.true),
-            "wrong": int(wrong_N.sum()),
             "average_precision": float(average_precision_score(wrong_N, doubt_N)),
             "suggested": float((suggested_N == case.true)[wrong_N].mean()),
-            "processor_seconds": time.process_time() - start,
         }
+        for name, doubt_N, suggested_N in found
+    ]
 
 
 def done(rows: Sequence[Row], cell: Cell, method: str, seed: int) -> bool:
@@ -172,11 +172,28 @@ def done(rows: Sequence[Row], cell: Cell, method: str, seed: int) -> bool:
 
 
 def save(path: Path, rows: Sequence[Row]) -> None:
-    """Write the rows, with settings, versions, machine and time."""
+    """Write the rows of a cell and method as one, with settings, versions, machine and time."""
+    grouped: dict[tuple[Any, ...], dict[str, list[float]]] = defaultdict(dict)
+    for row in rows:
+        values = [round(row[name], 5) for name in VALUES]
+        grouped[tuple(row[name] for name in _CELL)][row["ranking"]] = values
     provenance = {**experiments.provenance(threads=1), "cleanlab": version("cleanlab")}
-    document = {"provenance": {**provenance, "folds": FOLDS}, "results": list(rows)}
+    lines = ",\n".join(
+        json.dumps({**dict(zip(_CELL, cell, strict=True)), "rankings": rankings})
+        for cell, rankings in grouped.items()
+    )
+    head = json.dumps({**provenance, "folds": FOLDS, "of a ranking": VALUES})
     with written_whole(path) as file:
-        file.write(json.dumps(document, indent=1).encode())
+        file.write(f'{{"provenance": {head},\n"results": [\n{lines}\n]}}\n'.encode())
+
+
+def load(path: Path) -> list[Row]:
+    """Read what `save` wrote: a row for each ranking."""
+    return [
+        {**cell, "ranking": name, **dict(zip(VALUES, values, strict=True))}
+        for cell in json.loads(path.read_text(encoding="utf-8"))["results"]
+        for name, values in cell.pop("rankings").items()
+    ]
 
 
 # ------------------------------------------------------------------ tables
@@ -216,10 +233,11 @@ def verdict(mean: float, error: float) -> str:
 def main_table(rows: Sequence[Row]) -> str:
     """A line for each archive and noise: ours and the best rival at each rate."""
     found = by_cell(rows, "average_precision")
-    lines = [frame.header("archive", "noise", *(f"{rate:g}" for rate in RATES))]
+    rates = sorted({*RATES, *WHOLE_RATES})
+    lines = [frame.header("archive", "noise", *(f"{rate:g}" for rate in rates))]
     for archive, kind in dict.fromkeys((a, k) for a, k, _ in found):
         shown = []
-        for rate in RATES:
+        for rate in rates:
             cell = found.get((archive, kind, rate))
             if cell is None:
                 shown.append("")
@@ -283,8 +301,7 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="one cell: shows that it works")
     args = parser.parse_args()
 
-    goes_on = args.out is not None and args.out.is_file()
-    rows: list[Row] = json.loads(args.out.read_text())["results"] if goes_on else []
+    rows = load(args.out) if args.out and args.out.is_file() else []
     if not args.print_only:
         images = sources()
         todo = cells(args.archives or list(images), args.seeds)

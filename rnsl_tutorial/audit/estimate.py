@@ -25,7 +25,7 @@ __all__ = ["Look", "PrecisionEstimate", "estimate_precision"]
 
 _THRESHOLDS = 120
 _AT_G = np.arange(1.0, 7.1, 0.5)  # log odds that the share of wrong labels is read at
-_BLAMED = {"least": 0.5, "low": 0.6, "estimate": 0.7, "high": 1.0}
+_BLAMED = {"least": 0.5, "low": 0.65, "estimate": 0.7, "high": 1.0}
 """Exponents of p for the right labels: the lower, the more of them are thought to be doubted."""
 _HARD = 0.5  # share of the flips that lie on images which look like the other class, for "high"
 _ERRORS = {"least": -1.0, "low": -1.0, "estimate": 0.0, "high": 1.0}  # standard ones, of counting
@@ -112,7 +112,7 @@ def estimate_precision(scores: Scores, labels: Labels, transition: Matrix) -> Pr
     is then W r1 / (W r1 + (1 - W) r0).
 
     How sure the witnesses are of themselves where they err cannot be known from the labels: this
-    decides b. It is 0.7 for the estimate; for the lower end 0.6 (of the share in the whole archive
+    decides b. It is 0.7 for the estimate; for the lower end 0.65 (of the share in the whole archive
     0.5), for the upper end 1, where right labels are hardly ever doubted, and half of the flips lie
     on images that look like the other class (c is drawn from p_i^(1/2) instead of T), which are
     harder to find. To either end a standard error of counting is added. These numbers were chosen
