@@ -59,10 +59,15 @@ class Case(NamedTuple):
     class_names: tuple[str, ...]
 
 
+def shipped() -> Source:
+    """Return AID, of which the package has features."""
+    aid = datasets.load_shipped_features("aid")
+    return Source(aid.features, aid.labels, aid.class_names)
+
+
 def sources() -> dict[str, Source]:
     """Return all images that there are."""
-    aid = datasets.load_shipped_features("aid")
-    found = {"aid": Source(aid.features, aid.labels, aid.class_names)}
+    found = {"aid": shipped()}
     made = datasets.make_scenes(SCENES, SIZE, difficulty=0.7, seed=SCENES_SEED)
     archives = {"scenes": made}
     archives |= {n: datasets.load_archive(p) for n, p in frame.further_archives().items()}

@@ -2,18 +2,14 @@
 
 import json
 import os
-import random
 import shutil
-import socket
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from unittest.mock import Mock, call
 
 import numpy as np
 import pytest
@@ -23,8 +19,19 @@ from stub_scorer import by_class_means
 from synthetic_maps import small_maps
 from torch import nn
 
-from benchmarks import audit, audit_scale, epoch, frame, lab, memory, scale, turns, ui
-from rnsl_tutorial import datasets
+from benchmarks import (
+    audit,
+    audit_archives,
+    audit_ranges,
+    audit_scale,
+    epoch,
+    frame,
+    memory,
+    scale,
+    turns,
+    ui,
+)
+from benchmarks.audit_archives import Cut
 from rnsl_tutorial.datasets import scenes
 from rnsl_tutorial.tutorial import explorers
 
@@ -280,66 +287,99 @@ def test_audit_scale_prints_a_row_a_count_and_the_fits(
     assert printed.count("seconds grow as N^1.00") == len(audit_scale.STEPS)
 
 
-# ------------------------------------------------------------------ audit.py
+# ------------------------------------------------------------------ audit.py, audit_ranges.py
 
 
-def audit_row(case: audit.Case, seed: int, ranking: str, value: float) -> audit.Row:
-    return {**case._asdict(), "seed": seed, "ranking": ranking, "average_precision": value}
+def audit_row(rate: float, seed: int, ranking: str, value: float) -> audit.Row:
+    cell = ("aid, 10 each", "symmetric", rate, seed, "ours", 300, 30, 1.0)
+    return {
+        **dict(zip(audit._CELL, cell, strict=True)),
+        "ranking": ranking,
+        "average_precision": value,
+        "suggested": value,
+    }
 
 
-def test_the_calibration_error_is_the_mean_gap_of_the_bins() -> None:
-    sure = np.array([[0.95, 0.05], [0.95, 0.05], [0.4, 0.6], [0.4, 0.6]], dtype=np.float32)
-    right, wrong = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
-    assert audit.calibration_error(sure, right) == pytest.approx((0.05 + 0.4) / 2)
-    assert audit.calibration_error(sure, wrong) == pytest.approx((0.45 + 0.4) / 2)
-
-
-def test_differences_are_paired_over_the_seeds_that_both_rankings_have() -> None:
-    case = audit.CELLS[0]
-    ours = [audit_row(case, seed, audit.OURS, 0.9) for seed in (0, 1, 2)]
-    rows = [*ours, audit_row(case, 0, "other", 0.8), audit_row(case, 2, "other", 0.95)]
-    assert audit.paired(rows, case, "other") == pytest.approx([0.1, -0.05])
-    assert "+0.0250, least -0.0500 (n 2)" in audit.differences(rows, [case], ["other"])
-
-
-def test_the_best_method_is_chosen_for_each_case() -> None:
-    one, two = audit.CELLS[:2]
-    found = {"x, a": (0.5, 0.9), "x, b": (0.7, 0.8), "y, c": (1.0, 1.0)}
+def test_differences_are_paired_over_seeds_and_judged_by_their_error(tmp_path: Path) -> None:
+    values = {"ours": (0.9, 0.8, 0.7), "close": (0.9, 0.7, 0.8), "far": (0.5, 0.4, 0.3)}
     rows = [
-        audit_row(case, 0, name, value)
-        for name, values in found.items()
-        for case, value in zip((one, two), values, strict=True)
+        audit_row(rate, seed, name, value)
+        for rate in (0.05, 0.2)
+        for name, of_seeds in values.items()
+        for seed, value in enumerate(of_seeds)
     ]
-    best = [audit.values(rows, case, "x, best", "average_precision") for case in (one, two)]
-    assert best == [{0: 0.7}, {0: 0.9}]
+    cells = audit.by_cell(rows, "average_precision")
+    assert [*cells] == [("aid, 10 each", "symmetric", rate) for rate in (0.05, 0.2)]
+    mean, error = audit.difference(cells["aid, 10 each", "symmetric", 0.2], "close")
+    assert (mean, error) == (pytest.approx(0), pytest.approx(0.1 / 3**0.5))
+    assert audit.best_rival(cells["aid, 10 each", "symmetric", 0.05]) == "close"
+    assert [audit.verdict(*pair) for pair in ((0.1, 0.1), (0.2, 0.1), (-0.2, 0.1))] == [
+        "tie",
+        "win",
+        "loss",
+    ]
+    audit.save(tmp_path / "rows.json", rows)
+    assert sorted(map(str, audit.load(tmp_path / "rows.json"))) == sorted(map(str, rows))
+    assert "| far | +40.0 | +40.0 | 2 | 0 | 0 |" in audit.rival_table(rows)
+    assert audit.by_cell(rows[1:], "average_precision").keys() == {
+        ("aid, 10 each", "symmetric", 0.2)
+    }, "a cell that lacks a run is left out"
 
 
-def test_a_case_has_as_many_images_as_it_says_and_flips_at_its_rate() -> None:
-    data = datasets.load_shipped_features("aid")
-    few = audit.give(data, audit.Case("symmetric", 0.2, "40 a class", 5), seed=1)
-    assert np.bincount(few.true).tolist() == [40] * 5
-    assert 0.1 < (few.labels != few.true).mean() < 0.3
-    uneven = audit.give(data, audit.Case("symmetric", 0.2, "10 to 400 a class", 10), seed=1)
-    counts = np.bincount(uneven.true)
-    assert counts[0] == 10
-    assert (np.diff(counts[:6]) > 0).all()
+def test_archives_are_cut_and_their_labels_made_wrong() -> None:
+    source = audit_archives.shipped()
+    for cut, counts in (
+        (Cut("aid", 3, 20), [20, 20, 20]),
+        (Cut("aid", 4, -20), [10, 27, 74, 200]),
+    ):
+        assert cut.images < 0 or str(cut) == "aid, 3 classes, 20 each"
+        for kind in audit_archives.NOISES:
+            case = audit_archives.make(source, cut, kind, 0.2, seed=1)
+            np.testing.assert_array_equal(np.bincount(case.true), counts)
+            assert 0.05 < (case.given != case.true).mean() < 0.4, kind
+            assert np.bincount(case.given, minlength=len(counts)).min() >= 3
+        again = audit_archives.make(source, cut, kind, 0.2, seed=1)
+        np.testing.assert_array_equal(case.given, again.given)
 
 
 def test_the_audit_benchmark_prints_its_tables_and_goes_on_from_its_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "results.json"
-    command = ["audit.py", "--small", "--seeds", "1", "--out", str(out)]
-    monkeypatch.setattr(sys, "argv", [*command, "--only", "ours", "cleanlab_best"])
+    out = tmp_path / "rows.json"
+    monkeypatch.setattr(audit, "sources", lambda: {"aid": audit_archives.shipped()})
+    monkeypatch.setattr(sys, "argv", ["audit.py", "--small", "--seeds", "1", "--out", str(out)])
     audit.main()
-    first = json.loads(out.read_text())
     printed = capsys.readouterr().out
-    assert f"| {audit.OURS} | {first['results'][0]['average_precision']:.4f} (n 1) |" in printed
-    assert printed.count(f"| {audit.DEFAULT} | +") + printed.count(f"| {audit.DEFAULT} | -") == 1
-    assert first["provenance"]["recipe"]["loss"] == "trnsl"
+    rows = audit.load(out)
+    assert len({row["ranking"] for row in rows}) == 4 + 4 * 5 + 4 + 1
+    ours = next(row for row in rows if row["ranking"] == audit.OURS)
+    assert f"| aid, 3 classes, 20 each | {ours['average_precision']:.3f} |" in printed
     monkeypatch.setattr(audit, "METHODS", dict.fromkeys(audit.METHODS))  # none can be run again
     audit.main()
-    assert capsys.readouterr().out.splitlines()[:-1] == printed.splitlines()[:-1]
+    assert capsys.readouterr().out.splitlines()[:8] == printed.splitlines()[:8]
+
+
+def test_ranges_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {
+        "number": 0, "archive": "aid, 3 classes", "noise": "clean", "concluded": True, "true": 0.1,
+        "low": 0.05, "high": 0.15, "estimate": 0.12, "looks": [[5, 0.2, 0.6, 0.5, 0.4]],
+    }  # fmt: skip
+    missed = {**row, "noise": "hard", "true": 0.2, "looks": []}
+    unsaid = {**row, "concluded": False}
+    lines = audit_ranges.table([row, missed, unsaid]).splitlines()
+    assert "| clean | 2 | 1 | 100% | 10.0 | 2.0 | 1 | 100% | 40.0 |" in lines
+    assert "| hard | 1 | 1 | 0% | 10.0 | 8.0 | 0 | | |" in lines
+    assert lines[-1].startswith("| all | 3 | 2 | 50% | 10.0 ")
+    monkeypatch.setattr(audit_ranges, "sources", lambda: {"aid": audit_archives.shipped()})
+    monkeypatch.setattr(audit_ranges, "draw", lambda *_: (Cut("aid", 3, 20), "hard", 0.2))
+    out = tmp_path / "ranges.json"
+    monkeypatch.setattr(sys, "argv", ["x", "--archives", "1", "--out", str(out)])
+    audit_ranges.main()
+    assert "| hard | 1 |" in capsys.readouterr().out
+    (found,) = json.loads(out.read_text())["results"]
+    assert found["true"] == pytest.approx(0.2)
 
 
 def test_a_port_for_jupyterlab_is_free_and_none_that_a_system_hands_out(
