@@ -2,14 +2,18 @@
 
 import json
 import os
+import random
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from unittest.mock import Mock, call
 
 import numpy as np
 import pytest
@@ -26,6 +30,7 @@ from benchmarks import (
     audit_scale,
     epoch,
     frame,
+    lab,
     memory,
     scale,
     turns,
