@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from rnsl_tutorial import _files as paths
 
-__all__ = ["FIRST", "copy_notebooks", "start"]
+__all__ = ["copy_notebooks", "start"]
 
-FIRST = "00_start_here.ipynb"
+_FIRST = "00_start_here.ipynb"
 _MANIFEST = ".rnsl.json"
 
 
@@ -73,7 +73,7 @@ def start(folder: Path, options: Sequence[str] = ()) -> None:
 def _jupyter_arguments(folder: Path, options: Sequence[str] = ()) -> list[str]:
     """Return the arguments that open the first notebook."""
     folder = folder.resolve()
-    return [str(folder / FIRST), f"--ServerApp.root_dir={folder}", *options]
+    return [str(folder / _FIRST), f"--ServerApp.root_dir={folder}", *options]
 
 
 def _update(notebooks: Sequence[Path], folder: Path) -> _Copied:

@@ -1,7 +1,7 @@
 """Training images where the training needs them: all on the device, or read in batch by batch.
 
 Whatever hands out its inputs batch by batch is a `Source`. `place` decides by the free memory.
-Both its answers, `Resident` and `_Streamed`, hand out the same batches bit for bit, so a data set
+Both its answers, `Resident` and `Streamed`, hand out the same batches bit for bit, so a data set
 that outgrows a device changes the speed of a run alone. `Fetched` reads torch's data sets, and
 `Indexed` is one whose items know their place, as t-RNSL needs it.
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 __all__ = [
-    "Fetched", "Indexed", "Inputs", "Resident", "Source",
+    "Fetched", "Indexed", "Inputs", "Resident", "Source", "Streamed",
     "as_inputs", "as_labels", "batches", "place",
 ]  # fmt: skip
 
@@ -144,7 +144,7 @@ class Resident(_Placed):
             yield self._as_images(rows)
 
 
-class _Streamed(_Placed):
+class Streamed(_Placed):
     """Images that stay where they are, such as in a memory map, and are read batch by batch.
 
     A thread reads ahead while the device works. It ends with the iterator: at the last batch, when
@@ -288,7 +288,7 @@ def as_inputs(
         inputs = inputs if isinstance(inputs, np.memmap) else array("inputs", inputs)
         real = np.issubdtype(inputs.dtype, np.floating)
         if isinstance(inputs, np.memmap) and not real:
-            inputs = _Streamed(inputs, device, np.arange(len(inputs)))
+            inputs = Streamed(inputs, device, np.arange(len(inputs)))
         else:
             copied = torch.tensor(inputs)
             inputs = copied.to(device, torch.get_default_dtype() if real else copied.dtype)
@@ -351,7 +351,7 @@ def place(
     positions: NDArray[np.int64] | None = None,
     share: float = 0.5,
     channels_last: bool = False,
-) -> Resident | _Streamed:
+) -> Resident | Streamed:
     """Put images onto a device if they fit, else make them ready to be streamed there.
 
     They fit if they take at most a share of the memory that is free on the device. Several
@@ -381,7 +381,7 @@ def place(
         raise ValueError(f"images have shape {list(images.shape)}; [N, ...] is needed.")
     chosen = _checked(positions, len(images))
     fit = _bytes(images, chosen) <= share * free_memory(device)
-    kind = Resident if share and fit else _Streamed
+    kind = Resident if share and fit else Streamed
     return kind(images, device, chosen, channels_last)
 
 

@@ -25,7 +25,7 @@ def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path,
     calls: list[tuple[Path, list[str]]] = []
     shipped = tmp_path / "shipped"
     shipped.mkdir()
-    (shipped / lab.FIRST).write_text("start")
+    (shipped / lab._FIRST).write_text("start")
     monkeypatch.setattr(paths, "shipped", lambda *parts: shipped)
     monkeypatch.setattr(lab, "start", lambda folder, options: calls.append((folder, options)))
     monkeypatch.chdir(tmp_path)
@@ -61,14 +61,14 @@ def test_lab_copies_and_starts(
     result = run(cli.app, ["lab", *arguments])
     assert result.exit_code == 0, result.output
     assert started == [(Path(folder), options)]
-    assert (Path(folder) / lab.FIRST).read_text() == "start"
+    assert (Path(folder) / lab._FIRST).read_text() == "start"
     assert f"Notebooks in {folder}: 1 new or updated." in result.output
 
 
 def test_lab_says_how_to_get_the_newer_notebook(started: list[tuple[Path, list[str]]]) -> None:
     Path("mine").mkdir()
-    Path("mine", lab.FIRST).write_text("my answers")
-    assert f"{lab.FIRST} is yours and was kept" in run(cli.app, ["lab", "mine"]).output
+    Path("mine", lab._FIRST).write_text("my answers")
+    assert f"{lab._FIRST} is yours and was kept" in run(cli.app, ["lab", "mine"]).output
 
 
 def test_an_error_is_one_line_without_a_traceback(

@@ -13,7 +13,7 @@ from rnsl_tutorial.cli import lab
 def shipped(tmp_path: Path) -> Path:
     folder = tmp_path / "shipped"
     folder.mkdir()
-    (folder / lab.FIRST).write_text("start")
+    (folder / lab._FIRST).write_text("start")
     (folder / "01_next.ipynb").write_text("next")
     (folder / "build.py").write_text("not a notebook")
     return folder
@@ -25,9 +25,9 @@ def own(tmp_path: Path) -> Path:
 
 
 def test_all_notebooks_and_nothing_else_are_copied(shipped: Path, own: Path) -> None:
-    assert lab.copy_notebooks(shipped, own) == ([lab.FIRST, "01_next.ipynb"], [])
-    assert {path.name for path in own.iterdir()} == {lab.FIRST, "01_next.ipynb", lab._MANIFEST}
-    assert (own / lab.FIRST).read_text() == "start"
+    assert lab.copy_notebooks(shipped, own) == ([lab._FIRST, "01_next.ipynb"], [])
+    assert {path.name for path in own.iterdir()} == {lab._FIRST, "01_next.ipynb", lab._MANIFEST}
+    assert (own / lab._FIRST).read_text() == "start"
 
 
 def test_a_second_copy_does_nothing(shipped: Path, own: Path) -> None:
@@ -37,27 +37,27 @@ def test_a_second_copy_does_nothing(shipped: Path, own: Path) -> None:
 
 def test_an_untouched_notebook_is_updated(shipped: Path, own: Path) -> None:
     lab.copy_notebooks(shipped, own)
-    (shipped / lab.FIRST).write_text("a newer start")
-    assert lab.copy_notebooks(shipped, own) == ([lab.FIRST], [])
-    assert (own / lab.FIRST).read_text() == "a newer start"
+    (shipped / lab._FIRST).write_text("a newer start")
+    assert lab.copy_notebooks(shipped, own) == ([lab._FIRST], [])
+    assert (own / lab._FIRST).read_text() == "a newer start"
 
 
 def test_a_changed_notebook_is_kept_and_named_when_we_ship_a_newer_one(
     shipped: Path, own: Path
 ) -> None:
     lab.copy_notebooks(shipped, own)
-    (own / lab.FIRST).write_text("my answers")
+    (own / lab._FIRST).write_text("my answers")
     assert lab.copy_notebooks(shipped, own) == ([], [])
-    (shipped / lab.FIRST).write_text("a newer start")
+    (shipped / lab._FIRST).write_text("a newer start")
     for _ in range(2):
-        assert lab.copy_notebooks(shipped, own) == ([], [lab.FIRST])
-    assert (own / lab.FIRST).read_text() == "my answers"
+        assert lab.copy_notebooks(shipped, own) == ([], [lab._FIRST])
+    assert (own / lab._FIRST).read_text() == "my answers"
 
 
 def test_a_renamed_or_deleted_notebook_comes_back(shipped: Path, own: Path) -> None:
     lab.copy_notebooks(shipped, own)
-    (own / lab.FIRST).rename(own / "mine.ipynb")
-    assert lab.copy_notebooks(shipped, own) == ([lab.FIRST], [])
+    (own / lab._FIRST).rename(own / "mine.ipynb")
+    assert lab.copy_notebooks(shipped, own) == ([lab._FIRST], [])
     assert (own / "mine.ipynb").read_text() == "start"
 
 
@@ -66,11 +66,11 @@ def test_without_a_manifest_nothing_is_replaced(
     shipped: Path, own: Path, manifest: str | None
 ) -> None:
     own.mkdir(parents=True)
-    (own / lab.FIRST).write_text("somebody's file")
+    (own / lab._FIRST).write_text("somebody's file")
     if manifest is not None:
         (own / lab._MANIFEST).write_text(manifest)
-    assert lab.copy_notebooks(shipped, own) == (["01_next.ipynb"], [lab.FIRST])
-    assert (own / lab.FIRST).read_text() == "somebody's file"
+    assert lab.copy_notebooks(shipped, own) == (["01_next.ipynb"], [lab._FIRST])
+    assert (own / lab._FIRST).read_text() == "somebody's file"
     assert json.loads((own / lab._MANIFEST).read_text()).keys() == {"01_next.ipynb"}
 
 
@@ -101,6 +101,6 @@ def test_jupyterlab_gets_the_notebook_the_folder_and_the_options(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     arguments = lab._jupyter_arguments(Path("own"), ["--port", "8890"])
-    assert arguments[0] == str(tmp_path / "own" / lab.FIRST)
+    assert arguments[0] == str(tmp_path / "own" / lab._FIRST)
     assert f"--ServerApp.root_dir={tmp_path / 'own'}" in arguments
     assert arguments[-2:] == ["--port", "8890"]

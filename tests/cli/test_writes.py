@@ -64,7 +64,7 @@ WRITTEN = {
     "audit --model": Written(archive=True),
     "predict --out": Written(archive=True),
     "data get --to": Written(replaced=False, claims=False),
-    "lab arguments": Written(replaced=False, within=lab.FIRST, claims=False),
+    "lab arguments": Written(replaced=False, within=lab._FIRST, claims=False),
 }
 """Paths that are written; those of `rnsl lab` and `--root NAME=PATH` are texts to the parser."""
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from rnsl_tutorial.training import sources
-from rnsl_tutorial.training.sources import Resident, _Streamed, place
+from rnsl_tutorial.training.sources import Resident, Streamed, place
 
 N, M = 40, 25
 RNG = np.random.default_rng(0)
@@ -62,7 +62,7 @@ def test_batches_hold_the_images_at_their_positions(
 
 
 def test_both_kinds_tell_the_same_of_themselves() -> None:
-    for share, kind in ((1.0, Resident), (0.0, _Streamed)):
+    for share, kind in ((1.0, Resident), (0.0, Streamed)):
         source = place(IMAGES, "cpu", positions=POSITIONS, share=share)
         assert type(source) is kind
         assert len(source) == M
@@ -98,7 +98,7 @@ def test_no_positions_mean_all_images(share: float) -> None:
 @pytest.mark.parametrize("share", SHARES.values(), ids=SHARES)
 def test_an_empty_choice_is_a_source_without_images(share: float) -> None:
     source = place(IMAGES, "cpu", positions=POSITIONS[:0], share=share)
-    assert type(source) is (Resident if share else _Streamed)
+    assert type(source) is (Resident if share else Streamed)
     assert len(source) == 0
     assert list(source.batches([])) == []
 
@@ -107,10 +107,10 @@ def test_what_fits_stays_and_what_does_not_is_streamed(monkeypatch: pytest.Monke
     needed = IMAGES[POSITIONS].nbytes
     monkeypatch.setattr(sources, "free_memory", lambda _: 2 * needed)
     assert isinstance(place(IMAGES, "cpu", positions=POSITIONS, share=0.5), Resident)
-    assert isinstance(place(IMAGES, "cpu", positions=POSITIONS, share=0.49), _Streamed)
-    assert isinstance(place(IMAGES, "cpu", share=0.5), _Streamed)
+    assert isinstance(place(IMAGES, "cpu", positions=POSITIONS, share=0.49), Streamed)
+    assert isinstance(place(IMAGES, "cpu", share=0.5), Streamed)
     as_float = IMAGES.astype(np.float32)
-    assert isinstance(place(as_float, "cpu", positions=POSITIONS, share=0.5), _Streamed)
+    assert isinstance(place(as_float, "cpu", positions=POSITIONS, share=0.5), Streamed)
 
 
 def test_a_device_is_filled_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
