@@ -28,7 +28,7 @@ MOMENTS = (1, 2, 5, 10, 20, 40)
 TEMPERATURES = (0.05, 0.1, 0.3, 1.0)
 SPHERE_CLASSES = ("Airport", "Beach", "Forest", "Parking", "River", "Stadium")
 IMAGES, STEP, ON_SPHERE, AUDITED = 2000, 8, 150, 2000
-AUDIT_NOISE, PLANTED = 0.2, 0.1
+AUDIT_NOISE = 0.2
 
 CONFIG = Config(noise="symmetric", rate=0.5, seed=0)
 SPHERE = Config(loss="nsl", embedding_dim=3, epochs=30, seed=0)
@@ -87,7 +87,7 @@ def audited(aid: FeatureSet, bar: Any) -> dict[str, Any]:
     planted = noise.corrupt_labels(aid.labels[part], matrix, seed=CONFIG.seed)
     found = audit.audit_features(
         aid.features[part], planted.labels, aid.class_names, [aid.files[i] for i in part],
-        seed=CONFIG.seed, plant=PLANTED,
+        seed=CONFIG.seed,
     )  # fmt: skip
     bar.update()
     curves = {name: getattr(found.precision, name) for name in Estimate._fields}
@@ -111,7 +111,7 @@ def follow(aid: FeatureSet) -> FollowedRuns:
         made_with={
             "config": asdict(CONFIG),
             "sphere": asdict(SPHERE),
-            "audit": {"noise": "label_dependent", "rate": AUDIT_NOISE, "plant": PLANTED},
+            "audit": {"noise": "label_dependent", "rate": AUDIT_NOISE},
             "features": dict(aid.made_with),
             "provenance": experiments.provenance(),
         },
