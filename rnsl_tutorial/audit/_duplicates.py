@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from rnsl_tutorial._arrays import block
 from rnsl_tutorial.noise import Labels
 
 __all__ = ["near_duplicates"]
@@ -40,22 +41,34 @@ def near_duplicates(features_NF: _Floats, labels_N: Labels, *, seed: int = 0) ->
         int64 [P, 2], the smaller place of each pair first.
     """
     rng = np.random.default_rng(seed)
-    mean_F, scale_F = features_NF.mean(axis=0), features_NF.std(axis=0) + 1e-12
+    mean_F, scale_F = _moments(features_NF)
     turn_FD = rng.standard_normal((features_NF.shape[1], _DIRECTIONS), dtype=np.float32)
 
-    def standardised(places_M: _Places | slice) -> _Floats:
-        made_MF: _Floats = (features_NF[places_M] - mean_F) / scale_F
+    def standardised(found_MF: _Floats) -> _Floats:
+        made_MF: _Floats = (found_MF - mean_F) / scale_F
         return made_MF
 
-    rows = [slice(at, at + _ROWS) for at in range(0, len(features_NF), _ROWS)]
-    z_ND = _unit(np.concatenate([standardised(part) @ turn_FD for part in rows]))
+    blocks = (block(features_NF, at, _ROWS) for at in range(0, len(features_NF), _ROWS))
+    z_ND = _unit(np.concatenate([standardised(rows) @ turn_FD for rows in blocks]))
     pairs_P2 = np.unique(np.concatenate([*_candidates(z_ND, labels_N, rng)]), axis=0)
     cosine_P = np.concatenate([
-        (_unit(standardised(a_M)) * _unit(standardised(b_M))).sum(axis=1)
+        (_unit(standardised(features_NF[a_M])) * _unit(standardised(features_NF[b_M]))).sum(axis=1)
         for a_M, b_M in (part.T for part in np.array_split(pairs_P2, len(pairs_P2) // _ROWS + 1))
     ])  # fmt: skip
     order_P = np.argsort(-cosine_P, kind="stable")[:_MOST]
     return pairs_P2[order_P[cosine_P[order_P] >= _ALIKE]]
+
+
+def _moments(features_NF: _Floats) -> tuple[_Floats, _Floats]:
+    """Mean and standard deviation of each feature, some thousand images at a time."""
+    sums_F, squares_F = np.zeros((2, features_NF.shape[1]))
+    for at in range(0, len(features_NF), _ROWS):
+        rows_MF = block(features_NF, at, _ROWS).astype(np.float64)
+        sums_F += rows_MF.sum(axis=0)
+        squares_F += np.square(rows_MF).sum(axis=0)
+    mean_F = sums_F / len(features_NF)
+    scale_F = np.sqrt((squares_F / len(features_NF) - mean_F**2).clip(0)) + 1e-12
+    return mean_F.astype(np.float32), scale_F.astype(np.float32)
 
 
 def _unit(x_MD: _Floats) -> _Floats:
