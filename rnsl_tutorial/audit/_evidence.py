@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.covariance import ledoit_wolf
 from torch import Tensor
 
-from rnsl_tutorial._arrays import block
+from rnsl_tutorial._arrays import block, tamed
 from rnsl_tutorial.experiments.heads import one_thread
 
 __all__: list[str] = []
@@ -46,6 +46,8 @@ def principal(features: NDArray[np.floating]) -> Tensor:
     Some thousand rows at a time, so that of a memory map few are in memory; by torch, which can be
     held to one thread: the last bits of scikit-learn's depend on the number of cores.
     """
+    if features.dtype == np.float64:
+        _, (features,) = tamed(features)
     count, width = features.shape
     starts = range(0, count, _AT_ONCE)
     with one_thread():
@@ -56,9 +58,10 @@ def principal(features: NDArray[np.floating]) -> Tensor:
         for start in starts:
             centred_BF = _rows(features, start) - mean_F
             cover_FF += centred_BF.T @ centred_BF / count
-        axes_FD = torch.linalg.eigh(cover_FF).eigenvectors[:, -components_for(count) :].flip(1)
-        reduced_ND = torch.cat([((_rows(features, p) - mean_F) @ axes_FD).float() for p in starts])
-    return reduced_ND / reduced_ND.square().mean().sqrt()
+        variance_F, axes_FF = torch.linalg.eigh(cover_FF)  # the largest come last
+        dim = min(components_for(count), width)
+        axes_FD = axes_FF[:, -dim:].flip(1) / variance_F[-dim:].mean().sqrt()
+        return torch.cat([((_rows(features, p) - mean_F) @ axes_FD).float() for p in starts])
 
 
 def _rows(features: NDArray[np.floating], start: int) -> Tensor:

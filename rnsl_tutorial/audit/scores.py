@@ -16,7 +16,7 @@ from sklearn.model_selection import StratifiedKFold
 from torch import Tensor
 
 from rnsl_tutorial import losses
-from rnsl_tutorial._arrays import check_seed, is_whole, takes, tamed
+from rnsl_tutorial._arrays import block, check_seed, is_whole, takes
 from rnsl_tutorial.audit import _evidence
 from rnsl_tutorial.audit._transition import likely_flips, log_odds
 from rnsl_tutorial.experiments.config import Config
@@ -40,6 +40,7 @@ _SMALLEST_BATCH = 32
 _WEIGHTS, _FLOORS, _SHARPNESS = (2, 1, 1), (1e-4, 0.02, 1e-4), 1.5
 """Of the product of heads, neighbours and discriminant: exponents, what is added to p, and the sum
 of the exponents: more than one witness, and fewer than three, since they are not independent."""
+_ROWS = 4096  # of features that are looked at together
 _JOBS = 2
 """Heads trained at a time, each on one thread; the scores do not depend on it."""
 
@@ -147,7 +148,7 @@ def _witnesses(
     """Return h, k and d of `score_labels`, which takes the same: float32 [N, C] each."""
     check_seed(seed)
     labels_N, repeats = _checked(features, labels, num_classes, folds, repeats)
-    inputs_ND = _evidence.principal(tamed(features)[1][0])
+    inputs_ND = _evidence.principal(features)
     heads = _heads(labels_N, recipe_for(len(labels_N)), folds, repeats, seed)
     h_NC = _probabilities(inputs_ND, labels_N, num_classes, heads, on_fit).mean(axis=0)
     k_NC = _evidence.neighbours(inputs_ND, labels_N, num_classes, seed)
@@ -216,7 +217,7 @@ def out_of_fold(
     check_seed(seed)
     labels_N, repeats = _checked(features, labels, num_classes, folds, repeats)
     heads = _heads(labels_N, recipe or recipe_for(len(labels_N)), folds, repeats, seed)
-    inputs_ND = _evidence.principal(tamed(features)[1][0])
+    inputs_ND = _evidence.principal(features)
     return _probabilities(inputs_ND, labels_N, num_classes, heads, on_fit)
 
 
@@ -336,13 +337,13 @@ def _checked(
             f"features are {list(features.shape)} and labels {list(labels_N.shape)}; they must be "
             "[N, F] and [N], one label for each image, and not empty."
         )
-    bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
-    if len(bad):
+    bad, alike = _looked_through(features)
+    if bad:
         raise ValueError(
             f"The features of {len(bad)} images are not finite, of image {bad[0]} first; leave "
             "these images out."
         )
-    if np.ptp(features, axis=0).max(initial=0) == 0:
+    if alike:
         raise ValueError("The features of all images are alike; nothing can be learned from them.")
     repeats = _evidence.repeats_for(len(labels_N)) if repeats is None else repeats
     if not (is_whole(folds, 2) and is_whole(num_classes, 2) and is_whole(repeats, 1)):
@@ -352,6 +353,17 @@ def _checked(
         )
     _check_labels(labels_N, num_classes, folds)
     return labels_N.astype(np.int64), repeats
+
+
+def _looked_through(features: NDArray[np.float32]) -> tuple[list[int], bool]:
+    """Images whose features are not finite, and whether all are alike; some thousand at a time."""
+    bad: list[int] = []
+    low_F, high_F = (np.full(features.shape[1], end) for end in (np.inf, -np.inf))
+    for start in range(0, len(features), _ROWS):
+        rows = block(features, start, _ROWS)
+        bad += (start + np.flatnonzero(~np.isfinite(rows).all(axis=1))).tolist()
+        low_F, high_F = np.minimum(low_F, rows.min(axis=0)), np.maximum(high_F, rows.max(axis=0))
+    return bad, not bad and bool((low_F == high_F).all())
 
 
 def _check_labels(labels_N: NDArray[np.int64], num_classes: int, folds: int) -> None:
