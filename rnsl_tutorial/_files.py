@@ -592,9 +592,10 @@ def csv_rows(
         try:
             found: list[str] = next(reader, [])
             if not {*columns} <= {*found} or len({*found}) < len(found):
+                missing = " and ".join(repr(name) for name in columns if name not in found)
+                wrong = f"no column {missing}" if missing else "one of its columns twice"
                 raise ValueError(
-                    f"{shown} has no column {' and '.join(map(repr, columns))}, or one of its "
-                    f"columns twice: {printable(', '.join(found))[:80]}. {remedy}"
+                    f"{shown} has {wrong}: {printable(', '.join(found))[:80]}. {remedy}"
                 )
             for row in filter(None, reader):
                 if len(row) > len(found):

@@ -14,6 +14,8 @@ __all__: list[str] = []
 
 _FLOOR = 1e-6  # no class is impossible: a head that is sure can be wrong
 _PRIOR = 100  # images of each class that weigh as much as what is known beforehand
+_APART = 0.62  # of the images of two classes, so many are told right where they can be told apart
+_SEEN_OF_BOTH = 20  # images of each, or chance decides
 _ROUNDS = 100  # of expectation maximisation; later ones change no share by more than 0.001
 
 
@@ -73,14 +75,37 @@ def likely_flips(probabilities_NC: ArrayLike, labels_N: Labels) -> Matrix:
     return row_shares(images_CC + _PRIOR * before_CC)
 
 
+@takes(probabilities_NC="shares N C", labels_N="integers N")
+def not_told_apart(probabilities_NC: ArrayLike, labels_N: Labels) -> NDArray[np.bool_]:
+    """Return which classes p cannot tell apart, bool [C, C], and each from itself.
+
+    Of the images given a and those given b, with 20 of each at least, p prefers the given one to
+    the other in less than 62%, the mean of both. Guessing does in half of them.
+    """
+    p_NC = np.asarray(probabilities_NC, dtype=np.float32)
+    counts_C = np.bincount(labels_N, minlength=p_NC.shape[1])
+    ahead_CC = np.ones((len(counts_C), len(counts_C)))
+    for label in np.flatnonzero(counts_C):
+        of_label_MC = p_NC[labels_N == label]
+        ahead_CC[label] = (of_label_MC[:, label, None] > of_label_MC).mean(axis=0)
+    enough_C = counts_C >= _SEEN_OF_BOTH
+    same_CC: NDArray[np.bool_] = (ahead_CC + ahead_CC.T) / 2 < _APART
+    return (same_CC & enough_C & enough_C[:, None]) | np.eye(len(counts_C), dtype=bool)
+
+
 @takes(probabilities_NC="shares N C", labels_N="integers N", transition_CC="shares C C")
 def log_odds(
-    probabilities_NC: ArrayLike, labels_N: Labels, transition_CC: Matrix
+    probabilities_NC: ArrayLike,
+    labels_N: Labels,
+    transition_CC: Matrix,
+    same_CC: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.float32], Labels]:
     """Return log odds that labels are wrong, float32 [N], and the likeliest classes, int64 [N].
 
-    With w_i[a] = p_i[a] T[a, y_i], the odds of image i are sum_{a != y_i} w_i[a] : w_i[y_i], and
-    its likeliest class is that of the largest w_i.
+    With w_i[a] = p_i[a] T[a, y_i], the odds of image i are sum_{a not in S} w_i[a] : sum_{a in S}
+    w_i[a], where S are y_i and the classes that cannot be told from it (`not_told_apart`): a
+    label is not doubted for another that nobody could tell from it. Its likeliest class is that of
+    the largest w_i, and y_i instead of one in S.
     """
     p_NC = np.asarray(probabilities_NC, dtype=np.float64)
     labels_N = labels_in(p_NC.shape[1], labels_N)
@@ -91,10 +116,12 @@ def log_odds(
         )
     rows = np.arange(len(labels_N))
     weights_NC = (p_NC + np.finfo(np.float32).tiny) * transition_CC.T[labels_N]
-    right_N = weights_NC[rows, labels_N]
     likeliest_N = weights_NC.argmax(axis=1)
-    keeps_N = right_N >= weights_NC[rows, likeliest_N]
-    weights_NC[rows, labels_N] = 0
+    same_NC = (np.eye(p_NC.shape[1], dtype=bool) if same_CC is None else same_CC)[labels_N]
+    keeps_N = same_NC[rows, likeliest_N]
+    keeps_N |= weights_NC[rows, labels_N] >= weights_NC[rows, likeliest_N]
+    right_N = (weights_NC * same_NC).sum(axis=1)
+    weights_NC[same_NC] = 0
     odds_N = np.log(weights_NC.sum(axis=1) + 1e-300) - np.log(right_N + 1e-300)
     return odds_N.astype(np.float32), np.where(keeps_N, labels_N, likeliest_N)
 

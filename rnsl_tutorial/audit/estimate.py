@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from scipy.special import logit
 from scipy.stats import binom
 
-from rnsl_tutorial import noise
 from rnsl_tutorial._arrays import labels_in, takes
-from rnsl_tutorial.audit._transition import row_shares
+from rnsl_tutorial.audit._transition import not_told_apart
 from rnsl_tutorial.audit.scores import Scores
 from rnsl_tutorial.noise import Labels, Matrix
 
@@ -101,10 +100,11 @@ def estimate_precision(scores: Scores, labels: Labels, transition: Matrix) -> Pr
     transition matrix, the shares above log odds t of
 
         all labels as given     K(t) = mean_i [O_i(y_i) > t]
-        wrong ones, on paper    r1(t) = sum_i v_i sum_(c != y_i) T[y_i, c] [O_i(c) > t] / norm
+        wrong ones, on paper    r1(t) = sum_i v_i sum_(c not in S_i) T[y_i, c] [O_i(c) > t] / norm
         right ones, on paper    r0(t) = mean_i sum_c p_i(c)^b / norm_i [O_i(c) > t]
 
-    where v_i is the chance that y_i is right. The share W of wrong labels is the one for which
+    where v_i is the chance that y_i is right, and S_i are y_i and the classes that cannot be told
+    from it. The share W of wrong labels is the one for which
 
         K(t) = W r1(t) + (1 - W) r0(t)
 
@@ -133,9 +133,11 @@ def estimate_precision(scores: Scores, labels: Labels, transition: Matrix) -> Pr
     ends = {name: paper.mixed(name) for name in _BLAMED}
     if skill < _RECOGNISED:
         ends["low"], ends["high"] = np.zeros(len(odds_T)), np.ones(len(odds_T))
-    middle_T = np.maximum.accumulate(ends["estimate"])
     ends["low"][0] = min(ends["least"][0], ends["low"][0])
-    low_T, high_T = (np.maximum.accumulate(ends[name]) for name in ("low", "high"))
+    middle_T, low_T, high_T = (  # of the first, no more can be wrong than of all
+        np.minimum(np.maximum.accumulate(ends[name]), ends[name][0] * flagged_T[0] / flagged_T)
+        for name in ("estimate", "low", "high")
+    )
     return PrecisionEstimate(
         thresholds_T,
         flagged_T,
@@ -160,14 +162,16 @@ class _Paper:
         at: NDArray[np.float64],
     ) -> None:
         self._count, self._at, self._order = len(p_NC), at, np.argsort(at)
-        self._p_NC, self._labels_N = p_NC, labels_N
+        self._p_NC = p_NC
+        same_CC = not_told_apart(p_NC, labels_N)
         every_NC = (p_NC + np.finfo(np.float32).tiny) @ transition_CC
-        own_NC = (p_NC + np.finfo(np.float32).tiny) * transition_CC.diagonal()
+        own_NC = (p_NC + np.finfo(np.float32).tiny) @ (transition_CC * same_CC)
         self._odds_NC = np.log((every_NC - own_NC).clip(1e-300)) - np.log(own_NC + 1e-300)
-        _, wrong_CC = noise.split_diagonal(transition_CC)
+        self._other_NC = ~same_CC[labels_N]
+        wrong_CC = transition_CC * ~same_CC
         right_N = 1 - scores.doubt.astype(np.float64)
         self.given = self._above(np.full(self._count, 1.0), scores.log_odds)
-        self.wrong = self._above(right_N[:, None] * row_shares(wrong_CC)[labels_N])
+        self.wrong = self._above(right_N[:, None] * (wrong_CC / _sums(wrong_CC))[labels_N])
         self.hard = self._above(right_N[:, None] * self._others())
 
     def mixed(self, end: str) -> NDArray[np.float64]:
@@ -205,10 +209,15 @@ class _Paper:
 
     def _others(self) -> NDArray[np.float64]:
         """p^(1/2) of the classes that are not given, rows of sum 1."""
-        others_NC = np.sqrt(self._p_NC)
-        others_NC[np.arange(self._count), self._labels_N] = 0
-        found: NDArray[np.float64] = others_NC / np.maximum(others_NC.sum(1, keepdims=True), 1e-300)
+        others_NC = np.sqrt(self._p_NC) * self._other_NC
+        found: NDArray[np.float64] = others_NC / _sums(others_NC)
         return found
+
+
+def _sums(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums of rows, [rows, 1]; none is 0."""
+    found: NDArray[np.float64] = np.maximum(rows.sum(axis=1, keepdims=True), 1e-300)
+    return found
 
 
 def _powers(p_NC: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:

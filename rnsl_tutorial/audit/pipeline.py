@@ -271,6 +271,8 @@ def audit_features(
     precision = estimate_precision(found, labels_N, likely_flips(found.probabilities, labels_N))
     joint_CC = estimate_joint(found.probabilities, labels_N)
     joint_CC = with_noise_rate(joint_CC, float(precision.precision[0]))
+    few_C = np.bincount(labels_N, minlength=len(class_names)) < _evidence.FEW
+    joint_CC = np.where(few_C | few_C[:, None], np.diag(joint_CC.sum(axis=0)), joint_CC)
     right_C, given_C = joint_CC.diagonal(), joint_CC.sum(axis=0)
     return Audit(
         files=tuple(files),

@@ -18,7 +18,7 @@ from torch import Tensor
 from rnsl_tutorial import losses
 from rnsl_tutorial._arrays import block, check_seed, is_whole, takes
 from rnsl_tutorial.audit import _evidence
-from rnsl_tutorial.audit._transition import likely_flips, log_odds
+from rnsl_tutorial.audit._transition import likely_flips, log_odds, not_told_apart
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.heads import build_head, build_loss, one_thread
 from rnsl_tutorial.training import embed, train
@@ -98,7 +98,9 @@ def score_labels(
 
         sum over a != y of p(a | x) T[a, y]  :  p(y | x) T[y, y]
 
-    A label of a class with fewer than 6 images has the median odds: nothing is known of it.
+    Classes that cannot be told apart (`_transition.not_told_apart`) are one to them: a label is not
+    doubted for another that looks the same. A label of a class with fewer than 6 images has the
+    median odds: nothing is known of it.
 
     Exponents, constants and the number of components were chosen on parts of AID and scenes that
     are drawn by other seeds than those that `benchmarks/audit.py` reports, where each witness is
@@ -174,7 +176,8 @@ def _judged_by(
 
 def _judged(p_NC: NDArray[np.float32], labels_N: NDArray[np.int64]) -> Scores:
     """Odds that each label is wrong, given what the images show and which classes are confused."""
-    odds_N, suggested_N = log_odds(p_NC, labels_N, likely_flips(p_NC, labels_N))
+    same_CC = not_told_apart(p_NC, labels_N)
+    odds_N, suggested_N = log_odds(p_NC, labels_N, likely_flips(p_NC, labels_N), same_CC)
     few_N = np.bincount(labels_N)[labels_N] < _evidence.FEW
     if few_N.any() and not few_N.all():
         odds_N[few_N] = np.median(odds_N[~few_N])

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from rnsl_tutorial.audit._evidence import FEW
+from rnsl_tutorial.audit._transition import not_told_apart
 from rnsl_tutorial.audit.pipeline import Audit
 
 __all__ = ["sentences", "summarize"]
 
-_APART = 0.7  # of the images of two classes, so many are told right where they can be told apart
 _NAMED = 10  # classes, pairs or files in a sentence
 
 
@@ -71,15 +71,14 @@ def _share(audit: Audit) -> str:
 
 def _doubted(audit: Audit) -> list[str]:
     """The five classes of which the largest shares have a doubt of one half or more."""
-    if not audit.precision.concluded:
+    if audit.precision.low[0] == 0:
         return []
     number = len(audit.class_names)
     counts_C = np.bincount(audit.labels, minlength=number)
     doubted_C = np.bincount(audit.labels[audit.scores.doubt >= 0.5], minlength=number)
-    share_C = doubted_C / np.maximum(counts_C, 1)
-    most = [c for c in np.argsort(-share_C, kind="stable")[:5] if doubted_C[c]]
-    named = ", ".join(f"{audit.class_names[c]} {share_C[c]:.0%}" for c in most)
-    return [f"Doubted most, of those given the name: {named}."] if most else []
+    order_C = np.argsort(-doubted_C / np.maximum(counts_C, 1), kind="stable")
+    most = [audit.class_names[c] for c in order_C[:5] if doubted_C[c]]
+    return [f"Doubted most often, of those given the name: {', '.join(most)}."] if most else []
 
 
 def _warnings(audit: Audit) -> list[str]:
@@ -91,7 +90,7 @@ def _warnings(audit: Audit) -> list[str]:
             f"Nothing can be said of classes with fewer than {FEW} images: {_listed(few)}. Their "
             "labels stand in the middle of the list."
         )
-    mixed = _mixed_up(audit, counts_C) if audit.precision.concluded else []
+    mixed = _mixed_up(audit) if audit.precision.concluded else []
     if mixed:
         said.append(
             f"These classes cannot be told apart by what the network sees: {_listed(mixed)}."
@@ -99,19 +98,11 @@ def _warnings(audit: Audit) -> list[str]:
     return said
 
 
-def _mixed_up(audit: Audit, counts_C: np.ndarray[Any, Any]) -> list[str]:
-    """Pairs of classes of whose images, given one of the two, too few are told right."""
-    p_NC, names = audit.scores.probabilities, audit.class_names
-    own_N = p_NC[np.arange(len(p_NC)), audit.labels]
-    ahead_CC = np.zeros((len(names), len(names)))
-    for label in np.flatnonzero(counts_C):
-        of_label = audit.labels == label
-        ahead_CC[label] = (own_N[of_label, None] > p_NC[of_label]).mean(axis=0)
-    told_CC = (ahead_CC + ahead_CC.T) / 2
-    enough_C = counts_C >= FEW
-    pairs = np.argwhere(np.triu(told_CC < _APART, 1) & enough_C & enough_C[:, None])
-    pairs = pairs[np.argsort(told_CC[tuple(pairs.T)], kind="stable")]
-    return [f"{names[a]} and {names[b]}" for a, b in pairs]
+def _mixed_up(audit: Audit) -> list[str]:
+    """Pairs of classes that cannot be told apart."""
+    same_CC = not_told_apart(audit.scores.probabilities, audit.labels)
+    names = audit.class_names
+    return [f"{names[a]} and {names[b]}" for a, b in np.argwhere(np.triu(same_CC, 1))]
 
 
 def _listed(names: list[str]) -> str:

@@ -36,7 +36,9 @@ def predict(
             show_default=False,
         ),
     ],
-    out: Annotated[Path, typer.Option(help="CSV to write: an image a row.")] = Path("labels.csv"),
+    out: Annotated[Path, typer.Option(help="CSV to write: an image a row.")] = Path(
+        "predicted.csv"
+    ),
     accelerator: Accelerator = "auto",
     precision: Precision = "32",
     overwrite: Overwrite = False,

@@ -7,7 +7,7 @@ from scipy.special import expit, softmax
 from synthetic_audit import pairs
 
 from rnsl_tutorial import audit, noise
-from rnsl_tutorial.audit._transition import likely_flips, log_odds
+from rnsl_tutorial.audit._transition import likely_flips, log_odds, not_told_apart
 from rnsl_tutorial.audit.estimate import PrecisionEstimate, estimate_precision
 from rnsl_tutorial.audit.scores import Scores
 
@@ -36,7 +36,8 @@ def judged(
     p_NC: NDArray[np.float32], given_N: NDArray[np.int64], true_N: NDArray[np.int64]
 ) -> Drawn:
     transition_CC = likely_flips(p_NC, given_N)
-    odds_N, suggested_N = log_odds(p_NC, given_N, transition_CC)
+    same_CC = not_told_apart(p_NC, given_N)
+    odds_N, suggested_N = log_odds(p_NC, given_N, transition_CC, same_CC)
     doubt_N = expit(odds_N)
     scores = Scores(doubt_N, suggested_N, p_NC, odds_N)
     return scores, given_N, transition_CC, given_N != true_N
@@ -138,7 +139,7 @@ def test_what_is_said() -> None:
     low, high = (made(0.2).precision.low[0], made(0.2).precision.high[0])
     assert f"{low:.1%} to {high:.1%} of the labels are wrong, about" in wrong
     assert passed == "1 files were passed over: x.txt (no image)."
-    assert doubted.startswith("Doubted most, of those given the name: ")
+    assert doubted.startswith("Doubted most often, of those given the name: ")
     assert "At most" in clean
     assert "nothing was found that proves a wrong one" in clean
     document = audit.summarize(made(0.2))
@@ -146,6 +147,28 @@ def test_what_is_said() -> None:
     assert document["share_wrong"]["low"] == low
     assert document["look"][0].keys() == {"first", "low", "high", "estimate"}
     assert document["skipped"] == [{"file": "x.txt", "why": "no image"}]
+
+
+def test_where_two_classes_look_the_same_their_labels_are_neither_counted_nor_doubted() -> None:
+    """The others are counted as ever, and of the first of the list no more than of all."""
+    for seed in range(5):
+        rng = RNG(seed)
+        true_N = np.arange(1000) % 5
+        logits_NC = rng.normal(size=(1000, 5)) * 2 + 7 * np.eye(5)[true_N]
+        twins_N = true_N >= 3
+        logits_NC[twins_N, 3:] = 7 + 2 * rng.normal(size=(twins_N.sum(), 2))
+        p_NC = softmax(logits_NC, axis=1).astype(np.float32)
+        flips_CC = noise.symmetric_transition(5, 0.1)
+        given_N = noise.corrupt_labels(true_N, flips_CC, seed, method="vectorized").labels
+        scores, labels_N, transition_CC, wrong_N = judged(p_NC, given_N, true_N)
+        found = estimate_precision(scores, labels_N, transition_CC)
+        seen_N = wrong_N & ~(twins_N & (given_N >= 3))
+        assert found.low[0] <= seen_N.mean() <= found.high[0]
+        order = np.argsort(-scores.log_odds)
+        for look in found.looks():
+            assert look.low <= seen_N[order[: look.first]].mean() <= look.high
+        assert (found.low * found.flagged <= found.low[0] * 1000 + 1e-9).all()
+        assert (found.precision * found.flagged <= found.precision[0] * 1000 + 1e-9).all()
 
 
 def test_classes_that_are_few_or_cannot_be_told_apart_are_named() -> None:

@@ -5,7 +5,12 @@ from numpy.typing import NDArray
 from synthetic_audit import pairs
 
 from rnsl_tutorial import noise
-from rnsl_tutorial.audit._transition import estimate_joint, likely_flips, log_odds
+from rnsl_tutorial.audit._transition import (
+    estimate_joint,
+    likely_flips,
+    log_odds,
+    not_told_apart,
+)
 
 RNG = np.random.default_rng
 
@@ -55,3 +60,23 @@ def test_few_images_move_the_flips_little_and_many_do() -> None:
         np.testing.assert_allclose(found.sum(axis=1), 1)
         next_C = found[np.arange(4), (np.arange(4) + 1) % 4]
         assert ends[0] < next_C.mean() < ends[1], count
+
+
+def test_classes_that_look_the_same_are_one_and_noise_does_not_make_them_so() -> None:
+    rng = RNG(3)
+    true_N = np.repeat(np.arange(4), 50)
+    logits_NC = rng.normal(size=(200, 4)) + 6 * np.eye(4)[true_N]
+    logits_NC[100:, 2:] = 6 + rng.normal(size=(100, 2))  # the last two look the same
+    p_NC = np.exp(logits_NC) / np.exp(logits_NC).sum(axis=1, keepdims=True)
+    same_CC = not_told_apart(p_NC, true_N)
+    expected_CC = np.eye(4, dtype=bool)
+    expected_CC[2, 3] = expected_CC[3, 2] = True
+    np.testing.assert_array_equal(same_CC, expected_CC)
+    transition_CC = likely_flips(p_NC, true_N)
+    odds_N, likeliest_N = log_odds(p_NC, true_N, transition_CC, same_CC)
+    assert odds_N[100:].max() < 0
+    np.testing.assert_array_equal(likeliest_N, true_N)
+    assert (log_odds(p_NC, true_N, transition_CC)[0][100:] > 0).sum() > 20
+    given_N = noise.corrupt_labels(true_N, pairs(0.4), 0, method="exact").labels
+    assert not not_told_apart(p_NC, given_N)[0, 1]
+    assert not_told_apart(p_NC[::4], true_N[::4]).sum() == 4, "of few, chance decides"
