@@ -229,22 +229,24 @@ aid_planted = noise.corrupt_labels(aid_true, aid_noise, seed=SEED)
 aid_given, aid_wrong = aid_planted.labels, aid_planted.flipped
 
 
-def in_fold(config):
-    """Train one head on all images; its belief in the labels that it was trained on."""
+def judged_after(trained, config):
+    """Train one head on the images at these places; its belief in the given label of every image."""
     inputs = torch.from_numpy(aid_inputs / np.sqrt(np.mean(aid_inputs**2)))
     labels, generator = torch.from_numpy(aid_given), torch.Generator().manual_seed(SEED)
     network = experiments.build_head(config, inputs.shape[1], generator)
-    loss = experiments.build_loss(config, len(aid.class_names), len(labels), generator)
-    train(network, loss, inputs, labels, config.settings)
+    loss = experiments.build_loss(config, len(aid.class_names), len(trained), generator)
+    train(network, loss, inputs[trained], labels[trained], config.settings)
     with torch.no_grad():
         points, T = embed(network, inputs), config.temperature
         return losses.label_log_probability(points, loss.prototypes, labels, T).exp().numpy()
 
 
 def not_in_fold(config):
-    """Train three heads, each on two folds; their belief in the labels of the third."""
-    p = audit.out_of_fold(aid_inputs, aid_given, len(aid.class_names), config, seed=SEED, repeats=1)
-    return p[0, np.arange(AID_IMAGES), aid_given]
+    """Three heads, each trained on two folds; their belief in the labels of the third."""
+    belief = np.empty(AID_IMAGES)
+    for trained, fold in audit.divisions(aid_given, folds=3, seed=SEED):
+        belief[fold] = judged_after(trained, config)[fold]
+    return belief
 
 
 # %% [markdown]
@@ -258,8 +260,8 @@ from sklearn.metrics import average_precision_score
 CALLED = {"nsl": "NSL", "trnsl": "t-RNSL"}
 ranked_by = {}
 for loss_name in tqdm(CALLED, desc="losses", unit="loss"):
-    config = replace(audit.recipe_for(len(aid.labels)), loss=loss_name)
-    ranked_by[loss_name, "in fold"] = in_fold(config)
+    config = replace(audit.recipe_for(AID_IMAGES), loss=loss_name)
+    ranked_by[loss_name, "in fold"] = judged_after(np.arange(AID_IMAGES), config)
     ranked_by[loss_name, "out of fold"] = not_in_fold(config)
 
 quality, believed = {}, {}
@@ -273,10 +275,9 @@ for how, p in ranked_by.items():
 # NSL learns the labels that it is given by heart, wrong ones too. In fold it *believes* many of them. No
 # threshold finds a label that is believed. Out of fold it cannot have learned the label of the image.
 #
-# t-RNSL refuses to learn most wrong labels, so it could even judge itself. Here it ranks *better* in fold,
-# where it sees all images and not two thirds. (With `SEED = 2` it is the other way round.) Why out of fold all
-# the same? What a head has learned by heart, nobody can tell from its probabilities. And below we ask what it
-# would have said of *another* label. That needs probabilities in which the label had no part.
+# t-RNSL leaves most wrong labels out. So in fold it ranks about as well as out of fold, where it sees fewer
+# images. Yet some wrong labels slip in, and these it believes, too. So the audit works out of fold. There is a second
+# reason: below we ask what a head would have said of *another* label. That needs a head which knew none.
 #
 # ## Against the standard recipe
 # The usual tool is cleanlab: logistic regression out of fold, then a score of the labels. Others ask the
@@ -548,11 +549,11 @@ exercises.check_decide(decide)
 # </details>
 #
 # Is it worth it? We know the truth of the practice archive, so we can add up the real costs of five ways to
-# go on.
+# go on. As probability we take what the image shows, times the flips, as in the doubt.
 
 # %%
 LOOK, WRONG = 1.0, 10.0
-belief = p * flips.T[given]  # what the image shows, times how often that class is given this label
+belief = p * flips.T[given]
 belief /= belief.sum(axis=1, keepdims=True)
 everyone = np.arange(len(given))
 p_given, p_suggested = belief[everyone, given], belief[everyone, scores.suggested]
@@ -576,8 +577,8 @@ for way, decision in ways.items():
 
 # %% [markdown]
 # To take every suggestion unseen leaves many labels wrong: some old ones, and some new. To look at what is
-# flagged costs much less. And the rule that takes the cheapest way for each image? It should be best, and
-# it is not. **Why?** It trusts the probabilities. See what they are worth, among the labels that it changed:
+# flagged costs much less. The rule that takes the cheapest way for each image should be best, and it is not.
+# **Why?** It trusts the probabilities. See what they are worth, among the labels that it changed:
 
 # %%
 changed = ways["the cheapest for each image"] == 2
@@ -587,9 +588,9 @@ if true is not None:
     print(f"suggested with p = {promised:.1%} on average; {kept_promise:.1%} of them are right")
 
 # %% [markdown]
-# The heads are too sure of themselves. A decision rule is as good as the probabilities that it is given.
-# If you cannot check them on labels that you know, then look before you relabel: a look repairs every
-# mistake of the list, and a suggestion taken unseen hides it.
+# The witnesses are too sure of themselves. A decision rule is as good as the probabilities that it is given.
+# If you cannot check them on labels that you know, look before you relabel. A look repairs every mistake of the
+# list. A suggestion taken unseen hides it.
 #
 # ## From the list to the corrected archive
 # The audit writes three files, and nothing into the folder that it audits:
@@ -765,11 +766,11 @@ if truth is not None:
 
 # %% tags=["hidden-assert"]
 # What this notebook claims, held by the runs above (for the practice archive that it starts with).
-assert quality["nsl", "in fold"] < quality["nsl", "out of fold"], quality
-assert believed["nsl", "in fold"] > 0.2 > 0.05 > believed["nsl", "out of fold"], believed
-assert believed["trnsl", "in fold"] < believed["nsl", "in fold"] / 2, believed
-if (AID_IMAGES, SEED) == (2000, 1):
-    assert quality["trnsl", "in fold"] > quality["trnsl", "out of fold"], quality
+assert min(quality, key=quality.get) == ("nsl", "in fold"), quality
+assert abs(quality["trnsl", "in fold"] - quality["trnsl", "out of fold"]) < 0.08, quality
+assert believed["nsl", "in fold"] > 0.4 > 0.05 > believed["nsl", "out of fold"], believed
+assert believed["trnsl", "in fold"] < 0.7 * believed["nsl", "in fold"], believed
+assert believed["trnsl", "in fold"] > 0.1 + believed["trnsl", "out of fold"], believed
 for ranking in RANKINGS:
     if not ranking.startswith("ours"):
         pairs = [
