@@ -17,7 +17,7 @@
 # **Predict first.** We rank all files by doubt. Of the 100 most doubtful ones, how many lie in the wrong
 # folder: 50, 70 or 90? What share of all wrong files do we find if we look at 1 file in 5? Write both down.
 
-# %% tags=["parameters"] ci={"SCENES": 640, "TEST_SCENES": 300, "AID_IMAGES": 900}
+# %% tags=["parameters"] ci={"SCENES": 800, "TEST_SCENES": 300, "AID_IMAGES": 900}
 ARCHIVE = None  # or your own folder of class folders, such as "D:/archives/coast"
 DECISIONS = None  # or the decisions.csv that you saved on the page of your own archive
 SCENES, RATE, DIFFICULTY, SEED = 1000, 0.2, 0.9, 1
