@@ -548,7 +548,7 @@ exercises.check_decide(decide)
 # ```
 # </details>
 #
-# Is it worth it? We know the truth of the practice archive, so we can add up the real costs of five ways to
+# Is it worth it? We know the truth of the practice archive. So we can add up the real costs of five ways to
 # go on. As probability we take what the image shows, times the flips, as in the doubt.
 
 # %%
