@@ -1,8 +1,7 @@
 # %% [markdown]
 # # 10. Audit your own archive
 # **You will be able to** rank the labels of any folder of images by doubt, say how many of the images
-# on top are really wrong, read which classes are confused, and decide what to keep, to look at and to
-# relabel.
+# on top are really wrong, decide about them, and go on with a corrected archive.
 #
 # **Time** 45 min. **Runs on** any laptop. **Needs** notebook 5 (what t-RNSL leaves out).
 # **Downloads** nothing.
@@ -12,19 +11,24 @@
 # In all other notebooks we knew the wrong labels, because we made them. In your own archive nobody
 # knows them. You have images in class folders, and a bad feeling.
 #
-# Here is an archive to practise on: procedural scenes, written as JPEG files into class folders. About
-# 15 of 100 files lie in the wrong folder, in one that looks alike. **Predict first.** We train on these
-# very labels, and rank all files by doubt. Of the 100 most doubtful ones, how many lie in the wrong
-# folder: 30, 60 or 90? And what share of all wrong files do we find if we look at 1 file in 5? Write
-# both numbers down.
+# Here is an archive to practise on: procedural scenes in class folders, as JPEG files. They are hard to tell
+# apart. About 20 of 100 files lie in a wrong folder, in one that looks alike.
+#
+# **Predict first.** We rank all files by doubt. Of the 100 most doubtful ones, how many lie in the wrong
+# folder: 50, 70 or 90? What share of all wrong files do we find if we look at 1 file in 5? Write both down.
 
-# %% tags=["parameters"] ci={"SCENES": 800, "AID_IMAGES": 900}
+# %% tags=["parameters"] ci={"SCENES": 800, "TEST_SCENES": 300, "AID_IMAGES": 900}
 ARCHIVE = None  # or your own folder of class folders, such as "D:/archives/coast"
-SCENES, RATE, SEED = 1600, 0.15, 1
-AID_IMAGES = 2000
+DECISIONS = None  # or the decisions.csv that you saved on the page of your own archive
+SCENES, RATE, DIFFICULTY, SEED = 1000, 0.2, 0.9, 1
+TEST_SCENES, AID_IMAGES = 600, 2000
 
 # %%
+import csv
 import json
+import os
+import subprocess
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -44,11 +48,12 @@ from rnsl_tutorial.tutorial import exercises, explorers, plots
 # %%
 workplace = tempfile.TemporaryDirectory(prefix="rnsl-audit-", ignore_cleanup_errors=True)
 WORKPLACE = Path(workplace.name)  # removed when the kernel ends
+CACHE = WORKPLACE / "cache"
 
 
 def practice_archive(root):
-    """Write scenes into class folders, some into a wrong one; return which files are wrong."""
-    drawn = scenes.make_scenes(SCENES, 96, seed=SEED)
+    """Write scenes into class folders, some into a wrong one; return the class of each file."""
+    drawn = scenes.make_scenes(SCENES, 96, difficulty=DIFFICULTY, seed=SEED)
     transition = noise.label_dependent_transition("scenes", RATE)
     folder = noise.corrupt_labels(drawn.labels, transition, seed=SEED)
     truth = {}
@@ -56,12 +61,13 @@ def practice_archive(root):
         file = f"{drawn.class_names[folder.labels[i]]}/scene_{i:04}.jpg"
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image.transpose(1, 2, 0)).save(root / file, quality=92)
-        truth[file] = drawn.labels[i]
+        truth[file] = drawn.class_names[drawn.labels[i]]
     return truth
 
 
 truth = practice_archive(WORKPLACE / "scenes") if ARCHIVE is None else None
-archive = datasets.load_archive(ARCHIVE or WORKPLACE / "scenes", 96, cache=WORKPLACE / "cache")
+root, size = ARCHIVE or WORKPLACE / "scenes", 96 if ARCHIVE is None else 150
+archive = datasets.load_archive(root, size, cache=CACHE)
 names, given = np.array(archive.class_names), archive.labels
 some = np.random.default_rng(SEED).permutation(len(given))[:16]
 plots.doubtful_images(archive.images[some], names[given[some]], title="16 files and their folders")
@@ -74,25 +80,27 @@ plots.doubtful_images(archive.images[some], names[given[some]], title="16 files 
 # need the truth are then left out. Nothing is ever written into your folder.
 #
 # ## The audit
-# One call does everything: it reads the images, computes features with a frozen network (nothing is
-# downloaded), trains t-RNSL heads, and judges every image by heads that have never seen its label.
+# One call does everything. It computes features with a frozen network, and trains t-RNSL heads on them.
+# Every image is judged by heads that have never seen its label. Nothing is downloaded.
 
 # %%
-SIZE = 64 if ARCHIVE is None else 150  # px; photographs need more than drawings
-found = audit.audit_folder(
-    ARCHIVE or WORKPLACE / "scenes", size=SIZE, seed=SEED, plant=0.1, cache=WORKPLACE / "cache"
-)
-true = None if truth is None else np.array([truth[file] for file in found.files])
-wrong = None if truth is None else given != true
+BACKBONE = "efficientnet_lite0"
+found = audit.audit_archive(archive, backbone=BACKBONE, seed=SEED, cache=CACHE)
 scores, order = found.scores, found.ranking()
-print(f"{len(given):,} images in {len(names)} folders.")
-print(f"Estimated share of wrong labels: {found.noise_rate:.1%}", end="")
-print("" if wrong is None else f"; in truth {wrong.mean():.1%}")
+true = wrong = None
+if truth is not None:
+    true = np.array([archive.class_names.index(truth[file]) for file in archive.files])
+    wrong = given != true
+print("\n".join(audit.sentences(found)))
+print("" if wrong is None else f"In truth {wrong.mean():.1%} of the labels are wrong.")
 
 # %% [markdown]
+# These sentences are all that an audit says of an archive. The command `rnsl audit` prints the same ones. The
+# share of wrong labels is a **range**: it holds the truth nine times in ten. How it is found comes below.
+#
 # ## The top of the list
-# The 24 most doubtful files: the folder each lies in, and the class that the heads suggest. **Judge with
-# your own eye**: in how many do you agree with the suggestion?
+# The 24 most doubtful files, each with its folder and the class that is suggested. **Judge with your own
+# eye**: how often do you agree with the suggestion?
 
 
 # %%
@@ -105,13 +113,13 @@ top = order[:24]
 plots.doubtful_images(archive.images[top], captions(top), title="The most doubtful files")
 
 # %% [markdown]
-# And here are 24 files further down, around a doubt of 0.9. This is where the list begins to be wrong
-# about the labels. Judge again, then run the next cell: it marks the files that lie in the wrong folder.
+# And here are 24 files further down, around a doubt of 0.5. Judge again. Then run the next cell, which marks
+# the files that lie in the wrong folder.
 
 # %%
-middle = int((scores.doubt >= 0.9).sum())
+middle = int((scores.doubt >= 0.5).sum())
 border = order[max(middle - 12, 0) : middle + 12]
-plots.doubtful_images(archive.images[border], captions(border), title="Around a doubt of 0.9")
+plots.doubtful_images(archive.images[border], captions(border), title="Around a doubt of 0.5")
 
 # %%
 if wrong is not None:
@@ -138,25 +146,40 @@ explorer
 # ## What you see
 # - **The images** over the doubt, in square roots. Right labels go up, wrong ones go down. In the grey part
 #   an image is *flagged*.
-# - **The list**: *precision* is the share of the flagged images that are wrong, *recall* the share of the
-#   wrong labels that are flagged. The solid lines are estimates, which your own archive has, too. The
-#   dotted lines are the truth, which it has not.
+# - **The list**: *precision* is the share of the flagged images that are wrong. *Recall* is the share of the
+#   wrong labels that are flagged. Solid lines are estimates, which your own archive has, too. Dotted lines are
+#   the truth, which it has not.
 # - **The given classes**: what share of each folder is flagged, and what share is wrong by the estimate
 #   (and in truth).
 #
-# Most images lie at the two ends. From 0.3 to 0.9 the list gets shorter slowly, and loses few wrong labels.
-# Beyond 0.99 it gets short fast, and nearly all that is left is wrong. So choose the threshold by how many
-# files you are able to look at.
+# Most images lie at the two ends. A higher threshold gives a shorter list with more wrong labels on it, and
+# leaves more of them out. So choose it by how many files you are able to look at.
 #
 # Three questions are open. How is the doubt computed? Why do we believe the precision, if nobody knows
 # the truth? And what does the list not find?
 #
 # ## Doubt, and why nobody may judge himself
-# $$\text{doubt}_i = 1 - p_i, \qquad p_i = \text{belief in the label of image } i$$
+# In notebook 5 the doubt was $1 - p$. Here three **witnesses** say which class an image shows:
 #
-# as in notebook 5, with two differences. The belief is averaged over several heads. And each head judges
-# only images that it was **not trained on**: the archive is cut into 3 folds, and a fold is judged by heads
-# that saw the other two. That is *out of fold*.
+# - t-RNSL heads, several of them, averaged
+# - the labels of the 20 nearest neighbours
+# - a linear discriminant, which needs few images
+#
+# Their probabilities are multiplied: $p_a$ is what they say together of class $a$. Then it counts how often
+# class $a$ is given the label $y$. For a label $y$ the odds that it is wrong are
+#
+# $$\frac{\text{wrong}}{\text{right}} = \frac{\sum_{a \ne y} p_a \, T_{ay}}{p_y \, T_{yy}}, \qquad
+# \text{doubt} = \frac{\text{odds}}{1 + \text{odds}}$$
+#
+# | symbol | in code | what it is |
+# |---|---|---|
+# | $p_a$ | `scores.probabilities` | chance of class $a$, by what the image shows |
+# | $T_{ay}$ | `audit.likely_flips(p, labels)` | chance that class $a$ is given the label $y$, estimated |
+# | $\log$ odds | `scores.log_odds` | what the list is sorted by |
+#
+# One rule holds for all three: **no witness may know the label that it judges.** No image is its own
+# neighbour. Heads and discriminant judge only images that they were *not trained on*. For this the archive is
+# cut into 3 folds. Each fold is judged by heads that saw the other two. That is *out of fold*.
 #
 # ## Exercise 1: out of fold
 # `fold_of` holds the number of each image's fold. `fit(features, labels)` trains, and returns a function
@@ -193,9 +216,9 @@ exercises.check_out_of_fold(out_of_fold)
 # </details>
 #
 # ## What goes wrong in fold
-# Now real photographs: the features of AID that come with this tutorial. We plant wrong labels that look
-# alike, for 2 images in 10, and rank by $1 - p$ in four ways: with NSL and with t-RNSL, in fold (judged by
-# the head that was trained on them) and out of fold. **Predict**: which of the four is worst?
+# Now real photographs: the features of AID that come with this tutorial. We give 2 images in 10 a wrong label
+# that looks alike. We rank by $1 - p$ of one head in four ways: NSL or t-RNSL, in fold or out of fold. In fold
+# means: judged by the head that was trained on them. **Predict**: which of the four is worst?
 
 # %%
 aid = datasets.load_shipped_features("aid")
@@ -206,28 +229,30 @@ aid_planted = noise.corrupt_labels(aid_true, aid_noise, seed=SEED)
 aid_given, aid_wrong = aid_planted.labels, aid_planted.flipped
 
 
-def in_fold(config):
-    """Train one head on all images; its belief in the labels that it was trained on."""
+def judged_after(trained, config):
+    """Train one head on the images at these places; its belief in the given label of every image."""
     inputs = torch.from_numpy(aid_inputs / np.sqrt(np.mean(aid_inputs**2)))
     labels, generator = torch.from_numpy(aid_given), torch.Generator().manual_seed(SEED)
     network = experiments.build_head(config, inputs.shape[1], generator)
-    loss = experiments.build_loss(config, len(aid.class_names), len(labels), generator)
-    train(network, loss, inputs, labels, config.settings)
+    loss = experiments.build_loss(config, len(aid.class_names), len(trained), generator)
+    train(network, loss, inputs[trained], labels[trained], config.settings)
     with torch.no_grad():
         points, T = embed(network, inputs), config.temperature
         return losses.label_log_probability(points, loss.prototypes, labels, T).exp().numpy()
 
 
 def not_in_fold(config):
-    """Train three heads, each on two folds; their belief in the labels of the third."""
-    p = audit.out_of_fold(aid_inputs, aid_given, len(aid.class_names), config, seed=SEED, repeats=1)
-    return p[0, np.arange(AID_IMAGES), aid_given]
+    """Three heads, each trained on two folds; their belief in the labels of the third."""
+    belief = np.empty(AID_IMAGES)
+    for trained, fold in audit.divisions(aid_given, folds=3, seed=SEED):
+        belief[fold] = judged_after(trained, config)[fold]
+    return belief
 
 
 # %% [markdown]
-# To judge a ranking without any threshold we take the **average precision**: the precision at each wrong
-# label, read from the top of the list down, averaged. 1 is perfect; a list in random order has the share
-# of wrong labels.
+# To judge a ranking without any threshold we take the **average precision**. That is the precision at each
+# wrong label, from the top of the list down, averaged. 1 is perfect. A list in random order has the share of
+# wrong labels.
 
 # %%
 from sklearn.metrics import average_precision_score
@@ -235,8 +260,8 @@ from sklearn.metrics import average_precision_score
 CALLED = {"nsl": "NSL", "trnsl": "t-RNSL"}
 ranked_by = {}
 for loss_name in tqdm(CALLED, desc="losses", unit="loss"):
-    config = replace(audit.recipe_for(len(aid.labels)), loss=loss_name)
-    ranked_by[loss_name, "in fold"] = in_fold(config)
+    config = replace(audit.recipe_for(AID_IMAGES), loss=loss_name)
+    ranked_by[loss_name, "in fold"] = judged_after(np.arange(AID_IMAGES), config)
     ranked_by[loss_name, "out of fold"] = not_in_fold(config)
 
 quality, believed = {}, {}
@@ -247,79 +272,71 @@ for how, p in ranked_by.items():
     print(f"{believed[how]:.0%} of the wrong labels are believed (p > 0.9)")
 
 # %% [markdown]
-# NSL learns the labels that it is given by heart, wrong ones too. In fold it *believes* many of them, and
-# no threshold finds a label that is believed. Out of fold it has not seen the label of the image, so it
-# cannot have learned it.
+# NSL learns the labels that it is given by heart, wrong ones too. In fold it *believes* many of them. No
+# threshold finds a label that is believed. Out of fold it cannot have learned the label of the image.
 #
-# t-RNSL is another matter. It refuses to learn most wrong labels, so it could even judge itself: here it
-# ranks *better* in fold, where it sees all images and not two thirds. (With `SEED = 2` it is the other way
-# round.) Why out of fold all the same? What a head has learned by heart, nobody can tell from its probabilities. And below we need
-# probabilities that the image's own label had no part in, to estimate which classes are confused.
-# (On all 10,000 images two heads in fold rank about as well as the audit's six out of fold: last row of the
-# next table.)
+# t-RNSL leaves most wrong labels out. So in fold it ranks about as well as out of fold, where it sees fewer
+# images. Yet some wrong labels slip in, and these it believes, too. So the audit works out of fold. There is a second
+# reason: below we ask what a head would have said of *another* label. That needs a head which knew none.
 #
 # ## Against the standard recipe
-# The usual tool for this is cleanlab: logistic regression out of fold, then a score of the labels. The
-# same features, the same folds, all 10,000 images of AID, several draws of the noise. These runs are
-# measured already. **Predict**: where does the robust loss win most?
+# The usual tool is cleanlab: logistic regression out of fold, then a score of the labels. Others ask the
+# neighbours. All get the same features of archives of many sizes, with wrong labels of many kinds. These runs
+# are measured already. **Predict**: which kind of wrong labels is the hardest to find?
 
 # %%
 text = shipped("data", "results", "audit", "results.json").read_text(encoding="utf-8")
-rows = json.loads(text)["results"]
-CELLS = [(kind, rate) for kind in ("symmetric", "label_dependent") for rate in (0.1, 0.3)]
 RANKINGS = {
-    "ours": "t-RNSL, as in the audit",
-    "one division": "... from one division into folds",
-    "plain t-RNSL": "t-RNSL with the settings of notebook 5",
-    "cleanlab, C = 0.01, self_confidence": "cleanlab, C = 0.01",
+    "ours": "the audit's",
+    "ours without heads": "... without heads",
+    "ours without neighbours": "... without neighbours",
+    "ours without discriminant": "... without discriminant",
     "cleanlab, C = 0.001, self_confidence": "cleanlab, C = 0.001",
-    "cleanlab twice, C = 0.001, self_confidence": "... the mean of two divisions",
-    "cleanlab, C = 0.001, normalized_margin": "... ranked by its normalized margin",
-    "in fold, 2 heads": "t-RNSL in fold, two heads",
+    "cleanlab, C = 0.01, self_confidence": "cleanlab, C = 0.01",
+    "cleanlab, C = 1, self_confidence": "cleanlab, C = 1",
+    "SimiFeat, k = 20": "SimiFeat, 20 neighbours vote",
+    "k-NN disagreement, k = 20": "20 neighbours disagree",
+    "AUM": "AUM, margins in training",
 }
+measured = {}  # noise, then archive, rate and seed, then ranking -> average precision
+for row in json.loads(text)["results"]:
+    if row.get("ranking") in RANKINGS and "archive" in row:
+        cell = (row["archive"], row["rate"], row["seed"])
+        kind = measured.setdefault(row["noise"].replace("_", "-"), {})
+        kind.setdefault(cell, {})[row["ranking"]] = row["average_precision"]
 
-
-def measured(ranking, kind, rate):
-    """Average precision of each draw of the noise, on all images of AID."""
-    cell = (ranking, kind, rate, "all")
-    keys = ("ranking", "noise", "rate", "images")
-    return [row["average_precision"] for row in rows if tuple(map(row.get, keys)) == cell]
-
-
-print(
-    f"{'wrong labels':40}", *(f"{kind[:9].replace('_', '-'):>9} {rate:.0%}" for kind, rate in CELLS)
-)
+# %%
+means = {
+    kind: {
+        ranking: np.mean([found_by.get(ranking, np.nan) for found_by in cells.values()])
+        for ranking in RANKINGS
+    }
+    for kind, cells in sorted(measured.items())
+}
+print(f"{'':30}", *(f"{kind:>19}" for kind in means))
 for ranking, called in RANKINGS.items():
-    draws = [measured(ranking, *cell) for cell in CELLS]
-    shown = (f"{np.mean(draw):13.3f}" for draw in draws)
-    print(f"{called:40}", *shown, f"   n = {min(map(len, draws))}")
+    print(f"{called:30}", *(f"{mean[ranking]:19.3f}" for mean in means.values()))
+print(f"{'archives x rates x seeds':30}", *(f"{len(measured[kind]):19}" for kind in means))
+print("\nArchives:", "; ".join(sorted({cell[0] for cells in measured.values() for cell in cells})))
 
 # %% [markdown]
-# With symmetric noise a wrong label is any class, and every method finds it. The two differ where wrong labels
-# look alike (label-dependent): there a plain classifier begins to believe them. $C$ says how freely
-# the logistic regression may fit; the right one is not known beforehand. At 10% symmetric noise the best of it
-# is nearly level with ours. And with 10 classes of 10 to 400 images it is ahead: a robust loss takes a small
-# class for noise. All draws, the spread and what else was tried: `python benchmarks/audit.py` and
-# `data/results/README.md`.
+# On the average over all of them the audit's list is ahead of each of these rivals. This does not hold in every
+# single case. $C$ says how freely the logistic regression may fit. The right one is not known beforehand.
+# And look at what each witness is worth, in the rows without it. All cases, the spread, and what else was
+# tried: `python benchmarks/audit.py` and `data/results/README.md`.
 #
 # ## How to count what nobody knows
-# Nobody knows the wrong labels of your archive. But you can **plant** some yourself: change the labels of a
-# few images, and these you know. Score again, and see how many of the planted ones are flagged. That is
-# an estimate of the **recall**. And from the recall follows the precision:
+# Nobody knows the wrong labels of your archive. But you can **plant** some yourself. Change the labels of a
+# few images: these you know. Score again, and see how many of them are flagged. That is an estimate of the
+# **recall**. From the recall follows the precision:
 #
 # $$\text{precision} = \frac{\text{wrong and flagged}}{\text{flagged}}
 # = \frac{\text{share of wrong labels} \times \text{recall}}{\text{share of flagged images}}$$
 #
-# | symbol | in code | what it is |
-# |---|---|---|
-# | share of wrong labels | `found.noise_rate` | estimated, see below |
-# | recall | `found.precision.recall` | of the planted labels |
-# | precision | `found.precision.precision` | estimated, with `low` and `high` |
-#
 # ## Exercise 2: precision without truth
 # `doubt` holds the doubts after planting, `planted` says (True, False) which labels you planted. Flagged
-# is who has `doubt >= threshold`. Compute the recall from the planted images, the share of flagged images
-# from the others, and then the precision. No share is larger than 1.
+# is who has `doubt >= threshold`. Compute the recall from the planted images, and the share of flagged images
+# from the others. From both follows the precision. No share is larger than 1.
 
 
 # %% tags=["exercise"]
@@ -344,64 +361,83 @@ exercises.check_planted_precision(planted_precision)
 # ```
 # </details>
 #
-# And the share of wrong labels? The formula itself bounds it. A precision is at most 1, at every
-# threshold, so the share of wrong labels is at most *flagged / recall*, at every threshold. The smallest
-# of these bounds is the estimate. It is good if somewhere on top of the list nearly everything is wrong.
+# ## Planting on paper
+# To plant, one changes labels and trains again. The audit does without. No witness knew the label of the image
+# that it judges. So we know what it would have said under *any other* label. We can give every image a wrong
+# label **on paper**, and see how many of these are flagged.
 #
-# **How honest is it?** Here is the estimate beside the truth, for the scenes and for AID.
+# And the share of wrong labels, $W$? Two kinds of labels are flagged: wrong ones that are found, and right ones
+# that are blamed. With the shares that are flagged, $K$ of all, $r_1$ of the wrong ones, $r_0$ of the right
+# ones,
+#
+# $$K = W r_1 + (1 - W)\, r_0 \qquad\text{so}\qquad W = \frac{K - r_0}{r_1 - r_0}$$
+#
+# $K$ is counted. $r_1$ comes from wrong labels on paper, $r_0$ from right ones: labels drawn by what the
+# witnesses say.
+
+# %%
+p, flips = scores.probabilities, audit.likely_flips(scores.probabilities, given)
+rng, LIMIT = np.random.default_rng(SEED), np.log(0.9 / 0.1)  # log odds of a doubt of 0.9
+
+
+def share_above(labels):
+    """Share of the images whose doubt would be above 0.9 if they had these labels."""
+    return (audit.log_odds(p, labels, flips)[0] > LIMIT).mean()
+
+
+def drawn(weights):
+    """One label for each image, drawn by its row of weights [N, C]."""
+    steps = weights.cumsum(axis=1, dtype=float)
+    return (steps < rng.random((len(p), 1)) * steps[:, -1:]).sum(axis=1)
+
+
+others = flips * (1 - np.eye(len(names)))
+K, r_1, r_0 = share_above(given), share_above(drawn(others[given])), share_above(drawn(p**0.7))
+on_paper = (K - r_0) / (r_1 - r_0)
+print(f"Flagged: {K:.1%} of all; on paper {r_1:.1%} of wrong labels and {r_0:.1%} of right ones.")
+print(f"So about {on_paper:.1%} of the labels are wrong.", end="")
+print("" if wrong is None else f" In truth it is {wrong.mean():.1%}.")
+
+# %% [markdown]
+# The exponent 0.7 says how much we trust the witnesses. With 1 their word is taken as it stands. With less,
+# more right labels are thought to be blamed. How sure they are where they err, no label can tell. So the audit
+# computes it several times, and gives a **range**. It also reads $W$ at many thresholds.
+#
+# **How honest is it?** Here are the ranges beside the truth, for the scenes and for AID.
 
 # %%
 aid_found = audit.audit_features(
-    aid_inputs, aid_given, aid.class_names, [aid.files[i] for i in part], seed=SEED, plant=0.1
+    aid_inputs, aid_given, aid.class_names, [aid.files[i] for i in part], seed=SEED
 )
 
 
-def estimate_beside_truth(name, result, is_wrong):
-    """Print both at some thresholds; return the largest difference in precision."""
-    estimate, off = result.precision, []
-    print(
-        f"{name}, share of wrong labels: estimated {result.noise_rate:.1%}, true {is_wrong.mean():.1%}"
-    )
-    for threshold in (0.3, 0.5, 0.7, 0.9):
-        precision, low, high, recall = (
-            np.interp(threshold, estimate.thresholds, getattr(estimate, curve))
-            for curve in ("precision", "low", "high", "recall")
-        )
-        flagged = result.scores.doubt >= threshold
-        off.append(abs(precision - is_wrong[flagged].mean()))
-        print(f"  {threshold:.1f}: {flagged.sum():4} flagged; precision estimated ", end="")
-        print(f"{precision:.0%} ({low:.0%} to {high:.0%}), ", end="")
-        print(f"true {is_wrong[flagged].mean():.0%}; recall ", end="")
-        print(f"estimated {recall:.0%}, true {flagged[is_wrong].mean():.0%}")
-    return max(off)
+def ranges_beside_truth(name, result, is_wrong):
+    """Print what an audit promises beside the truth; return how many ranges hold it, and of how many."""
+    said, ranked = audit.summarize(result), result.ranking()
+    promised = [("all labels", said["share_wrong"], is_wrong.mean())]
+    for look in said["look"]:
+        first = look["first"]
+        promised.append((f"the first {first}", look, is_wrong[ranked[:first]].mean()))
+    for what, at, share in promised:
+        held = at["low"] <= share <= at["high"]
+        print(f"{name:7} {what:14}: {at['low']:4.0%} to {at['high']:4.0%}", end="")
+        print(f", about {at['estimate']:4.0%} wrong; true {share:4.0%}", "" if held else "(missed)")
+    return sum(at["low"] <= share <= at["high"] for _, at, share in promised), len(promised)
 
 
-off = {"AID": estimate_beside_truth("AID", aid_found, aid_wrong)}
+held = [ranges_beside_truth("AID", aid_found, aid_wrong)]
 if wrong is not None:
-    off["scenes"] = estimate_beside_truth("Scenes", found, wrong)
+    held.append(ranges_beside_truth("Scenes", found, wrong))
 
 # %% [markdown]
-# The estimate is a guide, not a promise: it may be off by ten points and more, and the interval is wide,
-# because few labels are planted. It tends to promise too much: the share of wrong labels is estimated by
-# a bound from above, and the precision grows with it. It also believes that your wrong labels are as easy
-# to find as the planted ones. Where yours are harder, no interval tells. So look at twenty flagged images
-# yourself before you trust it.
-#
-# The second archive in the explorer, now with photographs. **Predict**: which of AID's classes have the
-# most wrong labels, in a noise that confuses what looks alike?
-
-# %%
-aid_explorer = explorers.AuditExplorer(
-    aid_found.scores.doubt, aid_given, aid.class_names, wrong=aid_wrong,
-    estimate=aid_found.precision, class_noise=aid_found.class_noise,
-)  # fmt: skip
-aid_explorer
+# A range holds the truth nine times in ten. `benchmarks/audit_ranges.py` counts that, on archives of many kinds.
+# So now and then one misses. And where wrong labels follow a rule that nobody thought of, no range tells. Look
+# at twenty flagged images yourself before you trust it.
 
 # %% [markdown]
 # ## Which classes are confused?
-# The audit also estimates the **transition matrix** of notebook 2: a row for the true class, a column for
-# the given label. It looks for the matrix under which the given labels would be the most likely, when
-# the heads say which class each image is.
+# The audit also estimates the **transition matrix** of notebook 2. A row is the true class, a column the
+# given label. It looks for the matrix under which the given labels are the most likely.
 
 # %%
 if true is None:
@@ -439,7 +475,7 @@ if wrong is not None:
 
 # %% [markdown]
 # Second, the other way round, **right labels with much doubt**: images at the border of their class. They
-# are the price of the list, and the reason to look before you relabel.
+# are the reason to look before you relabel.
 
 # %%
 if wrong is not None:
@@ -454,17 +490,14 @@ if wrong is not None:
 # those called Pond?
 
 # %%
+features = audit.archive_features(archive, BACKBONE, cache=CACHE)
 if true is not None:
-    inputs = audit.archive_features(
-        datasets.load_archive(WORKPLACE / "scenes", 64, cache=WORKPLACE / "cache"),
-        "efficientnet_lite0", cache=WORKPLACE / "cache",
-    )  # fmt: skip
     pond, river = (list(names).index(name) for name in ("Pond", "River"))
     ponds = np.flatnonzero(true == pond)
     called_river = ponds[: int(0.7 * len(ponds))]
     labels = true.copy()
     labels[called_river] = river
-    again = audit.score_labels(inputs, labels, len(names), seed=SEED)
+    again = audit.score_labels(features, labels, len(names), seed=SEED, repeats=2)
     flagged_wrong = (again.doubt[called_river] >= 0.5).mean()
     still_pond = np.setdiff1d(ponds, called_river)
     flagged_right = (again.doubt[still_pond] >= 0.5).mean()
@@ -474,8 +507,8 @@ if true is not None:
 # %% [markdown]
 # The class is **lost**, as in notebook 2: more of its images carry one wrong label than the right one. What
 # most images of a kind are called *is* the label, for everything that learns from labels alone. The list
-# blames the few that are right. No method without a look from outside can see this. If a folder is small
-# and strongly doubted, look at a few images of the *suggested* folder, too.
+# blames the few that are right. Only a look from outside can see this. If a folder is small and strongly
+# doubted, look at a few images of the *suggested* folder, too.
 #
 # ## The decision table
 # To look at an image costs time. A wrong label that stays costs something later. Say a look costs 1, a
@@ -515,14 +548,15 @@ exercises.check_decide(decide)
 # ```
 # </details>
 #
-# Is it worth it? We know the truth of the practice archive, so we can add up the real costs of five ways to
-# go on.
+# Is it worth it? We know the truth of the practice archive. So we can add up the real costs of five ways to
+# go on. As probability we take what the image shows, times the flips, as in the doubt.
 
 # %%
 LOOK, WRONG = 1.0, 10.0
+belief = p * flips.T[given]
+belief /= belief.sum(axis=1, keepdims=True)
 everyone = np.arange(len(given))
-p_given = scores.probabilities[everyone, given]
-p_suggested = scores.probabilities[everyone, scores.suggested]
+p_given, p_suggested = belief[everyone, given], belief[everyone, scores.suggested]
 expected = np.stack([(1 - p_given) * WRONG, np.full(len(given), LOOK), (1 - p_suggested) * WRONG])
 ways = {
     "keep all": np.zeros(len(given), dtype=int),
@@ -543,8 +577,8 @@ for way, decision in ways.items():
 
 # %% [markdown]
 # To take every suggestion unseen leaves many labels wrong: some old ones, and some new. To look at what is
-# flagged costs much less. And the rule that takes the cheapest way for each image? It should be best, and
-# it is not. **Why?** It trusts the probabilities. See what they are worth, among the labels that it changed:
+# flagged costs much less. The rule that takes the cheapest way for each image should be best, and it is not.
+# **Why?** It trusts the probabilities. See what they are worth, among the labels that it changed:
 
 # %%
 changed = ways["the cheapest for each image"] == 2
@@ -554,68 +588,221 @@ if true is not None:
     print(f"suggested with p = {promised:.1%} on average; {kept_promise:.1%} of them are right")
 
 # %% [markdown]
-# The heads are too sure of themselves. A decision rule is as good as the probabilities that it is given.
-# If you cannot check them on labels that you know, then look before you relabel: a look repairs every
-# mistake of the list, and a suggestion taken unseen hides it.
+# The witnesses are too sure of themselves. A decision rule is as good as the probabilities that it is given.
+# If you cannot check them on labels that you know, look before you relabel. A look repairs every mistake of the
+# list. A suggestion taken unseen hides it.
 #
-# ## On your own archive
-# Outside of the notebook it is one command:
+# ## From the list to the corrected archive
+# The audit writes three files, and nothing into the folder that it audits:
 #
-# ```
-# rnsl audit D:/archives/coast --out doubtful.csv
-# ```
-#
-# It writes two files, and nothing into the folder that it audits. `doubtful.csv` holds all images, the most
-# doubtful first: rank, file, given and suggested class, doubt, and both probabilities. Beside it lies a
-# **gallery**, one HTML page that opens in any browser without a network: thumbnails, the threshold with its
-# estimated precision, filters by class. There you mark each image as right or wrong, and
-# download your decisions. `rnsl audit --help` tells the rest.
-#
-# The beginning of that list:
+# - `doubtful.csv`: all images, the most doubtful first
+# - `doubtful.html`: a **page** to look through the first ones, in any browser, without a network
+# - `doubtful.json`: what the audit may say, in numbers
 
 # %%
-print("\n".join(audit.csv_bytes(found).decode().splitlines()[:6]))
+audit.write_outputs(
+    found, WORKPLACE / "doubtful.csv", WORKPLACE / "doubtful.html", archive.images,
+    json=WORKPLACE / "doubtful.json",
+)  # fmt: skip
+said = json.loads((WORKPLACE / "doubtful.json").read_text(encoding="utf-8"))
+print("doubtful.json:", json.dumps(said["share_wrong"]), "\n")
+print("\n".join((WORKPLACE / "doubtful.csv").read_text(encoding="utf-8").splitlines()[:4]))
+print("\nThe page:", WORKPLACE / "doubtful.html")
 
 # %% [markdown]
+# Open the page in your browser. For each image you press a key: keep the label, take the suggestion, another
+# class, unsure, discard. `?` shows the keys. *Save* writes **decisions.csv**. For your own archive, write its
+# place into `DECISIONS` above.
+#
+# Here we simulate a careful person. They see the true class of each image that they look at. Of 1 image in 20
+# they are unsure. They look at the first 200. **Predict**: how many wrong labels are left then?
+
+# %%
+decisions = {}
+person = np.random.default_rng(SEED)
+
+
+def look_at(result, count):
+    """Decide about the first images of a list, and save that as the page does."""
+    for i in result.ranking()[:count]:
+        file, label = result.files[i], result.class_names[result.labels[i]]
+        word = "keep" if truth[file] == label else "relabel"
+        if person.random() < 0.05:
+            word = "unsure"
+        decided_label = truth[file] if word == "relabel" else ""
+        decisions[file] = (result.digests[i], file, label, word, decided_label)
+    path = WORKPLACE / "decisions.csv"
+    with path.open("w", newline="", encoding="utf-8") as opened:
+        columns = ("digest", "file", "given", "decision", "label")
+        csv.writer(opened).writerows([columns, *decisions.values()])
+    return path
+
+
+if truth is not None:
+    DECISIONS = look_at(found, 200)
+rows = audit.read_decisions(Path(DECISIONS)) if DECISIONS else []
+if rows:
+    print("\n".join(Path(DECISIONS).read_text(encoding="utf-8").splitlines()[:4]))
+decided = audit.decide(rows, archive)
+
+# %% [markdown]
+# In a terminal, `rnsl apply` makes a copy of the archive with the decided labels. Without `--yes` it only shows
+# what would become of the images. Your archive stays as it is.
+#
+# ```
+# rnsl apply decisions.csv D:/archives/coast --to D:/archives/coast-corrected --yes
+# ```
+
+# %%
+if rows:
+    command = ["apply", DECISIONS, root, "--to", WORKPLACE / "corrected", "--size", size, "--yes"]
+    run = subprocess.run(
+        [sys.executable, "-m", "rnsl_tutorial", *map(str, command)],
+        env=os.environ | {"RNSL_CACHE": str(CACHE), "PYTHONUTF8": "1"},
+        capture_output=True, encoding="utf-8", check=False,
+    )  # fmt: skip
+    print(run.stdout or run.stderr)
+
+# %% [markdown]
+# ## What it gained
+# Two classifiers learn from three sets of labels: as given, as decided, and the true ones. They are tried on new
+# scenes, whose labels are right. The **nearest neighbour** believes every label. The **t-RNSL head** is the one
+# that `rnsl audit --model` saves. **Predict**: which of the two gains more?
+
+# %%
+from sklearn.neighbors import KNeighborsClassifier
+
+if truth is not None:
+    test = scenes.make_scenes(TEST_SCENES, 96, difficulty=DIFFICULTY, seed=SEED + 1)
+    test_features = audit.archive_features(test, BACKBONE, cache=CACHE)
+    test_names = np.array(test.class_names)[test.labels]
+
+
+def accuracy(labels):
+    """Of the nearest neighbour and of a t-RNSL head, trained on these labels, on new scenes."""
+    nearest = KNeighborsClassifier(1, metric="cosine").fit(features, names[labels])
+    model = audit.fit_model(archive._replace(labels=labels), features, BACKBONE, seed=SEED)
+    head = model.network[1:]  # behind the frozen network, whose features are there
+    points = embed(head, torch.tensor(test_features))
+    log_p = losses.class_log_probabilities(points, model.prototypes, model.config.temperature)
+    by_head = names[log_p.argmax(dim=1).numpy()]
+    return [(by == test_names).mean() for by in (nearest.predict(test_features), by_head)]
+
+
+def show_gain(called, labels):
+    """Print how many labels are wrong, and how well two classifiers learn from them."""
+    reached[called] = accuracy(labels)
+    print(f"{called:9}: {(labels != true).sum():3} wrong labels; ", end="")
+    print("accuracy of the nearest neighbour {:.1%}, of the head {:.1%}".format(*reached[called]))
+
+
+# %%
+reached = {}
+if truth is not None:
+    show_gain("as given", given)
+    show_gain("decided", decided.labels)
+    show_gain("all right", true)
+
+# %% [markdown]
+# The nearest neighbour believes every label, so each corrected one helps. The robust head leaves out most
+# wrong labels by itself, so there is less to gain. With so few new scenes, a difference of two points may be
+# chance.
+#
+# ## Round two
+# The decisions go back into the audit. Its heads are trained by the decided labels. Only images that are
+# undecided or unsure are judged again. In a terminal: `rnsl audit ARCHIVE --decisions decisions.csv`.
+
+# %%
+if rows:
+    second = audit.audit_archive(
+        archive, decided=decided, backbone=BACKBONE, seed=SEED, cache=CACHE
+    )
+    print("\n".join(audit.sentences(second)))
+if truth is not None:
+    before = (decided.labels != true).sum()
+    share_left = before / len(second.files)
+    print(f"In truth {share_left:.1%} of them are wrong.\n")
+    decided = audit.decide(audit.read_decisions(look_at(second, 100)), archive)
+    left = (decided.labels != true).sum()
+    print(f"A look at 100 more corrects {before - left} of {before} wrong labels.")
+    show_gain("round two", decided.labels)
+
+# %% [markdown]
+# Mind the share of wrong labels that it states: **after a look the range is too low.** You have taken the wrong
+# labels that are easy to find. Those that are left look right. No labels on paper are as hard as they. So
+# believe the range of the first round, and take away what you have corrected.
+#
+# A look finds less now. Stop when it is no longer worth its cost: the list does not end by itself.
+#
+# ## On your own archive
+# Outside of the notebook these are four commands ([more about them](../docs/decisions.md)):
+#
+# ```
+# rnsl audit D:/archives/coast --out doubtful.csv --model coast.pt
+# rnsl apply decisions.csv D:/archives/coast --to D:/archives/coast-corrected --yes
+# rnsl audit D:/archives/coast --decisions decisions.csv --out round2.csv
+# rnsl predict coast.pt D:/archives/new --out labels.csv
+# ```
+#
+# Archives may also be flat folders with a table of labels, or hold TIFF with many bands:
+# [what is read](../docs/archives.md).
+#
 # ## What we have shown
-# - Doubt is one minus the belief in the given label, out of fold, averaged over heads. In fold a plain loss
-#   has learned the wrong labels by heart, and its doubt says little.
-# - Nobody knows the wrong labels of an archive. Planted ones are known: they give the recall, and with it
-#   an estimate of the precision and of the share of wrong labels.
+# - Three witnesses say what an image shows. None of them knew its label. In fold a plain loss has learned the
+#   wrong labels by heart, and its doubt says little.
+# - Nobody knows the wrong labels of an archive. Wrong labels on paper are known. They give recall, precision
+#   and the share of wrong labels, each as a range.
 # - The estimated transition matrix says which classes are confused.
-# - The list does not find wrong labels that look right, blames images at the border of their class, and
-#   turns around where most images of a class carry the same wrong label.
-# - What to do with it follows from what a look and an error cost.
+# - The list does not find wrong labels that look right, and blames images at the border of their class. It turns
+#   around where most images of a class carry the same wrong label.
+# - What to do with it follows from what a look and an error cost. Decisions become a corrected copy, a better
+#   model, and a second list.
 #
 # ## Where to look next
-# - The score: `audit.score_labels??`. The audit, and how planted labels are read: `audit.read_precision??`.
+# - The score: `audit.score_labels??`. The ranges: `audit.estimate_precision??`.
 # - Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 2021:
 #   the method behind cleanlab.
-# - Garg et al., "Mixture Proportion Estimation and PU Learning: A Modern Approach", NeurIPS 2021: the bound
-#   on the share of wrong labels.
+# - Garg et al., "Mixture Proportion Estimation and PU Learning: A Modern Approach", NeurIPS 2021: how to
+#   find the share of wrong labels.
 # - The paper: Kang et al., IEEE TGRS 2020,
 #   [doi 10.1109/TGRS.2020.3042607](https://doi.org/10.1109/TGRS.2020.3042607).
 
 # %% tags=["hidden-assert"]
 # What this notebook claims, held by the runs above (for the practice archive that it starts with).
-assert quality["nsl", "in fold"] < quality["nsl", "out of fold"], quality
-assert believed["nsl", "in fold"] > 0.2 > 0.05 > believed["nsl", "out of fold"], believed
-assert believed["trnsl", "in fold"] < believed["nsl", "in fold"] / 2, believed
-if (AID_IMAGES, SEED) == (2000, 1):
-    assert quality["trnsl", "in fold"] > quality["trnsl", "out of fold"], quality
-for cell in CELLS:
-    best = max(np.mean(measured(name, *cell)) for name in RANKINGS if name.startswith("cleanlab"))
-    gain = np.mean(measured("ours", *cell)) - best
-    assert gain > (0.03 if cell[0] == "label_dependent" else 0), (cell, gain)
-if (AID_IMAGES, SEED) == (2000, 1):
-    assert max(off.values()) < 0.25, off
-if ARCHIVE is None and (RATE, SEED) == (0.15, 1):
+assert min(quality, key=quality.get) == ("nsl", "in fold"), quality
+assert abs(quality["trnsl", "in fold"] - quality["trnsl", "out of fold"]) < 0.08, quality
+assert believed["nsl", "in fold"] > 0.4 > 0.05 > believed["nsl", "out of fold"], believed
+assert believed["trnsl", "in fold"] < 0.7 * believed["nsl", "in fold"], believed
+assert believed["trnsl", "in fold"] > 0.1 + believed["trnsl", "out of fold"], believed
+for ranking in RANKINGS:
+    if not ranking.startswith("ours"):
+        pairs = [
+            (by["ours"], by[ranking])
+            for cells in measured.values()
+            for by in cells.values()
+            if {"ours", ranking} <= by.keys()
+        ]
+        assert not pairs or np.subtract(*np.transpose(pairs)).mean() >= 0, ranking
+
+# %% tags=["hidden-assert"]
+if ARCHIVE is None and (RATE, DIFFICULTY, SEED) == (0.2, 0.9, 1):
+    assert sum(n for n, _ in held) >= 0.8 * sum(of for _, of in held), held
+    assert abs(on_paper - wrong.mean()) < 0.06, (on_paper, wrong.mean())
     assert wrong[top].mean() > 0.9, wrong[top]
-    assert wrong[hundred].mean() > 0.9, wrong[hundred]
-    assert wrong[fifth].sum() / wrong.sum() > 0.9
+    assert 0.7 < wrong[hundred].mean() < 0.97, wrong[hundred]
+    assert wrong[fifth].sum() / wrong.sum() > 0.6
     assert 0 < wrong[border].mean() < 1, wrong[border]
-    assert flagged_right > 0.8 > 0.3 > flagged_wrong, (flagged_right, flagged_wrong)
+    assert flagged_right > flagged_wrong + 0.5, (flagged_right, flagged_wrong)
     threshold_rule, cheapest_rule = (spent[way] for way in list(ways)[3:])
     assert threshold_rule < cheapest_rule < spent["look at all"] < spent["keep all"], spent
-    assert threshold_rule < spent["relabel where another class is suggested"] / 2, spent
-    assert kept_promise < promised - 0.01, (kept_promise, promised)
+    assert threshold_rule < spent["relabel where another class is suggested"] * 0.6, spent
+    assert kept_promise < promised - 0.05, (kept_promise, promised)
+    assert run.returncode == 0, run.stderr
+    copied = audit.read_csv(WORKPLACE / "corrected" / "labels.csv")
+    assert sum(row["label"] != truth[row["file"]] for row in copied) == before
+    first_gain, second_gain = wrong.sum() - before, before - left
+    assert first_gain / 200 > second_gain / 100 > 0, (first_gain, second_gain)
+    gained = np.subtract(reached["decided"], reached["as given"])
+    assert gained[0] > 0.03, reached
+    assert gained[0] > gained[1], reached
+    assert second.precision.high[0] < share_left, second.precision
