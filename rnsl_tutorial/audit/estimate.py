@@ -64,7 +64,8 @@ class PrecisionEstimate(NamedTuple):
         high: float64 [T], ... and its upper end.
         skill: Cohen's kappa of the likeliest class and the given label: 0 for guessing, 1 if all
             agree.
-        concluded: whether the skill is enough to conclude anything; else low is 0 and high is 1.
+        concluded: whether anything can be concluded: the skill is enough, and the easiest wrong
+            labels are not decided already; else low is 0 and high is 1.
     """
 
     thresholds: NDArray[np.float64]
@@ -75,6 +76,12 @@ class PrecisionEstimate(NamedTuple):
     high: NDArray[np.float64]
     skill: float
     concluded: bool
+
+    def withheld(self) -> "PrecisionEstimate":
+        """Return it without what it concludes: low is 0 and high is 1."""
+        return self._replace(
+            low=np.zeros_like(self.low), high=np.ones_like(self.high), concluded=False
+        )
 
     def looks(self) -> list[Look]:
         """Return what is known of the first 5, 10, 25, ... images; no range wider than 50 points.

@@ -243,7 +243,9 @@ def audit_features(
         labels_N: int64 [N] in [0, C), possibly wrong.
         class_names: C names.
         files: N names.
-        trusted: features and labels of further images, which are trained with and not judged.
+        trusted: features and labels of further images, which are trained with and not judged. Then
+            nothing is said of how many of the rest are wrong: those that are the easiest to find
+            are decided, and no flip on paper is as hard as what is left.
         folds: at least 2; every class needs as many images.
         seed: of folds and heads.
         on_fit: called whenever a head is trained: `_evidence.repeats_for` x folds times.
@@ -269,6 +271,8 @@ def audit_features(
         found.log_odds[:count],
     )  # fmt: skip
     precision = estimate_precision(found, labels_N, likely_flips(found.probabilities, labels_N))
+    if trusted:
+        precision = precision.withheld()
     joint_CC = estimate_joint(found.probabilities, labels_N)
     joint_CC = with_noise_rate(joint_CC, float(precision.precision[0]))
     few_C = np.bincount(labels_N, minlength=len(class_names)) < _evidence.FEW

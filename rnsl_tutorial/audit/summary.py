@@ -9,6 +9,7 @@ import numpy as np
 
 from rnsl_tutorial.audit._evidence import FEW
 from rnsl_tutorial.audit._transition import not_told_apart
+from rnsl_tutorial.audit.estimate import _RECOGNISED
 from rnsl_tutorial.audit.pipeline import Audit
 
 __all__ = ["sentences", "summarize"]
@@ -54,6 +55,11 @@ def sentences(audit: Audit) -> list[str]:
 def _share(audit: Audit) -> str:
     estimate = audit.precision
     low, middle, high = (v[0] for v in (estimate.low, estimate.precision, estimate.high))
+    if not estimate.concluded and estimate.skill >= _RECOGNISED:
+        return (
+            "How many of them are wrong is not estimated: the labels that are the easiest to find "
+            "are decided."
+        )
     if not estimate.concluded:
         agreed = (audit.scores.probabilities.argmax(axis=1) == audit.labels).mean()
         return (

@@ -120,9 +120,13 @@ def test_what_is_said_at_each_threshold_is_the_estimate() -> None:
 
 def test_without_an_estimate_nothing_is_claimed() -> None:
     audit = make_audit()
-    page = page_html(audit._replace(precision=audit.precision._replace(concluded=False)), IMAGES)
-    assert "nothing can be concluded" in page
-    assert not [text for text in data_of(page)["readouts"] if "wrong" in text]
+    for precision, said in (
+        (audit.precision._replace(skill=0.1, concluded=False), "nothing can be concluded"),
+        (audit.precision.withheld(), "How many of them are wrong is not estimated"),
+    ):
+        page = page_html(audit._replace(precision=precision), IMAGES)
+        assert said in page
+        assert not [text for text in data_of(page)["readouts"] if "wrong" in text]
 
 
 def test_the_page_says_when_it_holds_only_some() -> None:

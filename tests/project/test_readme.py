@@ -1,10 +1,13 @@
 """What README says is true: its table, its links, its code, its commands."""
 
+import csv
 import json
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -12,7 +15,7 @@ from printed_table import rows_of
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from benchmarks import audit
+from benchmarks import audit, audit_ranges
 from rnsl_tutorial import experiments
 from rnsl_tutorial.evaluation import significance
 from rnsl_tutorial.experiments import report
@@ -188,13 +191,58 @@ def test_what_is_said_of_no_training() -> None:
     assert found == {0.8375}
 
 
+AUDIT = ROOT / "data" / "results" / "audit"
+
+
 def test_the_tables_of_the_audit_are_those_of_its_committed_results() -> None:
-    rows = json.loads((ROOT / "data/results/audit/results.json").read_text())["results"]
-    whole = audit.report(rows, audit.CELLS, audit.EDGES)
-    assert whole in (ROOT / "data/results/README.md").read_text(encoding="utf-8")
-    shown = re.findall(r"^\| (?:ours|cleanlab).*", README, re.MULTILINE)
-    assert len(shown) == 3
-    assert set(shown) <= set(whole.split("\n\n")[1].splitlines())
+    rows = audit.load(AUDIT / "results.json")
+    results = (ROOT / "data/results/README.md").read_text(encoding="utf-8")
+    assert audit.report(rows) in results
+    assert audit.archive_table(rows) in README
+    verdicts = [
+        audit.verdict(*audit.difference(cell, audit.best_rival(cell)))
+        for cell in audit.by_cell(rows, "average_precision").values()
+    ]
+    won, tied, lost = (verdicts.count(kind) for kind in ("win", "tie", "loss"))
+    text = " ".join(README.split())
+    assert f"it wins in {won} of {len(verdicts)} cells, ties in {tied}, loses in {lost}." in text
+    assert won > 0.7 * len(verdicts)
+
+
+def test_the_ranges_of_the_audit_hold_as_often_as_is_said() -> None:
+    rows = json.loads((AUDIT / "ranges.json").read_text(encoding="utf-8"))["results"]
+    results = (ROOT / "data/results/README.md").read_text(encoding="utf-8")
+    assert audit_ranges.table(rows) in results
+    told = [row for row in rows if row["concluded"]]
+    easy = [row for row in told if row["noise"] != audit_ranges.HARD]
+    looks = [look for row in told for look in row["looks"]]
+
+    def held(of: list[dict[str, Any]]) -> float:
+        return float(np.mean([row["low"] <= row["true"] <= row["high"] for row in of]))
+
+    of_looks = float(
+        np.mean([low - 1e-9 <= true <= high + 1e-9 for _, low, high, _, true in looks])
+    )
+    text = " ".join(README.split())
+    assert len(told) >= 100
+    assert f"On {len(told)} archives whose wrong labels are known {held(told):.0%} of the" in text
+    assert f"({held(easy):.0%} without the hardest noise" in text
+    assert f"and {of_looks:.0%} of those for the list" in text
+
+
+def test_what_is_said_of_aid_as_it_was_published_is_in_the_list() -> None:
+    with (AUDIT / "aid_as_published.csv").open(encoding="utf-8", newline="") as file:
+        seen = [row["seen"] for row in csv.DictReader(file)]
+    results = (ROOT / "data/results/README.md").read_text(encoding="utf-8")
+    for first in (25, 50, 100):
+        counts = [seen[:first].count(kind) for kind in ("wrong", "ambiguous", "right")]
+        assert f"| the first {first} | {' | '.join(map(str, counts))} |" in results
+    text = " ".join(README.split())
+    assert (
+        f"Of its 25 most doubtful images {seen[:25].count('wrong')} was wrong to one reader at 150 "
+        f"pixels, of 100 {seen.count('wrong')}, and {seen.count('ambiguous')} could be called "
+        "either way"
+    ) in text
 
 
 @pytest.mark.parametrize("results", [SCENES, LAPTOP], ids=["scenes", "laptop"])
