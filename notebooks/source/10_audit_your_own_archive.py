@@ -174,7 +174,7 @@ explorer
 # | symbol | in code | what it is |
 # |---|---|---|
 # | $p_a$ | `scores.probabilities` | chance of class $a$, by what the image shows |
-# | $T_{ay}$ | `audit.likely_flips(p, labels)` | chance that class $a$ is given the label $y$, estimated |
+# | $T_{ay}$ | `scores.flips(given)` | chance that class $a$ is given the label $y$, estimated |
 # | $\log$ odds | `scores.log_odds` | what the list is sorted by |
 #
 # One rule holds for all three: **no witness may know the label that it judges.** No image is its own
@@ -376,13 +376,13 @@ exercises.check_planted_precision(planted_precision)
 # witnesses say.
 
 # %%
-p, flips = scores.probabilities, audit.likely_flips(scores.probabilities, given)
+p = scores.probabilities
 rng, LIMIT = np.random.default_rng(SEED), np.log(0.9 / 0.1)  # log odds of a doubt of 0.9
 
 
 def share_above(labels):
     """Share of the images whose doubt would be above 0.9 if they had these labels."""
-    return (audit.log_odds(p, labels, flips)[0] > LIMIT).mean()
+    return (scores.log_odds_under(labels, given) > LIMIT).mean()
 
 
 def drawn(weights):
@@ -391,7 +391,7 @@ def drawn(weights):
     return (steps < rng.random((len(p), 1)) * steps[:, -1:]).sum(axis=1)
 
 
-others = flips * (1 - np.eye(len(names)))
+others = scores.flips_on_paper(given)
 K, r_1, r_0 = share_above(given), share_above(drawn(others[given])), share_above(drawn(p**0.7))
 on_paper = (K - r_0) / (r_1 - r_0)
 print(f"Flagged: {K:.1%} of all; on paper {r_1:.1%} of wrong labels and {r_0:.1%} of right ones.")

@@ -13,7 +13,7 @@ from rnsl_tutorial.noise import Labels, Matrix
 __all__: list[str] = []
 
 _FLOOR = 1e-6  # no class is impossible: a head that is sure can be wrong
-_PRIOR = 100  # images of each class that weigh as much as what is known beforehand
+_PRIOR = 100  # images a class that a flip to any class weighs as much as
 _APART = 0.62  # of the images of two classes, so many are told right where they can be told apart
 _SEEN_OF_BOTH = 20  # images of each, or chance decides
 _ROUNDS = 100  # of expectation maximisation; later ones change no share by more than 0.001
@@ -55,24 +55,46 @@ def estimate_joint(probabilities_NC: ArrayLike, labels_N: Labels) -> Matrix:
 
 @takes(probabilities_NC="shares N C", labels_N="integers N")
 def likely_flips(probabilities_NC: ArrayLike, labels_N: Labels) -> Matrix:
-    """Estimate a transition matrix that few images move little: float64 [C, C], rows the class.
+    """Estimate a transition matrix of what classes that look alike do not explain: float64 [C, C].
 
-    With J of `estimate_joint` as numbers of images, of which a share e is off the diagonal,
+    With J of `estimate_joint` as numbers of images, of which a share e is off the diagonal, and
+    p^T p, which has as many off the diagonal as would be there if labels were drawn from p,
 
-        T = (J + 100 [(1 - e) I + e Q]) / row sums,    Q = half of look-alikes, half of any class
+        T = (1 - e) I + e Q,    Q = [(J - p^T p)_+ / 2 + e (100 + N / 2 C) / (C - 1)] / row sums
 
-    where look-alikes are the classes that p mixes up: p^T p without its diagonal, rows of sum 1.
+    off the diagonal; rows are the class. So a flip to any class stays possible, and few images move
+    the matrix little.
     """
     p_NC = np.asarray(probabilities_NC, dtype=np.float64)
-    num_classes = p_NC.shape[1]
-    images_CC = estimate_joint(p_NC, labels_N) * len(p_NC)
-    _, wrong_CC = noise.split_diagonal(images_CC)
-    rate = wrong_CC.sum() / len(p_NC)
+    count, num_classes = p_NC.shape
     other_CC = 1 - np.eye(num_classes)
+    images_CC = estimate_joint(p_NC, labels_N) * count
+    rate = max(float((images_CC * other_CC).sum()) / count, _FLOOR)
+    excess_CC = np.maximum(images_CC - p_NC.T @ p_NC, 0) * other_CC
+    any_class = rate * (_PRIOR + count / num_classes / 2) / (num_classes - 1)
+    flips_CC = row_shares(excess_CC / 2 + any_class * other_CC)
+    found_CC: Matrix = rate * flips_CC + (1 - rate) * np.eye(num_classes)
+    return found_CC
+
+
+@takes(probabilities_NC="shares N C", labels_N="integers N")
+def flips_on_paper(probabilities_NC: ArrayLike, labels_N: Labels) -> Matrix:
+    """Return of what kind wrong labels may be, at the worst: float64 [C, C], rows of sum 1, no eye.
+
+    As `likely_flips`, but what overlap explains counts as well, as if it were wrong labels, which
+    are then harder to find:
+
+        J + 100 e Q',    Q' = half of look-alikes (p^T p), half of any class
+
+    off the diagonal.
+    """
+    p_NC = np.asarray(probabilities_NC, dtype=np.float64)
+    other_CC = 1 - np.eye(p_NC.shape[1])
+    wrong_CC = estimate_joint(p_NC, labels_N) * len(p_NC) * other_CC
     alike_CC = row_shares(p_NC.T @ p_NC * other_CC + _FLOOR * other_CC)
-    before_CC = (1 - rate) * np.eye(num_classes)
-    before_CC += rate / 2 * (alike_CC + row_shares(other_CC))
-    return row_shares(images_CC + _PRIOR * before_CC)
+    rate = max(float(wrong_CC.sum()) / len(p_NC), _FLOOR)
+    found_CC: Matrix = row_shares(wrong_CC + _PRIOR * rate / 2 * (alike_CC + row_shares(other_CC)))
+    return found_CC
 
 
 @takes(probabilities_NC="shares N C", labels_N="integers N")

@@ -16,7 +16,7 @@ from scipy.special import logit
 from scipy.stats import binom
 
 from rnsl_tutorial._arrays import labels_in, takes
-from rnsl_tutorial.audit._transition import not_told_apart
+from rnsl_tutorial.audit._transition import flips_on_paper, not_told_apart
 from rnsl_tutorial.audit.scores import Scores
 from rnsl_tutorial.noise import Labels, Matrix
 
@@ -26,7 +26,7 @@ _THRESHOLDS = 120
 _AT_G = np.arange(1.0, 7.1, 0.5)  # log odds that the share of wrong labels is read at
 _BLAMED = {"least": 0.5, "low": 0.65, "estimate": 0.7, "high": 1.0}
 """Exponents of p for the right labels: the lower, the more of them are thought to be doubted."""
-_HARD = 0.5  # share of the flips that lie on images which look like the other class, for "high"
+_HARD = 0.7  # share of the flips that lie on images which look like the other class, for "high"
 _ERRORS = {"least": -1.0, "low": -1.0, "estimate": 0.0, "high": 1.0}  # standard ones, of counting
 _FIRST = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 25_000, 50_000)
 _WIDEST = 0.5  # of a range that is worth to be told
@@ -107,11 +107,11 @@ def estimate_precision(scores: Scores, labels: Labels, transition: Matrix) -> Pr
     transition matrix, the shares above log odds t of
 
         all labels as given     K(t) = mean_i [O_i(y_i) > t]
-        wrong ones, on paper    r1(t) = sum_i v_i sum_(c not in S_i) T[y_i, c] [O_i(c) > t] / norm
+        wrong ones, on paper    r1(t) = sum_i v_i sum_(c not in S_i) Q[y_i, c] [O_i(c) > t] / norm
         right ones, on paper    r0(t) = mean_i sum_c p_i(c)^b / norm_i [O_i(c) > t]
 
-    where v_i is the chance that y_i is right, and S_i are y_i and the classes that cannot be told
-    from it. The share W of wrong labels is the one for which
+    where v_i is the chance that y_i is right, Q is `_transition.flips_on_paper`, and S_i are y_i
+    and the classes that cannot be told from it. The share W of wrong labels is the one for which
 
         K(t) = W r1(t) + (1 - W) r0(t)
 
@@ -120,8 +120,8 @@ def estimate_precision(scores: Scores, labels: Labels, transition: Matrix) -> Pr
 
     How sure the witnesses are of themselves where they err cannot be known from the labels: this
     decides b. It is 0.7 for the estimate; for the lower end 0.65 (of the share in the whole archive
-    0.5), for the upper end 1, where right labels are hardly ever doubted, and half of the flips lie
-    on images that look like the other class (c is drawn from p_i^(1/2) instead of T), which are
+    0.5), for the upper end 1, where right labels are hardly ever doubted, and seven of ten flips
+    lie on images that look like the other class (c is drawn from p_i^(1/2) instead of Q), which are
     harder to find. To either end a standard error of counting is added. These numbers were chosen
     so that the ranges hold the truth nine times in ten on archives whose wrong labels are known;
     `benchmarks/audit_ranges.py` counts it on others.
@@ -175,7 +175,7 @@ class _Paper:
         own_NC = (p_NC + np.finfo(np.float32).tiny) @ (transition_CC * same_CC)
         self._odds_NC = np.log((every_NC - own_NC).clip(1e-300)) - np.log(own_NC + 1e-300)
         self._other_NC = ~same_CC[labels_N]
-        wrong_CC = transition_CC * ~same_CC
+        wrong_CC = flips_on_paper(p_NC, labels_N) * ~same_CC
         right_N = 1 - scores.doubt.astype(np.float64)
         self.given = self._above(np.full(self._count, 1.0), scores.log_odds)
         self.wrong = self._above(right_N[:, None] * (wrong_CC / _sums(wrong_CC))[labels_N])

@@ -18,9 +18,10 @@ from torch import Tensor
 from rnsl_tutorial import losses
 from rnsl_tutorial._arrays import block, check_seed, is_whole, takes
 from rnsl_tutorial.audit import _evidence
-from rnsl_tutorial.audit._transition import likely_flips, log_odds, not_told_apart
+from rnsl_tutorial.audit._transition import flips_on_paper, likely_flips, log_odds, not_told_apart
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.heads import build_head, build_loss, one_thread
+from rnsl_tutorial.noise import Matrix
 from rnsl_tutorial.training import embed, train
 
 __all__ = [
@@ -60,6 +61,21 @@ class Scores(NamedTuple):
     suggested: NDArray[np.int64]
     probabilities: NDArray[np.float32]
     log_odds: NDArray[np.float32]
+
+    def flips(self, given: NDArray[np.int64]) -> Matrix:
+        """Return T of `score_labels`, float64 [C, C], for the labels that were given."""
+        return likely_flips(self.probabilities, given)
+
+    def flips_on_paper(self, given: NDArray[np.int64]) -> Matrix:
+        """Return Q of `estimate_precision`, float64 [C, C]: of what kind wrong labels may be."""
+        return flips_on_paper(self.probabilities, given)
+
+    def log_odds_under(
+        self, labels: NDArray[np.int64], given: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return what the log odds would be if images had other labels than were given, [N]."""
+        same_CC = not_told_apart(self.probabilities, given)
+        return log_odds(self.probabilities, labels, self.flips(given), same_CC)[0]
 
 
 def recipe_for(num_images: int) -> Config:

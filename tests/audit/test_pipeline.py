@@ -36,9 +36,9 @@ def test_an_audit_finds_noise_rate_and_confusions(rate: float) -> None:
     calls: list[None] = []
     found = audited(corrupted.labels, on_fit=lambda: calls.append(None))
     assert len(calls) == _evidence.repeats_for(1200) * 3
-    assert found.noise_rate == pytest.approx(rate, abs=0.06)
+    assert found.noise_rate == pytest.approx(rate, abs=0.1)
     np.testing.assert_allclose(found.transition.sum(axis=1), 1)
-    np.testing.assert_allclose(found.transition, pairs(rate), atol=0.12)
+    np.testing.assert_allclose(found.transition, pairs(rate), atol=0.15)
     given_C = np.bincount(corrupted.labels) / 1200
     assert found.class_noise @ given_C == pytest.approx(found.noise_rate)
     assert found.precision.low[0] - 0.03 < rate < found.precision.high[0] + 0.03

@@ -88,6 +88,17 @@ def test_the_scores_are_what_the_docstring_says(
     assert found.log_odds.dtype == found.probabilities.dtype == np.float32
 
 
+def test_the_odds_of_other_labels_need_no_further_training(
+    data: Any, scores: scoring.Scores
+) -> None:
+    given_N = data[2]
+    np.testing.assert_array_equal(scores.log_odds_under(given_N, given_N), scores.log_odds)
+    moved = scores.log_odds_under((given_N + 1) % C, given_N)
+    assert (moved[FLIPS:] > scores.log_odds[FLIPS:]).mean() > 0.99
+    np.testing.assert_allclose(scores.flips(given_N).sum(axis=1), 1)
+    np.testing.assert_allclose(scores.flips_on_paper(given_N).sum(axis=1), 1)
+
+
 @pytest.mark.parametrize("witness", range(3))
 def test_each_witness_can_be_left_out(data: Any, witness: int) -> None:
     rng, given_N = np.random.default_rng(0), data[2]

@@ -7,6 +7,7 @@ from synthetic_audit import pairs
 from rnsl_tutorial import noise
 from rnsl_tutorial.audit._transition import (
     estimate_joint,
+    flips_on_paper,
     likely_flips,
     log_odds,
     not_told_apart,
@@ -52,7 +53,7 @@ def test_odds_are_what_the_docstring_says() -> None:
 
 def test_few_images_move_the_flips_little_and_many_do() -> None:
     rng = RNG(2)
-    for count, ends in ((80, (0.02, 0.16)), (20_000, (0.19, 0.23))):
+    for count, ends in ((80, (0.05, 0.1)), (20_000, (0.11, 0.14))):  # a third of 0.2: 0.067
         true_N = rng.integers(4, size=count)
         given_N = noise.corrupt_labels(true_N, pairs(0.2), 0, method="vectorized").labels
         p_NC = 0.02 / 3 + (0.98 - 0.02 / 3) * np.eye(4)[true_N]
@@ -76,7 +77,22 @@ def test_classes_that_look_the_same_are_one_and_noise_does_not_make_them_so() ->
     odds_N, likeliest_N = log_odds(p_NC, true_N, transition_CC, same_CC)
     assert odds_N[100:].max() < 0
     np.testing.assert_array_equal(likeliest_N, true_N)
-    assert (log_odds(p_NC, true_N, transition_CC)[0][100:] > 0).sum() > 20
+    assert (log_odds(p_NC, true_N, transition_CC)[0][100:] > 0).sum() > 5
     given_N = noise.corrupt_labels(true_N, pairs(0.4), 0, method="exact").labels
     assert not not_told_apart(p_NC, given_N)[0, 1]
     assert not_told_apart(p_NC[::4], true_N[::4]).sum() == 4, "of few, chance decides"
+
+
+def test_what_overlap_explains_is_no_flip_but_may_be_one_on_paper() -> None:
+    """The second class looks like the first, and all labels are right."""
+    rng = RNG(4)
+    true_N = np.arange(3000) % 3
+    logits_NC = rng.normal(size=(3000, 3)) + 6 * np.eye(3)[true_N]
+    logits_NC[true_N < 2, :2] = rng.normal(size=(2000, 2)) + 1.5 * np.eye(3)[true_N[true_N < 2], :2]
+    p_NC = np.exp(logits_NC) / np.exp(logits_NC).sum(axis=1, keepdims=True)
+    given_N = np.array([rng.choice(3, p=p) for p in p_NC])  # as likely as they look
+    found_CC, paper_CC = likely_flips(p_NC, given_N), flips_on_paper(p_NC, given_N)
+    assert found_CC[0, 1] < 2 * found_CC[0, 2]
+    assert paper_CC[0, 1] > 3 * paper_CC[0, 2]
+    np.testing.assert_allclose(paper_CC.sum(axis=1), 1)
+    assert not paper_CC.diagonal().any()
