@@ -17,7 +17,8 @@ SLOW = (
 SAMPLED = ("None", "a ragged list", "sparse", "meta", "objects", "one more dimension", "NaN", "-1")
 FILES = 12  # of each type
 ELSEWHERE = {
-    "audit.estimate.estimate_precision",
+    "audit.estimate.estimate_precision", "audit.scores.Scores.flips",
+    "audit.scores.Scores.flips_on_paper", "audit.scores.Scores.log_odds_under",
     "training.augmentation.Drawn.take", "training.sources.Fetched.batches",
     "training.sources.Source.batches", "training.sources.batches",
     "tutorial.exercises.seeing.compare_doubt", "tutorial.exercises.seeing.judge_selection",

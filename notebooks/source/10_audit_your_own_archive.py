@@ -553,7 +553,7 @@ exercises.check_decide(decide)
 
 # %%
 LOOK, WRONG = 1.0, 10.0
-belief = p * flips.T[given]
+belief = p * scores.flips(given).T[given]
 belief /= belief.sum(axis=1, keepdims=True)
 everyone = np.arange(len(given))
 p_given, p_suggested = belief[everyone, given], belief[everyone, scores.suggested]
