@@ -31,7 +31,7 @@ from rnsl_tutorial._files import (
 )
 from rnsl_tutorial.datasets import _packed
 
-__all__ = ["PINS", "describe", "find", "get", "images_of"]
+__all__ = ["PINS", "Pin", "describe", "find", "get", "images_of"]
 
 _MARKER = ".rnsl-data.json"  # says which pin a folder was made from; image archives pass it over
 _MAX_EXPANSION = 20  # times its own size; images are compressed already, so 1 is usual
@@ -39,7 +39,7 @@ _MAX_EXPANSION = 20  # times its own size; images are compressed already, so 1 i
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-class _Pin(NamedTuple):
+class Pin(NamedTuple):
     """One file of one revision of a data set repository on the Hugging Face Hub.
 
     Attributes:
@@ -61,9 +61,9 @@ class _Pin(NamedTuple):
     size: int | None = None
 
 
-PINS: Mapping[str, _Pin] = MappingProxyType(
+PINS: Mapping[str, Pin] = MappingProxyType(
     {
-        "aid": _Pin(
+        "aid": Pin(
             title="AID, 10,000 aerial scenes of 30 classes",
             licence="for research, not for commercial use; the images are from Google Earth",
             repository="isaaccorley/aid",
@@ -73,7 +73,7 @@ PINS: Mapping[str, _Pin] = MappingProxyType(
                 "sha256": "79345ef1766e85f7b92cf556c809c4f32ff24228ae71aadf96780f74f48c26a4",
             },
         ),
-        "nwpu45": _Pin(
+        "nwpu45": Pin(
             title="NWPU-RESISC45, 31,500 aerial scenes of 45 classes",
             licence="for research, not for commercial use",
             repository="torchgeo/resisc45",
@@ -85,7 +85,7 @@ PINS: Mapping[str, _Pin] = MappingProxyType(
             },
             size=427_389_445,
         ),
-        "eurosat": _Pin(
+        "eurosat": Pin(
             title="EuroSAT RGB, 27,000 Sentinel-2 scenes of 10 classes",
             licence="MIT",
             repository="torchgeo/eurosat",
@@ -175,7 +175,7 @@ def describe(name: str) -> str:
 # ------------------------------------------------------------------ folders
 
 
-def _pin(name: str) -> _Pin:
+def _pin(name: str) -> Pin:
     if name not in PINS:
         raise ValueError(f"There is no data set {name!r}; choose one of {', '.join(PINS)}.")
     return PINS[name]
@@ -186,7 +186,7 @@ def _target(name: str, to: Path | None) -> Path:
     return folder.absolute()
 
 
-def _identity(pin: _Pin) -> dict[str, object]:
+def _identity(pin: Pin) -> dict[str, object]:
     return {
         "repository": pin.repository,
         "revision": pin.revision,
@@ -195,7 +195,7 @@ def _identity(pin: _Pin) -> dict[str, object]:
     }
 
 
-def _holds(target: Path, pin: _Pin) -> bool:
+def _holds(target: Path, pin: Pin) -> bool:
     """Whether the folder was made from this pin."""
     try:
         found: object = json.loads((target / _MARKER).read_text(encoding="utf-8"))
@@ -233,7 +233,7 @@ def _full_disk_explained(folder: Path) -> Iterator[None]:
 # ------------------------------------------------------------------ fetching
 
 
-def _fetch(pin: _Pin, progress: bool) -> Path:
+def _fetch(pin: Pin, progress: bool) -> Path:
     """Download what is still missing of the archive, and check it."""
     size = _size(pin)
     path = _downloads() / f"{next(iter(pin.checksums.values()))}-{pin.file}.part"
@@ -256,11 +256,11 @@ class _NoBar(tqdm):  # type: ignore[type-arg]
         super().__init__(*args, **{**kwargs, "disable": True})
 
 
-def _url(pin: _Pin) -> str:
+def _url(pin: Pin) -> str:
     return hf_hub_url(pin.repository, pin.file, repo_type="dataset", revision=pin.revision)
 
 
-def _size(pin: _Pin) -> int:
+def _size(pin: Pin) -> int:
     """Ask the hub for the archive's size in bytes."""
     with _explained(pin):
         size = get_hf_file_metadata(_url(pin), token=False).size
@@ -272,7 +272,7 @@ def _size(pin: _Pin) -> int:
     return size
 
 
-def _check_sums(pin: _Pin, path: Path) -> None:
+def _check_sums(pin: Pin, path: Path) -> None:
     for algorithm, expected in pin.checksums.items():
         with path.open("rb") as file:
             new = partial(hashlib.new, algorithm, usedforsecurity=False)
@@ -286,7 +286,7 @@ def _check_sums(pin: _Pin, path: Path) -> None:
 
 
 @contextmanager
-def _explained(pin: _Pin) -> Iterator[None]:
+def _explained(pin: Pin) -> Iterator[None]:
     """Turn what goes wrong between here and the hub into one sentence that says what to do."""
     where = f"{pin.file} of the data set repository {pin.repository}"
     try:
@@ -310,7 +310,7 @@ def _explained(pin: _Pin) -> Iterator[None]:
 # ------------------------------------------------------------------ unpacking
 
 
-def _unpack(archive: Path, target: Path, pin: _Pin) -> None:
+def _unpack(archive: Path, target: Path, pin: Pin) -> None:
     """Unpack a zip or tar into a new or empty folder, with a marker of its pin."""
     with _full_disk_explained(target.parent), folder_made_whole(target) as folder:
         _extract(archive, folder)

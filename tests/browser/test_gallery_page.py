@@ -58,7 +58,7 @@ def open_gallery(browser: Browser, tmp_path: Path) -> Iterator[OpenGallery]:
 
 
 def flagged(found: audit.Audit, at: int) -> int:
-    return int(audit.thresholds(found.scores.doubt)[1][at])
+    return int(found.precision.flagged[at])
 
 
 def everything(page: Page) -> Locator:

@@ -46,9 +46,9 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
         yield server
 
 
-def offer(hub: Hub, name: str, data: bytes, **changes: Any) -> download._Pin:
+def offer(hub: Hub, name: str, data: bytes, **changes: Any) -> download.Pin:
     """Put an archive on the hub, and its pin into the list."""
-    pin = download._Pin(
+    pin = download.Pin(
         title=f"{name}, a small copy",
         licence="for tests",
         repository=f"somebody/{name}",
