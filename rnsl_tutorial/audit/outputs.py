@@ -1,10 +1,10 @@
 """What an audit writes: the list of all images, and the page of the most doubtful ones."""
 
 from contextlib import ExitStack
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,8 +55,7 @@ def write_outputs(
     """
     files = {out: csv_bytes(audit)}
     if json is not None:
-        said = msgspec.json.encode(summarize(audit))
-        files[json] = msgspec.json.format(said, indent=2) + b"\n"
+        files[json] = dumps(summarize(audit), indent=2).encode() + b"\n"
     if page is not None:
         shown = np.empty((0, 3, 1, 1), np.uint8) if images is None else images
         # what is no text in the name of a folder is replaced

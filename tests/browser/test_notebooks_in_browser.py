@@ -199,7 +199,7 @@ CLAIMS: dict[str, list[Claim] | None] = {  # None for a notebook in which nothin
             "AuditExplorer", "threshold", "Threshold on the doubt", "true precision",
             """[
                 wrong[scores.doubt.astype(float) >= t].mean()
-                for t in e.controls["threshold"].values
+                for t in e.controls["threshold"].values if (scores.doubt >= t).any()
             ]""",
             inside=".rnsl-audit",
         ),
