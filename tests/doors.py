@@ -98,7 +98,7 @@ def _scores(probabilities: Any) -> audit.Scores:
 
 def _audit() -> audit.Audit:
     files = tuple(f"a/{i}.png" for i in range(N))
-    estimate = audit.estimate_precision(_scores(P), y_np, T)
+    estimate = audit.estimate_precision(_scores(P), y_np, T / C)
     return audit.Audit(files, ("a", "b", "c"), y_np, _scores(P), T, 0.1, np.zeros(C), estimate)
 
 

@@ -24,7 +24,7 @@ def make_audit(names: tuple[str, ...] = NAMES) -> audit.Audit:
     scores = from_probabilities(probabilities_NC.astype(np.float32), labels_N)
     transition_CC = 0.9 * np.eye(4) + 0.08 * np.eye(4)[:, [3, 0, 1, 2]] + 0.02 / 4
     transition_CC /= transition_CC.sum(axis=1, keepdims=True)
-    estimate = audit.estimate_precision(scores, labels_N, transition_CC)
+    estimate = audit.estimate_precision(scores, labels_N, transition_CC / 4)
     files = tuple(f"{names[y]}/{i:03}.jpg" for i, y in enumerate(labels_N))
     return audit.Audit(
         files, names, labels_N, scores, transition_CC, 0.1, np.full(4, 0.1), estimate

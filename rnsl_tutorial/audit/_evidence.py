@@ -20,11 +20,8 @@ __all__: list[str] = []
 NEIGHBOURS = 20
 _MOST_COMPONENTS, _LEAST_COMPONENTS = 256, 32
 _AT_ONCE = 2048  # images: 2048 x 20,000 similarities take 160 MB
-_MOST_SEEN = (
-    20_000  # images that may be neighbours, so that the time grows with N and not its square
-)
-
-
+_MOST_SEEN = 20_000
+"""Images that may be neighbours, so that the time grows with N and not its square."""
 FEW = 6
 """Of a class with fewer images, nothing can be said."""
 _LEAST_REPEATS, _MOST_REPEATS, _IMAGES_JUDGED = 2, 6, 20_000

@@ -13,6 +13,7 @@ from rnsl_tutorial.noise import Labels, Matrix
 __all__: list[str] = []
 
 _FLOOR = 1e-6  # no class is impossible: a head that is sure can be wrong
+_TINY = np.finfo(np.float32).tiny
 _PRIOR = 100  # images a class that a flip to any class weighs as much as
 _APART = 0.62  # of the images of two classes, so many are told right where they can be told apart
 _SEEN_OF_BOTH = 20  # images of each, or chance decides
@@ -53,12 +54,12 @@ def estimate_joint(probabilities_NC: ArrayLike, labels_N: Labels) -> Matrix:
     return joint_CC
 
 
-@takes(probabilities_NC="shares N C", labels_N="integers N")
-def likely_flips(probabilities_NC: ArrayLike, labels_N: Labels) -> Matrix:
+@takes(probabilities_NC="shares N C", joint_CC="numbers C C")
+def likely_flips(probabilities_NC: ArrayLike, joint_CC: Matrix) -> Matrix:
     """Estimate a transition matrix of what classes that look alike do not explain: float64 [C, C].
 
-    With J of `estimate_joint` as numbers of images, of which a share e is off the diagonal, and
-    p^T p, which has as many off the diagonal as would be there if labels were drawn from p,
+    With J of `estimate_joint`, which is given, as numbers of images, of which a share e is off the
+    diagonal, and p^T p, which has as many there as if labels were drawn from p,
 
         T = (1 - e) I + e Q,    Q = [(J - p^T p)_+ / 2 + e (100 + N / 2 C) / (C - 1)] / row sums
 
@@ -68,7 +69,7 @@ def likely_flips(probabilities_NC: ArrayLike, labels_N: Labels) -> Matrix:
     p_NC = np.asarray(probabilities_NC, dtype=np.float64)
     count, num_classes = p_NC.shape
     other_CC = 1 - np.eye(num_classes)
-    images_CC = estimate_joint(p_NC, labels_N) * count
+    images_CC = joint_CC * count
     rate = max(float((images_CC * other_CC).sum()) / count, _FLOOR)
     excess_CC = np.maximum(images_CC - p_NC.T @ p_NC, 0) * other_CC
     any_class = rate * (_PRIOR + count / num_classes / 2) / (num_classes - 1)
@@ -77,8 +78,8 @@ def likely_flips(probabilities_NC: ArrayLike, labels_N: Labels) -> Matrix:
     return found_CC
 
 
-@takes(probabilities_NC="shares N C", labels_N="integers N")
-def flips_on_paper(probabilities_NC: ArrayLike, labels_N: Labels) -> Matrix:
+@takes(probabilities_NC="shares N C", joint_CC="numbers C C")
+def flips_on_paper(probabilities_NC: ArrayLike, joint_CC: Matrix) -> Matrix:
     """Return of what kind wrong labels may be, at the worst: float64 [C, C], rows of sum 1, no eye.
 
     As `likely_flips`, but what overlap explains counts as well, as if it were wrong labels, which
@@ -90,7 +91,7 @@ def flips_on_paper(probabilities_NC: ArrayLike, labels_N: Labels) -> Matrix:
     """
     p_NC = np.asarray(probabilities_NC, dtype=np.float64)
     other_CC = 1 - np.eye(p_NC.shape[1])
-    wrong_CC = estimate_joint(p_NC, labels_N) * len(p_NC) * other_CC
+    wrong_CC = joint_CC * len(p_NC) * other_CC
     alike_CC = row_shares(p_NC.T @ p_NC * other_CC + _FLOOR * other_CC)
     rate = max(float(wrong_CC.sum()) / len(p_NC), _FLOOR)
     found_CC: Matrix = row_shares(wrong_CC + _PRIOR * rate / 2 * (alike_CC + row_shares(other_CC)))
@@ -124,10 +125,8 @@ def log_odds(
 ) -> tuple[NDArray[np.float32], Labels]:
     """Return log odds that labels are wrong, float32 [N], and the likeliest classes, int64 [N].
 
-    With w_i[a] = p_i[a] T[a, y_i], the odds of image i are sum_{a not in S} w_i[a] : sum_{a in S}
-    w_i[a], where S are y_i and the classes that cannot be told from it (`not_told_apart`): a
-    label is not doubted for another that nobody could tell from it. Its likeliest class is that of
-    the largest w_i, and y_i instead of one in S.
+    The odds of image i are those of `odds_of_every_label` for y_i. Its likeliest class is that of
+    the largest p_i[a] T[a, y_i], and y_i instead of one that cannot be told from it.
     """
     p_NC = np.asarray(probabilities_NC, dtype=np.float64)
     labels_N = labels_in(p_NC.shape[1], labels_N)
@@ -136,16 +135,26 @@ def log_odds(
             f"labels_N are {list(labels_N.shape)} and transition_CC {list(transition_CC.shape)}; "
             f"p of {len(p_NC)} images and {p_NC.shape[1]} classes need as many."
         )
+    same_CC = np.eye(p_NC.shape[1], dtype=bool) if same_CC is None else same_CC
     rows = np.arange(len(labels_N))
-    weights_NC = (p_NC + np.finfo(np.float32).tiny) * transition_CC.T[labels_N]
+    odds_N = odds_of_every_label(p_NC, transition_CC, same_CC)[rows, labels_N]
+    weights_NC = (p_NC + _TINY) * transition_CC.T[labels_N]
     likeliest_N = weights_NC.argmax(axis=1)
-    same_NC = (np.eye(p_NC.shape[1], dtype=bool) if same_CC is None else same_CC)[labels_N]
-    keeps_N = same_NC[rows, likeliest_N]
+    keeps_N = same_CC[labels_N, likeliest_N]
     keeps_N |= weights_NC[rows, labels_N] >= weights_NC[rows, likeliest_N]
-    right_N = (weights_NC * same_NC).sum(axis=1)
-    weights_NC[same_NC] = 0
-    odds_N = np.log(weights_NC.sum(axis=1) + 1e-300) - np.log(right_N + 1e-300)
     return odds_N.astype(np.float32), np.where(keeps_N, labels_N, likeliest_N)
+
+
+def odds_of_every_label(p_NC: Matrix, transition_CC: Matrix, same_CC: NDArray[np.bool_]) -> Matrix:
+    """Return the log odds that label c of image i would be wrong, float64 [N, C].
+
+    They are sum_{a not in S} p_i[a] T[a, c] : sum_{a in S} p_i[a] T[a, c], where S are c and the
+    classes that cannot be told from it (`not_told_apart`): a label is not doubted for another that
+    nobody could tell from it.
+    """
+    wrong_NC, right_NC = ((p_NC + _TINY) @ (transition_CC * of) for of in (~same_CC, same_CC))
+    odds_NC: Matrix = np.log(wrong_NC + 1e-300) - np.log(right_NC + 1e-300)
+    return odds_NC
 
 
 @takes(joint_CC="numbers C C")

@@ -16,7 +16,12 @@ from scipy.special import logit
 from scipy.stats import binom
 
 from rnsl_tutorial._arrays import labels_in, takes
-from rnsl_tutorial.audit._transition import flips_on_paper, not_told_apart
+from rnsl_tutorial.audit._transition import (
+    flips_on_paper,
+    likely_flips,
+    not_told_apart,
+    odds_of_every_label,
+)
 from rnsl_tutorial.audit.scores import Scores
 from rnsl_tutorial.noise import Labels, Matrix
 
@@ -77,6 +82,16 @@ class PrecisionEstimate(NamedTuple):
     skill: float
     concluded: bool
 
+    @property
+    def recognised(self) -> bool:
+        """Whether the skill is enough to conclude anything."""
+        return self.skill >= _RECOGNISED
+
+    @property
+    def told(self) -> NDArray[np.bool_]:
+        """Where a range may be told, bool [T]: something is concluded, within 50 points."""
+        return (self.high - self.low <= _WIDEST) & self.concluded
+
     def withheld(self) -> "PrecisionEstimate":
         """Return it without what it concludes: low is 0 and high is 1."""
         return self._replace(
@@ -100,11 +115,11 @@ class PrecisionEstimate(NamedTuple):
         return found
 
 
-def estimate_precision(scores: Scores, labels: Labels, transition: Matrix) -> PrecisionEstimate:
+def estimate_precision(scores: Scores, labels: Labels, joint: Matrix) -> PrecisionEstimate:
     """Estimate how many labels are wrong, and how many of those above each threshold.
 
-    With O_i(c) the log odds of `_transition.log_odds` that label c of image i is wrong, and T the
-    transition matrix, the shares above log odds t of
+    With O_i(c) the log odds that label c of image i is wrong (`_transition.odds_of_every_label`),
+    the shares above log odds t of
 
         all labels as given     K(t) = mean_i [O_i(y_i) > t]
         wrong ones, on paper    r1(t) = sum_i v_i sum_(c not in S_i) Q[y_i, c] [O_i(c) > t] / norm
@@ -129,14 +144,14 @@ def estimate_precision(scores: Scores, labels: Labels, transition: Matrix) -> Pr
     Args:
         scores: of the labels.
         labels: int64 [N], the given ones.
-        transition: float64 [C, C], rows the class, as the scores were made with.
+        joint: float64 [C, C], `_transition.estimate_joint` of both.
     """
-    labels_N = labels_in(len(transition), labels)
+    labels_N = labels_in(len(joint), labels)
     p_NC = scores.probabilities.astype(np.float64)
     skill = _skill(p_NC, labels_N)
     thresholds_T, flagged_T = _thresholds(scores.doubt)
     odds_T = np.append(-np.inf, logit(thresholds_T[1:].clip(1e-12, 1 - 1e-7)))
-    paper = _Paper(p_NC, labels_N, scores, transition, np.append(odds_T - 1e-6, _AT_G))
+    paper = _Paper(p_NC, labels_N, scores, joint, np.append(odds_T - 1e-6, _AT_G))
     ends = {name: paper.mixed(name) for name in _BLAMED}
     if skill < _RECOGNISED:
         ends["low"], ends["high"] = np.zeros(len(odds_T)), np.ones(len(odds_T))
@@ -165,17 +180,15 @@ class _Paper:
         p_NC: NDArray[np.float64],
         labels_N: Labels,
         scores: Scores,
-        transition_CC: Matrix,
+        joint_CC: Matrix,
         at: NDArray[np.float64],
     ) -> None:
         self._count, self._at, self._order = len(p_NC), at, np.argsort(at)
         self._p_NC = p_NC
         same_CC = not_told_apart(p_NC, labels_N)
-        every_NC = (p_NC + np.finfo(np.float32).tiny) @ transition_CC
-        own_NC = (p_NC + np.finfo(np.float32).tiny) @ (transition_CC * same_CC)
-        self._odds_NC = np.log((every_NC - own_NC).clip(1e-300)) - np.log(own_NC + 1e-300)
+        self._odds_NC = odds_of_every_label(p_NC, likely_flips(p_NC, joint_CC), same_CC)
         self._other_NC = ~same_CC[labels_N]
-        wrong_CC = flips_on_paper(p_NC, labels_N) * ~same_CC
+        wrong_CC = flips_on_paper(p_NC, joint_CC) * ~same_CC
         right_N = 1 - scores.doubt.astype(np.float64)
         self.given = self._above(np.full(self._count, 1.0), scores.log_odds)
         self.wrong = self._above(right_N[:, None] * (wrong_CC / _sums(wrong_CC))[labels_N])
@@ -229,7 +242,7 @@ def _sums(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _powers(p_NC: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
     powers_NC = np.power(p_NC, exponent)
-    found: NDArray[np.float64] = powers_NC / powers_NC.sum(axis=1, keepdims=True)
+    found: NDArray[np.float64] = powers_NC / _sums(powers_NC)
     return found
 
 

@@ -140,10 +140,10 @@ def _readouts(
     audit: Audit, at_T: NDArray[np.float64], flagged_T: NDArray[np.int64], top: int
 ) -> Iterator[str]:
     """Say at each threshold how many images lie above it, and how many of them are wrong."""
-    estimate = audit.precision
+    estimate, told_T = audit.precision, audit.precision.told
     for t, (at, flagged) in enumerate(zip(at_T, flagged_T.tolist(), strict=True)):
         said = f"{flagged:,} image{'s' * (flagged != 1)} with a doubt of {at:.4f} or more."
-        if estimate.concluded and estimate.high[t] - estimate.low[t] <= 0.5:
+        if told_T[t]:
             said += (
                 f" {estimate.low[t]:.0%} to {estimate.high[t]:.0%} of them are wrong, and with "
                 f"them about {estimate.recall[t]:.0%} of all wrong labels are found."

@@ -14,12 +14,7 @@ from tqdm.auto import tqdm
 from rnsl_tutorial._arrays import check_seed, is_whole, labels_in, takes
 from rnsl_tutorial.audit import _evidence, scores
 from rnsl_tutorial.audit._duplicates import near_duplicates
-from rnsl_tutorial.audit._transition import (
-    estimate_joint,
-    likely_flips,
-    row_shares,
-    with_noise_rate,
-)
+from rnsl_tutorial.audit._transition import estimate_joint, row_shares, with_noise_rate
 from rnsl_tutorial.audit.estimate import PrecisionEstimate, estimate_precision
 from rnsl_tutorial.audit.scores import Scores
 from rnsl_tutorial.datasets.archives import Archive, Reading, check_folds, load_archive
@@ -270,10 +265,10 @@ def audit_features(
         found.doubt[:count], found.suggested[:count], found.probabilities[:count],
         found.log_odds[:count],
     )  # fmt: skip
-    precision = estimate_precision(found, labels_N, likely_flips(found.probabilities, labels_N))
+    joint_CC = estimate_joint(found.probabilities, labels_N)
+    precision = estimate_precision(found, labels_N, joint_CC)
     if trusted:
         precision = precision.withheld()
-    joint_CC = estimate_joint(found.probabilities, labels_N)
     joint_CC = with_noise_rate(joint_CC, float(precision.precision[0]))
     few_C = np.bincount(labels_N, minlength=len(class_names)) < _evidence.FEW
     joint_CC = np.where(few_C | few_C[:, None], np.diag(joint_CC.sum(axis=0)), joint_CC)

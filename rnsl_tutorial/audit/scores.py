@@ -18,7 +18,13 @@ from torch import Tensor
 from rnsl_tutorial import losses
 from rnsl_tutorial._arrays import block, check_seed, is_whole, takes
 from rnsl_tutorial.audit import _evidence
-from rnsl_tutorial.audit._transition import flips_on_paper, likely_flips, log_odds, not_told_apart
+from rnsl_tutorial.audit._transition import (
+    estimate_joint,
+    flips_on_paper,
+    likely_flips,
+    log_odds,
+    not_told_apart,
+)
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.heads import build_head, build_loss, one_thread
 from rnsl_tutorial.noise import Matrix
@@ -64,11 +70,11 @@ class Scores(NamedTuple):
 
     def flips(self, given: NDArray[np.int64]) -> Matrix:
         """Return T of `score_labels`, float64 [C, C], for the labels that were given."""
-        return likely_flips(self.probabilities, given)
+        return likely_flips(self.probabilities, estimate_joint(self.probabilities, given))
 
     def flips_on_paper(self, given: NDArray[np.int64]) -> Matrix:
         """Return Q of `estimate_precision`, float64 [C, C]: of what kind wrong labels may be."""
-        return flips_on_paper(self.probabilities, given)
+        return flips_on_paper(self.probabilities, estimate_joint(self.probabilities, given))
 
     def log_odds_under(
         self, labels: NDArray[np.int64], given: NDArray[np.int64]
@@ -146,11 +152,10 @@ def score_labels(
             than there are folds.
         FloatingPointError: the loss of a head is no longer finite.
     """
-    labels_N, _ = _checked(features, labels, num_classes, folds, repeats)
     found = _witnesses(
-        features, labels_N, num_classes, folds=folds, seed=seed, repeats=repeats, on_fit=on_fit
+        features, labels, num_classes, folds=folds, seed=seed, repeats=repeats, on_fit=on_fit
     )
-    return _judged_by(found, labels_N)
+    return _judged_by(found, np.asarray(labels, np.int64))
 
 
 def _witnesses(
@@ -193,7 +198,8 @@ def _judged_by(
 def _judged(p_NC: NDArray[np.float32], labels_N: NDArray[np.int64]) -> Scores:
     """Odds that each label is wrong, given what the images show and which classes are confused."""
     same_CC = not_told_apart(p_NC, labels_N)
-    odds_N, suggested_N = log_odds(p_NC, labels_N, likely_flips(p_NC, labels_N), same_CC)
+    transition_CC = likely_flips(p_NC, estimate_joint(p_NC, labels_N))
+    odds_N, suggested_N = log_odds(p_NC, labels_N, transition_CC, same_CC)
     few_N = np.bincount(labels_N)[labels_N] < _evidence.FEW
     if few_N.any() and not few_N.all():
         odds_N[few_N] = np.median(odds_N[~few_N])

@@ -9,7 +9,6 @@ import numpy as np
 
 from rnsl_tutorial.audit._evidence import FEW
 from rnsl_tutorial.audit._transition import not_told_apart
-from rnsl_tutorial.audit.estimate import _RECOGNISED
 from rnsl_tutorial.audit.pipeline import Audit
 
 __all__ = ["sentences", "summarize"]
@@ -55,7 +54,7 @@ def sentences(audit: Audit) -> list[str]:
 def _share(audit: Audit) -> str:
     estimate = audit.precision
     low, middle, high = (v[0] for v in (estimate.low, estimate.precision, estimate.high))
-    if not estimate.concluded and estimate.skill >= _RECOGNISED:
+    if not estimate.concluded and estimate.recognised:
         return (
             "How many of them are wrong is not estimated: the labels that are the easiest to find "
             "are decided."
@@ -67,7 +66,7 @@ def _share(audit: Audit) -> str:
             "more than by guessing: nothing can be concluded. Another backbone, larger images or "
             "features of your own may see more."
         )
-    if high - low > 0.5:
+    if not estimate.told[0]:
         return f"At most {high:.0%} of the labels are wrong; more cannot be said of so few images."
     if low == 0:
         perhaps = "nothing was found that proves a wrong one"

@@ -7,7 +7,12 @@ from scipy.special import expit, softmax
 from synthetic_audit import pairs
 
 from rnsl_tutorial import audit, noise
-from rnsl_tutorial.audit._transition import likely_flips, log_odds, not_told_apart
+from rnsl_tutorial.audit._transition import (
+    estimate_joint,
+    likely_flips,
+    log_odds,
+    not_told_apart,
+)
 from rnsl_tutorial.audit.estimate import PrecisionEstimate, estimate_precision
 from rnsl_tutorial.audit.scores import Scores
 
@@ -35,12 +40,13 @@ def drawn(
 def judged(
     p_NC: NDArray[np.float32], given_N: NDArray[np.int64], true_N: NDArray[np.int64]
 ) -> Drawn:
-    transition_CC = likely_flips(p_NC, given_N)
+    joint_CC = estimate_joint(p_NC, given_N)
+    transition_CC = likely_flips(p_NC, joint_CC)
     same_CC = not_told_apart(p_NC, given_N)
     odds_N, suggested_N = log_odds(p_NC, given_N, transition_CC, same_CC)
     doubt_N = expit(odds_N)
     scores = Scores(doubt_N, suggested_N, p_NC, odds_N)
-    return scores, given_N, transition_CC, given_N != true_N
+    return scores, given_N, joint_CC, given_N != true_N
 
 
 @pytest.mark.parametrize("rate", [0.02, 0.1, 0.3])
@@ -71,9 +77,9 @@ def test_where_no_label_is_wrong_none_need_be(clear: float) -> None:
 def test_the_first_of_the_list_are_wrong_as_often_as_is_said() -> None:
     held = []
     for seed in range(10):
-        scores, given_N, transition_CC, wrong_N = drawn(0.2, seed=seed)
+        scores, given_N, joint_CC, wrong_N = drawn(0.2, seed=seed)
         order = np.argsort(-scores.log_odds)
-        looks = estimate_precision(scores, given_N, transition_CC).looks()
+        looks = estimate_precision(scores, given_N, joint_CC).looks()
         assert [look.first for look in looks][:3] == [5, 10, 25]
         for look in looks:
             assert look.low <= look.estimate <= look.high <= look.low + 0.5
@@ -99,8 +105,8 @@ def test_of_few_images_less_is_said() -> None:
 
 @pytest.mark.parametrize("rate", [0.0, 0.3])
 def test_an_estimate_is_in_range_and_ordered(rate: float) -> None:
-    scores, given_N, transition_CC, _ = drawn(rate, 300, clear=4)
-    found = estimate_precision(scores, given_N, transition_CC)
+    scores, given_N, joint_CC, _ = drawn(rate, 300, clear=4)
+    found = estimate_precision(scores, given_N, joint_CC)
     assert isinstance(found, PrecisionEstimate)
     assert (found.thresholds[0], found.flagged[0]) == (0, 300)
     assert found.recall[0] == pytest.approx(1)
@@ -116,8 +122,8 @@ def test_an_estimate_is_in_range_and_ordered(rate: float) -> None:
 
 
 def test_recall_is_that_of_real_flips() -> None:
-    scores, given_N, transition_CC, wrong_N = drawn(0.2, 4000, clear=4)
-    found = estimate_precision(scores, given_N, transition_CC)
+    scores, given_N, joint_CC, wrong_N = drawn(0.2, 4000, clear=4)
+    found = estimate_precision(scores, given_N, joint_CC)
     for at in (30, 60, 90):
         real = (scores.doubt[wrong_N] >= found.thresholds[at]).mean()
         assert found.recall[at] == pytest.approx(real, abs=0.05)
@@ -128,11 +134,11 @@ def test_what_is_said() -> None:
     names = ("a", "b", "c", "d")
 
     def made(rate: float) -> audit.Audit:
-        scores, given_N, transition_CC, _ = drawn(rate)
-        precision = estimate_precision(scores, given_N, transition_CC)
+        scores, given_N, joint_CC, _ = drawn(rate)
+        precision = estimate_precision(scores, given_N, joint_CC)
         files = tuple(map(str, range(1000)))
         return audit.Audit(
-            files, names, given_N, scores, transition_CC, 0.0, np.zeros(4), precision,
+            files, names, given_N, scores, joint_CC, 0.0, np.zeros(4), precision,
             skipped=(("x.txt", "no image"),),
         )  # fmt: skip
 
@@ -161,8 +167,8 @@ def test_where_two_classes_look_the_same_their_labels_are_neither_counted_nor_do
         p_NC = softmax(logits_NC, axis=1).astype(np.float32)
         flips_CC = noise.symmetric_transition(5, 0.1)
         given_N = noise.corrupt_labels(true_N, flips_CC, seed, method="vectorized").labels
-        scores, labels_N, transition_CC, wrong_N = judged(p_NC, given_N, true_N)
-        found = estimate_precision(scores, labels_N, transition_CC)
+        scores, labels_N, joint_CC, wrong_N = judged(p_NC, given_N, true_N)
+        found = estimate_precision(scores, labels_N, joint_CC)
         seen_N = wrong_N & ~(twins_N & (given_N >= 3))
         assert found.low[0] <= seen_N.mean() <= found.high[0]
         order = np.argsort(-scores.log_odds)
@@ -177,10 +183,10 @@ def test_classes_that_are_few_or_cannot_be_told_apart_are_named() -> None:
     p_NC = np.zeros((85, 3), np.float32)
     p_NC[:80, :2] = RNG(0).dirichlet([1, 1], size=80)
     p_NC[80:, 2] = 1
-    scores, given_N, transition_CC, _ = judged(p_NC, labels_N, labels_N)
-    precision = estimate_precision(scores, given_N, transition_CC)._replace(concluded=True)
+    scores, given_N, joint_CC, _ = judged(p_NC, labels_N, labels_N)
+    precision = estimate_precision(scores, given_N, joint_CC)._replace(concluded=True)
     found = audit.Audit(
-        tuple("x" * 85), ("left", "right", "rare"), given_N, scores, transition_CC, 0.0,
+        tuple("x" * 85), ("left", "right", "rare"), given_N, scores, joint_CC, 0.0,
         np.zeros(3), precision,
     )  # fmt: skip
     few, mixed = audit.summarize(found)["warnings"]

@@ -18,7 +18,7 @@ from sklearn.metrics import average_precision_score
 from rnsl_tutorial import noise
 from rnsl_tutorial.audit import _evidence
 from rnsl_tutorial.audit import scores as scoring
-from rnsl_tutorial.audit._transition import likely_flips, log_odds
+from rnsl_tutorial.audit._transition import estimate_joint, likely_flips, log_odds
 
 N, F, C, FLIPS = 240, 12, 4, 24
 
@@ -80,7 +80,8 @@ def test_the_scores_are_what_the_docstring_says(
     expected_NC /= expected_NC.sum(axis=1, keepdims=True)
     found = scoring.score_labels(data[0], given_N, C, seed=1, repeats=2)
     np.testing.assert_allclose(found.probabilities, expected_NC, atol=1e-5)
-    odds_N, suggested_N = log_odds(expected_NC, given_N, likely_flips(expected_NC, given_N))
+    transition_CC = likely_flips(expected_NC, estimate_joint(expected_NC, given_N))
+    odds_N, suggested_N = log_odds(expected_NC, given_N, transition_CC)
     np.testing.assert_allclose(found.log_odds, odds_N, atol=1e-3)
     np.testing.assert_allclose(found.doubt, 1 / (1 + np.exp(-odds_N)), atol=1e-5)
     np.testing.assert_array_equal(found.suggested, suggested_N)

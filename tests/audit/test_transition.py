@@ -57,7 +57,7 @@ def test_few_images_move_the_flips_little_and_many_do() -> None:
         true_N = rng.integers(4, size=count)
         given_N = noise.corrupt_labels(true_N, pairs(0.2), 0, method="vectorized").labels
         p_NC = 0.02 / 3 + (0.98 - 0.02 / 3) * np.eye(4)[true_N]
-        found = likely_flips(p_NC, given_N)
+        found = likely_flips(p_NC, estimate_joint(p_NC, given_N))
         np.testing.assert_allclose(found.sum(axis=1), 1)
         next_C = found[np.arange(4), (np.arange(4) + 1) % 4]
         assert ends[0] < next_C.mean() < ends[1], count
@@ -73,7 +73,7 @@ def test_classes_that_look_the_same_are_one_and_noise_does_not_make_them_so() ->
     expected_CC = np.eye(4, dtype=bool)
     expected_CC[2, 3] = expected_CC[3, 2] = True
     np.testing.assert_array_equal(same_CC, expected_CC)
-    transition_CC = likely_flips(p_NC, true_N)
+    transition_CC = likely_flips(p_NC, estimate_joint(p_NC, true_N))
     odds_N, likeliest_N = log_odds(p_NC, true_N, transition_CC, same_CC)
     assert odds_N[100:].max() < 0
     np.testing.assert_array_equal(likeliest_N, true_N)
@@ -91,7 +91,8 @@ def test_what_overlap_explains_is_no_flip_but_may_be_one_on_paper() -> None:
     logits_NC[true_N < 2, :2] = rng.normal(size=(2000, 2)) + 1.5 * np.eye(3)[true_N[true_N < 2], :2]
     p_NC = np.exp(logits_NC) / np.exp(logits_NC).sum(axis=1, keepdims=True)
     given_N = np.array([rng.choice(3, p=p) for p in p_NC])  # as likely as they look
-    found_CC, paper_CC = likely_flips(p_NC, given_N), flips_on_paper(p_NC, given_N)
+    joint_CC = estimate_joint(p_NC, given_N)
+    found_CC, paper_CC = likely_flips(p_NC, joint_CC), flips_on_paper(p_NC, joint_CC)
     assert found_CC[0, 1] < 2 * found_CC[0, 2]
     assert paper_CC[0, 1] > 3 * paper_CC[0, 2]
     np.testing.assert_allclose(paper_CC.sum(axis=1), 1)
