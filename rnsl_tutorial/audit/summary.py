@@ -98,7 +98,8 @@ def _warnings(audit: Audit) -> list[str]:
     mixed = _mixed_up(audit) if audit.precision.concluded else []
     if mixed:
         said.append(
-            f"These classes cannot be told apart by what the network sees: {_listed(mixed)}."
+            f"These classes cannot be told apart by what the network sees: {_listed(mixed)}. "
+            "Whether an image of one is called the other is not judged."
         )
     return said
 

@@ -192,3 +192,4 @@ def test_classes_that_are_few_or_cannot_be_told_apart_are_named() -> None:
     few, mixed = audit.summarize(found)["warnings"]
     assert "fewer than 6 images: rare (5)" in few
     assert "cannot be told apart by what the network sees: left and right." in mixed
+    assert "is not judged" in mixed
