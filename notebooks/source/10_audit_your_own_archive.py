@@ -105,8 +105,9 @@ print("" if wrong is None else f"In truth {wrong.mean():.1%} of the labels are w
 
 # %%
 def captions(places):
-    """The folder of each image, and below it the class that is suggested."""
-    return [f"{names[given[i]]}\n{names[scores.suggested[i]]}?" for i in places]
+    """The folder of each image, and below it the class that is suggested, if it is another."""
+    folder, other = ([names[c] for c in labels[places]] for labels in (given, scores.suggested))
+    return [f"{a}\n{b if b != a else 'or another'}?" for a, b in zip(folder, other, strict=True)]
 
 
 top = order[:24]

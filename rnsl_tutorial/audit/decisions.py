@@ -96,6 +96,7 @@ def read_decisions(path: Path) -> list[dict[str, str]]:
                 "the file that the page of `rnsl audit` saves."
             )
         row = {column: cells.get(column, "") for column in _COLUMNS}
+        row["decision"] = row["decision"].strip().lower()
         if not (row["decision"] or row["label"]):
             continue
         if fault := _fault(row):

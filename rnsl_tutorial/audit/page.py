@@ -58,7 +58,8 @@ def page_html(
     return _static("gallery.html").format(
         title=html.escape(title),
         policy=_POLICY,
-        summary=html.escape(_summary(audit)),
+        summary=html.escape(" ".join(sentences(audit))),
+        looks=_looks(audit),
         style=_static("gallery.css"),
         data=data,
         script=_static("gallery.js"),
@@ -95,6 +96,17 @@ def _data(
         "transition": _heat(audit.transition),
         "class_noise": [f"{100 * share:.0f}" for share in audit.class_noise],
     }
+
+
+def _looks(audit: Audit) -> str:
+    """The table of how many of the first images of the list are wrong, as the terminal shows it."""
+    rows = "".join(
+        f"<tr><td>{look.first:,}</td><td>{look.low:.0%} to {look.high:.0%}</td>"
+        f"<td>{look.estimate:.0%}</td></tr>"
+        for look in audit.precision.looks()
+    )
+    heading = "<tr><th>Look at the first</th><th>of these wrong</th><th>about</th></tr>"
+    return f'<table class="looks">{heading}{rows}</table>' if rows else ""
 
 
 def _fingerprint(audit: Audit) -> str:
@@ -171,10 +183,6 @@ def _heat(transition_CC: NDArray[np.float64]) -> list[list[tuple[str, int]]]:
         [(f"{share:.1%}", int(shade)) for share, shade in zip(*row, strict=True)]
         for row in zip(transition_CC.tolist(), shade_CC.tolist(), strict=True)
     ]
-
-
-def _summary(audit: Audit) -> str:
-    return " ".join(sentences(audit))
 
 
 # Nothing is loaded, whatever a name in the archive may hold.

@@ -9,6 +9,7 @@ import numpy as np
 
 from rnsl_tutorial.audit._evidence import FEW
 from rnsl_tutorial.audit._transition import not_told_apart
+from rnsl_tutorial.audit.estimate import PrecisionEstimate
 from rnsl_tutorial.audit.pipeline import Audit
 
 __all__ = ["sentences", "summarize"]
@@ -23,8 +24,10 @@ def summarize(audit: Audit) -> dict[str, Any]:
         ``images`` and ``classes``: how many; ``share_wrong``: low, high and estimate of the share
         of wrong labels, see `estimate.PrecisionEstimate`; ``look``: for the first 5, 10, 25, ...
         images of the list, low, high and estimate of the share that is wrong, left out where the
-        range is wider than 50 points; ``warnings``: sentences; ``skipped``: files that were passed
-        over, and why. Where nothing can be concluded, low is 0, high 1 and estimate None.
+        range is wider than 50 points; ``thresholds``: at each doubt, how many images have it or
+        more, the same three of them, and recall, the share of all wrong labels that is among them;
+        ``warnings``: sentences; ``skipped``: files that were passed over, and why. Where nothing
+        can be concluded, low is 0, high 1 and estimate None.
     """
     estimate = audit.precision
     return {
@@ -36,9 +39,23 @@ def summarize(audit: Audit) -> dict[str, Any]:
             "estimate": float(estimate.precision[0]) if estimate.concluded else None,
         },
         "look": [look._asdict() for look in estimate.looks()],
+        "thresholds": _thresholds(estimate),
         "warnings": _warnings(audit),
         "skipped": [{"file": file, "why": why} for file, why in audit.skipped],
     }
+
+
+def _thresholds(estimate: PrecisionEstimate) -> list[dict[str, float]]:
+    names = ("doubt", "flagged", "low", "high", "estimate", "recall")
+    rows = zip(
+        estimate.thresholds.tolist(), estimate.flagged.tolist(), estimate.low.tolist(),
+        estimate.high.tolist(), estimate.precision.tolist(), estimate.recall.tolist(), strict=True,
+    )  # fmt: skip
+    return [
+        dict(zip(names, row, strict=True))
+        for row, told in zip(rows, estimate.told, strict=True)
+        if told
+    ]
 
 
 def sentences(audit: Audit) -> list[str]:

@@ -68,7 +68,10 @@ _READING: dict[str, Any] = {
     ],
     "skip_broken": Annotated[
         bool,
-        typer.Option("--skip-broken", help="Go on without images that cannot be used, and say so."),
+        typer.Option(
+            "--skip-broken",
+            help="Go on without images that cannot be used and empty class folders, and say so.",
+        ),
     ],
 }
 """The options of how an archive is read."""

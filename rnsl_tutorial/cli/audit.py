@@ -92,16 +92,18 @@ def audit_labels(
         archive = datasets.load_archive(root, size, reading, folds=1 if rows else folds)
         say_reading(archive)
         decided = None if rows is None else audit.decide(rows, archive)
+        if own:
+            features_NF = own.of(archive.files)
+        else:
+            features_NF = audit.archive_features(archive, backbone, device=device)
         found = audit.audit_archive(
-            archive, decided=decided, backbone=backbone, features=own and own.of(archive.files),
-            folds=folds, seed=seed, device=device,
-        )  # fmt: skip
+            archive, decided=decided, features=features_NF, folds=folds, seed=seed
+        )
         title = f"Doubtful labels in {root.resolve().name}"
         audit.write_outputs(
             found, out, page, archive.images, decided=decided, json=json, top=top, title=title
         )
         if model:
-            features_NF = audit.archive_features(archive, backbone, device=device)
             audit.fit_model(archive, features_NF, backbone, decided=decided, seed=seed).save(model)
     if decided:
         typer.echo(
@@ -113,7 +115,7 @@ def audit_labels(
                 f"{left:,} decisions were not followed: {len(decided.unmatched):,} about images "
                 f"that are not here, {len(decided.unclear):,} that contradict each other."
             )
-    _show_audit(found)
+    _show_audit(found._replace(skipped=(), notes=()))  # they were said before it
     said = f"; {page}, to open in a browser" * bool(page) + f"; {model}" * bool(model)
     typer.echo(f"Written: {out}; {json}{said}")
 

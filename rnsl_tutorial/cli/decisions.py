@@ -53,6 +53,10 @@ def apply_decisions(
     from rnsl_tutorial._files import check_vacant, claimed
     from rnsl_tutorial.audit import _copies
 
+    if decisions.is_dir():
+        raise ValueError(
+            f"DECISIONS is the folder {decisions}. The CSV of decisions comes first, then ARCHIVE."
+        )
     to = to.absolute()
     with claimed(to, is_folder=True, archive=root, reads=[decisions, reading.labels], other="--to"):
         check_vacant(to)

@@ -45,7 +45,9 @@ def _one_line(message: Warning | str, *_: object, **__: object) -> str:
 
 def _in_one_line(error: Exception) -> str:
     said = str(error)
-    if isinstance(error, OSError) and error.filename and error.strerror:
+    if isinstance(error, IsADirectoryError) and error.filename:
+        said = f"{error.filename} is a folder, and a file is needed."
+    elif isinstance(error, OSError) and error.filename and error.strerror:
         said = f"{error.filename}: {error.strerror}."  # Python's own begins with "[Errno"
     return printable(" ".join(said.split()))
 

@@ -32,6 +32,7 @@ EXPECTED = (
 _OTHER_TYPE = "no image, by its name"
 _BESIDE = "beside the class folders"
 _NESTED = "a folder within a class folder; --nested reads its images"
+_EMPTY = "a class folder without images"
 _LOOP = "a link to a folder around it"
 
 
@@ -127,7 +128,7 @@ def list_members(paths: Iterable[str]) -> List:
     return lambda folder: _listed(folders[folder], files[folder])
 
 
-def find(root: Path, list_folder: List, *, classes: bool, nested: bool) -> Found:
+def find(root: Path, list_folder: List, *, classes: bool, nested: bool, skip_broken: bool) -> Found:
     """Find the images of an archive.
 
     Args:
@@ -135,6 +136,7 @@ def find(root: Path, list_folder: List, *, classes: bool, nested: bool) -> Found
         list_folder: from `list_on_disk` or `list_members`.
         classes: whether its folders are classes; else all images are taken, wherever they lie.
         nested: whether those in folders within a class folder count too.
+        skip_broken: whether a class folder without images and folders is passed over.
 
     Raises:
         ValueError: no images; of classes: none, a single one, or one without images.
@@ -154,14 +156,15 @@ def find(root: Path, list_folder: List, *, classes: bool, nested: bool) -> Found
     for name in names:
         folder = f"{base}{name}/"
         found = (_walked if nested else _direct)(list_folder, folder, passed)
-        if not found:
+        if not found and skip_broken and (nested or not list_folder(folder).folders):
+            passed.append((folder, _EMPTY))
+        elif not found:
             raise ValueError(_no_images(root / folder, list_folder(folder)))
         labels |= dict.fromkeys(found, name)
-    if len(names) == 1:
-        raise ValueError(
-            f"{root / base} holds one class folder only ({names[0]}); at least two are needed. "
-            f"Give {EXPECTED}."
-        )
+    left = sorted({*labels.values()})
+    if len(left) < 2:
+        only = f"one class folder only ({left[0]})" if left else "no image in any class folder"
+        raise ValueError(f"{root / base} holds {only}; at least two are needed. Give {EXPECTED}.")
     return Found(base, [*labels], passed, labels)
 
 
@@ -222,5 +225,5 @@ def _no_images(folder: Path, listing: _Listing) -> str:
     others = f", only files such as {listing.others[0]}" if listing.others else ""
     return (
         f"Class folder {folder} holds no images ({', '.join(_SUFFIXES)}){others}. Add images to "
-        "it, or remove it."
+        "it, remove it, or go on without it by --skip-broken."
     )

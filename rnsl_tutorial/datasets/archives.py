@@ -59,8 +59,8 @@ class Reading(NamedTuple):
         span: what becomes black and what becomes white in images of more than 8 bits; None for the
             range of the archive's own.
         nested: whether images in folders within a class folder count, too.
-        skip_broken: whether images that cannot be used, or have no label in the table, are passed
-            over, and not refused.
+        skip_broken: whether images that cannot be used, or have no label in the table, and class
+            folders without images are passed over, and not refused.
         labels: csv or parquet with the columns file and label, where folders are no classes; images
             then lie in whatever folders. A row belongs to the image of its path in the archive, or
             else to the only one that ends alike, at least in its bare name.
@@ -267,7 +267,10 @@ def _read_files(root: Path, archive: Archive) -> Iterator[tuple[str, Path | byte
             listing = _listing.list_on_disk(root)
         else:
             listing = _listing.list_members(path for path, _ in read(root, None))
-        found = _listing.find(root, listing, classes=classes, nested=archive.reading.nested)
+        found = _listing.find(
+            root, listing, classes=classes, nested=archive.reading.nested,
+            skip_broken=archive.reading.skip_broken,
+        )  # fmt: skip
         in_folder = ((path, root / path) for path in found.images)
         for path, data in in_folder if root.is_dir() else read(root, None):
             file = found.name(path)
@@ -350,7 +353,9 @@ def _found(asked: _Asked, list_folder: _listing.List) -> Found:
     """Find the images, and their labels if they have any."""
     root, reading = asked.root, asked.reading
     classes = asked.labelled and reading.labels is None
-    found = _listing.find(root, list_folder, classes=classes, nested=reading.nested)
+    found = _listing.find(
+        root, list_folder, classes=classes, nested=reading.nested, skip_broken=reading.skip_broken
+    )
     if asked.table is None or reading.labels is None:
         return found
     return labelled_by(found, asked.table, root, reading.labels, skip=reading.skip_broken)

@@ -103,7 +103,9 @@ def test_list_page_and_summary(archive: Path) -> None:
     assert f"{share} of the labels are wrong" in result.output
     assert ("Doubted most often, of those given the name: " in result.output) == (low > 0)
     for look in document["look"]:
-        assert f"{look['low']:.0%} to {look['high']:.0%}" in result.output
+        told = f"{look['low']:.0%} to {look['high']:.0%}"
+        assert told in result.output
+        assert f"<td>{look['first']:,}</td><td>{told}</td>" in page
     assert f"{share} of the labels are wrong" in page
     assert state(archive) == before
 
@@ -314,6 +316,11 @@ def test_archives_that_cannot_be_loaded(archive: Path, tmp_path: Path) -> None:
 def test_classes_and_images_that_cannot_be_used_are_named(archive: Path) -> None:
     (archive / "Park").mkdir()
     assert "Park holds no images" in run(archive).output
+    passed = run(archive, "--out", "without.csv", "--skip-broken")
+    assert passed.exit_code == 0, passed.output
+    assert passed.output.count("(a class folder without images): Park/") == 1
+    for path in Path().iterdir():
+        path.unlink()
     good = next((archive / NAMES[0]).iterdir()).read_bytes()
     for name in ("a.png", "b.png"):
         (archive / "Park" / name).write_bytes(good)

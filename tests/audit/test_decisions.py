@@ -46,7 +46,7 @@ def test_decisions_are_read_and_rows_without_one_are_passed_over(tmp_path: Path)
 
 def test_a_file_that_a_spreadsheet_saved_is_read_and_needs_no_digest(tmp_path: Path) -> None:
     path = tmp_path / "decisions.csv"
-    path.write_bytes(b"\xef\xbb\xbffile;rank;decision;label\r\na/1.png;7;relabel;b\r\n;;;\r\n")
+    path.write_bytes(b"\xef\xbb\xbffile;rank;decision;label\r\na/1.png;7;Relabel ;b\r\n;;;\r\n")
     assert audit.read_decisions(path) == [row("", "a/1.png", "", "relabel", "b")]
 
 

@@ -154,6 +154,10 @@ def test_what_is_said() -> None:
     assert document["share_wrong"]["low"] == low
     assert document["look"][0].keys() == {"first", "low", "high", "estimate"}
     assert document["skipped"] == [{"file": "x.txt", "why": "no image"}]
+    whole = document["thresholds"][0]
+    assert (whole["doubt"], whole["flagged"]) == (0, 1000)
+    assert whole["recall"] == pytest.approx(1)
+    assert {end: whole[end] for end in ("low", "high", "estimate")} == document["share_wrong"]
 
 
 def test_where_two_classes_look_the_same_their_labels_are_neither_counted_nor_doubted() -> None:

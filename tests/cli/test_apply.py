@@ -219,6 +219,8 @@ def test_a_folder_that_holds_something_and_one_around_the_archive_are_refused() 
         assert result.exit_code == 1
         assert said in " ".join(result.output.split())
         assert held(".") == before
+    swapped = CliRunner().invoke(cli.app, ["apply", "archive", "decisions.csv", "--to", "new"])
+    assert "The CSV of decisions comes first" in swapped.output
 
 
 def test_decisions_of_another_archive_are_told() -> None:

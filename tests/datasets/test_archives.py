@@ -801,6 +801,24 @@ def test_folders_that_are_no_classes_are_named(folder, cache, kind, said):
         load(pack(folder, kind), cache)
 
 
+@pytest.mark.parametrize("kind", ["folder", "tar", "zip"])
+def test_empty_class_folders_are_passed_over_where_that_is_asked_for(folder, cache, kind):
+    before = load(folder, cache)
+    (folder / "Desert").mkdir()
+    (folder / "Park").mkdir()
+    (folder / "Park" / "notes.txt").write_text("none yet")
+    skipping = Reading(skip_broken=True)
+    packed = pack(folder, kind)
+    after = load(packed, cache, reading=skipping)
+    assert (after.class_names, after.files) == (before.class_names, before.files)
+    passed = dict(after.skipped)
+    assert passed["Desert/"] == passed["Park/"] == "a class folder without images"
+    shutil.rmtree(folder / "Beach")
+    if kind == "folder":
+        with pytest.raises(ValueError, match=r"holds one class folder only \(Airport\)"):
+            load(folder, cache, reading=skipping)
+
+
 def half(kind: str) -> bytes:
     data = encoded(Image.fromarray(pixels_of("any")).resize((90, 90)), kind)
     return data[: len(data) // 2]

@@ -196,7 +196,10 @@ let waiting = [];
 let current = null;
 
 const source = (jpeg) => `data:image/jpeg;base64,${jpeg}`;
-const labels = (image) => `${names[image.given]} → ${names[image.suggested]}`;
+const labels = (image) =>
+  image.given === image.suggested
+    ? `${names[image.given]}, no other class suggested`
+    : `${names[image.given]} → ${names[image.suggested]}`;
 
 function card(image) {
   const made = element(
