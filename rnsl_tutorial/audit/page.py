@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rnsl_tutorial._arrays import is_whole, takes
+from rnsl_tutorial._arrays import block, is_whole, takes
 from rnsl_tutorial._files import PACKAGE
 from rnsl_tutorial.audit.pipeline import Audit
 from rnsl_tutorial.audit.summary import sentences
@@ -83,11 +83,12 @@ def _data(
     return {
         "key": f"rnsl audit {_fingerprint(audit)}",
         "class_names": audit.class_names,
-        "images": [_image(audit, images[places_N[i]], i) for i in shown],
+        "images": [_image(audit, block(images, places_N[i], 1)[0], i) for i in shown],
         "ranked": ranked,
         "duplicates": [[place[i] for i in pair] for pair in pairs],
         "samples": [
-            [_jpeg(images[places_N[i]], _SAMPLE) for i in sure_M] for sure_M in _surest(audit)
+            [_jpeg(block(images, places_N[i], 1)[0], _SAMPLE) for i in sure_M]
+            for sure_M in _surest(audit)
         ],
         "thresholds": [f"{at:.4f}" for at in at_T],
         "flagged": flagged_T.tolist(),
