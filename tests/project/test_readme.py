@@ -283,6 +283,27 @@ def test_on_scenes_nsl_memorizes_and_t_rnsl_resists_by_a_clear_margin() -> None:
     assert worst - max(run["knn_clean"] for run in reached["nsl"]) > 0.05
 
 
+def test_what_the_figures_show_is_said_to_those_who_cannot_see_them() -> None:
+    curves = {
+        run.config.loss: run.curves["knn_clean"]
+        for run in TUNED
+        if (run.config.noise, run.config.rate, run.config.seed) == ("symmetric", 0.5, 0)
+    }
+    first, last = (f"{100 * curves['nsl'][place]:.0f}" for place in (0, -1))
+    robust = [100 * value for loss in ("rnsl", "trnsl") for value in curves[loss]]
+    ends = f"{min(robust):.0f} and {max(robust):.0f}"
+    assert f"NSL falls from {first} to {last}%, RNSL and t-RNSL stay between {ends}%" in README
+    mean = {
+        (s.rate, s.loss): s.mean["knn_clean"]
+        for s in experiments.summarize(RESULTS)
+        if s.noise == "symmetric"
+    }
+    first, last = (f"{100 * mean[rate, 'nsl']:.0f}" for rate in (0, 0.7))
+    least = min(mean[0.7, loss] for loss in ("rnsl", "trnsl"))
+    said = f"NSL falls from {first} to {last}% at 70% wrong labels, RNSL and t-RNSL stay above"
+    assert f"{said} {int(100 * least)}%" in README
+
+
 def test_the_sentence_on_half_of_the_labels() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8").replace("\n", " ")
     half = {
@@ -427,8 +448,8 @@ def test_the_badges_lead_to_this_project_and_to_pages_that_are_here() -> None:
     for link in links:
         assert f"/{owner}/" in link
         assert (ROOT / "notebooks" / link.rsplit("/", 1)[1]).exists()
-    site = re.findall(rf"\]\({PROJECT['urls']['Documentation']}([^)]+)\)", README)
-    assert site == ["explorers.html", "playground.html"]  # as docs/build.py writes them
+    site = re.findall(rf"\]\({PROJECT['urls']['Documentation']}([^)]*)\)", README)
+    assert site == ["", "playground.html", "explorers.html"]  # as docs/build.py writes them
     assert all(PROJECT["urls"]["Repository"] in a for a in re.findall(r"git\+(\S+?)\"", README))
 
 
