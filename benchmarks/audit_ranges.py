@@ -27,7 +27,7 @@ from rnsl_tutorial import audit, experiments
 from rnsl_tutorial._files import written_whole
 
 Row = dict[str, Any]
-KINDS, HARD, SEEDS_FROM = ("clean", *NOISES), "hard", 1000
+KINDS, HARD, SEEDS_FROM = ("clean", *NOISES), "hard", 3000
 HARD_SHARE = 0.1  # of the archives
 RATES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4)
 

@@ -36,6 +36,8 @@ _ERRORS = {"least": -1.0, "low": -1.0, "estimate": 0.0, "high": 1.0}  # standard
 _FIRST = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 25_000, 50_000)
 _WIDEST = 0.5  # of a range that is worth to be told
 _RECOGNISED = 0.3  # with less skill, nothing can be concluded
+_BEST = 0.8  # skill to be expected if no label is wrong: what is missing of it may be wrong labels
+_CHANCE = 0.25  # at either end, that counting a few images adds to a range
 
 
 class Look(NamedTuple):
@@ -137,9 +139,11 @@ def estimate_precision(scores: Scores, labels: Labels, joint: Matrix) -> Precisi
     decides b. It is 0.7 for the estimate; for the lower end 0.65 (of the share in the whole archive
     0.5), for the upper end 1, where right labels are hardly ever doubted, and seven of ten flips
     lie on images that look like the other class (c is drawn from p_i^(1/2) instead of Q), which are
-    harder to find. To either end a standard error of counting is added. These numbers were chosen
-    so that the ranges hold the truth nine times in ten on archives whose wrong labels are known;
-    `benchmarks/audit_ranges.py` counts it on others.
+    harder to find. To either end a standard error of counting is added. The upper end is at least
+    1 - kappa / 0.8, see ``skill``: where classes are taken for each other, wrong labels that look
+    right leave no other trace. These numbers were chosen so that the ranges hold the truth nine
+    times in ten on archives whose wrong labels are known; `benchmarks/audit_ranges.py` counts it on
+    others.
 
     Args:
         scores: of the labels.
@@ -153,6 +157,7 @@ def estimate_precision(scores: Scores, labels: Labels, joint: Matrix) -> Precisi
     odds_T = np.append(-np.inf, logit(thresholds_T[1:].clip(1e-12, 1 - 1e-7)))
     paper = _Paper(p_NC, labels_N, scores, joint, np.append(odds_T - 1e-6, _AT_G))
     ends = {name: paper.mixed(name) for name in _BLAMED}
+    ends["high"] = np.maximum(ends["high"], 1 - skill / _BEST)
     if skill < _RECOGNISED:
         ends["low"], ends["high"] = np.zeros(len(odds_T)), np.ones(len(odds_T))
     ends["low"][0] = min(ends["least"][0], ends["low"][0])
@@ -258,7 +263,10 @@ def _skill(p_NC: NDArray[np.float64], labels_N: Labels) -> float:
 
 def _counts(first: int, low: float, estimate: float, high: float) -> Look:
     """Widen a range by chance: of so few images, the share that is wrong differs from the mean."""
-    lowest, highest = binom.ppf(0.05, first, low) / first, binom.ppf(0.95, first, high) / first
+    lowest, highest = (
+        binom.ppf(chance, first, end) / first
+        for chance, end in ((_CHANCE, low), (1 - _CHANCE, high))
+    )
     return Look(first, min(float(lowest), low), max(float(highest), high), estimate)
 
 

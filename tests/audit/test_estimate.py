@@ -65,12 +65,13 @@ def test_the_share_of_wrong_labels_lies_in_its_range(rate: float, kind: str) -> 
 
 @pytest.mark.parametrize("clear", [6, 3])
 def test_where_no_label_is_wrong_none_need_be(clear: float) -> None:
-    """Also where images of one class look like another."""
+    """Also where images of one class look like another: then more of them may be, and none must."""
     for seed in range(5):
         *given, _ = drawn(0, clear=clear, seed=seed)
         found = estimate_precision(*given)
         assert found.low[0] == 0
-        assert found.high[0] < 0.06
+        assert found.precision[0] < 0.06
+        assert found.high[0] < max(0.06, 1.001 - found.skill / 0.8)
         assert all(look.low == 0 for look in found.looks())
 
 
