@@ -20,6 +20,16 @@ def right_nsl(embeddings, prototypes, labels, temperature):  # type: ignore[no-u
     return -np.log(scores[np.arange(len(x)), labels.numpy()] / scores.sum(axis=1))
 
 
+def loop_nsl(embeddings, prototypes, labels, temperature):  # type: ignore[no-untyped-def]
+    """Image by image."""
+    w = [v / (v @ v) ** 0.5 for v in prototypes]
+    costs = []
+    for x, label in zip(embeddings, labels, strict=True):
+        scores = torch.stack([x / x.norm() @ v / temperature for v in w])
+        costs.append(scores.exp().sum().log() - scores[label])
+    return torch.stack(costs)
+
+
 def changed_nsl(x=F.normalize, w=F.normalize, power=-1, axis=1, end=lambda loss: loss):  # type: ignore[no-untyped-def]
     def function(embeddings, prototypes, labels, temperature):  # type: ignore[no-untyped-def]
         logits = x(embeddings) @ w(prototypes).T * temperature**power
@@ -33,7 +43,7 @@ def all_classes(embeddings, prototypes, labels, temperature):  # type: ignore[no
     return -F.log_softmax(F.normalize(embeddings) @ F.normalize(prototypes).T / temperature, dim=1)
 
 
-test_nsl_right = right(exercises.check_nsl, right_nsl, changed_nsl())
+test_nsl_right = right(exercises.check_nsl, loop_nsl, changed_nsl())
 
 
 def plain(given: torch.Tensor) -> torch.Tensor:
@@ -42,7 +52,7 @@ def plain(given: torch.Tensor) -> torch.Tensor:
 
 test_nsl_wrong = wrong(
     exercises.check_nsl,
-    (changed_nsl(x=plain), "6 of 6 values are off.* embeddings keep their length"),
+    (changed_nsl(x=plain), "5 of 5 values are off.* embeddings keep their length"),
     (changed_nsl(w=plain), "prototypes keep their length"),
     (changed_nsl(x=plain, w=plain), "These are no cosines"),
     (changed_nsl(x=lambda a: a / a.norm(dim=0), w=lambda a: a / a.norm(dim=0)), "wrong axis"),
@@ -60,7 +70,7 @@ test_nsl_wrong = wrong(
         ),
         "softmax is taken twice",
     ),
-    (all_classes, r"shape \[6, 5\], expected \[6\].* each image's label"),
+    (all_classes, r"shape \[5, 4\], expected \[5\].* each image's label"),
     (lambda **batch: all_classes(**batch).min(dim=1).values, "nearest prototype"),
     (changed_nsl(x=lambda a: a / a.norm(), w=lambda a: a / a.norm()), "length of the whole"),
     (changed_nsl(end=lambda loss: -torch.exp(-loss)), "This is -p: the logarithm is missing"),
@@ -70,6 +80,14 @@ test_nsl_wrong = wrong(
     ),
     (lambda **batch: all_classes(**batch)[batch["labels"]], "takes whole rows"),
     (lambda **batch: right_nsl(**batch)[:, None], r"squeeze\(1\)"),
+    (right_nsl, "numbers are right. But this is a numpy array"),
+    (lambda **batch: list(loop_nsl(**batch)), "this is a list: return one tensor"),
+    (lambda **batch: torch.from_numpy(right_nsl(**batch)), "cannot follow them back to embeddings"),
+    (lambda **batch: loop_nsl(**batch).detach(), "cannot follow them back to embeddings"),
+    (
+        lambda embeddings, prototypes, **rest: loop_nsl(embeddings, embeddings, **rest),
+        "cosines between two images",
+    ),
     (lambda embeddings, prototypes, labels, temperature: None, "`return` missing"),
     (lambda embeddings, prototypes, labels, temperature: embeddings @ prototypes, "stopped in"),
     (lambda embeddings, prototypes, labels, temperature: 2 * labels, r"expected [\d.]+\.$"),
@@ -98,7 +116,11 @@ def changed_gradient(sign=1, power=-1, own=1, projected=True):  # type: ignore[n
     return function
 
 
-test_gradient_right = right(exercises.check_nsl_gradient, right_gradient, changed_gradient())
+test_gradient_right = right(
+    exercises.check_nsl_gradient,
+    lambda **case: torch.from_numpy(right_gradient(**case)),
+    changed_gradient(),
+)
 
 
 def as_written(own=lambda p: p - 1, project=lambda g, x: g - x * (x @ g), scale=None):  # type: ignore[no-untyped-def]
@@ -126,6 +148,12 @@ test_gradient_wrong = wrong(
     (changed_gradient(own=2), "counts twice"),
     (as_written(own=lambda p: 1 - p), "pushes here"),
     (as_written(project=lambda g, x: g - x @ x * g), r"Set brackets: x \* \(x @ g\)"),
+    (right_gradient, "numbers are right. But this is a numpy array"),
+    (as_written(project=lambda g, x: (torch.eye(3) - x @ x.T) @ g), r"x @ x.T is one number, 1:"),
+    (
+        as_written(project=lambda g, x: g - x @ x.T @ g),
+        "Line .* x @ x.T is one number: torch.outer",
+    ),
     (as_written(project=lambda g, x: g - x @ g), "x @ g is a number"),
     (as_written(project=lambda g, x: g + x * (x @ g)), "is added; take it away"),
     (as_written(scale=1.0), "The softmax needs the temperature, too"),

@@ -1,12 +1,13 @@
 """The checks of notebook 05 pass right answers and tell the likely wrong ones what is wrong."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from exercise_answers import right, wrong
+from exercise_answers import refusal, right, wrong
 from numpy.typing import NDArray
 
 from rnsl_tutorial.evaluation.embedding import flip_detection
@@ -97,6 +98,10 @@ FLIPPED = np.array([True, True, False, True, False, False])
 MEASURED = {0.1: 0.851, 0.5: 0.86, 0.9: 0.849}
 
 
+def judged(rule: Callable[..., Any]) -> bool:
+    return exercises.check_choose_k(rule, LOG_P, FLIPPED, MEASURED)
+
+
 def test_a_rule_is_told_what_its_threshold_does(capsys: pytest.CaptureFixture[str]) -> None:
     exercises.check_choose_k(lambda log_p: 0.3, LOG_P, FLIPPED, MEASURED)
     found = flip_detection(-LOG_P, FLIPPED, np.log(0.3) >= LOG_P)
@@ -111,7 +116,7 @@ def test_a_rule_is_told_what_its_threshold_does(capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize(
     ("k", "flipped", "told"),
     [
-        (1e-4, FLIPPED, "nobody is left out"),
+        (1e-4, np.zeros(6, dtype=bool), "nobody is left out"),
         (0.3, np.zeros(6, dtype=bool), "and all of their labels are right"),
     ],
 )
@@ -138,18 +143,22 @@ def test_a_rule_where_nothing_was_measured(capsys: pytest.CaptureFixture[str]) -
         (lambda log_p: 0, "gives 0; a threshold"),
         (lambda log_p: float("nan"), "gives nan; a threshold"),
         (lambda log_p: np.exp(log_p[0]), "in another order the rule gives 0.99"),
+        (lambda log_p: 1e-9, r"More than half of the wrong labels stay \(100%\): k is too small"),
+        (lambda log_p: 0.995, r"More than half of the right labels go \(100%\): k is too large"),
+        (lambda log_p: log_p[::-1].sort(), "writes into log_p"),
     ],
 )
-def test_a_rule_that_is_none(rule: Callable[..., Any], message: str) -> None:
-    with pytest.raises(exercises.NotYetRightError, match=message):
-        exercises.check_choose_k(rule, LOG_P, FLIPPED, MEASURED)
+def test_a_rule_that_is_none(
+    rule: Callable[..., Any], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert re.search(message, refusal(judged, rule, capsys))
 
 
-def test_a_rule_cannot_spoil_the_log_p_of_the_notebook() -> None:
+def test_a_rule_cannot_spoil_the_log_p_of_the_notebook(capsys: pytest.CaptureFixture[str]) -> None:
     def rule(log_p: NDArray[np.float64]) -> float:
         log_p *= 0
         return 0.5
 
     before = LOG_P.copy()
-    exercises.check_choose_k(rule, LOG_P, FLIPPED, MEASURED)
+    assert "writes into log_p" in refusal(judged, rule, capsys)
     np.testing.assert_array_equal(LOG_P, before)

@@ -1,7 +1,8 @@
 """Self-checks for the learner: each says what is wrong, not only that something is.
 
-A function that still raises NotImplementedError gets a friendly line and no error, so that
-"Run All Cells" reaches the end of a notebook before anything is solved.
+A check returns whether the answer is right, and stops nothing: "Run All Cells" reaches the end of a
+notebook before anything is solved, and with wrong answers too. `failed` holds the arguments of the
+last case that failed: ``my_function(**exercises.failed)``.
 """
 
 from rnsl_tutorial.tutorial.exercises.aid_experiment import (
@@ -14,7 +15,7 @@ from rnsl_tutorial.tutorial.exercises.audit import (
     check_out_of_fold,
     check_planted_precision,
 )
-from rnsl_tutorial.tutorial.exercises.checking import NotYetRightError
+from rnsl_tutorial.tutorial.exercises.checking import failed
 from rnsl_tutorial.tutorial.exercises.class_margins import (
     check_class_accuracy,
     check_margin,
@@ -58,7 +59,6 @@ from rnsl_tutorial.tutorial.exercises.truncation import (
 
 __all__ = [
     "STATEMENTS",
-    "NotYetRightError",
     "check_breaking_rate",
     "check_choose_k",
     "check_class_accuracy",
@@ -90,5 +90,6 @@ __all__ = [
     "check_stable_rnsl",
     "check_weight",
     "compare_doubt",
+    "failed",
     "judge_selection",
 ]

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from rnsl_tutorial.training.baselines import LOG_OF_ZERO
 from rnsl_tutorial.tutorial.exercises.checking import (
-    UNSOLVED,
     Function,
     NotYetRightError,
+    called,
     check,
+    judged,
     say,
-    telling_what_stops,
 )
 
 __all__ = ["check_own_loss", "check_paired_interval", "check_sce"]
@@ -32,14 +32,10 @@ _SEEDS = (
 )
 
 
-def check_sce(function: Function) -> None:
-    """Check a learner's sce(log_p, alpha, beta): alpha (-log p) + 4 beta (1 - p), for each image.
-
-    Raises:
-        NotYetRightError: it returns something else.
-    """
+def check_sce(function: Function) -> bool:
+    """Check a learner's sce(log_p, alpha, beta): alpha (-log p) + 4 beta (1 - p) an image."""
     a = -LOG_OF_ZERO
-    check(
+    return check(
         function,
         right=_sce,
         cases=[
@@ -70,15 +66,12 @@ def check_sce(function: Function) -> None:
             ),
         },
         praise="One part that learns fast, and one that wrong labels cannot drive far.",
+        follows="log_p",
     )
 
 
-def check_paired_interval(function: Function) -> None:
-    """Check a learner's paired_interval(ours, theirs, t): mean, low and high of the difference.
-
-    Raises:
-        NotYetRightError: it returns something else.
-    """
+def check_paired_interval(function: Function) -> bool:
+    """Check a learner's paired_interval(ours, theirs, t): mean, low and high of the difference."""
     ours, theirs = _SEEDS
 
     def unpaired(ours: NDArray[Any], theirs: NDArray[Any], t: float) -> NDArray[Any]:
@@ -86,7 +79,7 @@ def check_paired_interval(function: Function) -> None:
         error = math.sqrt((ours.var(ddof=1) + theirs.var(ddof=1)) / len(ours))
         return np.array([mean, mean - t * error, mean + t * error])
 
-    check(
+    return check(
         function,
         right=_paired_interval,
         cases=[
@@ -99,66 +92,73 @@ def check_paired_interval(function: Function) -> None:
             "The sign is turned around: ours minus theirs.": _paired_interval(theirs, ours, t),
             "The spread of the differences is not that of their mean: divide by the root of "
             "their number.": _around(ours - theirs, t * np.std(ours - theirs, ddof=1)),
+            "t is not always 2.776: write t.": _paired_interval(ours, theirs, _T_OF_5),
             "np.std divides by S unless you tell it not to: pass ddof=1, for S - 1.": (
                 _around(ours - theirs, t * np.std(ours - theirs) / math.sqrt(len(ours)))
             ),
             "This is one standard error up and down; an interval of 95% takes t of them.": (
                 _around(ours - theirs, np.std(ours - theirs, ddof=1) / math.sqrt(len(ours)))
             ),
+            "The interval is right; the mean stands before it: mean, low, high.": right[1:],
             "The mean is right; return mean, low, high.": (ours - theirs).mean(),
         },
         praise="An interval that does not hold 0: this difference is more than the seeds' own.",
     )
 
 
-def check_own_loss(function: Function) -> bool:
+@judged
+def check_own_loss(function: Function) -> None:
     """Look whether a learner's own_loss(log_p) can be trained with; there is no single right one.
 
-    Returns:
-        Whether it can; False while it is not solved.
-
-    Raises:
-        NotYetRightError: it gives not one finite number an image, does not fall as p rises, or has
-            a slope that is not finite.
+    It can if it gives one finite number an image that falls as p rises, and has a finite slope.
     """
-    log_p_B = torch.cat([torch.tensor([-200.0, -20.0]), torch.linspace(-6, 0, 13)]).requires_grad_()
-    try:
-        with telling_what_stops("log_p"):
-            values_B = function(log_p_B)
-    except NotImplementedError:
-        say(UNSOLVED)
-        return False
+    case = {"log_p": torch.cat([torch.tensor([-200.0, -20.0]), torch.linspace(-6, 0, 13)])}
+    values_B = called(function, case)
     if values_B is None:
-        raise NotYetRightError("Your loss returns None: is the `return` missing?")
-    if not isinstance(values_B, Tensor) or values_B.shape != log_p_B.shape:
+        raise NotYetRightError("Your loss returns None: is the `return` missing?", case)
+    shape = list(case["log_p"].shape)
+    if not isinstance(values_B, Tensor) or list(values_B.shape) != shape:
         given = list(values_B.shape) if isinstance(values_B, Tensor) else repr(values_B)
         raise NotYetRightError(
-            f"For log_p of shape {list(log_p_B.shape)} your loss gives {given}; return a tensor "
-            "with one value for each image."
+            f"For log_p of shape {shape} your loss gives {given}; return a tensor with one value "
+            "for each image.",
+            case,
         )
-    _refuse_bad_values(values_B, log_p_B)
+    _refuse_bad_values(function, case)
     say("It can be trained with: finite, and smaller where the label is believed. Now measure it.")
-    return True
 
 
-def _refuse_bad_values(values_B: Tensor, log_p_B: Tensor) -> None:
-    if not values_B.requires_grad:
-        raise NotYetRightError(
-            "Your loss does not depend on log_p in a way that torch can follow: use torch's "
-            "functions, no numpy and no .item()."
-        )
+def _refuse_bad_values(function: Function, case: dict[str, Tensor]) -> None:
+    log_p_B = case["log_p"].clone().requires_grad_()
+    values_B = _followed(function, log_p_B)
     (slopes_B,) = torch.autograd.grad(values_B.sum(), log_p_B)
     if not (values_B.isfinite() & slopes_B.isfinite()).all():
         worst = log_p_B[~(values_B.isfinite() & slopes_B.isfinite())][0].item()
         raise NotYetRightError(
             f"At log p = {worst:.3g} the loss or its slope is not finite. p underflows there: "
-            "stay with log_p, and write 1 - p as -torch.expm1(log_p)."
+            "stay with log_p, and write 1 - p as -torch.expm1(log_p).",
+            {"log_p": torch.tensor([worst])},
         )
     if (values_B.diff() > 1e-6).any() or values_B[-1] >= values_B[2]:
         raise NotYetRightError(
-            "Your loss rises somewhere as p rises. It must fall: the more the prototypes believe "
-            "the label, the less there is to learn."
+            "Your loss rises somewhere as p rises, or is the same everywhere. It must fall: the "
+            "more the prototypes believe the label, the less there is to learn.",
+            case,
         )
+
+
+def _followed(function: Function, log_p_B: Tensor) -> Tensor:
+    try:
+        values_B: Tensor = function(log_p=log_p_B)
+    except RuntimeError:  # numpy refuses a tensor that has a gradient
+        values_B = log_p_B.detach()
+    if not values_B.requires_grad:
+        raise NotYetRightError(
+            "Your loss does not depend on log_p in a way that torch can follow: use torch's "
+            "functions, no numpy and no .item().",
+            {"log_p": log_p_B.detach()},
+        )
+    return values_B
 
 
 # ------------------------------------------------------------------ inside

@@ -38,16 +38,13 @@ class _NearestMeans:
         return "nearest_means"
 
 
-def check_out_of_fold(function: Function) -> None:
+def check_out_of_fold(function: Function) -> bool:
     """Check a learner's out_of_fold(features, labels, fold_of, fit).
 
     ``fit(features, labels)`` returns a function from features [M, F] to probabilities [M, C].
-
-    Raises:
-        NotYetRightError: it returns something else.
     """
     forgotten = "These are classes; return the probabilities, a row for each image."
-    check(
+    return check(
         function,
         right=_out_of_fold,
         cases=[_folded(seed) for seed in (0, 1)],
@@ -64,6 +61,18 @@ def check_out_of_fold(function: Function) -> None:
                     for k in np.unique(fold_of)
                 ]
             ),
+            "held and ~held have changed places: train on the others, features[~held], and judge "
+            "those of the fold, features[held].": _filled(
+                fold_of, lambda held: fit(features[held], labels[held])(features[~held]), other=True
+            ),
+            "Folds are mixed up: fold k is judged by the model that left out another. Train and "
+            "judge in one turn of the loop.": _filled(
+                fold_of,
+                lambda held: fit(
+                    features[fold_of != (fold_of[held][0] + 1) % 4],
+                    labels[fold_of != (fold_of[held][0] + 1) % 4],
+                )(features[held]),
+            ),
             "The last fold is missing: its rows are 0.": (
                 _out_of_fold(features, labels, np.where(fold_of == fold_of.max(), -1, fold_of), fit)
                 * (fold_of < fold_of.max())[:, None]
@@ -76,18 +85,14 @@ def check_out_of_fold(function: Function) -> None:
     )
 
 
-def check_planted_precision(function: Function) -> None:
-    """Check a learner's planted_precision(doubt, planted, wrong_share, threshold).
-
-    Raises:
-        NotYetRightError: it returns something else.
-    """
-    check(
+def check_planted_precision(function: Function) -> bool:
+    """Check a learner's planted_precision(doubt, planted, wrong_share, threshold)."""
+    return check(
         function,
         right=_planted_precision,
         cases=[
             {"doubt": _DOUBT, "planted": _PLANTED, "wrong_share": share, "threshold": t}
-            for share, t in ((0.2, 0.5), (0.3, 0.7), (0.9, 0.1))
+            for share, t in ((0.2, 0.5), (0.3, 0.7), (0.9, 0.1), (0.5, 0.96))
         ],
         slips=lambda right, doubt, planted, wrong_share, threshold: {
             "This is the share of the flagged that you planted. The labels that were wrong "
@@ -109,6 +114,15 @@ def check_planted_precision(function: Function) -> None:
                 * (doubt[planted] >= threshold).mean()
                 / (doubt[~planted] >= threshold).mean()
             ),
+            "Flagged is who has the threshold exactly, too: write >= in place of >.": (
+                _planted_precision(doubt - 1e-9, planted, wrong_share, threshold)
+            ),
+            "The fraction is upside down: the flagged among all stand below.": min(
+                1.0,
+                wrong_share
+                * (doubt[~planted] >= threshold).mean()
+                / (doubt[planted] >= threshold).mean(),
+            ),
             "wrong_share is missing: recall counts among the wrong labels, the flagged among "
             "all images.": min(
                 1.0,
@@ -125,13 +139,9 @@ def check_planted_precision(function: Function) -> None:
     )
 
 
-def check_decide(function: Function) -> None:
-    """Check a learner's decide(p_given, p_suggested, look, wrong): 0 keep, 1 look, 2 relabel.
-
-    Raises:
-        NotYetRightError: it returns something else.
-    """
-    check(
+def check_decide(function: Function) -> bool:
+    """Check a learner's decide(p_given, p_suggested, look, wrong): 0 keep, 1 look, 2 relabel."""
+    return check(
         function,
         right=_decide,
         cases=[
@@ -172,12 +182,14 @@ def _out_of_fold(features: _Floats, labels: _Integers, fold_of: _Integers, fit: 
     return _filled(fold_of, lambda held: fit(features[~held], labels[~held])(features[held]))
 
 
-def _filled(fold_of: _Integers, judge: Callable[[NDArray[np.bool_]], _Floats]) -> _Floats:
-    """Put what is found for each fold where its images stand."""
+def _filled(
+    fold_of: _Integers, judge: Callable[[NDArray[np.bool_]], _Floats], *, other: bool = False
+) -> _Floats:
+    """Put what is found for each fold where its images stand, or the other ones."""
     found_NC = np.zeros((len(fold_of), 3))
     for fold in np.unique(fold_of):
         held = fold_of == fold
-        found_NC[held] = judge(held)
+        found_NC[held ^ other] = judge(held)
     return found_NC
 
 

@@ -32,13 +32,9 @@ _PREDICTED = np.array([0, 0, 1, 4, 1, 1, 0, 2, 0, 2, 4])
 """Five classes; of class 3 there is no image."""
 
 
-def check_margin(function: Function) -> None:
-    """Check a learner's margin(shares): right label minus most frequent wrong one, row by row.
-
-    Raises:
-        NotYetRightError: it returns something else.
-    """
-    check(
+def check_margin(function: Function) -> bool:
+    """Check a learner's margin(shares): right label minus most frequent wrong one, row by row."""
+    return check(
         function,
         right=class_margins.margins,
         cases=[{"shares": _SHARES}, {"shares": noise.label_dependent_transition("nwpu45", 0.7)}],
@@ -61,13 +57,9 @@ def check_margin(function: Function) -> None:
     )
 
 
-def check_class_accuracy(function: Function) -> None:
-    """Check a learner's class_accuracy(predicted, labels, num_classes); NaN for an empty class.
-
-    Raises:
-        NotYetRightError: it returns something else.
-    """
-    check(
+def check_class_accuracy(function: Function) -> bool:
+    """Check a learner's class_accuracy(predicted, labels, num_classes); NaN for an empty class."""
+    return check(
         function,
         right=evaluate.class_accuracy,
         cases=[
@@ -96,13 +88,9 @@ def check_class_accuracy(function: Function) -> None:
     )
 
 
-def check_most_say(function: Function) -> None:
-    """Check a learner's most_say(shares): the most frequent label of each row; a tie stays right.
-
-    Raises:
-        NotYetRightError: it returns something else.
-    """
-    check(
+def check_most_say(function: Function) -> bool:
+    """Check a learner's most_say(shares): the most frequent label of each row; a tie stays."""
+    return check(
         function,
         right=_most_say,
         cases=[{"shares": _SHARES}, {"shares": noise.label_dependent_transition("nwpu45", 0.7)}],

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from rnsl_tutorial import noise
 from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.tutorial.exercises.checking import (
-    UNSOLVED,
     Function,
     NotYetRightError,
     OneOf,
+    called,
     check,
+    judged,
     say,
-    telling_what_stops,
 )
 
 __all__ = ["check_breaking_rate", "check_draw_labels", "check_lost_classes"]
@@ -33,29 +33,18 @@ _IMAGES = 8_000  # a share of a row is then known to 0.011 (one standard deviati
 _TOLERANCE = 0.05  # four and a half of them
 
 
+@judged
 def check_draw_labels(function: Function) -> None:
     """Check a learner's draw_labels(labels, transition, seed): labels drawn from its rows.
 
     What is drawn need not be the library's draw: looked at are the shares over many labels, and
     that the seed alone decides.
 
-    Raises:
-        NotYetRightError: it draws something else, or changes what it was given, or depends on more
-            than the seed.
+    Wrong are other shares, labels that are no class, and a draw that depends on more than the seed.
     """
     labels = np.random.default_rng(0).integers(len(_MATRIX), size=_IMAGES)
-    given = labels.copy()
-    try:
-        drawn = _drawn(function, given, 1)
-    except NotImplementedError:
-        say(UNSOLVED)
-        return
-    if not np.array_equal(given, labels):
-        raise NotYetRightError(
-            "The function changes the labels that it was given. Fill a new array: the true labels "
-            "are needed later, to see which ones are wrong."
-        )
-    _check_shares(_shares(labels, drawn))
+    drawn = _drawn(function, labels, 1)
+    _check_shares(labels, drawn)
     _check_seed(function, labels, drawn)
     wrong = float((drawn != labels).mean())
     say(
@@ -63,14 +52,10 @@ def check_draw_labels(function: Function) -> None:
     )
 
 
-def check_lost_classes(function: Function) -> None:
-    """Check a learner's lost_classes(transition), the numbers of the classes that are lost.
-
-    Raises:
-        NotYetRightError: it returns other classes.
-    """
+def check_lost_classes(function: Function) -> bool:
+    """Check a learner's lost_classes(transition), the numbers of the classes that are lost."""
     tables = [noise.label_dependent_transition(name, 0.7) for name in ("aid", "nwpu45")]
-    check(
+    return check(
         function,
         right=class_margins.dominated_classes,
         cases=[{"transition": matrix} for matrix in (_MATRIX, np.eye(3), *tables)],
@@ -82,9 +67,9 @@ def check_lost_classes(function: Function) -> None:
             "together. Compare with the largest single one: T[i, i] may lead with 0.4.": (
                 np.flatnonzero(_right(transition) < 0.5)
             ),
-            "These are all classes with a wrong label. Is the diagonal 0 when you compare? "
-            "np.fill_diagonal writes into the matrix, and transition.diagonal() sees it: use "
-            "transition.diagonal().copy().": np.flatnonzero(_most_wrong(transition) > 0),
+            "These are all classes with a wrong label. Is the diagonal 0 when you compare? Take "
+            "the right label's share from the matrix that still has it, and not from the copy "
+            "whose diagonal you have filled.": np.flatnonzero(_most_wrong(transition) > 0),
             "These are the classes where the right label leads. The others are lost.": (
                 np.flatnonzero(_most_wrong(transition) < _right(transition))
             ),
@@ -105,16 +90,13 @@ def check_lost_classes(function: Function) -> None:
     )
 
 
-def check_breaking_rate(function: Function) -> None:
+def check_breaking_rate(function: Function) -> bool:
     """Check a learner's breaking_rate(shares): above which rate is a class lost?
 
     With the shares s of the wrong labels of a class, it is lost where rate * max(s) > 1 - rate, so
     above 1 / (1 + max(s)).
-
-    Raises:
-        NotYetRightError: it returns something else.
     """
-    check(
+    return check(
         function,
         right=lambda shares: 1 / (1 + np.max(shares)),
         cases=[
@@ -156,20 +138,21 @@ def check_breaking_rate(function: Function) -> None:
 
 def _drawn(function: Function, labels: NDArray[Any], seed: int) -> NDArray[np.int64]:
     """Call the learner's function, and refuse what holds no label for each image."""
-    transition = _MATRIX.copy()
-    with telling_what_stops("labels, transition and seed, in this order"):
-        drawn = np.asarray(function(labels, transition, seed))
+    case = _case(labels, seed)
+    drawn = np.asarray(called(function, case))
     if drawn.ndim == 0 and drawn.dtype == object:
-        raise NotYetRightError("Your function returns None: is the `return` missing?")
+        raise NotYetRightError("Your function returns None: is the `return` missing?", case)
     if drawn.shape != labels.shape or drawn.dtype.kind not in "iu":
         raise NotYetRightError(
             f"{_IMAGES:,} labels gave {drawn.dtype} of shape {list(drawn.shape)}. Return one class "
-            "number, an integer, for each label."
+            "number, an integer, for each label.",
+            case,
         )
     if drawn.min() < 0 or drawn.max() >= len(_MATRIX):
         raise NotYetRightError(
             f"The labels run from {drawn.min()} to {drawn.max()}; {len(_MATRIX)} classes have the "
-            f"numbers 0 to {len(_MATRIX) - 1}."
+            f"numbers 0 to {len(_MATRIX) - 1}.",
+            case,
         )
     return drawn.astype(np.int64)
 
@@ -181,7 +164,12 @@ def _shares(labels: NDArray[Any], drawn: NDArray[Any]) -> NDArray[np.float64]:
     return shares
 
 
-def _check_shares(found: NDArray[np.float64]) -> None:
+def _case(labels: NDArray[Any], seed: int) -> dict[str, Any]:
+    return {"labels": labels, "transition": _MATRIX, "seed": seed}
+
+
+def _check_shares(labels: NDArray[Any], drawn: NDArray[Any]) -> None:
+    found = _shares(labels, drawn)
     if _close(found, _MATRIX):
         return
     i, j = (int(n) for n in np.unravel_index(np.abs(found - _MATRIX).argmax(), _MATRIX.shape))
@@ -189,7 +177,7 @@ def _check_shares(found: NDArray[np.float64]) -> None:
         f"Of the images of class {i}, {found[i, j]:.1%} got the label {j}; T[{i}, {j}] says "
         f"{_MATRIX[i, j]:.1%}."
     )
-    raise NotYetRightError(f"{where} {_likely_reason(found)}".strip())
+    raise NotYetRightError(f"{where} {_likely_reason(found)}".strip(), _case(labels, 1))
 
 
 def _likely_reason(found: NDArray[np.float64]) -> str:
@@ -228,22 +216,25 @@ def _check_seed(function: Function, labels: NDArray[Any], drawn: NDArray[np.int6
     kept = np.random.get_state()
     np.random.seed(0)
     before = str(np.random.get_state(legacy=False))
-    again = _drawn(function, labels.copy(), 1)
+    again = _drawn(function, labels, 1)
     touched = str(np.random.get_state(legacy=False)) != before
     np.random.set_state(kept)
     if touched:
         raise NotYetRightError(
             "The function draws from numpy's global generator, which every other cell shares. Make "
-            "one of your own: rng = np.random.default_rng(seed)."
+            "one of your own: rng = np.random.default_rng(seed).",
+            _case(labels, 1),
         )
     if not np.array_equal(again, drawn):
         raise NotYetRightError(
             "The same seed gave other labels when called again. Make the generator inside of the "
-            "function: rng = np.random.default_rng(seed)."
+            "function: rng = np.random.default_rng(seed).",
+            _case(labels, 1),
         )
-    if np.array_equal(_drawn(function, labels.copy(), 2), drawn):
+    if np.array_equal(_drawn(function, labels, 2), drawn):
         raise NotYetRightError(
-            "Seeds 1 and 2 give the same labels. Hand the seed on: np.random.default_rng(seed)."
+            "Seeds 1 and 2 give the same labels. Hand the seed on: np.random.default_rng(seed).",
+            _case(labels, 2),
         )
 
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.tutorial.exercises.checking import (
-    UNSOLVED,
     Function,
     NotYetRightError,
+    called,
     check,
+    judged,
     say,
-    telling_what_stops,
 )
 
 __all__ = [
@@ -79,13 +79,9 @@ STATEMENTS = {
 """The statements of `check_may_be_read`, by name."""
 
 
-def check_neighbor_overlap(function: Function) -> None:
-    """Check a learner's neighbor_overlap(true_neighbors, map_neighbors), a share in [0, 1].
-
-    Raises:
-        NotYetRightError: it returns something else.
-    """
-    check(
+def check_neighbor_overlap(function: Function) -> bool:
+    """Check a learner's neighbor_overlap(true_neighbors, map_neighbors), a share in [0, 1]."""
+    return check(
         function,
         right=_overlap,
         cases=[
@@ -118,13 +114,9 @@ def check_neighbor_overlap(function: Function) -> None:
     )
 
 
-def check_doubt(function: Function) -> None:
-    """Check a learner's doubt(neighbors, given): the share of neighbors with another given label.
-
-    Raises:
-        NotYetRightError: it returns something else.
-    """
-    check(
+def check_doubt(function: Function) -> bool:
+    """Check a learner's doubt(neighbors, given): the share with another given label."""
+    return check(
         function,
         right=_doubt,
         cases=[
@@ -154,30 +146,25 @@ def check_doubt(function: Function) -> None:
     )
 
 
+@judged
 def check_may_be_read(function: Function) -> None:
-    """Check a learner's may_be_read(): for each name in STATEMENTS, True or False.
-
-    Raises:
-        NotYetRightError: names that are not those of STATEMENTS, or a wrong answer.
-    """
-    try:
-        with telling_what_stops("nothing"):
-            answers = function()
-    except NotImplementedError:
-        say(UNSOLVED)
-        return
+    """Check a learner's may_be_read(): for each name in STATEMENTS, True or False."""
+    answers = called(function, {})
     if not isinstance(answers, dict) or set(answers) != set(STATEMENTS):
         raise NotYetRightError(
             f"Return a dict with these names: {', '.join(map(repr, STATEMENTS))}, each with True "
             "or False."
         )
     for name, statement in STATEMENTS.items():
-        if bool(answers[name]) != statement.may:
+        if not isinstance(answers[name], bool | np.bool_):
+            raise NotYetRightError(f"{name!r} has {answers[name]!r}: write True or False.")
+        if answers[name] != statement.may:
             verdict = "one may read that" if statement.may else "one may not read that"
             raise NotYetRightError(f"{name!r}: {verdict}. {statement.reason}")
     say("Right. Neighbourhoods may be read from a map, and hardly anything else.")
 
 
+@judged
 def compare_doubt(
     function: Function,
     neighbors: Mapping[str, NDArray[np.int64]],
@@ -185,6 +172,8 @@ def compare_doubt(
     wrong: NDArray[np.bool_],
 ) -> None:
     """Say how well a learner's doubt(neighbors, given) finds the wrong labels.
+
+    A function that is not solved, or gives not one number an image, is sent back to its exercise.
 
     Args:
         function: the learner's.
@@ -194,7 +183,10 @@ def compare_doubt(
     """
     try:
         for where, near_NK in neighbors.items():
-            found = evaluate.flip_detection(function(near_NK, given), wrong, wrong)
+            values = np.asarray(called(function, {"neighbors": near_NK, "given": given}))
+            if values.shape != np.shape(given) or values.dtype.kind not in "biuf":
+                raise NotYetRightError("Return one number for each image: solve exercise 2 first.")
+            found = evaluate.flip_detection(values, wrong, wrong)
             say(f"neighbours {where:18} AUROC {found.auroc:.3f}")
     except NotImplementedError:
         say("After exercise 2 is solved, this cell tells how well your function finds them.")

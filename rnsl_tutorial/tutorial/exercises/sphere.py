@@ -12,32 +12,26 @@ from rnsl_tutorial.tutorial.exercises.checking import Function, check
 __all__ = ["check_nsl", "check_nsl_gradient"]
 
 
-def check_nsl(function: Function) -> None:
-    """Check a learner's nsl(embeddings, prototypes, labels, temperature), one loss per image.
-
-    Raises:
-        NotYetRightError: it returns something else.
-    """
-    check(
+def check_nsl(function: Function) -> bool:
+    """Check a learner's nsl(embeddings, prototypes, labels, temperature), one loss per image."""
+    return check(
         function,
         right=_right_nsl,
         cases=[_batch(seed, temperature) for seed, temperature in enumerate((0.1, 0.5))],
         slips=_nsl_slips,
         praise="An image and its prototype in one direction cost least; at a small T next to "
         "nothing.",
+        follows="embeddings",
     )
 
 
-def check_nsl_gradient(function: Function) -> None:
+def check_nsl_gradient(function: Function) -> bool:
     """Check a learner's nsl_gradient(x, prototypes, label, temperature) against autograd.
 
     x is one embedding and the prototypes are all of length 1; the answer is dL/dx of `losses.nsl`,
     (I - x x^T) (1/T) sum_c (p_c - [c = label]) w_c.
-
-    Raises:
-        NotYetRightError: it returns something else.
     """
-    check(
+    return check(
         function,
         right=_autograd,
         cases=[_one_image(seed, temperature) for seed, temperature in enumerate((0.1, 0.5, 0.2))],
@@ -51,12 +45,12 @@ def check_nsl_gradient(function: Function) -> None:
 
 
 def _batch(seed: int, temperature: float) -> dict[str, Any]:
-    """Six images, five classes, four dimensions; nothing has length 1."""
+    """Five images, four classes, three dimensions; nothing has length 1."""
     generator = torch.Generator().manual_seed(seed)
     return {
-        "embeddings": 2 * torch.randn(6, 4, generator=generator),
-        "prototypes": torch.randn(5, 4, generator=generator),
-        "labels": torch.randint(5, (6,), generator=generator),
+        "embeddings": (2 * torch.randn(5, 3, generator=generator)).round(decimals=1),
+        "prototypes": torch.randn(4, 3, generator=generator).round(decimals=1),
+        "labels": torch.randint(4, (5,), generator=generator),
         "temperature": temperature,
     }
 
@@ -157,6 +151,8 @@ def _nsl_slips(right: Tensor, **batch: Any) -> dict[str, Tensor]:
         "These are the losses of every class; take the one of each image's label.": of_all_classes,
         "The softmax is taken twice: cross_entropy takes cosines / T and does the softmax "
         "itself.": (_nsl(batch, believe=lambda logits: logits.softmax(dim=1).log_softmax(dim=1))),
+        "These are cosines between two images: images stand in the rows, prototypes in the "
+        "columns, x @ w.T.": _nsl(batch | {"prototypes": batch["embeddings"]}),
         "This is the loss of the nearest prototype; take that of the label.": (
             of_all_classes.min(dim=1).values
         ),
@@ -228,6 +224,10 @@ def _gradient_slips(right: Tensor, **case: Any) -> dict[str, Tensor]:
         ),
         "x @ g is a number. The part of g along x is that number times x.": (
             _gradient(case, project=lambda gradient, x: gradient - x @ gradient)
+        ),
+        "x @ x.T is one number, 1: for the matrix x x^T write torch.outer(x, x), or without a "
+        "matrix g - x * (x @ g).": (
+            _gradient(case, project=lambda gradient, x: gradient - (x @ x) * gradient.sum())
         ),
         "The part along x is added; take it away.": (
             _gradient(case, project=lambda gradient, x: gradient + x * (x @ gradient))

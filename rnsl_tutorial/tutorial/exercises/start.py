@@ -8,13 +8,9 @@ from rnsl_tutorial.tutorial.exercises.checking import Function, check
 __all__ = ["check_robust_loss"]
 
 
-def check_robust_loss(function: Function) -> None:
-    """Check a learner's robust_loss(p, q), the loss of RNSL: (1 - p**q) / q.
-
-    Raises:
-        NotYetRightError: it returns something else.
-    """
-    check(
+def check_robust_loss(function: Function) -> bool:
+    """Check a learner's robust_loss(p, q), the loss of RNSL: (1 - p**q) / q."""
+    return check(
         function,
         right=lambda p, q: curves.loss_of_p(p, q).item(),
         cases=[{"p": p, "q": q} for q in (0.7, 0.2, 1.0) for p in (0.5, 0.9, 0.01, 1.0)],

@@ -23,19 +23,19 @@ _PROTOTYPES = torch.eye(3, 4) * torch.tensor([[3.0], [0.5], [1.0]])  # of unequa
 _EMBEDDINGS = torch.cat([_COSINES_NC, torch.full((8, 1), 0.3)], dim=1)
 
 
-def check_memorized_share(function: Function) -> None:
-    """Check a learner's memorized_share(embeddings, prototypes, given, wrong).
-
-    Raises:
-        NotYetRightError: it returns something else.
-    """
+def check_memorized_share(function: Function) -> bool:
+    """Check a learner's memorized_share(embeddings, prototypes, given, wrong)."""
     embeddings, prototypes = normalize(_EMBEDDINGS), _PROTOTYPES
-    check(
+    return check(
         function,
         right=_memorized,
         cases=[
-            {"embeddings": embeddings, "prototypes": prototypes, "given": _LABELS, "wrong": wrong}
-            for wrong in (_WRONG, _WRONG.roll(1), _WRONG.roll(3))
+            {"embeddings": embeddings, "prototypes": prototypes, "given": given, "wrong": wrong}
+            for wrong, given in (
+                (_WRONG, _LABELS),
+                (_WRONG.roll(1), _LABELS),
+                (_WRONG.roll(3), _LABELS.roll(1)),
+            )
         ],
         slips=lambda right, embeddings, prototypes, given, wrong: {
             "This is the share of all images; take those with a wrong label only.": (
@@ -60,13 +60,9 @@ def check_memorized_share(function: Function) -> None:
     )
 
 
-def check_images_per_second(function: Function) -> None:
-    """Check a learner's images_per_second(images, seconds), a median after a warm-up.
-
-    Raises:
-        NotYetRightError: it returns something else.
-    """
-    check(
+def check_images_per_second(function: Function) -> bool:
+    """Check a learner's images_per_second(images, seconds), a median after a warm-up."""
+    return check(
         function,
         right=_images_per_second,
         cases=[
@@ -93,24 +89,27 @@ def check_images_per_second(function: Function) -> None:
     )
 
 
-def check_last_safe_epoch(function: Function) -> None:
-    """Check a learner's last_safe_epoch(believed, rate): before more is believed than can be right.
-
-    Raises:
-        NotYetRightError: it returns something else.
-    """
+def check_last_safe_epoch(function: Function) -> bool:
+    """Check a learner's last_safe_epoch(believed, rate): before too much is believed."""
     cases = [
         {"believed": np.array([0.1, 0.4, 0.55, 0.59, 0.7, 0.9, 0.98]), "rate": 0.4},
         {"believed": np.array([0.3, 0.5, 0.72, 0.69, 0.8]), "rate": 0.3},
-        {"believed": np.array([0.2, 0.45, 0.6, 0.75]), "rate": 0.5},
+        {"believed": np.array([0.2, 0.5, 0.6, 0.75]), "rate": 0.5},
         {"believed": np.array([0.2, 0.3, 0.35]), "rate": 0.4},
     ]
-    check(
+    return check(
         function,
         right=_last_safe_epoch,
         cases=cases,
         slips=lambda right, believed, rate: {
+            "Exactly 1 - rate may still be right: too much is more than that, > in place of >=.": (
+                _last_safe_epoch(believed + 1e-9, rate)
+            ),
             "This is the position in the array, which begins at 0; epochs begin at 1.": right - 1,
+            "Where no epoch is above the line, all are safe, and the last one is "
+            "len(believed), not len(believed) - 1: epochs begin at 1.": (
+                right - (right == len(believed))
+            ),
             "In this epoch too much is believed already; return the one before it.": right + 1,
             "rate is the share of wrong labels; those that can be right are 1 - rate.": (
                 _last_safe_epoch(believed, 1 - rate)

@@ -11,33 +11,30 @@ from numpy.typing import NDArray
 
 from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.tutorial.exercises.checking import (
-    UNSOLVED,
     Function,
     NotYetRightError,
     OneOf,
+    called,
     check,
+    judged,
     say,
-    telling_what_stops,
 )
 
 __all__ = ["check_choose_k", "check_keep_mask", "check_precision_recall"]
 
 _LOG_P = np.log(np.array([0.9, 0.5, 0.2, 0.001, 0.7, 1.0, 0.3, 0.95]))
+_HALF = 0.5  # of the wrong labels a rule finds at least so many, and so many right ones it keeps
 _KEPT = np.array([True, True, False, False, False, True, True, False, True, True])
 _WRONG = np.array([False, False, True, True, False, True, False, True, False, True])
 
 
-def check_keep_mask(function: Function) -> None:
-    """Check a learner's keep_mask(log_p, k): True where p > k, the images that stay.
-
-    Raises:
-        NotYetRightError: it returns something else.
-    """
+def check_keep_mask(function: Function) -> bool:
+    """Check a learner's keep_mask(log_p, k): True where p > k, the images that stay."""
     upside_down = (
         "It keeps the images that should go: True stands for an image that stays, and those have a "
         "large p (a small loss)."
     )
-    check(
+    return check(
         function,
         right=lambda log_p, k: log_p > np.log(k),
         cases=[{"log_p": _LOG_P, "k": k} for k in (0.5, 0.2, 0.9)],
@@ -64,13 +61,9 @@ def check_keep_mask(function: Function) -> None:
     )
 
 
-def check_precision_recall(function: Function) -> None:
-    """Check a learner's precision_recall(kept, wrong) of "left out" as a finder of wrong labels.
-
-    Raises:
-        NotYetRightError: it returns something else.
-    """
-    check(
+def check_precision_recall(function: Function) -> bool:
+    """Check a learner's precision_recall(kept, wrong) of "left out" as a finder of wrong labels."""
+    return check(
         function,
         right=_precision_recall,
         cases=[
@@ -86,6 +79,10 @@ def check_precision_recall(function: Function) -> None:
             ),
             "You look for right labels among the images that are kept; count the wrong labels "
             "among those left out.": _precision_recall(~kept, ~wrong),
+            "Recall is right. Precision divides by the images that are left out.": (
+                (~kept & wrong).sum() / kept.sum(),
+                right[1],
+            ),
             "You divide by all images: precision divides by those left out, recall by those "
             "with a wrong label.": (
                 (~kept & wrong).sum() / kept.size,
@@ -118,6 +115,7 @@ def check_precision_recall(function: Function) -> None:
     )
 
 
+@judged
 def check_choose_k(
     function: Function,
     log_p: NDArray[Any],
@@ -126,29 +124,37 @@ def check_choose_k(
 ) -> None:
     """Try a learner's rule choose_k(log_p) on a run, and say what its threshold does there.
 
-    There is no single right rule: only one that gives no threshold, or that depends on the order of
-    the images, is refused.
+    There is no single right rule. Refused is one that gives no threshold, that depends on the order
+    of the images, that keeps more than half of the wrong labels, or that leaves out more than half
+    of the right ones.
 
     Args:
         function: the learner's; sees log_p alone.
         log_p: float [N], of one moment of a run.
         flipped: bool [N], which labels are wrong; used to judge, after the rule has spoken.
         measured: by k, the accuracy that whole runs reached; may be empty.
-
-    Raises:
-        NotYetRightError: the rule gives no number in (0, 1), or depends on the order.
     """
-    try:
-        k, again = _chosen(function, log_p), _chosen(function, log_p[::-1])
-    except NotImplementedError:
-        say(UNSOLVED)
-        return
+    k, again = _chosen(function, log_p), _chosen(function, log_p[::-1])
     if not np.isclose(k, again):
         raise NotYetRightError(
             f"With the images in another order the rule gives {again:.3g} in place of {k:.3g}: it "
-            "may depend on the values of p only."
+            "may depend on the values of p only.",
+            {"log_p": log_p[::-1].copy()},
         )
-    say(f"{_judged(k, log_p, flipped)}\n{_beside(k, measured)}")
+    say(f"{_told(k, log_p, flipped)}\n{_beside(k, measured)}")
+    left_out = log_p <= np.log(k)
+    if flipped.any() and left_out[flipped].mean() < _HALF:
+        raise NotYetRightError(
+            f"More than half of the wrong labels stay ({1 - left_out[flipped].mean():.0%}): k is "
+            "too small. Where does the hill of the large p begin?",
+            {"log_p": log_p},
+        )
+    if not flipped.all() and left_out[~flipped].mean() > _HALF:
+        raise NotYetRightError(
+            f"More than half of the right labels go ({left_out[~flipped].mean():.0%}): k is too "
+            "large. Where does the hill of the small p end?",
+            {"log_p": log_p},
+        )
 
 
 # ------------------------------------------------------------------ inside
@@ -162,26 +168,31 @@ def _precision_recall(
 
 
 def _chosen(function: Function, log_p: NDArray[Any]) -> float:
-    with telling_what_stops("log_p"):
-        answer = function(log_p.copy())
+    case = {"log_p": log_p}
+    answer = called(function, case)
     if answer is None:
-        raise NotYetRightError("Your rule returns None: is the `return` missing?")
+        raise NotYetRightError("Your rule returns None: is the `return` missing?", case)
     if np.size(answer) > 1:
         raise NotYetRightError(
-            f"Your rule gives {np.size(answer)} values; return one number, k, and no mask."
+            f"Your rule gives {np.size(answer)} values; return one number, k, and no mask.",
+            case,
         )
     try:
         k = float(answer)
     except (TypeError, ValueError) as error:
-        raise NotYetRightError(f"Your rule gives {answer!r}; one number is needed.") from error
+        raise NotYetRightError(
+            f"Your rule gives {answer!r}; one number is needed.", case
+        ) from error
     if k < 0:
-        raise NotYetRightError(f"Your rule gives {k:.3g}: is it a log? Return k, not log k.")
+        raise NotYetRightError(f"Your rule gives {k:.3g}: is it a log? Return k, not log k.", case)
     if not 0 < k < 1:
-        raise NotYetRightError(f"Your rule gives {k:.3g}; a threshold on p lies between 0 and 1.")
+        raise NotYetRightError(
+            f"Your rule gives {k:.3g}; a threshold on p lies between 0 and 1.", case
+        )
     return k
 
 
-def _judged(k: float, log_p: NDArray[Any], flipped: NDArray[np.bool_]) -> str:
+def _told(k: float, log_p: NDArray[Any], flipped: NDArray[np.bool_]) -> str:
     left_out = log_p <= np.log(k)
     if not left_out.any():
         return f"Your rule gives k = {k:.2f}: nobody is left out."
