@@ -163,6 +163,11 @@ class Source:
         return [block for text in texts for block in blocks_of(text)]
 
     @cached_property
+    def opening(self) -> str:
+        """What the first cell says."""
+        return "\n".join(block.text for block in blocks_of(self.cells[0].source))
+
+    @cached_property
     def prose(self) -> list[Block]:
         """The blocks without title, aims and question, which name what is explained later."""
         return [b for b in self.blocks[1:] if not b.text.startswith(FIRST_OF_OPENING)]
@@ -176,15 +181,14 @@ class Source:
     @property
     def needs(self) -> set[str]:
         """The notebooks that its opening names as needed."""
-        [line] = [b.text for b in self.blocks[:6] if "Needs" in b.text]
-        asked = line.split("Needs")[1].split("Downloads")[0]
+        asked = self.opening.split("Needs")[1].split("Downloads")[0]
         named = re.findall(r"notebooks? ((?:\d{1,2}(?:, | and | or )?)+)", asked)
         return {f"{int(digits):02}" for digits in re.findall(r"\d+", " ".join(named))}
 
     @property
     def stated(self) -> int:
         """The minutes that it says it takes."""
-        [minutes] = re.findall(r"Time (\d+) min", "\n".join(b.text for b in self.blocks[:6]))
+        [minutes] = re.findall(r"Time (\d+) min", self.opening)
         return int(minutes)
 
 
