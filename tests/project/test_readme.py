@@ -23,7 +23,7 @@ from rnsl_tutorial.experiments import report
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TRAINING = (ROOT / "docs/training.md").read_text(encoding="utf-8")
-DOCS = ("archives", "decisions", "training", "since_2020")
+DOCS = ("archives", "decisions", "training", "since_2020", "formulas", "peers")
 PAGES = [
     *(
         ROOT / name
