@@ -66,7 +66,7 @@ class _LinkedMaps(Explorer):
         table: what is shown.
     """
 
-    _esm = module("widgets.js", "linked_map.js", "umap_maps.js")
+    _esm = module("widgets.js", "chart.js", "map.js", "umap_maps.js")
 
     color = Choice().tag(sync=True)
     mark = Choice().tag(sync=True)
@@ -92,7 +92,7 @@ class _LinkedMaps(Explorer):
             "mark": Control("Crosses", _MARKS, _MARKS),
         }
         own = {
-            "panels": panels,
+            "panels": [_with_medians(panel, table) for panel in panels],
             "told": {"axes": told[0], "texts": told[1]},
             "colorings": _colorings(table, probability, kept),
             "labels": table.labels,
@@ -256,6 +256,12 @@ def _atlas(images: NDArray[np.uint8], count: int) -> dict[str, Any]:
         if jpeg.tell() <= _MOST_ATLAS:
             break
     return {"jpeg": jpeg.getvalue(), "columns": columns, "rows": -(-count // columns)}
+
+
+def _with_medians(panel: _Panel, table: UmapMaps) -> dict[str, Any]:
+    """A map with the places of its classes' names."""
+    medians = plots.class_medians(panel.maps, table.labels, len(table.class_names))
+    return {**panel._asdict(), "medians": np.nan_to_num(medians).astype(np.uint16)}
 
 
 def _colorings(table: UmapMaps, probability: _Codes, kept: _Codes) -> dict[str, Any]:
