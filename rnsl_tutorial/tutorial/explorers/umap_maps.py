@@ -12,6 +12,7 @@ import traitlets
 from numpy.typing import NDArray
 from PIL import Image
 
+from rnsl_tutorial.experiments.style import _GREY, _VERMILION
 from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.explorers.base import Choice, Control, Explorer, module, number_control
 from rnsl_tutorial.tutorial.tables import MEASURES, UmapMaps
@@ -22,8 +23,8 @@ _THUMBNAIL = 40  # px a side in the atlas
 _MOST_ATLAS = 1_500_000  # bytes
 _QUALITIES = (80, 60, 40, 25, 10)
 _P_STEPS = 256  # colours from p = 0 to p = 1
-_P_ENDS = ((0.80, 0.10, 0.00), (0.93, 0.80, 0.55), (0.16, 0.45, 0.76))  # red, sand, blue
-_KEPT_COLORS = ("#D55E00", "#8c96a0")  # left out, kept
+_P_ENDS = ((0.86, 0.24, 0.05), (0.58, 0.50, 0.20), (0.20, 0.50, 0.85))  # red, sand, blue
+_KEPT_COLORS = (_VERMILION, _GREY)  # left out, kept
 _MARKS = ("nothing", "wrong labels")
 _COLORS = {
     "given": "given label",

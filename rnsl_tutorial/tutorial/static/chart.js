@@ -481,9 +481,9 @@ export function csvOf(rows) {
 /** A picture as an SVG that needs neither page nor style sheet: words, colours, axes and marks. */
 function svgOf(chart) {
   const { left, top, width, height } = chart.getBoundingClientRect();
-  const paper = getComputedStyle(chart).getPropertyValue("--rnsl-background") || "white";
+  const paper = getComputedStyle(chart.closest(".rnsl-explorer")).backgroundColor;
   const picture = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}` });
-  picture.style.cssText = `background: ${paper}; color-scheme: ${getComputedStyle(chart).colorScheme}`;
+  picture.style.background = paper;
   const put = (part, shown) => {
     const box = shown.getBoundingClientRect();
     const place = { x: box.left - left, y: box.top - top, width: box.width, height: box.height };
@@ -673,7 +673,7 @@ function smallSample(style, paint) {
 }
 
 function areaSample(style, fill) {
-  const box = svg("path", { d: "M1,1H19V13H1Z", class: "rnsl-area", fill });
+  const box = svg("path", { d: "M1,1H19V13H1Z", class: "rnsl-area", fill, "data-sample": style.name });
   if (style.color) box.setAttribute("stroke", style.color);
   return sample(20, box);
 }

@@ -25,7 +25,7 @@
  */
 import { csvOf, saving } from "./chart.js";
 import {
-  animation, fitCanvas, html, Moving, onResize, onThemeChange, themeColors,
+  animation, fitCanvas, html, Moving, onResize, onThemeChange,
 } from "./widgets.js";
 
 const FULL_SCALE = 65535;
@@ -419,7 +419,8 @@ export class ImageMap {
   /** Read the theme's colours, and make the stamps. */
   #recolor() {
     if (!this.#side || !this.#shown) return;
-    this.#ink = themeColors(this.#canvas, ["text", "background", "accent"]);
+    const read = (name) => [name, shownColor(this.#canvas, `var(--rnsl-${name})`)];
+    this.#ink = Object.fromEntries(["text", "background", "accent"].map(read));
     const size = window.devicePixelRatio * within(this.#side / 200, 1.7, 3);
     const { width } = this.#canvas;
     this.#stamps = { dot: stampOf(dotPath(size), 0, width), cross: stampOf(crossPath(1.15 * size), 0.6 * size, width) };
@@ -431,7 +432,7 @@ export class ImageMap {
   #mix() {
     const read = (color) => pixelOf(shownColor(this.#canvas, color));
     const dots = this.#shown.colors.map(read);
-    const ink = this.#shared.ink ? pixelOf(shownColor(this.#canvas, this.#ink.text)) : null;
+    const ink = this.#shared.ink ? pixelOf(this.#ink.text) : null;
     this.#stamps.dot.colors = dots;
     this.#stamps.cross.colors = ink === null ? dots : dots.map(() => ink);
   }
