@@ -43,44 +43,61 @@ class LossStyle(NamedTuple):
     """How a loss looks in every figure."""
 
     label: str
-    color: str  # of Okabe and Ito's colour-blind safe palette
+    color: str  # one of `_DARK`: of Okabe and Ito's colour-blind safe palette, darkened for paper
     dash: tuple[float, ...]  # strokes and gaps in line widths; empty: a solid line
     marker: str  # one of matplotlib's o, s, ^, D
 
 
+_VERMILION, _BLUE, _GREEN = "#D55E00", "#0072B2", "#009E73"
+_OCHRE, _SKY, _PINK = "#B07A00", "#3A8FC4", "#B8578B"
+_BLACK, _SLATE, _GREY = "#000000", "#59636e", "#7d8790"
+_DARK = {
+    _VERMILION: "#F28E3C",
+    _BLUE: "#3F97DB",
+    _GREEN: "#2CC79A",
+    _OCHRE: "#E69F00",
+    _SKY: "#8FD0F5",
+    _PINK: "#E092BD",
+    _BLACK: "#F0F6FC",
+    _SLATE: "#9DA7B1",
+    _GREY: "#8C96A0",
+}
+"""Of each colour the one that an explorer has on dark ground; both have a contrast of 3 or more."""
+
+
 LOSS_STYLES = {
-    "nsl": LossStyle("NSL", "#D55E00", (1.0, 1.2), "o"),
-    "rnsl": LossStyle("RNSL", "#0072B2", (3.5, 1.5), "s"),
-    "trnsl": LossStyle("t-RNSL", "#009E73", (), "^"),
+    "nsl": LossStyle("NSL", _VERMILION, (1.0, 1.2), "o"),
+    "rnsl": LossStyle("RNSL", _BLUE, (3.5, 1.5), "s"),
+    "trnsl": LossStyle("t-RNSL", _GREEN, (), "^"),
 }
 _BASELINE_STYLES = {
-    "nsl_tuned": LossStyle("NSL, tuned", "#D55E00", (4.0, 1.2, 1.0, 1.2), "D"),
-    "nsl_stopped": LossStyle("NSL, stopped", "#D55E00", (6.0, 2.0), "s"),
-    "label_smoothing": LossStyle("label smoothing", "#E69F00", (2.0, 2.4), "o"),
-    "ce": LossStyle("CE", "#E69F00", (1.0, 1.2), "D"),
-    "gce": LossStyle("GCE", "#56B4E9", (3.5, 1.5), "D"),
-    "sce": LossStyle("SCE", "#CC79A7", (3.5, 1.2, 1.0, 1.2), "o"),
-    "nce_rce": LossStyle("NCE+RCE", "#000000", (2.0, 1.2), "s"),
-    "elr": LossStyle("ELR", "#56B4E9", (4.0, 1.2, 1.0, 1.2), "o"),
-    "prism": LossStyle("PRISM", "#000000", (4.0, 1.2, 1.0, 1.2), "^"),
-    "proxy_anchor": LossStyle("ProxyAnchor", "#E69F00", (6.0, 2.0), "^"),
-    "arcface": LossStyle("ArcFace", "#CC79A7", (1.0, 2.4), "s"),
-    "subcenter_arcface": LossStyle("sub-center ArcFace", "#CC79A7", (2.0, 1.2), "^"),
-    "supcon": LossStyle("SupCon", "#56B4E9", (2.0, 2.4), "^"),
+    "nsl_tuned": LossStyle("NSL, tuned", _VERMILION, (4.0, 1.2, 1.0, 1.2), "D"),
+    "nsl_stopped": LossStyle("NSL, stopped", _VERMILION, (6.0, 2.0), "s"),
+    "label_smoothing": LossStyle("label smoothing", _OCHRE, (2.0, 2.4), "o"),
+    "ce": LossStyle("CE", _OCHRE, (1.0, 1.2), "D"),
+    "gce": LossStyle("GCE", _SKY, (3.5, 1.5), "D"),
+    "sce": LossStyle("SCE", _PINK, (3.5, 1.2, 1.0, 1.2), "o"),
+    "nce_rce": LossStyle("NCE+RCE", _BLACK, (2.0, 1.2), "s"),
+    "elr": LossStyle("ELR", _SKY, (4.0, 1.2, 1.0, 1.2), "o"),
+    "prism": LossStyle("PRISM", _BLACK, (4.0, 1.2, 1.0, 1.2), "^"),
+    "proxy_anchor": LossStyle("ProxyAnchor", _OCHRE, (6.0, 2.0), "^"),
+    "arcface": LossStyle("ArcFace", _PINK, (1.0, 2.4), "s"),
+    "subcenter_arcface": LossStyle("sub-center ArcFace", _PINK, (2.0, 1.2), "^"),
+    "supcon": LossStyle("SupCon", _SKY, (2.0, 2.4), "^"),
 }
 """Losses that the paper's are compared with. A colour comes again, never with the same marker."""
 _WITHOUT_LOSS_STYLES = {
-    "no_training": LossStyle("no training, k = 10", "#59636e", (), "o"),
-    "no_training_k100": LossStyle("no training, k = 100", "#59636e", (2.0, 1.2), "s"),
-    "class_means": LossStyle("class means", "#59636e", (1.0, 1.2), "^"),
-    "lda": LossStyle("shrinkage LDA", "#59636e", (6.0, 2.0), "D"),
-    "logistic": LossStyle("logistic regression", "#000000", (6.0, 2.0), "o"),
+    "no_training": LossStyle("no training, k = 10", _SLATE, (), "o"),
+    "no_training_k100": LossStyle("no training, k = 100", _SLATE, (2.0, 1.2), "s"),
+    "class_means": LossStyle("class means", _SLATE, (1.0, 1.2), "^"),
+    "lda": LossStyle("shrinkage LDA", _SLATE, (6.0, 2.0), "D"),
+    "logistic": LossStyle("logistic regression", _BLACK, (6.0, 2.0), "o"),
 }
 """What needs no loss, in grey and black."""
 _OTHER_STYLES = (
-    LossStyle("", "#CC79A7", (3.5, 1.2, 1.0, 1.2), "D"),
-    LossStyle("", "#56B4E9", (2.0, 1.2), "D"),
-    LossStyle("", "#E69F00", (6.0, 2.0), "D"),
+    LossStyle("", _PINK, (3.5, 1.2, 1.0, 1.2), "D"),
+    LossStyle("", _SKY, (2.0, 1.2), "D"),
+    LossStyle("", _OCHRE, (6.0, 2.0), "D"),
 )
 
 NOISE_NAMES = {
@@ -134,10 +151,27 @@ def loss_styles(loss_names: Sequence[str]) -> list[LossStyle]:
 
 
 def class_colors(count: int) -> list[str]:
-    """Return that many colours as ``#rrggbb``, neighbours far apart in hue (the golden angle)."""
-    hues = [(0.618034 * i) % 1 for i in range(count)]
-    colors = [colorsys.hls_to_rgb(hue, (0.46, 0.58)[i % 2], 0.62) for i, hue in enumerate(hues)]
-    return ["#" + "".join(f"{round(255 * part):02x}" for part in color) for color in colors]
+    """Return that many colours as ``#rrggbb``, neighbours far apart in hue (the golden angle).
+
+    Their luminance is 0.17 or 0.27 in turn, which tells them from white and from dark ground alike.
+    """
+    return [_at_luminance((0.618034 * i) % 1, (0.17, 0.27)[i % 2]) for i in range(count)]
+
+
+def _at_luminance(hue: float, luminance: float) -> str:
+    """The colour of a hue that is so bright, by bisection."""
+    low, high = 0.0, 1.0
+    for _ in range(20):
+        middle = (low + high) / 2
+        color = colorsys.hls_to_rgb(hue, middle, 0.7)
+        low, high = (low, middle) if _luminance(color) > luminance else (middle, high)
+    return "#" + "".join(f"{round(255 * part):02x}" for part in color)
+
+
+def _luminance(color: Sequence[float]) -> float:
+    """Relative luminance of sRGB parts in [0, 1] (WCAG 2.2): 0 is black, 1 white."""
+    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in color]
+    return float(np.dot((0.2126, 0.7152, 0.0722), linear))
 
 
 class _LabelStyle(NamedTuple):
@@ -149,8 +183,8 @@ class _LabelStyle(NamedTuple):
     hatched: bool
 
 
-RIGHT = _LabelStyle("right label", "#0072B2", "o", hatched=False)
-WRONG = _LabelStyle("wrong label", "#D55E00", "x", hatched=True)
+RIGHT = _LabelStyle("right label", _BLUE, "o", hatched=False)
+WRONG = _LabelStyle("wrong label", _VERMILION, "x", hatched=True)
 
 
 class Axis(NamedTuple):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from harness import SCREENSHOTS, Open, box_of
+from harness import SCREENSHOTS, Open, box_of, curve, px_of
 from playwright.sync_api import Locator, Page, expect
 from synthetic_maps import IMAGES, small_maps
 
@@ -10,7 +10,7 @@ from rnsl_tutorial.tutorial.explorers import EmbeddingExplorer
 from rnsl_tutorial.tutorial.tables import EmbeddingMaps
 
 MAPS = small_maps()
-MARGIN = 16  # px around the coordinates' box on the canvas, as in embedding_map.js
+MARGIN = 10  # px around the coordinates' box on the canvas, as in map.js
 PALE = 60  # an alpha, of 255, that only what is faded stays below
 Cell = tuple[int, int, int]  # positions of noise, rate and loss
 
@@ -40,7 +40,7 @@ class Shown:
         self.menu = self.root.get_by_role("combobox", name="Kind of label noise")
         self.readout = self.root.locator(".rnsl-readout")
         self.canvas = self.root.locator("canvas")
-        self.tip = self.root.locator(".rnsl-tip")
+        self.tip = self.root.locator(".rnsl-map .rnsl-tip")
         expect(self.readout).not_to_be_empty()
 
     def radio(self, name: str) -> Locator:
@@ -110,13 +110,13 @@ def test_the_loss_is_chosen_with_the_arrow_keys(shown: Shown) -> None:
 
 
 def test_the_noise_is_chosen_in_the_menu(shown: Shown) -> None:
-    lines = shown.root.locator(".rnsl-chart g").first
-    before = lines.inner_html()
+    line = shown.root.locator('.rnsl-chart [data-mark="NSL"]')
+    before = line.get_attribute("d")
     shown.menu.focus()
     shown.page.keyboard.press("ArrowDown")
     assert_shows(shown, (1, 0, 0), before=(0, 0, 0))
     expect(shown.menu.locator("option:checked")).to_have_text("label-dependent")
-    assert lines.inner_html() != before
+    assert line.get_attribute("d") != before
 
 
 def test_every_control_is_reached_by_tab_and_has_a_label(shown: Shown) -> None:
@@ -223,28 +223,34 @@ def test_a_touch_tells_as_hover_does(open_page: Open) -> None:
 
 
 def test_a_point_of_the_chart_can_be_chosen_and_is_ringed(shown: Shown) -> None:
-    point = shown.root.locator(".rnsl-target").nth(2 * 3 + 1)
-    point.click()
+    drawing = shown.root.locator(".rnsl-plot > svg")
+    accuracy = 100 * float(MAPS.accuracy[0, 1, 2])
+    drawing.click(position={"x": px_of(drawing, "x", 30), "y": px_of(drawing, "y", accuracy)})
     expect(shown.readout).to_have_text(headline((0, 1, 2)))
     expect(shown.radio("t-RNSL")).to_be_checked()
-    place = [float(point.get_attribute(name) or "nan") for name in ("cx", "cy")]
-    ring = shown.root.locator(".rnsl-ring").evaluate(
-        "ring => ring.style.transform.match(/[\\d.]+/g).map(Number)"
-    )
-    np.testing.assert_allclose(ring, place, atol=0.01)
+    np.testing.assert_allclose(curve(shown.root, "chosen"), [[30, accuracy]], atol=0.1)
 
 
 def test_the_chart_shows_the_accuracies_of_the_table(shown: Shown) -> None:
-    titles = shown.root.locator(".rnsl-target title").all_text_contents()
-    names, rates = ("NSL", "RNSL", "t-RNSL"), ("0", "30", "55")
-    assert titles == [
-        f"{names[i]}: {100 * MAPS.accuracy[0, r, i]:.1f} % at {rates[r]} % wrong labels"
-        for i in range(3)
-        for r in range(3)
-    ]
+    for i, name in enumerate(("NSL", "RNSL", "t-RNSL")):
+        expected = np.stack([[0, 30, 55], 100 * MAPS.accuracy[0, :, i]], axis=1)
+        np.testing.assert_allclose(curve(shown.root, name), expected, atol=0.1)
     texts = shown.root.locator(".rnsl-chart").inner_text()
     assert "wrong labels in training (%)" in texts
     assert "k-NN accuracy (% of test images)" in texts
+    for i in range(3):
+        expect(shown.root.locator(f'[data-mark="name-{i}"]')).to_be_visible()
+
+
+def test_a_pointer_on_the_chart_is_told_the_values(shown: Shown) -> None:
+    drawing = shown.root.locator(".rnsl-plot > svg")
+    drawing.hover(position={"x": px_of(drawing, "x", 29), "y": px_of(drawing, "y", 60)})
+    told = shown.root.locator(".rnsl-chart .rnsl-tip").inner_text().splitlines()
+    assert told[0] == "wrong labels in training (%): 30"
+    for line, name, value in zip(
+        told[1:], ("NSL", "RNSL", "t-RNSL"), MAPS.accuracy[0, 1], strict=True
+    ):
+        assert line == f"{name}: {float(f'{100 * value:.3g}'):g}"
 
 
 # ------------------------------------------------------------------ pages, themes, sizes
@@ -304,12 +310,14 @@ def test_an_explorer_that_is_taken_away_leaves_nothing_behind(open_page: Open) -
         const { default: { render } } = await import(url);
         const data = new DataView(new ArrayBuffer(8));
         const zeros = (dtype, ...shape) => ({ dtype, shape, data });
+        const axis = { label: "", range: [0, 100], ticks: [], texts: [] };
         const control = value => ({ label: value, values: [value], texts: [value] });
         const state = { noise: "n", rate: "r", loss: "l", _table: {
             percents: [0],
             losses: [{ id: "l", label: "l", color: "red", dash: [], marker: "o" }],
             class_names: ["c"], class_colors: ["red"], files: ["f"], headlines: ["told"],
-            accuracy: [[[50]]], spread: [[[0]]], accuracy_range: [0, 100], chart_note: "",
+            accuracy: [[[50]]], spread: [[[0]]], axes: { x: axis, y: axis }, chart_note: "",
+            captions: [""], named: [[]],
             coordinates: zeros("u2", 1, 1, 1, 1, 2), medians: zeros("u2", 1, 1, 1, 1, 2),
             predicted: zeros("u1", 1, 1, 1, 1), labels: zeros("u1", 1),
         }, _controls: { noise: control("n"), rate: control("r"), loss: control("l") } };

@@ -13,6 +13,7 @@ import traitlets
 from synthetic_maps import CLASSES, IMAGES, small_maps
 
 from rnsl_tutorial._files import PACKAGE
+from rnsl_tutorial.experiments.style import _DARK, _luminance
 from rnsl_tutorial.tutorial import explorers, plots
 from rnsl_tutorial.tutorial.explorers import EmbeddingExplorer, Explorer, base, standalone_html
 
@@ -22,6 +23,12 @@ EXPLORERS = [
     for member in vars(explorers).values()
     if isinstance(member, type) and issubclass(member, Explorer) and member is not Explorer
 ]
+
+
+def contrast(color: str, ground: str) -> float:
+    """Of WCAG 2.2: 1 for one brightness, 21 for black on white."""
+    parts = [_luminance([int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)]) for c in (color, ground)]
+    return (max(parts) + 0.05) / (min(parts) + 0.05)
 
 
 @pytest.fixture
@@ -137,9 +144,15 @@ def test_the_rest_of_the_table_is_json(explorer: EmbeddingExplorer) -> None:
     assert read["percents"] == [0, 30, 55]
     for loss, style in zip(read["losses"], plots.LOSS_STYLES.values(), strict=True):
         assert tuple(loss[field] for field in ("label", "color", "marker")) == (
-            style.label, style.color, style.marker,
+            style.label, f"light-dark({style.color}, {_DARK[style.color]})", style.marker,
         )  # fmt: skip
         assert loss["dash"] == list(style.dash)
+
+
+def test_only_what_is_called_a_color_is_handed_over_for_both_grounds() -> None:
+    handed = base.handed({"colors": ["#000000", "#123456"], "class_names": ["#000000"]})
+    assert handed["colors"] == ["light-dark(#000000, #F0F6FC)", "#123456"]
+    assert handed["class_names"] == ["#000000"]
 
 
 def test_headlines_tell_the_accuracy_beside_that_of_the_other_end(
@@ -207,6 +220,17 @@ def test_modules_hold_no_power_no_root_no_exponential_and_no_logarithm() -> None
     assert {name: formulas for name, formulas in found.items() if formulas} == {
         "widgets.js": {"Math.exp"}
     }
+
+
+def test_text_can_be_read_on_light_and_on_dark_ground() -> None:
+    css = (PACKAGE / "tutorial" / "static" / "explorers.css").read_text(encoding="utf-8")
+    pairs = re.findall(r"--rnsl-(\w+): .*light-dark\((#\w+), (#\w+)\)", css)
+    colors = {name: both for name, *both in pairs}
+    assert {"text", "quiet", "background", "raised", "accent"} <= set(colors)
+    for i in (0, 1):
+        for ground in ("background", "raised"):
+            for name, least in (("text", 4.5), ("quiet", 4.5), ("accent", 3)):
+                assert contrast(colors[name][i], colors[ground][i]) >= least, (name, ground, i)
 
 
 def test_every_explorer_brings_all_styles_the_common_ones_first() -> None:

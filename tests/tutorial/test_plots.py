@@ -10,10 +10,14 @@ from explorer_checks import refuses
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 
+from rnsl_tutorial.experiments import style
 from rnsl_tutorial.tutorial import plots
+from rnsl_tutorial.tutorial.explorers import audit, umap_maps
+from rnsl_tutorial.tutorial.plots import truncation
 
 RATES = (0.0, 0.3, 0.7)
 LOSSES = ("nsl", "rnsl", "trnsl")
@@ -189,6 +193,42 @@ def test_medians_are_those_of_each_class_on_every_map() -> None:
 def test_thirty_classes_have_thirty_colours() -> None:
     assert len(set(plots.class_colors(30))) == 30
     assert all(len(color) == 7 for color in plots.class_colors(30))
+
+
+def contrast(color: str, ground: str) -> float:
+    """Of WCAG 2.2: 1 for one brightness, 21 for black on white."""
+    low, high = sorted(style._luminance(to_rgb(c)) for c in (color, ground))
+    return (high + 0.05) / (low + 0.05)
+
+
+GROUNDS = ("#0d1117", "#111111", "#212121")  # of the explorers in the dark, and of JupyterLab's
+
+
+def test_contrast_of_known_colours() -> None:
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)
+
+
+def test_every_mark_is_seen_on_paper_and_in_the_dark() -> None:
+    """A contrast of 3 at least (WCAG 2.2, 1.4.11), also of the lines of text's colour."""
+    for light, dark in style._DARK.items():
+        assert contrast(light, "#ffffff") >= 3, light
+        assert min(contrast(dark, ground) for ground in GROUNDS) >= 3, dark
+    everywhere = [*plots.class_colors(100), *umap_maps._p_colors()]
+    for color in everywhere:
+        assert min(contrast(color, ground) for ground in ("#ffffff", *GROUNDS)) >= 3, color
+
+
+def test_every_style_has_a_colour_for_both_grounds() -> None:
+    tables = (
+        style.LOSS_STYLES.values(), style._BASELINE_STYLES.values(),
+        style._WITHOUT_LOSS_STYLES.values(), style._OTHER_STYLES, [plots.RIGHT, plots.WRONG],
+        plots.prototype_styles(6), plots.MEASURE_STYLES.values(),
+    )  # fmt: skip
+    colors = {look.color for table in tables for look in table} - {""}  # "": that of text
+    assert {*colors, *umap_maps._KEPT_COLORS, audit._FLAGGED_COLOR, truncation._CUT_COLOR} == set(
+        style._DARK
+    )
 
 
 # ------------------------------------------------------------------ every figure

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnsl_tutorial._arrays import takes
+from rnsl_tutorial.experiments.style import _GREY
 from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.explorers.base import Choice, Explorer, module, number_control
 
@@ -24,7 +25,7 @@ _THRESHOLDS = np.array([*(np.arange(100) / 100), 0.995, 0.998, 0.999, 0.9995, 0.
 """Closer near 1, where the doubts of wrong labels crowd."""
 _HALF = 50  # the place of the threshold 0.5
 _CLASSES_SHOWN = 16
-_FLAGGED_COLOR = "#8c96a0"
+_FLAGGED_COLOR = _GREY
 _TRUE_DASH = (1.0, 1.2)
 """Of what only who planted the wrong labels can know; estimates have a line of their own."""
 _DOUBT_AXIS = plots.axis("doubt about the given label", 0, 1)

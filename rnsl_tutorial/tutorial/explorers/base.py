@@ -11,6 +11,7 @@ import numpy as np
 import traitlets
 
 from rnsl_tutorial._files import PACKAGE
+from rnsl_tutorial.experiments.style import _DARK
 
 __all__ = ["Choice", "Control", "Explorer", "handed", "module", "number_control", "static"]
 
@@ -46,7 +47,8 @@ def handed(part: Any) -> Any:
 
     Args:
         part: an array, a named tuple, a mapping or a list of such, or what JSON holds; of floats
-            four bytes are handed over, of integers one, unless they are unsigned.
+            four bytes are handed over, of integers one, unless they are unsigned. Of what is called
+            a color the one for dark ground is handed over too.
     """
     if isinstance(part, np.ndarray):
         dtype = {"f": "<f4", "u": part.dtype.str}.get(part.dtype.kind, "u1")
@@ -55,10 +57,25 @@ def handed(part: Any) -> Any:
     if hasattr(part, "_asdict"):
         part = part._asdict()
     if isinstance(part, Mapping):
-        return {name: handed(value) for name, value in part.items()}
+        return {
+            name: handed(_on_both_grounds(value) if _is_color(name) else value)
+            for name, value in part.items()
+        }
     if isinstance(part, str):
         return part.encode("utf-8", "replace").decode()  # a file's name may be no text
     return list(map(handed, part)) if isinstance(part, list | tuple) else part
+
+
+def _is_color(name: object) -> bool:
+    return str(name).endswith(("color", "colors"))
+
+
+def _on_both_grounds(color: Any) -> Any:
+    """One of the style's colours, or some, as CSS takes them: for light ground and for dark."""
+    if isinstance(color, list | tuple):
+        return [_on_both_grounds(one) for one in color]
+    dark = _DARK.get(color) if isinstance(color, str) else None
+    return f"light-dark({color}, {dark})" if dark else color
 
 
 class Control(NamedTuple):

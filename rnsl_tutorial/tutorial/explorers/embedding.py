@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.explorers.base import Choice, Control, Explorer, module
+from rnsl_tutorial.tutorial.plots.embedding import _share_found
 from rnsl_tutorial.tutorial.tables import EmbeddingMaps
 
 __all__ = ["EmbeddingExplorer"]
@@ -29,7 +30,7 @@ class EmbeddingExplorer(Explorer):
         maps: the table that is shown.
     """
 
-    _esm = module("widgets.js", "chart.js", "accuracy_chart.js", "embedding_map.js", "embedding.js")
+    _esm = module("widgets.js", "chart.js", "map.js", "embedding.js")
 
     noise = Choice().tag(sync=True)
     rate = Choice().tag(sync=True)
@@ -75,9 +76,11 @@ def _table(maps: EmbeddingMaps) -> dict[str, Any]:
         "class_colors": plots.class_colors(len(maps.class_names)),
         "files": maps.files,
         "headlines": [_headline(maps, *place) for place in np.ndindex(maps.accuracy.shape)],
+        "captions": [_caption(maps, place) for place in np.ndindex(maps.accuracy.shape)],
+        "named": [_named(maps, place) for place in np.ndindex(maps.accuracy.shape)],
         "accuracy": (100.0 * maps.accuracy.astype(float)).tolist(),
         "spread": np.nan_to_num(100.0 * maps.spread.astype(float)).tolist(),
-        "accuracy_range": plots.whole_tens(maps.accuracy, maps.spread),
+        "axes": _axes(maps),
         "chart_note": _chart_note(maps.seeds),
         "coordinates": maps.coordinates,
         "medians": _medians(maps),
@@ -96,6 +99,31 @@ def _headline(maps: EmbeddingMaps, k: int, r: int, i: int) -> str:
         f"{labels[i]} at {_percent(maps.rates[r])}% wrong labels: "
         f"{shown} of test images find their class{beside}"
     )
+
+
+def _caption(maps: EmbeddingMaps, place: tuple[int, ...]) -> str:
+    """What is counted on one map: of one seed, where the headline has the mean of several."""
+    found, images = int((maps.predicted[place] == maps.labels).sum()), len(maps.labels)
+    seed = "" if maps.seeds == 1 else "This seed: "
+    return (
+        f"{seed}● {found:,} of {images:,} find their class ({found / images:.1%}), "
+        f"✕ {images - found:,} do not"
+    )
+
+
+def _named(maps: EmbeddingMaps, place: tuple[int, ...]) -> list[int]:
+    """The classes whose images mostly find their class, the best first."""
+    share_C = _share_found(maps.labels, maps.predicted[place], len(maps.class_names))
+    return [int(c) for c in np.argsort(-share_C, kind="stable") if share_C[c] >= 0.5]
+
+
+def _axes(maps: EmbeddingMaps) -> dict[str, plots.Axis]:
+    percents = [float(_percent(rate)) for rate in maps.rates]
+    low, high = plots.whole_tens(maps.accuracy, maps.spread)
+    return {
+        "x": plots.axis("wrong labels in training (%)", 0, percents[-1] or 1, ticks=percents),
+        "y": plots.axis("% of test images", low, high, ticks=range(low, high + 1, 10)),
+    }
 
 
 def _chart_note(seeds: int) -> str:

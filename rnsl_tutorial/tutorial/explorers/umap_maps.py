@@ -12,6 +12,7 @@ import traitlets
 from numpy.typing import NDArray
 from PIL import Image
 
+from rnsl_tutorial.experiments.style import _GREY, _VERMILION
 from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.explorers.base import Choice, Control, Explorer, module, number_control
 from rnsl_tutorial.tutorial.tables import MEASURES, UmapMaps
@@ -22,8 +23,8 @@ _THUMBNAIL = 40  # px a side in the atlas
 _MOST_ATLAS = 1_500_000  # bytes
 _QUALITIES = (80, 60, 40, 25, 10)
 _P_STEPS = 256  # colours from p = 0 to p = 1
-_P_ENDS = ((0.80, 0.10, 0.00), (0.93, 0.80, 0.55), (0.16, 0.45, 0.76))  # red, sand, blue
-_KEPT_COLORS = ("#D55E00", "#8c96a0")  # left out, kept
+_P_ENDS = ((0.86, 0.24, 0.05), (0.58, 0.50, 0.20), (0.20, 0.50, 0.85))  # red, sand, blue
+_KEPT_COLORS = (_VERMILION, _GREY)  # left out, kept
 _MARKS = ("nothing", "wrong labels")
 _COLORS = {
     "given": "given label",
@@ -66,7 +67,7 @@ class _LinkedMaps(Explorer):
         table: what is shown.
     """
 
-    _esm = module("widgets.js", "linked_map.js", "umap_maps.js")
+    _esm = module("widgets.js", "chart.js", "map.js", "umap_maps.js")
 
     color = Choice().tag(sync=True)
     mark = Choice().tag(sync=True)
@@ -92,7 +93,7 @@ class _LinkedMaps(Explorer):
             "mark": Control("Crosses", _MARKS, _MARKS),
         }
         own = {
-            "panels": panels,
+            "panels": [_with_medians(panel, table) for panel in panels],
             "told": {"axes": told[0], "texts": told[1]},
             "colorings": _colorings(table, probability, kept),
             "labels": table.labels,
@@ -256,6 +257,12 @@ def _atlas(images: NDArray[np.uint8], count: int) -> dict[str, Any]:
         if jpeg.tell() <= _MOST_ATLAS:
             break
     return {"jpeg": jpeg.getvalue(), "columns": columns, "rows": -(-count // columns)}
+
+
+def _with_medians(panel: _Panel, table: UmapMaps) -> dict[str, Any]:
+    """A map with the places of its classes' names."""
+    medians = plots.class_medians(panel.maps, table.labels, len(table.class_names))
+    return {**panel._asdict(), "medians": np.nan_to_num(medians).astype(np.uint16)}
 
 
 def _colorings(table: UmapMaps, probability: _Codes, kept: _Codes) -> dict[str, Any]:

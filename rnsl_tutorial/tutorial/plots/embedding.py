@@ -13,7 +13,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation
 from matplotlib.transforms import BboxBase
 
-from rnsl_tutorial.experiments.style import INK, Floats, Numbers, class_colors, new_figure
+from rnsl_tutorial.experiments.style import _GREY, INK, Floats, Numbers, class_colors, new_figure
 from rnsl_tutorial.tutorial.plots.umap_maps import _frame, _reach
 
 __all__ = ["class_medians", "embedding_panels"]
@@ -95,7 +95,7 @@ def _draw_map(axes: Axes, map_M2: Numbers, labels_M: Numbers, predicted_M: Numbe
 
 
 def _explain_marks(figure: Figure) -> None:
-    dot = Line2D([], [], linestyle="", marker="o", color="#8c96a0", markersize=4)
+    dot = Line2D([], [], linestyle="", marker="o", color=_GREY, markersize=4)
     cross = Line2D([], [], linestyle="", marker="x", color=INK, markersize=4.5)
     names = ("k-NN finds the image's class (colour: true class)", "k-NN does not")
     figure.legend([dot, cross], names, loc="outside lower left", ncols=2)

@@ -14,7 +14,18 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike
 
 from rnsl_tutorial._arrays import takes
-from rnsl_tutorial.experiments.style import INK, QUIET, Floats, new_figure
+from rnsl_tutorial.experiments.style import (
+    _BLUE,
+    _GREEN,
+    _OCHRE,
+    _PINK,
+    _SKY,
+    _VERMILION,
+    INK,
+    QUIET,
+    Floats,
+    new_figure,
+)
 
 __all__ = ["images_on_spheres", "prototype_styles", "sphere_view"]
 
@@ -24,18 +35,18 @@ _HALO = (withStroke(linewidth=3, foreground="white"),)
 class _PrototypeStyle(NamedTuple):
     """How a class looks on the sphere: its prototype, its images, its curves."""
 
-    color: str  # of Okabe and Ito's colour-blind safe palette
+    color: str  # one of `experiments.style`
     dash: tuple[float, ...]  # strokes and gaps in line widths; empty: a solid line
     marker: str  # one of matplotlib's o, s, ^, D, v, P
 
 
 _STYLES = (
-    _PrototypeStyle("#0072B2", (), "o"),
-    _PrototypeStyle("#D55E00", (3.5, 1.5), "s"),
-    _PrototypeStyle("#009E73", (1.0, 1.2), "^"),
-    _PrototypeStyle("#CC79A7", (3.5, 1.2, 1.0, 1.2), "D"),
-    _PrototypeStyle("#E69F00", (6.0, 2.0), "v"),
-    _PrototypeStyle("#56B4E9", (2.0, 1.2), "P"),
+    _PrototypeStyle(_BLUE, (), "o"),
+    _PrototypeStyle(_VERMILION, (3.5, 1.5), "s"),
+    _PrototypeStyle(_GREEN, (1.0, 1.2), "^"),
+    _PrototypeStyle(_PINK, (3.5, 1.2, 1.0, 1.2), "D"),
+    _PrototypeStyle(_OCHRE, (6.0, 2.0), "v"),
+    _PrototypeStyle(_SKY, (2.0, 1.2), "P"),
 )
 
 

@@ -14,6 +14,9 @@ from numpy.typing import ArrayLike
 
 from rnsl_tutorial._arrays import array, takes
 from rnsl_tutorial.experiments.style import (
+    _GREY,
+    _OCHRE,
+    _PINK,
     INK,
     RIGHT,
     WRONG,
@@ -37,13 +40,13 @@ class _MeasureStyle(NamedTuple):
 
 
 MEASURE_STYLES = {
-    "precision": _MeasureStyle("precision", "#B5559B", (), "o"),
-    "recall": _MeasureStyle("recall", "#A87B00", (3.5, 1.5), "s"),
+    "precision": _MeasureStyle("precision", _PINK, (), "o"),
+    "recall": _MeasureStyle("recall", _OCHRE, (3.5, 1.5), "s"),
     "kept": _MeasureStyle("share kept", "", (1.0, 1.2), "D"),
 }
 """Of "left out" as a finder of wrong labels: precision, recall, and the share still listened to."""
 
-_CUT_COLOR = "#8c96a0"
+_CUT_COLOR = _GREY
 _P_AXIS = axis("p, belief in the given label", 0, 1)
 SHARE_AXIS = axis("share", 0, 1.05, ticks=(0, 0.25, 0.5, 0.75, 1), text="{:.0%}")
 

@@ -5,28 +5,35 @@
  * what is drawn can be read back: each mark is an element with `data-mark`, and the drawing holds
  * the places of its axes' ends in px (`data-x`, `data-y`: low, high, px of low, px of high).
  *
- * @typedef {{ label: string, range: [number, number], ticks: number[], texts: string[] }} Axis of
- *   Python's `plots.axis`; the first end of the range is at the left, or at the bottom
  * @typedef {{
- *   name: string, label?: string, color?: string, dash?: number[], marker?: string,
+ *   label: string, range: [number, number], ticks: number[], texts: string[],
+ *   read: [number[], number[]],
+ * }} Axis of Python's `plots.axis`; the first end of the range is at the left, or at the bottom;
+ *   read: places on an axis that is bent, and the values that lie there
+ * @typedef {{
+ *   name: string, label?: string, told?: string, color?: string, dash?: number[], marker?: string,
  *   width?: number, hatched?: boolean,
- * }} Style of a mark: its name for tests, its label in the legend (none: not in it), its colour
- *   (none: that of text), strokes and gaps in line widths, one of the MARKERS, px, whether filled
- *   areas are hatched
+ * }} Style of a mark: its name for tests, its label in the legend (none: not in it), what a pointer
+ *   is told that it is (by default the label or the name; "": nothing), its colour (none: that of
+ *   text), strokes and gaps in line widths, one of the MARKERS, px, whether filled areas are hatched
+ * @typedef {{
+ *   x?: number, xEnd?: number, y?: number, yEnd?: number, value?: number, lies?: boolean,
+ * }} Row of what a mark draws, in the units of the axes; a bar may lie
  */
-import { fitCanvas, html, onResize, randomId, svg } from "./widgets.js";
+import { fitCanvas, html, nearestPlace, onResize, randomId, svg } from "./widgets.js";
 
 const TEXT = 14; // px, the size of text on which the lengths of a chart's words are based
 const SMALLER = 0.86; // its ticks and names, as in the style sheet
 const FRAME = { left: 58, right: 14, top: 12, bottom: 44 }; // px around the axes, at least
 const LINE_WIDTH = 2; // px
 export const MARKERS = {
-  o: "M4,0A4,4 0 1 1 -4,0A4,4 0 1 1 4,0Z",
-  s: "M-4,-4H4V4H-4Z",
-  "^": "M0,-5L5,4H-5Z",
-  D: "M0,-5L5,0L0,5L-5,0Z",
-  v: "M0,5L5,-4H-5Z",
-  P: "M-1.6,-5H1.6V-1.6H5V1.6H1.6V5H-1.6V1.6H-5V-1.6H-1.6Z",
+  o: "m4,0a4,4 0 1 1 -8,0a4,4 0 1 1 8,0z",
+  s: "m-4,-4h8v8h-8z",
+  "^": "m0,-5l5,9h-10z",
+  D: "m0,-5l5,5l-5,5l-5,-5z",
+  v: "m0,5l5,-9h-10z",
+  P: "m-1.6,-5h3.2v3.4h3.4v3.2h-3.4v3.4h-3.2v-3.4h-3.4v-3.2h3.4z",
+  ring: "m10,0a10,10 0 1 1 -20,0a10,10 0 1 1 20,0z",
 };
 const SMALL = { o: "m-1.7,0a1.7,1.7 0 1 0 3.4,0a1.7,1.7 0 1 0 -3.4,0", x: "m-3,-3l6,6m-6,0l6,-6" };
 
@@ -38,32 +45,29 @@ export class Chart {
   #axes = svg("g", { class: "rnsl-axes" });
   #inside = svg("rect"); // what lines and areas are cut off at
   #clip = randomId();
-  #back = html("canvas", { class: "rnsl-back", hidden: "" });
+  #back = null; // a canvas below the marks, where there are cells
   #legend = html("div", { class: "rnsl-legend" });
-  #redraws = []; // of each mark that shows something, how to draw it again
+  #marks = []; // each with what it shows, how it is drawn, and as which Rows
+  #ends; // words that need room at the right
   #scale = null;
+  #tip = html("div", { class: "rnsl-tip", hidden: "" });
 
   /**
-   * @param {{ x: Axis, y: Axis, title?: string, description: string, signal: AbortSignal }} chart
-   *   the description is read by screen readers
+   * @param {{
+   *   x: Axis, y: Axis, title?: string, description: string, ends?: string[], signal: AbortSignal,
+   * }} chart the description is read by screen readers; ends are words that need room at the right
    */
-  constructor({ x, y, title = "", description, signal }) {
-    [this.#x, this.#y] = [x, y];
+  constructor({ x, y, title = "", description, ends = [], signal }) {
+    [this.#x, this.#y, this.#ends] = [x, y, ends];
     const named = { role: "img", "aria-label": description };
     const clip = svg("defs", {}, svg("clipPath", { id: this.#clip }, this.#inside));
     this.#drawing = svg("svg", named, clip, this.#axes, this.#plot);
     const heading = html("div", { class: "rnsl-chart-title" }, title);
-    const stage = html("div", { class: "rnsl-plot" }, this.#back, this.#drawing);
-    const saving = html("div", { class: "rnsl-saving" });
-    for (const [kind, picture] of Object.entries({ SVG: svgOf, PNG: pngOf })) {
-      const name = `Save as ${kind}: ${title || description}`;
-      const button = html("button", { type: "button", "aria-label": name }, kind);
-      button.addEventListener("click", async () => {
-        save(await picture(this.element), `${fileName(title || description)}.${kind.toLowerCase()}`);
-      });
-      saving.append(button);
-    }
-    this.element = html("div", { class: "rnsl-chart" }, heading, this.#legend, stage, saving);
+    const stage = html("div", { class: "rnsl-plot" }, this.#drawing, this.#tip);
+    this.element = html("div", { class: "rnsl-chart" }, heading, this.#legend, stage);
+    this.element.append(saving(this.element, title || description, () => this.#csv()));
+    this.#drawing.addEventListener("pointermove", (event) => this.#tell(event));
+    this.#drawing.addEventListener("pointerleave", () => (this.#tip.hidden = true));
     onResize(stage, () => this.#fit(), signal);
   }
 
@@ -83,7 +87,8 @@ export class Chart {
     const path = svg("path", { fill: "none", "data-mark": style.name, ...strokeOf(style) });
     path.setAttribute("clip-path", `url(#${this.#clip})`);
     this.#explain(style, lineSample(style));
-    return this.#mark(path, (xs, ys) => path.setAttribute("d", lineThrough(this.#places(xs, ys))));
+    const draw = (xs, ys) => path.setAttribute("d", lineThrough(this.#places(xs, ys)));
+    return this.#mark(path, draw, style, rowsOf);
   }
 
   /** A filled band between two lines over the same xs. @param {Style} style */
@@ -92,7 +97,7 @@ export class Chart {
     return this.#mark(path, (xs, low, high) => {
       const back = this.#places(xs, low).reverse();
       path.setAttribute("d", `${lineThrough([...this.#places(xs, high), ...back])}Z`);
-    });
+    }, style, (xs, low, high) => Array.from(xs, (x, i) => ({ x, y: low[i], yEnd: high[i] })));
   }
 
   /**
@@ -101,6 +106,11 @@ export class Chart {
    */
   bars(style, axis = "x") {
     const path = this.#filled(style);
+    const rows = (edges, heights, bases) => Array.from(heights, (height, i) => {
+      const [from, to, base] = [edges[i], edges[i + 1], bases ? bases[i] : 0];
+      if (axis === "x") return { x: from, xEnd: to, y: base, yEnd: height };
+      return { x: base, xEnd: height, y: from, yEnd: to, lies: true };
+    });
     return this.#mark(path, (edges, heights, bases = null) => {
       const { x, y } = this.#scale;
       const bar = (height, i) => {
@@ -109,7 +119,7 @@ export class Chart {
         return `${lineThrough(corners.map(([a, b]) => (axis === "x" ? [x(a), y(b)] : [x(b), y(a)])))}Z`;
       };
       path.setAttribute("d", Array.from(heights, bar).join(""));
-    });
+    }, style, rows);
   }
 
   /** Many small marks: style.marker "o" for dots, "x" for crosses. @param {Style} style */
@@ -118,7 +128,7 @@ export class Chart {
     return this.#mark(path, (xs, ys) => {
       const seen = this.#places(xs, ys).filter(([px, py]) => !Number.isNaN(px + py));
       path.setAttribute("d", seen.map(([px, py]) => `M${px},${py}${SMALL[style.marker]}`).join(""));
-    });
+    }, style, rowsOf);
   }
 
   /** One large marker. @param {Style} style */
@@ -130,7 +140,39 @@ export class Chart {
       const { x, y } = this.#scale;
       const outside = Number.isNaN(x(at) + y(height));
       path.setAttribute("transform", outside ? "scale(0)" : `translate(${x(at)} ${y(height)})`);
-    });
+    }, { told: "", ...style }, (x, y) => [{ x, y }]);
+  }
+
+  /** A ring around the place that is chosen. */
+  ring(name) {
+    const mark = this.dot({ name, marker: "ring" });
+    mark.element.setAttribute("class", "rnsl-ring");
+    return mark;
+  }
+
+  /**
+   * What was measured over the x axis, with its spread: a line, bars up and down and, where the style
+   * has a marker, markers; NaN was not measured. @param {Style} style
+   */
+  measured(style) {
+    const { name, color, marker: kind } = style;
+    const bars = this.line({ name: `spread ${name}`, told: "", color, width: 1 });
+    const line = this.line(style);
+    const path = svg("path", { "data-mark": `points ${name}`, class: "rnsl-dot", ...fillOf(style) });
+    const dots = this.#mark(path, (xs, ys) => {
+      path.setAttribute("d", this.#places(xs, ys).map(([x, y]) => `M${x},${y}${MARKERS[kind]}`).join(""));
+    }, { told: "" });
+    return {
+      elements: [bars.element, line.element, path],
+      line,
+      show: (xs, ys, spreads) => {
+        const seen = Array.from(xs, (_, i) => i).filter((i) => !Number.isNaN(ys[i]));
+        const [x, y, spread] = [xs, ys, spreads].map((all) => seen.map((i) => all[i]));
+        bars.show(...errorBars(x, y, spread));
+        line.show(x, y);
+        if (kind) dots.show(x, y);
+      },
+    };
   }
 
   /** A straight line across the chart at one place of the x axis (or, as "y", of the y axis). */
@@ -141,7 +183,7 @@ export class Chart {
       const { left, right, top, bottom, x, y } = this.#scale;
       const ends = axis === "x" ? [[x(at), bottom], [x(at), top]] : [[left, y(at)], [right, y(at)]];
       path.setAttribute("d", lineThrough(ends));
-    });
+    }, { told: "", ...style }, (at) => [{ [axis]: at }]);
   }
 
   /** Words at a place, moved sideways where they would leave the drawing; `dy` px, or em, lower. */
@@ -157,10 +199,33 @@ export class Chart {
     });
   }
 
-  /** Cells that fill the axes from the upper left, row by row, each a position in 256 colours. */
-  cells(name) {
-    this.#back.hidden = false;
-    this.#back.dataset.mark = name;
+  /**
+   * Names of lines beside a place of the x axis, moved up where they would touch; by their anchor
+   * right of it ("start") or left ("end").
+   */
+  names(texts, anchor = "start") {
+    const all = texts.map((text, i) => {
+      return svg("text", { "data-mark": `name-${i}`, "text-anchor": anchor });
+    });
+    return this.#mark(svg("g", {}, ...all), (at, heights) => {
+      const { x, y, ruler: { unit } } = this.#scale;
+      const places = apart(Array.from(heights, y), 16 * unit);
+      all.forEach((text, i) => {
+        text.setAttribute("x", x(at) + (anchor === "start" ? 14 : -6) * unit);
+        text.setAttribute("y", places[i] + 4 * unit);
+        text.textContent = Number.isNaN(places[i]) ? "" : texts[i];
+      });
+    });
+  }
+
+  /**
+   * Cells that fill the axes from the upper left, row by row, each a position in 256 colours.
+   *
+   * @param {ArrayLike<number>} values what the colours stand for
+   */
+  cells(name, values) {
+    this.#back = html("canvas", { class: "rnsl-back", "data-mark": name });
+    this.#drawing.before(this.#back);
     const small = new OffscreenCanvas(1, 1);
     return this.#mark(null, (codes, rows, columns, colors) => {
       Object.assign(small, { width: columns, height: rows });
@@ -172,7 +237,11 @@ export class Chart {
       const { left, right, top, bottom } = this.#scale;
       context.imageSmoothingEnabled = false;
       context.drawImage(small, left, top, right - left, bottom - top);
-    });
+    }, { name, told: "value" }, (codes, rows, columns) => Array.from(codes, (code, i) => {
+      const [x, xEnd] = piece(this.#x.range, i % columns, columns);
+      const [yEnd, y] = piece([...this.#y.range].reverse(), Math.floor(i / columns), rows);
+      return { x, xEnd, y, yEnd, value: values[code] };
+    }));
   }
 
   /**
@@ -214,16 +283,59 @@ export class Chart {
   }
 
   /** Put a mark on the plot; what it returns shows new numbers, and draws them again on resize. */
-  #mark(element, draw) {
+  #mark(element, draw, style = {}, rows = () => []) {
     if (element) this.#plot.append(element);
-    const place = this.#redraws.push(null) - 1;
+    const mark = { style, element, numbers: null, draw, rows };
+    this.#marks.push(mark);
     return {
       element,
       show: (...numbers) => {
-        this.#redraws[place] = () => draw(...numbers);
+        mark.numbers = numbers;
         if (this.#scale) draw(...numbers);
       },
     };
+  }
+
+  /** Tell the values of the marks under the pointer, or nearest to it along the x axis. */
+  #tell({ clientX, clientY, buttons }) {
+    const box = this.#drawing.getBoundingClientRect();
+    const at = { x: clientX - box.left, y: clientY - box.top };
+    const { left, right, top, bottom } = this.#scale;
+    const inside = at.x >= left - 4 && at.x <= right + 4 && at.y >= top - 4 && at.y <= bottom + 4;
+    const told = inside && !buttons ? this.#near(at) : [];
+    this.#tip.hidden = !told.length;
+    if (!told.length) return;
+    const heading = told[0].at ? [html("strong", {}, told[0].at)] : [];
+    const lines = told.slice(0, MOST_TOLD).map(({ name, text }) => html("span", {}, `${name}: ${text}`));
+    this.#tip.replaceChildren(...heading, ...lines);
+    const { offsetWidth: width, offsetHeight: height } = this.#tip;
+    const x = at.x + 14 + width > box.width ? Math.max(0, at.x - 14 - width) : at.x + 14;
+    const y = Math.min(Math.max(0, at.y - height / 2), Math.max(0, box.height - height));
+    this.#tip.style.transform = `translate(${x}px, ${y}px)`;
+  }
+
+  #near(at) {
+    const { x, y } = this.#scale;
+    const seen = this.#marks.filter(({ style, numbers }) => numbers && (style.told ?? style.name));
+    const all = seen.flatMap(({ style, rows, numbers }) => {
+      const name = style.told ?? style.label ?? style.name;
+      return rows(...numbers).map((row) => ({ name, row, px: pxAway(row, at, x, y) }));
+    });
+    const least = Math.min(TOLD_WITHIN, ...all.map(({ px }) => px));
+    const nearest = all.filter(({ px }) => px === least);
+    return nearest.map(({ name, row }) => ({ name, ...worded(row, this.#x, this.#y) }));
+  }
+
+  #csv() {
+    const [axisX, axisY] = [this.#x, this.#y];
+    const rows = this.#marks.flatMap(({ style, rows: rowsOfMark, numbers }) => {
+      const name = style.label ?? style.name;
+      const cells = ({ x, xEnd, y, yEnd, value }) => [
+        name, valueAt(axisX, x), valueAt(axisX, xEnd), valueAt(axisY, y), valueAt(axisY, yEnd), value,
+      ];
+      return numbers ? rowsOfMark(...numbers).map(cells) : [];
+    });
+    return csvOf([["mark", axisX.label || "x", "to", axisY.label || "y", "to", "value"], ...rows]);
   }
 
   #filled(style) {
@@ -262,7 +374,7 @@ export class Chart {
   #fit() {
     const { width, height } = this.#drawing.getBoundingClientRect();
     if (!width) return;
-    this.#scale = scaleOf(this.#x, this.#y, width, height, rulerOf(this.#drawing));
+    this.#scale = scaleOf(this.#x, this.#y, width, height, rulerOf(this.#drawing), this.#ends);
     const { left, right, top, bottom } = this.#scale;
     this.element.style.setProperty("--rnsl-left", `${left}px`);
     this.element.style.setProperty("--rnsl-right", `${width - right}px`);
@@ -272,12 +384,64 @@ export class Chart {
     const box = { x: left, y: top, width: right - left, height: bottom - top };
     for (const [name, value] of Object.entries(box)) this.#inside.setAttribute(name, value);
     this.#axes.replaceChildren(...axes(this.#x, this.#y, this.#scale));
-    if (!this.#back.hidden) fitCanvas(this.#back);
-    for (const redraw of this.#redraws) redraw?.();
+    if (this.#back) fitCanvas(this.#back);
+    for (const { numbers, draw } of this.#marks) if (numbers) draw(...numbers);
   }
 }
 
-// ---------------------------------------------------------------- a chart as a file
+// ---------------------------------------------------------------- what is told of a mark
+
+const TOLD_WITHIN = 40; // px from the pointer to the values that it is told
+const MOST_TOLD = 14; // lines
+
+/** @returns {Row[]} */
+function rowsOf(xs, ys) {
+  return Array.from(xs, (x, i) => ({ x, y: ys[i] }));
+}
+
+/** How far the pointer is from a row, px: over a bar or a cell not at all, else along the x axis. */
+function pxAway({ x: from, xEnd, y: low, yEnd, value, lies }, at, x, y) {
+  const over = (px, a, b) => px >= Math.min(a, b) && px < Math.max(a, b);
+  const [across, upwards] = [over(at.x, x(from), x(xEnd)), over(at.y, y(low), y(yEnd))];
+  if (value !== undefined) return across && upwards ? 0 : Infinity;
+  if (xEnd !== undefined) return (lies ? upwards : across) ? 0 : Infinity;
+  return Number.isNaN(from + low) ? Infinity : Math.abs(x(from) - at.x);
+}
+
+/** A row in words: where it is, if it is somewhere on the x axis, and its value. @param {Row} row */
+function worded({ x: from, xEnd, y: low, yEnd, value, lies }, x, y) {
+  if (lies) return { text: read(x, xEnd) };
+  const middle = (a, b) => (b === undefined ? a : (a + b) / 2);
+  if (value !== undefined) {
+    const at = `${x.label}: ${read(x, middle(from, xEnd))}, ${y.label}: ${read(y, middle(low, yEnd))}`;
+    return { at, text: short(value) };
+  }
+  const at = `${x.label}: ${read(x, middle(from, xEnd))}`;
+  if (yEnd === undefined) return { at, text: read(y, low) };
+  return { at, text: low === 0 ? read(y, yEnd) : `${read(y, low)} to ${read(y, yEnd)}` };
+}
+
+/** The value at a place of an axis, which may be bent. @param {Axis} axis */
+function valueAt({ read: [places, values] = [[], []] }, place) {
+  if (!places.length || place === undefined) return place;
+  return values[nearestPlace(places, place)];
+}
+
+/** The value at a place in words: those of a tick, and in percent where the axis is. @param {Axis} axis */
+function read(axis, place) {
+  const tick = axis.ticks.indexOf(place);
+  if (tick >= 0) return axis.texts[tick];
+  const value = valueAt(axis, place);
+  const { ticks, texts } = axis;
+  const isShare = ticks.some((tick, i) => tick > 0 && parseFloat(texts[i]) === 100 * tick);
+  return isShare && texts.some((text) => text.endsWith("%")) ? `${short(100 * value)}%` : short(value);
+}
+
+function short(value) {
+  return String(Number(value.toPrecision(3)));
+}
+
+// ---------------------------------------------------------------- a picture as a file
 
 const PAINT = [
   "fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray",
@@ -285,23 +449,52 @@ const PAINT = [
 ]; // what the style sheet may say of a mark
 const SHARPNESS = 2; // px of a PNG a px of the page
 
-/** A chart as an SVG that needs neither page nor style sheet: words, colours, axes and marks. */
+/**
+ * Buttons that save a picture as SVG, PNG, or CSV of what is drawn.
+ *
+ * @param {Element} element what is saved
+ * @param {string} title
+ * @param {() => string} csv
+ */
+export function saving(element, title, csv) {
+  const kinds = { SVG: svgOf, PNG: pngOf, CSV: () => new Blob([csv()], { type: "text/csv" }) };
+  const buttons = Object.entries(kinds).map(([kind, make]) => {
+    const name = `Save as ${kind}: ${title}`;
+    const button = html("button", { type: "button", class: "rnsl-tool", "aria-label": name }, kind);
+    button.addEventListener("click", async () => {
+      save(await make(element), `${fileName(title)}.${kind.toLowerCase()}`);
+    });
+    return button;
+  });
+  return html("div", { class: "rnsl-saving" }, ...buttons);
+}
+
+/** Rows of cells as CSV. */
+export function csvOf(rows) {
+  const cell = (value) => {
+    const text = String(value ?? "");
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  return rows.map((row) => Array.from(row, cell).join(",") + "\r\n").join("");
+}
+
+/** A picture as an SVG that needs neither page nor style sheet: words, colours, axes and marks. */
 function svgOf(chart) {
   const { left, top, width, height } = chart.getBoundingClientRect();
-  const paper = getComputedStyle(chart).getPropertyValue("--rnsl-background") || "white";
+  const paper = getComputedStyle(chart.closest(".rnsl-explorer")).backgroundColor;
   const picture = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}` });
-  picture.style.cssText = `background: ${paper}; color-scheme: ${getComputedStyle(chart).colorScheme}`;
+  picture.style.background = paper;
   const put = (part, shown) => {
     const box = shown.getBoundingClientRect();
     const place = { x: box.left - left, y: box.top - top, width: box.width, height: box.height };
     for (const [name, value] of Object.entries(place)) part.setAttribute(name, value);
     picture.append(part);
   };
-  for (const shown of chart.querySelectorAll("canvas:not([hidden])")) {
+  for (const shown of chart.querySelectorAll("canvas")) {
     put(svg("image", { href: shown.toDataURL() }), shown);
   }
   for (const shown of chart.querySelectorAll("svg")) put(painted(shown), shown);
-  for (const shown of chart.querySelectorAll(".rnsl-chart-title, .rnsl-legend > span")) {
+  for (const shown of chart.querySelectorAll(".rnsl-chart-title, .rnsl-map-title, .rnsl-legend > span")) {
     const range = document.createRange();
     range.selectNodeContents(shown.lastChild ?? shown);
     const { color, font } = getComputedStyle(shown);
@@ -366,14 +559,15 @@ export function rulerOf(drawing) {
 }
 
 /** Where the axes lie: what their words need stands around them. */
-function scaleOf(xAxis, yAxis, width, height, ruler) {
+function scaleOf(xAxis, yAxis, width, height, ruler, ends) {
   const { unit } = ruler;
   const widest = Math.max(0, ...yAxis.texts.map(ruler.width));
   const yLines = linesOf(yAxis.label, height, ruler);
   const line = 16 * unit;
   const left = Math.max(FRAME.left * unit, 12 * unit + yLines.length * line + widest);
   const last = ruler.width(xAxis.texts.at(-1) ?? "") / 2;
-  const right = Math.max(width - Math.max(FRAME.right * unit, last + 2), left + 1);
+  const names = Math.max(0, ...ends.map((text) => ruler.width(text) + 16 * unit));
+  const right = Math.max(width - Math.max(FRAME.right * unit, last + 2, names), left + 1);
   const xLines = linesOf(xAxis.label, width, ruler);
   const top = FRAME.top * unit;
   const bottom = Math.max(height - FRAME.bottom * unit - (xLines.length - 1) * line, top + 1);
@@ -397,6 +591,24 @@ function between([low, high], from, to) {
   const place = (value) => Math.round(100 * (from + ((value - low) / (high - low)) * (to - from))) / 100;
   place.back = (px) => low + ((px - from) / (to - from)) * (high - low);
   return place;
+}
+
+/** The ends of the i-th of so many equal pieces of a range. */
+function piece([low, high], i, pieces) {
+  const size = (high - low) / pieces;
+  return [low + i * size, low + (i + 1) * size];
+}
+
+/** Heights at or above those given that lie so far apart, px. */
+function apart(heights, least) {
+  const lowestFirst = heights.map((_, i) => i).sort((a, b) => heights[b] - heights[a]);
+  const places = [...heights];
+  let free = Infinity;
+  for (const i of lowestFirst.filter((i) => !Number.isNaN(heights[i]))) {
+    places[i] = Math.min(heights[i], free);
+    free = places[i] - least;
+  }
+  return places;
 }
 
 function lineThrough(places) {
@@ -461,7 +673,7 @@ function smallSample(style, paint) {
 }
 
 function areaSample(style, fill) {
-  const box = svg("path", { d: "M1,1H19V13H1Z", class: "rnsl-area", fill });
+  const box = svg("path", { d: "M1,1H19V13H1Z", class: "rnsl-area", fill, "data-sample": style.name });
   if (style.color) box.setAttribute("stroke", style.color);
   return sample(20, box);
 }
@@ -485,14 +697,14 @@ export function words(content, x, y, anchor) {
   return svg("text", { x, y, "text-anchor": anchor }, String(content));
 }
 
-/** How a line is painted. @param {Style} style */
 /** Error bars as one line with gaps, that runs up and down through each point: its xs and ys. */
-export function errorBars(xs, middles, lengths) {
+function errorBars(xs, middles, lengths) {
   const places = xs.flatMap((x) => [x, x, NaN]);
   const ends = xs.flatMap((_, i) => [middles[i] - lengths[i], middles[i] + lengths[i], NaN]);
   return [places, ends];
 }
 
+/** How a line is painted. @param {Style} style */
 export function strokeOf({ color = "currentColor", dash = [], width = LINE_WIDTH }) {
   const dashes = dash.map((length) => length * width).join(" ") || "none";
   return { stroke: color, "stroke-width": width, "stroke-dasharray": dashes };

@@ -8,7 +8,7 @@ const [select, theme] = ["nav select", "nav .theme"].map((found) => document.que
 const alive = new Map(); // section: its model, once it was shown
 const PAGES = { PageDown: 1, PageUp: -1 };
 const ARROWS = { ArrowRight: 1, ArrowLeft: -1 };
-const PLOTS = ".rnsl-plot, .rnsl-embedding .rnsl-chart > svg, .rnsl-linked-map .rnsl-stage";
+const PLOTS = ".rnsl-plot, .rnsl-linked-maps .rnsl-stage";
 const OWN_KEYS = "input, select, textarea, canvas, summary, [role]";
 
 for (const section of sections) {

@@ -6,7 +6,9 @@
  * their names, its "axes"; "panel" stands for the map itself.
  *
  * @typedef {{
- *   panels: { title: string, axes: string[], maps: object, captions: string[] }[],
+ *   panels: {
+ *     title: string, axes: string[], maps: object, medians: object, captions: string[],
+ *   }[],
  *   told: { axes: string[], texts: string[] },
  *   colorings: Record<string, {
  *     axes: string[], codes: object, colors: string[], legend: { color: string, text: string }[],
@@ -17,10 +19,8 @@
  *   neighbors?: { axes: string[], places: object },
  * }} Table arrays as Python packed them, with images as their last axis (before x and y)
  */
-import { LinkedMap } from "./linked_map.js";
-import {
-  assign, explorer, html, menu, player, segments, slider, watch,
-} from "./widgets.js";
+import { ImageMap, Shared } from "./map.js";
+import { assign, explorer, html, menu, player, segments, slider, watch } from "./widgets.js";
 
 const MOST_CARDS = 48;
 const COUNTED = 4; // labels that the sentence about a selection counts
@@ -37,29 +37,32 @@ export default explorer("rnsl-panels rnsl-projection", widgets, (tools) => {
   const { model, table: given, signal, place, choices } = tools;
   const table = readTable(given);
   const scenes = sceneMaker(table, signal);
-  const detail = selectionList(table, scenes, (images) => assign(model, { selected: images }));
+  const detail = selectionList(table, scenes, (images) => shared.select(images));
   const places = (axes, panel = 0) => axes.map((name) => (name === "panel" ? panel : place(name)));
   const number = (axes) => axes.reduce((at, name) => at * choices(name).length + place(name), 0);
-  const shared = {
-    count: table.files.length,
-    selected: new Set(),
-    pointed: null,
-    crossed: null,
+  const shared = new Shared({
+    labels: table.labels,
+    files: table.files,
+    class_names: table.class_names,
+    fades: false,
+    ink: false,
+    picks: (image) => [image],
     linked: (image) => table.neighbors?.places(...places(table.neighbors.axes), image) ?? [],
-    select: (images) => assign(model, { selected: images }),
-    point(image) {
-      if (image === shared.pointed) return;
-      shared.pointed = image;
-      maps.forEach((map) => map.redraw());
-    },
-    tell: (image) => scenes.lines(image),
+    onSelect: (images) => assign(model, { selected: images }),
+    tell: (focus) => (focus.image === undefined ? classLines(focus.class) : scenes.lines(focus.image)),
+  });
+  const classLines = (c) => {
+    const images = shared.ofClass(c);
+    const wrong = images.filter((image) => table.wrong[image]).length;
+    const told = `${images.length} images, ${wrong} of them with a wrong label`;
+    return [html("strong", {}, table.class_names[c]), html("span", {}, told)];
   };
-  const maps = table.panels.map(({ title }) => new LinkedMap(title, shared, signal));
+  const maps = table.panels.map(({ title }) => new ImageMap(title, shared, signal));
   const legend = html("div", { class: "rnsl-legend" });
   const showSelection = () => {
     shared.selected = new Set(model.get("selected"));
     detail.show([...shared.selected]);
-    maps.forEach((map) => map.redraw());
+    shared.redraw();
   };
   watch(model, ["selected"], showSelection, signal);
   showSelection();
@@ -74,12 +77,14 @@ export default explorer("rnsl-panels rnsl-projection", widgets, (tools) => {
       detail,
     ],
     show() {
-      shared.crossed = place("mark") ? table.wrong : null;
+      const crossed = place("mark") ? table.wrong : null;
       const { axes, codes, colors, legend: entries } = table.colorings[choices("color")[place("color")]];
-      legend.replaceChildren(...legendOf(entries, table, shared.crossed));
+      legend.replaceChildren(...legendOf(entries, table, crossed));
       table.panels.forEach((panel, i) => {
-        const coordinates = panel.maps(...places(panel.axes));
-        const shown = { coordinates, codes: codes(...places(axes, i)), colors };
+        const at = places(panel.axes);
+        const [coordinates, medians] = [panel.maps(...at), panel.medians(...at)];
+        const named = table.class_names.map((_, c) => c);
+        const shown = { coordinates, medians, codes: codes(...places(axes, i)), colors, crossed, named };
         maps[i].show(shown, panel.captions[number(panel.axes)]);
       });
       return table.told.texts[number(table.told.axes)];
@@ -131,8 +136,8 @@ function sceneMaker({ atlas, class_names, labels, given, wrong, files, wrong_col
 
 /** What is selected: a sentence, and a card for each of the first images. */
 function selectionList(table, scenes, select) {
-  const help = "Nothing is selected. Drag a rectangle on a map (by keyboard: Tab to a map, then arrow "
-    + "keys, + and -).";
+  const help = "Nothing is selected. Drag a rectangle or a lasso on a map; the wheel zooms. By keyboard: "
+    + "Tab to a map, arrow keys for a class, with Shift for a square.";
   const said = html("p", { class: "rnsl-selection", "aria-live": "polite" });
   const clear = html("button", { type: "button", class: "rnsl-clear" }, "Clear");
   const cards = html("div", { class: "rnsl-cards" });

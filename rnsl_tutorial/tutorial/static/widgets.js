@@ -301,13 +301,6 @@ export function fitCanvas(canvas) {
   canvas.getContext("2d").setTransform(scale, 0, 0, scale, 0, 0);
 }
 
-/** Read the colours --rnsl-NAME that the style sheet and the notebook's theme give an element. */
-export function themeColors(element, names) {
-  const style = getComputedStyle(element);
-  const read = (name) => style.getPropertyValue(`--rnsl-${name}`).trim();
-  return Object.fromEntries(names.map((name) => [name, read(name)]));
-}
-
 /** Call back when JupyterLab, the page around us or the system turns light or dark. */
 export function onThemeChange(callback, signal) {
   const observer = new MutationObserver(callback);
