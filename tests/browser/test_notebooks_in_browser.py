@@ -204,6 +204,7 @@ CLAIMS: dict[str, list[Claim] | None] = {  # None for a notebook in which nothin
             inside=".rnsl-audit",
         ),
     ],
+    "11_appendix_the_reference": None,
 }  # fmt: skip
 
 

@@ -126,7 +126,7 @@ def test_one_wrong_label_among_twelve_is_memorized_later_by_rnsl(lab: Page) -> N
         for loss in ("nsl", "rnsl")
     )
     assert nsl.tolist() == [10, 10]
-    assert rnsl[0] <= 3  # notebook 03: "in eight of ten draws not"
+    assert rnsl[0] <= 3  # "in eight of ten draws not"
     assert rnsl[0] < rnsl[1] <= 5  # "after 800 steps in four of ten"
 
 
@@ -144,5 +144,5 @@ KEPT_BY_CLASS = """settings => Array.from({ length: 10 }, (_, i) => {
 def test_a_threshold_too_high_and_too_early_leaves_one_class_or_none(lab: Page) -> None:
     found = np.array(lab.evaluate(KEPT_BY_CLASS, {"loss": "trnsl", "start": 10, "k": 0.9}))
     assert ((found > 0).sum(axis=1) <= 1).all()
-    assert 3 <= (found.sum(axis=1) == 0).sum() <= 7  # notebook 05: "in about half of all draws"
+    assert 3 <= (found.sum(axis=1) == 0).sum() <= 7  # "in about half of all draws"
     assert found[2].max() == 1  # its seed: of one class all labels, the wrong ones too

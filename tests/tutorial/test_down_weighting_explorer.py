@@ -16,7 +16,6 @@ from synthetic_batch import EPOCHS, IMAGES, small_batch
 
 from rnsl_tutorial import experiments
 from rnsl_tutorial.experiments import report
-from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.explorers import (
     DownWeightingExplorer,
     QExplorer,
@@ -242,15 +241,6 @@ def test_tables_over_q_that_disagree_are_refused() -> None:
         QExplorer(**(tables | {"memorized": TABLE.memorized[:, 1:]}))
     with pytest.raises(traitlets.TraitError, match=r"q is 0\.6; this explorer has 0\.0, 0\.1"):
         QExplorer(**tables, q=0.6)
-
-
-def test_shares_are_drawn_by_epoch() -> None:
-    shares = {"NSL": np.array([0.5, 0.6, 0.7]), "q = 1": np.array([0.5, 0.3, 0.2])}
-    (axes,) = plots.shares_over_epochs(shares, 0.5, title="Who steers").axes
-    drawn = {line.get_label(): line.get_ydata().tolist() for line in axes.lines[:2]}
-    assert drawn == {name: line.tolist() for name, line in shares.items()}
-    assert axes.lines[2].get_ydata() == [0.5, 0.5]
-    assert axes.get_title(loc="left") == "Who steers"
 
 
 # ------------------------------------------------------------------ what is written about them

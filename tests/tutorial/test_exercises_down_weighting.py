@@ -1,45 +1,76 @@
 """The self-checks of notebook 04 pass the right answers and tell the likely wrong ones why."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from exercise_answers import refusal, wrong
+from exercise_answers import refusal, right, wrong
+from torch import Tensor
 
 from rnsl_tutorial import experiments
 from rnsl_tutorial.tutorial import curves, exercises
 
 TABLE = experiments.shipped_over_q()
 
-# ------------------------------------------------------------------ the weight
+# ------------------------------------------------------------------ half of the pull
 
 
-def test_weight_right(capsys: pytest.CaptureFixture[str]) -> None:
-    exercises.check_weight(lambda p, q: p**q * (1 - p) / (1 - p))
-    assert capsys.readouterr().out.startswith("Right.")
-    exercises.check_weight(lambda p, q: p**q)
-    said = capsys.readouterr().out
-    assert said.startswith("Right.")
-    pulls = [curves.gradient_wrt_logit(0.01, q).item() for q in (0.7, 0)]
-    assert f"keeps {pulls[0] / pulls[1]:.0%} of the pull" in said
+def halving(excess: Callable[[float], Any], steps: int = 30) -> float:
+    low, high = 0.0, 1.0
+    for _ in range(steps):
+        q = (low + high) / 2
+        low, high = (q, high) if excess(q) > 0 else (low, q)
+    return q
 
 
-test_weight_wrong = wrong(
-    exercises.check_weight,
-    (lambda p, q: q**p, "p = 0.5, q = 0.7 .* changed places"),
-    (lambda p, q: p**q * (1 - p), "RNSL's pull; divide it by NSL's, 1 - p"),
-    (lambda p, q: 1 - p, "This is NSL's pull"),
-    (lambda p, q: p ** (q - 1), "slope over p"),
-    (lambda p, q: (1 - p**q) / q, "This is the loss"),
-    (lambda p, q: 1 - p**q, "asked is what is kept"),
-    (lambda p, q: (1 - p) ** q, "power of p, not of 1 - p"),
-    (lambda p, q: 100 * p**q, "A share is at most 1"),
-    (lambda p, q: p * q, r"a power is written \*\*"),
-    (lambda p, q: p**0.7, "q is not always 0.7"),
-    (lambda p, q: curves.loss_of_p(p, q) / curves.loss_of_p(p, 0), "divide the pulls"),
-    (lambda p, q: p**-q, "Turned round"),
-    (lambda p, q: -(p**q), "the share is positive"),
-    (lambda p, q: None, "is the `return` missing"),
+def pull(p: Tensor, q: float) -> Tensor:
+    return p**q * (1 - p)
+
+
+def excess(p: Tensor, wrong: Tensor, q: float) -> Tensor:
+    return pull(p, q)[wrong].sum() - pull(p, q)[~wrong].sum()
+
+
+test_balancing_q_right = right(
+    exercises.check_balancing_q,
+    lambda p, wrong: halving(lambda q: excess(p, wrong, q)),
+    lambda p, wrong: torch.tensor(halving(lambda q: excess(p, wrong, q), steps=11)),
+    lambda p, wrong: min(np.linspace(0, 1, 1001), key=lambda q: abs(excess(p, wrong, q))),
+)
+
+
+test_balancing_q_wrong = wrong(
+    exercises.check_balancing_q,
+    (
+        lambda p, wrong: round(halving(lambda q: excess(p, wrong, q)), 2),
+        "The steps are too coarse",
+    ),
+    (
+        lambda p, wrong: halving(lambda q: pull(p, q)[wrong].mean() - pull(p, q)[~wrong].mean()),
+        "compare sums",
+    ),
+    (
+        lambda p, wrong: halving(lambda q: (p**q)[wrong].sum() - (p**q)[~wrong].sum()),
+        "the factor 1 - p of the pull",
+    ),
+    (
+        lambda p, wrong: halving(lambda q: 2 * pull(p, q)[wrong].sum() - pull(p, q)[~wrong].sum()),
+        "Half of all",
+    ),
+    (
+        lambda p, wrong: halving(
+            lambda q: (1 - p**q)[wrong].sum() - (1 - p**q)[~wrong].sum()  # both are divided by q
+        ),
+        "Here the losses are balanced",
+    ),
+    (lambda p, wrong: halving(lambda q: -excess(p, wrong, q)), "wrong half of the interval"),
+    (lambda p, wrong: pull(p, 0)[wrong].sum() / pull(p, 0).sum(), "share of the wrong labels at"),
+    (lambda p, wrong: wrong.float().mean(), "This counts the wrong labels"),
+    (lambda p, wrong: None, "is the `return` missing"),
+    (lambda p, wrong: "half", "it gives 'half'"),
 )
 
 

@@ -22,14 +22,9 @@ def right_rnsl(log_p: torch.Tensor, q: float) -> torch.Tensor:
     return -torch.expm1(q * log_p) / q
 
 
-def right_share(p: torch.Tensor, wrong: torch.Tensor, q: float) -> float:
-    return (pull(p, q)[wrong].sum() / pull(p, q).sum()).item()  # type: ignore[no-any-return]
-
-
 CHECKS: list[tuple[Answer, Answer, str]] = [
     (exercises.check_pull, right_pull, "NSL pulls with 0.99, RNSL (q = 0.7) with 0.04"),
     (exercises.check_stable_rnsl, right_rnsl, "Its slope is right too"),
-    (exercises.check_gradient_share, right_share, "does not say who steers"),
 ]
 
 
@@ -101,46 +96,3 @@ def test_a_slope_that_is_nan_is_found_where_the_losses_are_right(
 
     said = refusal(exercises.check_stable_rnsl, through_p, capsys)
     assert "log_p = -200, q = 0.7 the slope is nan, expected 0. Is" in said
-
-
-test_gradient_share_wrong = wrong(
-    exercises.check_gradient_share,
-    (lambda p, wrong, q: wrong.float().mean(), "counts the images"),
-    (
-        lambda p, wrong, q: pull(p, q)[wrong].sum() / pull(p, q)[~wrong].sum(),
-        "divide by the pull of all",
-    ),
-    (lambda p, wrong, q: pull(p, q)[wrong].mean() / pull(p, q).mean(), "use sums"),
-    (
-        lambda p, wrong, q: (
-            pull(p, q)[wrong].mean() / (pull(p, q)[wrong].mean() + pull(p, q)[~wrong].mean())
-        ),
-        "use sums",
-    ),
-    (lambda p, wrong, q: pull(p, q)[wrong].sum() / len(p), "not by their number"),
-    (lambda p, wrong, q: right_share(p, ~wrong, q), "share of the right labels"),
-    (lambda p, wrong, q: right_share(p, wrong, 0), "NSL's: multiply"),
-    (lambda p, wrong, q: right_share(p, wrong, 0.7), "not always 0.7"),
-    (lambda p, wrong, q: p[wrong].sum() / p.sum(), "adds up p"),
-    (
-        lambda p, wrong, q: (
-            ((1 - p[wrong] ** q) / q).sum() / ((1 - p**q) / q).sum()
-            if q
-            else p[wrong].log().sum() / p.log().sum()
-        ),
-        "share of the loss",
-    ),
-    (
-        lambda p, wrong, q: ((1 - p**q) / q)[wrong].sum() / ((1 - p**q) / q).sum(),
-        "share of the loss",
-    ),
-    (lambda p, wrong, q: (p**q)[wrong].sum() / (p**q).sum(), "factor 1 - p of the pull"),
-    (lambda p, wrong, q: pull(p, q)[wrong].sum(), "divide it by the pull of all images"),
-    (lambda p, wrong, q: pull(p, q)[wrong].mean(), "mean pull of a wrong label"),
-    (lambda p, wrong, q: pull(p, q)[wrong] / pull(p, q).sum(), "Add them up"),
-    (lambda p, wrong, q: 100 * right_share(p, wrong, q), "These are percent"),
-    (
-        lambda p, wrong, q: pull(p, q),
-        r"shape \[10\], expected \[\]\.\nThe arguments: p = torch\.tensor\(\[.*\]\), q = 0\.7$",
-    ),
-)

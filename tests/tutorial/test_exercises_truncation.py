@@ -9,7 +9,9 @@ import pytest
 import torch
 from exercise_answers import refusal, right, wrong
 from numpy.typing import NDArray
+from torch import Tensor
 
+from rnsl_tutorial import losses
 from rnsl_tutorial.evaluation.embedding import flip_detection
 from rnsl_tutorial.tutorial import exercises
 
@@ -47,47 +49,65 @@ test_keep_mask_wrong = wrong(
 )
 
 
-# ------------------------------------------------------------------ precision and recall
+# ------------------------------------------------------------------ the loss with kept
 
 
-def shares(kept: Mask, wrong: Mask) -> tuple[float, float]:
-    found = (~kept & wrong).sum()
-    return found / (~kept).sum(), found / wrong.sum()
+def loss(log_p: Tensor, q: float) -> Tensor:
+    return (1 - torch.exp(q * log_p)) / q
 
 
-test_precision_recall_right = right(exercises.check_precision_recall, shares)
+def level(q: float, k: float) -> float:
+    return (1 - k**q) / q
 
 
-test_precision_recall_wrong = wrong(
-    exercises.check_precision_recall,
-    (lambda kept, wrong: shares(kept, wrong)[::-1], "changed places"),
-    (lambda kept, wrong: shares(~kept, wrong), "You look at the images that are kept"),
-    (lambda kept, wrong: shares(~kept, ~wrong), "You look for right labels"),
-    (lambda kept, wrong: ((~kept & wrong).mean(),) * 2, "You divide by all images"),
+test_truncated_loss_right = right(
+    exercises.check_truncated_loss,
+    lambda log_p, kept, q, k: kept * (loss(log_p, q) - level(q, k)),
+    lambda log_p, kept, q, k: torch.where(kept, (k**q - log_p.exp() ** q) / q, 0.0),
+)
+
+
+def test_the_loss_is_that_of_the_library(capsys: pytest.CaptureFixture[str]) -> None:
+    """Between one prototype at the image and another across, every p has its cosine."""
+
+    def by_library(log_p: Tensor, kept: Tensor, q: float, k: float) -> Tensor:
+        x = torch.stack([log_p - torch.log1p(-log_p.exp()), torch.zeros_like(log_p)], 1).double()
+        length = x.norm(dim=1, keepdim=True)  # over which the temperature is one
+        x, w = torch.cat([x, (99 - length**2).clamp(min=0).sqrt()], 1), torch.eye(3)[:2].double()
+        values = [
+            losses.truncated_rnsl(
+                x[i : i + 1], w, torch.zeros(1, dtype=torch.int64), kept[i : i + 1],
+                q=q, k=k, temperature=1 / x[i].norm().item(),
+            )
+            for i in range(len(x))
+        ]  # fmt: skip
+        return torch.cat(values).float()
+
+    exercises.check_truncated_loss(by_library)
+    assert capsys.readouterr().out.startswith("Right.")
+
+
+test_truncated_loss_wrong = wrong(
+    exercises.check_truncated_loss,
+    (lambda log_p, kept, q, k: loss(log_p, q) - level(q, k), "kept is not used"),
     (
-        lambda kept, wrong: (shares(kept, wrong)[0], (~kept & wrong).mean()),
-        "Precision is right",
+        lambda log_p, kept, q, k: (log_p.exp() > k) * (loss(log_p, q) - level(q, k)),
+        "decides anew",
     ),
+    (lambda log_p, kept, q, k: kept * loss(log_p, q), r"L_q\(k\) is missing"),
+    (lambda log_p, kept, q, k: kept * loss(log_p, q) - level(q, k), "set brackets"),
     (
-        lambda kept, wrong: (shares(kept, wrong)[0], (~kept & wrong).sum() / (~wrong).sum()),
-        "not by the right ones",
+        lambda log_p, kept, q, k: torch.minimum(loss(log_p, q), torch.tensor(level(q, k))),
+        "This is the curve with the plateau",
     ),
-    (
-        lambda kept, wrong: (
-            (~kept | wrong).sum() / (~kept).sum(),
-            (~kept | wrong).sum() / wrong.sum(),
-        ),
-        "Found are those that are both",
-    ),
-    (
-        lambda kept, wrong: (shares(kept, wrong)[0], (kept & wrong).sum() / wrong.sum()),
-        "the wrong labels that are kept",
-    ),
-    (lambda kept, wrong: 100 * np.array(shares(kept, wrong)), "These are percent"),
-    (lambda kept, wrong: shares(kept, wrong)[0], "return precision, recall"),
-    (lambda kept, wrong: (~kept).sum() / wrong.sum(), "compares two numbers of images"),
-    (lambda kept, wrong: None, "is the `return` missing"),
-    (lambda kept, wrong: (-kept).sum(), "Python stopped in your function"),
+    (lambda log_p, kept, q, k: kept * (level(q, k) - loss(log_p, q)), "Turned round"),
+    (lambda log_p, kept, q, k: ~kept * (loss(log_p, q) - level(q, k)), "kept is turned round"),
+    (lambda log_p, kept, q, k: kept * (loss(log_p, q) - 1 + k**q), "the q below is missing"),
+    (lambda log_p, kept, q, k: kept * (loss(log_p, q) - k), "k itself is taken away"),
+    (lambda log_p, kept, q, k: kept * ((1 - log_p**q) / q - level(q, k)), "given log p"),
+    (lambda log_p, kept, q, k: (loss(log_p, q) - level(q, k))[kept], "return a 0 for the others"),
+    (lambda log_p, kept, q, k: (kept * (loss(log_p, q) - level(q, k))).mean(), "This is the mean"),
+    (lambda log_p, kept, q, k: None, "is the `return` missing"),
 )
 
 

@@ -22,15 +22,11 @@ from rnsl_tutorial.tutorial.exercises.class_margins import (
     check_most_say,
 )
 from rnsl_tutorial.tutorial.exercises.down_weighting import (
+    check_balancing_q,
     check_half_heard,
     check_q_choice,
-    check_weight,
 )
-from rnsl_tutorial.tutorial.exercises.gradients import (
-    check_gradient_share,
-    check_pull,
-    check_stable_rnsl,
-)
+from rnsl_tutorial.tutorial.exercises.gradients import check_pull, check_stable_rnsl
 from rnsl_tutorial.tutorial.exercises.labels import (
     check_breaking_rate,
     check_draw_labels,
@@ -54,18 +50,18 @@ from rnsl_tutorial.tutorial.exercises.training import (
 from rnsl_tutorial.tutorial.exercises.truncation import (
     check_choose_k,
     check_keep_mask,
-    check_precision_recall,
+    check_truncated_loss,
 )
 
 __all__ = [
     "STATEMENTS",
+    "check_balancing_q",
     "check_breaking_rate",
     "check_choose_k",
     "check_class_accuracy",
     "check_decide",
     "check_doubt",
     "check_draw_labels",
-    "check_gradient_share",
     "check_half_heard",
     "check_images_per_second",
     "check_keep_mask",
@@ -82,13 +78,12 @@ __all__ = [
     "check_own_loss",
     "check_paired_interval",
     "check_planted_precision",
-    "check_precision_recall",
     "check_pull",
     "check_q_choice",
     "check_robust_loss",
     "check_sce",
     "check_stable_rnsl",
-    "check_weight",
+    "check_truncated_loss",
     "compare_doubt",
     "failed",
     "judge_selection",

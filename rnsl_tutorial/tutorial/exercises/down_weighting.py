@@ -1,58 +1,116 @@
-"""Self-checks of notebook 04."""
+"""Self-checks of notebook 04.
 
+Shapes: B images of a batch.
+"""
+
+import functools
 import math
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from rnsl_tutorial.experiments import results
 from rnsl_tutorial.tutorial import curves, plots
 from rnsl_tutorial.tutorial.exercises.checking import (
     Function,
     NotYetRightError,
+    OneOf,
     called,
     check,
     judged,
     say,
 )
 
-__all__ = ["check_half_heard", "check_q_choice", "check_weight"]
+__all__ = ["check_balancing_q", "check_half_heard", "check_q_choice"]
 
 _MOST_LOST = 0.01
 """How much accuracy a good choice may lose: about as much as two seeds differ by."""
+_CLOSE = 1e-3
+"""How far off a q may be that is found in steps."""
 
 
-def check_weight(function: Function) -> bool:
-    """Check a learner's weight(p, q), the pull of RNSL as a share of NSL's: p**q."""
-    kept = _weight(0.01, 0.7)
+def check_balancing_q(function: Function) -> bool:
+    """Check a learner's balancing_q(p, wrong): at which q wrong labels make half of a batch's pull.
+
+    There the sum of p**q (1 - p) over the wrong labels is that over the right ones. An answer that
+    is at most 0.001 off is right.
+    """
+
+    @functools.wraps(function)
+    def rounded(p: Tensor, wrong: Tensor) -> Any:
+        q, right = function(p=p, wrong=wrong), _balancing_q(p, wrong)
+        try:
+            return right if abs(float(q) - right) <= _CLOSE else q
+        except (TypeError, ValueError, RuntimeError):  # no number, which is said there
+            return q
+
     return check(
-        function,
-        right=_weight,
-        cases=[{"p": p, "q": q} for q in (0.7, 0.2, 1.0) for p in (0.5, 0.9, 0.01)],
-        slips=lambda right, p, q: {
-            "p and q have changed places.": q**p,
-            "This is RNSL's pull; divide it by NSL's, 1 - p.": p**q * (1 - p),
-            "This is NSL's pull; how much of it does RNSL keep?": 1 - p,
-            "This is the slope over p; divide it by NSL's, 1/p.": p ** (q - 1),
-            "This is the loss; asked is the share of the pull.": (1 - p**q) / q,
-            "You divide RNSL's loss by NSL's; divide the pulls, p**q * (1 - p) by 1 - p.": (
-                (1 - p**q) / (-q * math.log(p))
+        rounded,
+        right=_balancing_q,
+        cases=[_SMALL_BATCH, _batch(0), _batch(1)],
+        slips=lambda right, p, wrong: {
+            "The steps are too coarse: 0.001 is asked for. Halve the interval 20 times.": OneOf(
+                round(right, 1), round(right, 2)
             ),
-            "Turned round: divide RNSL's pull by NSL's.": p**-q,
-            "Both pulls have the same sign: the share is positive.": -(p**q),
-            "This is what is lost of the pull; asked is what is kept.": 1 - p**q,
-            "Take the power of p, not of 1 - p.": (1 - p) ** q,
-            "q is the exponent of p: a power is written **.": p * q,
-            "A share is at most 1: leave the factor 100 out.": 100 * p**q,
-            "q is not always 0.7: write q.": p**0.7,
+            "Here the mean pulls are alike. There are fewer wrong labels: compare sums.": (
+                _balanced(lambda q: _pulls(p, q)[wrong].mean() - _pulls(p, q)[~wrong].mean())
+            ),
+            "Here p**q is balanced: the factor 1 - p of the pull is missing.": (
+                _balanced(lambda q: (p**q)[wrong].sum() - (p**q)[~wrong].sum())
+            ),
+            "Here the losses are balanced. What moves the prototypes is their slope, the pull.": (
+                _balanced(lambda q: _costs(p, q)[wrong].sum() - _costs(p, q)[~wrong].sum())
+            ),
+            "Here wrong labels make half as much as the right ones. Half of all is asked for.": (
+                _balanced(lambda q: 2 * _pulls(p, q)[wrong].sum() - _pulls(p, q)[~wrong].sum())
+            ),
+            "You go into the wrong half of the interval. Where wrong labels make more than half, "
+            "q is too small.": OneOf(0.0, 1.0),
+            "This is the share of the wrong labels at q = 0. Asked is the q at which it is 1/2.": (
+                _pulls(p, 0)[wrong].sum() / _pulls(p, 0).sum()
+            ),
+            "This counts the wrong labels. It is their pull that counts.": wrong.float().mean(),
         },
-        praise=f"At q = 0.7 an image with p = 0.01 keeps {kept:.0%} of the pull that NSL gives it.",
+        praise="Above it the right labels lead, below it the wrong ones do.",
     )
 
 
-def _weight(p: float, q: float) -> float:
-    return (curves.gradient_wrt_p(p, q) / curves.gradient_wrt_p(p, 0)).item()
+def _pulls(p_B: Tensor, q: float) -> Tensor:
+    return -curves.gradient_wrt_logit(p_B, q)
+
+
+def _costs(p_B: Tensor, q: float) -> Tensor:
+    return curves.loss_of_p(p_B, q)
+
+
+def _balancing_q(p: Tensor, wrong: Tensor) -> float:
+    return _balanced(lambda q: _pulls(p, q)[wrong].sum() - _pulls(p, q)[~wrong].sum())
+
+
+def _balanced(excess: Callable[[float], Tensor]) -> float:
+    """Where an excess that falls over q passes through 0; an end of [0, 1] if nowhere."""
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        q = (low + high) / 2
+        low, high = (q, high) if excess(q) > 0 else (low, q)
+    return round(q, 6)
+
+
+def _batch(seed: int) -> dict[str, Tensor]:
+    """40 images, of which about 40% have a wrong label and a small p."""
+    generator = torch.Generator().manual_seed(seed)
+    wrong_B = torch.rand(40, generator=generator) < 0.4
+    p_B = torch.rand(40, generator=generator) * torch.where(wrong_B, 0.2, 0.9) + 0.05
+    return {"p": p_B, "wrong": wrong_B}
+
+
+_SMALL_BATCH = {
+    "p": torch.tensor([0.9, 0.05, 0.6, 0.5, 0.1, 0.8, 0.3]),
+    "wrong": torch.tensor([False, True, False, False, True, False, True]),
+}
 
 
 def check_half_heard(function: Function) -> bool:

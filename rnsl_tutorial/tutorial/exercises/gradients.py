@@ -8,13 +8,12 @@ from rnsl_tutorial.tutorial import curves
 from rnsl_tutorial.tutorial.exercises.checking import (
     Function,
     NotYetRightError,
-    OneOf,
     check,
     judged,
     say,
 )
 
-__all__ = ["check_gradient_share", "check_pull", "check_stable_rnsl"]
+__all__ = ["check_pull", "check_stable_rnsl"]
 
 _FAR = -200.0  # log p at a cosine of -1 where another prototype's is 1, at T = 0.01
 
@@ -118,67 +117,3 @@ def _slope(function: Function, log_p: float, q: float) -> Tensor:
             {"log_p": torch.tensor(log_p), "q": q},
         ) from error
     return slope
-
-
-def check_gradient_share(function: Function) -> bool:
-    """Check a learner's gradient_share(p, wrong, q): what share of the pull is of wrong labels."""
-    return check(
-        function,
-        right=_share,
-        cases=[_batch(seed) | {"q": q} for seed, q in ((0, 0.7), (1, 0.0), (2, 0.3))],
-        slips=lambda right, p, wrong, q: {
-            "This counts the images: add up their pulls p**q * (1 - p) instead.": (
-                wrong.float().mean()
-            ),
-            "A share is of the whole: divide by the pull of all images, not of the right ones.": (
-                _pull(p, q)[wrong].sum() / _pull(p, q)[~wrong].sum()
-            ),
-            "This compares means of one image: use sums, since there are fewer wrong "
-            "labels.": OneOf(
-                _pull(p, q)[wrong].mean() / _pull(p, q).mean(),
-                _pull(p, q)[wrong].mean()
-                / (_pull(p, q)[wrong].mean() + _pull(p, q)[~wrong].mean()),
-            ),
-            "Divide by the pull of all images, not by their number.": (
-                _pull(p, q)[wrong].sum() / len(p)
-            ),
-            "This is the share of the right labels.": _share(p, ~wrong, q),
-            "This is NSL's: multiply by p**q.": _share(p, wrong, 0.0),
-            "q is not always 0.7: write q.": _share(p, wrong, 0.7),
-            "This adds up p: add up the pulls, p**q * (1 - p).": p[wrong].sum() / p.sum(),
-            "This is the share of the loss; what moves the prototypes is its slope.": OneOf(
-                curves.loss_of_p(p[wrong], q).sum() / curves.loss_of_p(p, q).sum(),
-                ((1 - p**q) / q)[wrong].sum() / ((1 - p**q) / q).sum(),
-            ),
-            "This adds up p**q: the factor 1 - p of the pull is missing.": (
-                (p**q)[wrong].sum() / (p**q).sum()
-            ),
-            "This is the pull of the wrong labels; divide it by the pull of all images.": (
-                _pull(p, q)[wrong].sum()
-            ),
-            "This is the mean pull of a wrong label. A share is a sum divided by the sum over "
-            "all images.": _pull(p, q)[wrong].mean(),
-            "This is one share for each wrong label. Add them up.": (
-                _pull(p, q)[wrong] / _pull(p, q).sum()
-            ),
-            "These are percent. A share lies between 0 and 1.": 100 * right,
-        },
-        praise="The number of wrong labels does not say who steers: their pull does.",
-    )
-
-
-def _pull(p: Tensor, q: float) -> Tensor:
-    return -curves.gradient_wrt_logit(p, q)
-
-
-def _share(p: Tensor, wrong: Tensor, q: float) -> Tensor:
-    pull_B = _pull(p, q)
-    return pull_B[wrong].sum() / pull_B.sum()
-
-
-def _batch(seed: int) -> dict[str, Tensor]:
-    """A batch of 10 images, of which three have a wrong label and a small p."""
-    generator = torch.Generator().manual_seed(seed)
-    wrong_B = torch.arange(10) % 4 == 1
-    p_B = torch.rand(10, generator=generator) * torch.where(wrong_B, 0.3, 0.95) + 0.01
-    return {"p": p_B.round(decimals=2), "wrong": wrong_B}

@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from rnsl_tutorial import losses
 from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.tutorial.exercises.checking import (
     Function,
@@ -20,12 +23,10 @@ from rnsl_tutorial.tutorial.exercises.checking import (
     say,
 )
 
-__all__ = ["check_choose_k", "check_keep_mask", "check_precision_recall"]
+__all__ = ["check_choose_k", "check_keep_mask", "check_truncated_loss"]
 
 _LOG_P = np.log(np.array([0.9, 0.5, 0.2, 0.001, 0.7, 1.0, 0.3, 0.95]))
 _HALF = 0.5  # of the wrong labels a rule finds at least so many, and so many right ones it keeps
-_KEPT = np.array([True, True, False, False, False, True, True, False, True, True])
-_WRONG = np.array([False, False, True, True, False, True, False, True, False, True])
 
 
 def check_keep_mask(function: Function) -> bool:
@@ -61,58 +62,64 @@ def check_keep_mask(function: Function) -> bool:
     )
 
 
-def check_precision_recall(function: Function) -> bool:
-    """Check a learner's precision_recall(kept, wrong) of "left out" as a finder of wrong labels."""
+def check_truncated_loss(function: Function) -> bool:
+    """Check a learner's truncated_loss(log_p, kept, q, k): kept * (L_q(p) - L_q(k)) of each."""
     return check(
         function,
-        right=_precision_recall,
+        right=lambda log_p, kept, q, k: kept * (_loss(log_p, q) - _level(q, k)),
         cases=[
-            {"kept": _KEPT, "wrong": _WRONG},
-            {"kept": _WRONG, "wrong": _KEPT},
-            {"kept": ~_KEPT[:7], "wrong": _WRONG[:7]},
+            {"log_p": torch.tensor(log_p), "kept": torch.tensor(kept), "q": q, "k": k}
+            for log_p, kept, q, k in (
+                ([-0.1, -0.5, -2.0, -0.2], [True, True, True, False], 0.7, 0.5),
+                ([-0.3, -3.0, -0.05, -1.0], [False, True, True, False], 0.4, 0.3),
+                ([-5.0, -0.01, -0.7], [False, True, False], 1.0, 0.6),
+            )
         ],
-        slips=lambda right, kept, wrong: {
-            "The two have changed places: precision divides by the images left out, recall by "
-            "the wrong labels.": right[::-1],
-            "You look at the images that are kept; what finds wrong labels is ~kept.": (
-                _precision_recall(~kept, wrong)
+        slips=lambda right, log_p, kept, q, k: {
+            "kept is not used: the loss of an image that is left out is 0.": (
+                _loss(log_p, q) - _level(q, k)
             ),
-            "You look for right labels among the images that are kept; count the wrong labels "
-            "among those left out.": _precision_recall(~kept, ~wrong),
-            "Recall is right. Precision divides by the images that are left out.": (
-                (~kept & wrong).sum() / kept.sum(),
-                right[1],
+            "This decides anew who is left out. While it trains, kept stays as it was chosen.": (
+                (log_p.exp() > k) * (_loss(log_p, q) - _level(q, k))
             ),
-            "You divide by all images: precision divides by those left out, recall by those "
-            "with a wrong label.": (
-                (~kept & wrong).sum() / kept.size,
-                (~kept & wrong).sum() / kept.size,
+            "L_q(k) is missing: take it away from the loss of each image that is kept.": (
+                kept * _loss(log_p, q)
             ),
-            "Precision is right. Recall divides by the number of wrong labels, not by all.": (
-                right[0],
-                (~kept & wrong).sum() / kept.size,
+            "The constant goes away from images that are left out, too: set brackets.": (
+                kept * _loss(log_p, q) - _level(q, k)
             ),
-            "Precision is right. Recall divides by the wrong labels, not by the right ones.": (
-                right[0],
-                (~kept & wrong).sum() / (~wrong).sum(),
+            "This is the curve with the plateau. kept says who counts, and L_q(k) is taken away.": (
+                _loss(log_p, q).clamp(max=_level(q, k))
             ),
-            "~kept | wrong: left out, or wrong. Found are those that are both, ~kept & wrong.": (
-                (~kept | wrong).sum() / (~kept).sum(),
-                (~kept | wrong).sum() / wrong.sum(),
+            "Turned round: it is L_q(p) minus L_q(k).": kept * (_level(q, k) - _loss(log_p, q)),
+            "kept is turned round: True is an image that stays.": (
+                ~kept * (_loss(log_p, q) - _level(q, k))
             ),
-            "Precision is right. This recall counts the wrong labels that are kept, those that "
-            "are missed; count those that are left out.": (
-                right[0],
-                (kept & wrong).sum() / wrong.sum(),
+            "L_q(k) is (1 - k**q) / q: the q below is missing.": (
+                kept * (_loss(log_p, q) - q * _level(q, k))
             ),
-            "These are percent; return shares between 0 and 1.": 100 * right,
-            "This compares two numbers of images; count those that are left out and wrong, "
-            "~kept & wrong, and return two shares.": (~kept).sum() / wrong.sum(),
-            "This is the precision; return the recall, too: return precision, recall.": right[0],
+            "k itself is taken away; take L_q(k), the loss of an image with p = k.": (
+                kept * (_loss(log_p, q) - k)
+            ),
+            "You are given log p: p**q is exp(q * log_p).": (
+                kept * ((1 - log_p**q) / q - _level(q, k))
+            ),
+            "Only the images that are kept have a value here; return a 0 for the others.": (
+                (_loss(log_p, q) - _level(q, k))[kept]
+            ),
+            "This is the mean; return one value for each image.": right.mean(),
         },
-        praise="Only who knows the wrong labels can compute this. You will need it to judge a "
-        "rule, never inside one.",
+        praise="Where p > k it is below 0: to keep such an image is worth it. The constant has no "
+        "slope.",
     )
+
+
+def _loss(log_p: Tensor, q: float) -> Tensor:
+    return losses.negative_box_cox(log_p, q)
+
+
+def _level(q: float, k: float) -> float:
+    return float((1 - k**q) / q)
 
 
 @judged
@@ -158,13 +165,6 @@ def check_choose_k(
 
 
 # ------------------------------------------------------------------ inside
-
-
-def _precision_recall(
-    kept: NDArray[np.bool_], wrong: NDArray[np.bool_]
-) -> NDArray[np.floating[Any]]:
-    found = evaluate.flip_detection(np.zeros(len(kept)), wrong, ~kept)
-    return np.array([found.precision, found.recall])
 
 
 def _chosen(function: Function, log_p: NDArray[Any]) -> float:

@@ -22,7 +22,6 @@ from rnsl_tutorial.experiments.style import (
     whole_tens,
 )
 from rnsl_tutorial.tutorial.plots.audit import doubtful_images, transitions_side_by_side
-from rnsl_tutorial.tutorial.plots.down_weighting import shares_over_epochs
 from rnsl_tutorial.tutorial.plots.embedding import class_medians, embedding_panels
 from rnsl_tutorial.tutorial.plots.sphere import images_on_spheres, prototype_styles, sphere_view
 from rnsl_tutorial.tutorial.plots.transition import (
@@ -69,7 +68,6 @@ __all__ = [
     "prototype_styles",
     "pruning_over_epochs",
     "set_axes",
-    "shares_over_epochs",
     "sphere_view",
     "transition_beside_row",
     "transitions_side_by_side",
