@@ -15,11 +15,7 @@ from rnsl_tutorial.tutorial.exercises.audit import (
     check_planted_precision,
 )
 from rnsl_tutorial.tutorial.exercises.checking import NotYetRightError
-from rnsl_tutorial.tutorial.exercises.class_margins import (
-    check_class_accuracy,
-    check_margin,
-    check_most_say,
-)
+from rnsl_tutorial.tutorial.exercises.class_margins import check_luck, check_vote_right
 from rnsl_tutorial.tutorial.exercises.down_weighting import (
     check_half_heard,
     check_q_choice,
@@ -61,7 +57,6 @@ __all__ = [
     "NotYetRightError",
     "check_breaking_rate",
     "check_choose_k",
-    "check_class_accuracy",
     "check_decide",
     "check_doubt",
     "check_draw_labels",
@@ -71,10 +66,9 @@ __all__ = [
     "check_keep_mask",
     "check_last_safe_epoch",
     "check_lost_classes",
-    "check_margin",
+    "check_luck",
     "check_may_be_read",
     "check_memorized_share",
-    "check_most_say",
     "check_neighbor_overlap",
     "check_nsl",
     "check_nsl_gradient",
@@ -88,6 +82,7 @@ __all__ = [
     "check_robust_loss",
     "check_sce",
     "check_stable_rnsl",
+    "check_vote_right",
     "check_weight",
     "compare_doubt",
     "judge_selection",
