@@ -1,15 +1,15 @@
 # %% [markdown]
-# # 8. The NWPU45 experiment
-# **You will be able to** say from a transition matrix alone which classes will suffer, check it class by
-# class, tell a good prediction from luck, and name what the matrix cannot know.
+# # 8. 45 classes, a stand-in
+# **You will be able to** say from a transition matrix which classes will suffer, tell a good prediction from
+# luck, and test an explanation before you believe it.
 #
-# **Time** 40 min. **Runs on** any laptop. **Needs** notebook 2 (transition matrices); notebook 5 helps
+# **Time** 40 min. **Runs on** any laptop. **Needs** notebook 02 (transition matrices); notebook 05 helps
 # (t-RNSL). **Downloads** nothing.
 #
 # The question: **and with 45 classes and structured confusion?**
 #
 # Until now one number stood for a whole archive. But wrong labels do not fall evenly. In the paper's
-# noise for NWPU-RESISC45 a storage tank is called *industrial area* four times out of five, an airport is
+# noise for NWPU-RESISC45 a storage tank is called *industrial area* four times out of five. An airport is
 # called five different names. The average hides who pays.
 #
 # **Predict first.** Half of the labels are wrong. Below is where they go. Write down three classes that
@@ -28,22 +28,20 @@ matrix_explorer
 
 # %% [markdown]
 # ## Read this before you trust a number
-# The 45 x 45 matrix above is the published one. The images of NWPU-RESISC45 may not be ours to pass on,
-# so they are not here. **Unless you have fetched them, this notebook measures on a stand-in**, and each
-# picture says so. The stand-in has the 45 names and the 45 x 45 matrix of NWPU45, and real aerial images,
-# but those of AID:
+# The 45 x 45 matrix is the published one. The images of NWPU-RESISC45 are not here: they may not be ours to
+# pass on. **So this notebook measures on a stand-in.** It has NWPU45's names and NWPU45's matrix. Its images
+# are real, but they are AID's.
 #
 # - **24 classes** are played by the AID class of the same kind: *airport* by Airport, *lake* by Pond.
-# - **21 classes** have no such class. The other AID classes play them, and halves of the 15 largest ones,
-#   cut in two by what the images look like. Who plays what was chosen so that classes which the matrix
-#   confuses look alike. *mobile_home_park* by half of Parking makes sense. *cloud* by half of Park does
-#   not.
+# - **21 classes** have no such class. Other AID classes play them, and halves of the 15 largest ones. The
+#   cast was chosen so that classes which the matrix confuses look alike. *mobile_home_park* by half of
+#   Parking makes sense. *cloud* by half of Park does not.
 #
-# So a number below says what **this matrix does to classes that look about as alike as the matrix says**.
-# It says nothing about clouds. **What you see here instead of NWPU45 is its noise on AID's images.** With
-# the real images (`rnsl data get nwpu45` in a terminal, 427 MB, for research only) the same cells run on
-# them. The first time they extract features, which takes some minutes. The numbers in the text are those
-# of the stand-in.
+# A number below says what **this matrix does to classes that look about as alike as the matrix says**. It
+# says nothing about clouds.
+#
+# `rnsl data get nwpu45` fetches the real images (427 MB, for research only). The same cells then run on them,
+# and train all runs that they need. The numbers in the text are those of the stand-in.
 
 # %%
 import textwrap
@@ -61,77 +59,83 @@ from rnsl_tutorial.tutorial import exercises
 
 source = named_features.nwpu45_or_stand_in()
 data, names = source.features, source.features.class_names
+record = named_features.shipped_runs(source.name)
 print(f"Measured on: {source.title}. {len(data.labels):,} images, {len(names)} classes.")
 if source.name == nwpu45_stand_in.NAME:
     cast = [f"{name} by {part}" for name, part in nwpu45_stand_in.BY_LOOKS.items()]
     print("Played by looks:", *textwrap.wrap("; ".join(cast), 95), sep="\n  ")
 
 # %% tags=["parameters"] ci={"EPOCHS": 4}
-RATE, SEED, EPOCHS = 0.5, 0, 40
+SEED, EPOCHS = 0, 40  # of the runs that are trained here
 
 # %% [markdown]
-# ## A prediction from the matrix alone
-# Think of one image. Its neighbours are mostly of its own class $i$. So the labels around it are drawn
-# from row $i$ of $T$. A learner that asks "what do most of them say?" is right as long as the right label
-# leads. How far it leads is the **margin**:
+# ## Ten neighbours vote
+# Think of one image. Its neighbours are mostly of its own class $i$. So the labels around it are drawn from
+# row $i$ of the matrix $M$. (Notebook 02 has it. $T$ is always the temperature.) Ten neighbours vote, and the
+# label with most votes wins.
 #
-# $$m_i = T_{ii} - \max_{j \ne i} T_{ij}$$
+# **Predict**: half of all labels are wrong. How often does the right label win such a vote, if the wrong ones
+# fall evenly on 44 other classes? And for *storage_tank*?
 #
-# | symbol | in code | what it is |
-# |---|---|---|
-# | $T$ | `noise.label_dependent_transition("nwpu45", rate)` | row: true class, column: given label |
-# | $m_i$ | `class_margins.margins(T)` | lead of the right label |
-# | $m_i < 0$ | `class_margins.dominated_classes(T)` | a wrong label leads: the class is lost |
-#
-# ## Exercise 1: write the margin
-# `shares` is a matrix with a row for each class. Return an array: one margin for each class.
+# ## Exercise 1: who wins the vote?
+# `votes` [elections, classes] says how many votes each label got. `own` is the number of the right label.
+# Return the share of elections that it wins. Where it ties with others, count a fair draw: two labels share
+# one win, three get a third each.
 
 
 # %% tags=["exercise"]
-def margin(shares):
-    """How far the right label leads: shares[i, i] minus the largest other value of row i."""
+def vote_right(votes, own):
+    """Share of the elections that label `own` wins; a tie of m labels counts 1/m."""
     # solution
-    wrong = shares.copy()
-    np.fill_diagonal(wrong, 0)
-    return np.diag(shares) - wrong.max(axis=1)
+    leads = votes == votes.max(axis=1, keepdims=True)
+    return (leads[:, own] / leads.sum(axis=1)).mean()
 
 
 # %% tags=["self-check"]
-exercises.check_margin(margin)
+exercises.check_vote_right(vote_right)
 
 # %% [markdown]
-# <details><summary>Solution</summary>
+# <details><summary>Solution of exercise 1</summary>
 #
 # ```python
-# wrong = shares.copy()
-# np.fill_diagonal(wrong, 0)
-# return np.diag(shares) - wrong.max(axis=1)
+# leads = votes == votes.max(axis=1, keepdims=True)
+# return (leads[:, own] / leads.sum(axis=1)).mean()
 # ```
 # </details>
-#
-# Now we write the prediction down, **before** anything is trained: a list that we cannot change later.
 
 # %%
-T = noise.label_dependent_transition("nwpu45", RATE)
-predicted = -class_margins.margins(T)  # large: will suffer
-groups = {}
-for i in np.argsort(-predicted, kind="stable"):
-    groups.setdefault(round(-predicted[i], 2), []).append(names[i])
-for lead, members in groups.items():
-    few = ", ".join(members[:5]) + (f", ... ({len(members)} classes)" if len(members) > 5 else "")
-    print(f"margin {lead:+.2f}: {few}")
+HALF = 0.5
+M = noise.label_dependent_transition("nwpu45", HALF)
+even, tank = noise.symmetric_transition(45, HALF), names.index("storage_tank")
+rng = np.random.default_rng(SEED)
+try:
+    for what, row in (("evenly", even[tank]), ("as the matrix says", M[tank])):
+        won = vote_right(rng.multinomial(10, row, size=10_000), tank)
+        print(f"storage_tank, half wrong, {what}: the right label wins {won:.0%} of the votes")
+except NotImplementedError:
+    print("Solve exercise 1: this cell then says how often the right label wins.")
 
 # %% [markdown]
-# Four steps only: the published shares are multiples of 0.2. In particular the matrix cannot rank the many
-# classes with the same margin. Keep that in mind when you read how well it does.
+# Half of the labels are wrong both times. What counts is not how many are wrong. It is whether they
+# **agree**. One number says that for each class, the **margin** of the right label:
 #
-# ## Train, and look at each class
-# Four runs: RNSL without wrong labels, RNSL and NSL at half wrong labels, RNSL at 70%. About ten seconds
-# each on a quiet laptop. **Predict**: RNSL loses 17 points on average. How many points does the unluckiest
-# class lose?
+# $$m_i = M_{ii} - \max_{j \ne i} M_{ij}$$
+#
+# | symbol | in code | what it is |
+# |---|---|---|
+# | $M$ | `noise.label_dependent_transition("nwpu45", rate)` | row: true class, column: given label |
+# | $m_i$ | `class_margins.margins(M)` | lead of the right label |
+# | $m_i < 0$ | `class_margins.dominated_classes(M)` | a wrong label leads: the class is lost |
+#
+# ## What was predicted, and what came
+# The margins take four values only: the published shares are multiples of 0.2. The table groups the classes by
+# margin. Beside it is what they lost: accuracy by prototypes without wrong labels minus that with half of
+# them wrong, on average over three seeds. **Predict**: which loss follows the margin, and which does not?
 
 # %%
-plan = [("rnsl", 0.0), ("rnsl", RATE), ("nsl", RATE), ("rnsl", 0.7)]
+losses_here = ("nsl", "rnsl", "trnsl") if record else ("nsl", "rnsl")
+rates = [0.3, HALF, 0.7] if record else [HALF, 0.7]
+plan = [(loss, rate) for loss in ("nsl", "rnsl") for rate in ([0.7] if record else [0, *rates])]
 fits, live = {}, []
 for loss, rate in tqdm(plan, desc="runs", unit="run"):
     config = Config(
@@ -139,334 +143,265 @@ for loss, rate in tqdm(plan, desc="runs", unit="run"):
     )
     fitted = fits[loss, rate] = experiments.fit(data, config)
     live.append(experiments.Result(config, by_class.measure_classes(fitted, data), fitted.seconds))
-
-clean, hurt = (
-    by_class.accuracies(live, names, "rnsl", rate, "prototype")[0] for rate in (0.0, RATE)
-)
-drop = clean - hurt
-print(f"RNSL, {RATE:.0%} wrong labels, prototypes; {source.title}: {drop.mean():.1%} on average")
-for i in np.argsort(-drop)[:6]:
-    print(f"  {names[i]:22} {clean[i]:4.0%} -> {hurt[i]:4.0%}   margin {-predicted[i]:+.2f}")
-print("  ...")
-for i in np.argsort(-drop)[-3:]:
-    print(f"  {names[i]:22} {clean[i]:4.0%} -> {hurt[i]:4.0%}   margin {-predicted[i]:+.2f}")
-
-# %% [markdown]
-# One class is wiped out, others do not notice. Compare with the six names that you wrote down.
-#
-# ## Exercise 2: the accuracy of each class
-# `predicted_labels` and `labels` are arrays with one class number for each image. Return `num_classes`
-# numbers: the share of each class's images that got their own label, NaN for a class without images.
+results = record.results if record else live
 
 
-# %% tags=["exercise"]
-def class_accuracy(predicted, labels, num_classes):
-    """Of the images of each class, the share that is called so; NaN where there is no image."""
-    # solution
-    right = np.bincount(labels[predicted == labels], minlength=num_classes)
-    images = np.bincount(labels, minlength=num_classes)
-    return np.divide(right, images, out=np.full(num_classes, np.nan), where=images > 0)
+def reached(loss, rate, judge="prototype", kind="label_dependent"):
+    """Accuracy of each class, mean over seeds."""
+    return by_class.accuracies(results, names, loss, rate, judge, kind).mean(axis=0)
 
 
-# %% tags=["self-check"]
-exercises.check_class_accuracy(class_accuracy)
-
-# %% [markdown]
-# <details><summary>Solution</summary>
-#
-# ```python
-# right = np.bincount(labels[predicted == labels], minlength=num_classes)
-# images = np.bincount(labels, minlength=num_classes)
-# return np.divide(right, images, out=np.full(num_classes, np.nan), where=images > 0)
-# ```
-# </details>
-#
-# ## Is it better than luck?
-# Sort the 45 classes by margin, and sort them by what they lost. **Spearman's rank correlation** says how
-# alike the two lists are: 1 the same order, 0 unrelated, −1 upside down. And luck? We shuffle the classes
-# 9,999 times, and count how often a shuffled list does as well.
+def drops(loss, judge):
+    """What each class lost, a row for each noise rate."""
+    return np.array([reached(loss, 0, judge) - reached(loss, rate, judge) for rate in rates])
 
 
 # %%
-def check(score, drop):
-    found = spearmanr(score, drop).statistic
-    luck = class_margins.chance(score, drop, seed=SEED)
-    top = class_margins.hits(score, drop, 10)
-    return f"rank correlation {found:+.2f} (by luck: {luck:.4f}), {top} of the top 10"
-
-
-print("From the matrix alone:", check(predicted, drop))
-
-# %% [markdown]
-# Better than luck, and far from perfect. The matrix knows the labels. It does not know the images.
-#
-# ## What the matrix cannot know
-# Some classes look alike even where no label is wrong. Around an image of *palace* there are also images
-# of *dense_residential*, which bring their own labels. Let $N_{ij}$ be the share of class $j$ among the 10
-# nearest neighbours of class $i$'s images, before any training. Then the labels around an image of
-# class $i$ follow row $i$ of the product $N\,T$: **first who lies around, then what they are called.**
-#
-# **Predict**: the margins of $N\,T$ are a second prediction. Will it be better? Where most?
-
-# %%
-N = class_margins.neighborhoods(data)
-predicted_too = -class_margins.margins(N @ T)
-print("From the matrix alone:     ", check(predicted, drop))
-print("From matrix and neighbours:", check(predicted_too, drop))
-i = int(drop.argmax())
-print(f"\n{names[i]} lost most. Of the labels around its images:")
-for kind, shares in (("T", T[i]), ("N T", (N @ T)[i])):
-    order = [j for j in np.argsort(-shares) if j != i][:2]
-    told = ", ".join(f"{names[j]} {shares[j]:.0%}" for j in order)
-    print(f"  {kind:4} right {shares[i]:.0%}; wrong: {told}")
+print(f"Table 1. {source.title}, half of the labels wrong: points lost, by margin")
+print("margin  classes" + "".join(f"{loss:>8}" for loss in losses_here) + "   among them")
+margins, steps = np.round(class_margins.margins(M), 2), {}
+for m in np.unique(margins):
+    same = margins == m
+    for loss in losses_here:
+        steps[m, loss] = 100 * drops(loss, "prototype")[rates.index(HALF)][same].mean()
+    row = "".join(f"{steps[m, loss]:8.0f}" for loss in losses_here)
+    few = ", ".join(np.array(names)[same][:3])
+    print(f"{m:+6.1f} {same.sum():8}{row}   {few}{', ...' if same.sum() > 3 else ''}")
 
 # %% [markdown]
-# ## All classes, all losses, three seeds
-# One run may mislead. The measured runs that come with this tutorial have three seeds, three losses and
-# three rates. Each dot is a class. **Left is predicted to suffer, high has suffered.** A good prediction
-# falls from the upper left to the lower right.
+# The robust losses follow the margin: the ten classes with the smallest two lose twice what the others
+# lose. NSL follows it less: it loses much everywhere. Compare with the six names that you wrote down.
 #
-# 1. Move the **noise rate**, with the prediction from the matrix alone. When does the matrix begin to
-#    count?
+# ## All classes, one by one
+# Each dot is a class. **Left is predicted to suffer, high has suffered.** A good prediction falls from the
+# upper left to the lower right. The labels around one class stand beside it.
+#
+# 1. Move the **noise rate**, with the prediction from the matrix alone. When does the matrix begin to count?
 # 2. At 50%, change **Predicted from**. Do it for RNSL, then for NSL. What is the difference?
 # 3. At 70%, take **Judged by** neighbours with *true* labels. What happens to the slope?
 
 # %%
-record = named_features.shipped_runs(source.name)
-results = record.results if record else live
-rates = sorted({r.config.rate for r in results if r.config.rate > 0})
-LOSSES = [name for name in ("nsl", "rnsl", "trnsl") if record or name == "rnsl"]
+N = class_margins.neighborhoods(data)
 matrices = np.stack([noise.label_dependent_transition("nwpu45", rate) for rate in rates])
-
-
-def drops(loss, judge):
-    at = [by_class.accuracies(results, names, loss, r, judge).mean(0) for r in (0.0, *rates)]
-    return at[0] - np.array(at[1:])
-
-
 margins_explorer = explorers.ClassMarginsExplorer(
     names,
     rates,
     {"the matrix alone": matrices, "matrix and neighbours": N @ matrices},
-    {loss: {judge: drops(loss, judge) for judge in by_class.JUDGES} for loss in LOSSES},
-    about=source.title, rate=RATE, loss="rnsl", row="thermal_power_station",
+    {loss: {judge: drops(loss, judge) for judge in by_class.JUDGES} for loss in losses_here},
+    about=source.title, rate=HALF, loss="rnsl", row="thermal_power_station",
 )  # fmt: skip
 margins_explorer
 
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# 1. At 30% the dots lie almost flat: the right label leads everywhere by far, and hardly anybody loses.
-#    At 50% the classes at the left begin to rise, at 70% those left of 0 have lost most.
-# 2. For RNSL the dots come closer to a line: the classes that look alike move to the left. For NSL they
-#    don't: NSL learns wrong labels by heart, wherever they lie, so *every* class loses.
-# 3. It turns round. We come back to this.
+# 1. At 30% the dots lie almost flat: the right label leads everywhere. At 50% the classes at the left rise.
+#    At 70% those left of 0 have lost most.
+# 2. For RNSL the dots come closer to a line. For NSL they do not.
+# 3. It turns round. With true labels around them, the classes that lost their name have lost hardly anything.
+#    Their wrong labels agree, so the class stays **together** under another name.
 # </details>
-
-# %%
-print(f"Measured on: {source.title}. Prototypes. Rank correlation with the points lost (by luck)")
-print("rate  loss    from T           from N T         lost on average")
-agreement = {}
-for r, rate in enumerate(rates):
-    for loss in LOSSES:
-        lost = drops(loss, "prototype")[r]
-        print(f"{rate:.0%}   {loss:6}", end="")
-        for kind, shares in (("T", matrices[r]), ("N T", N @ matrices[r])):
-            score = -class_margins.margins(shares)
-            agreement[rate, loss, kind] = spearmanr(score, lost).statistic
-            luck = class_margins.chance(score, lost, seed=SEED)
-            print(f"  {agreement[rate, loss, kind]:+.2f} ({luck:.4f})", end="")
-        print(f"  {lost.mean():10.1%}")
-
-# %% [markdown]
-# Read the columns. The smallest number that this test can give is 0.0001. We made 18 tests, so one near
-# 0.05 says little; those below 0.001 stand.
 #
-# - **From 50% on, the matrix alone ranks the classes better than luck for RNSL and t-RNSL**, before any
-#   image is seen. For NSL no test is below 0.001: it hurts all classes alike.
-# - **$N\,T$ adds much for the robust losses at 30%, and for t-RNSL at 50%.** Elsewhere it adds little: at
-#   70% the labels decide nearly everything.
-# - **For NSL and its prototypes $N\,T$ adds nothing**: a loss that memorizes does not ask the neighbours.
+# **Matrix and neighbours**: some classes look alike even where no label is wrong. Let $N_{ij}$ be the share of
+# class $j$ among the 10 nearest neighbours of class $i$'s images, before any training. Then the labels around
+# an image of class $i$ follow row $i$ of $N M$: **first who lies around, then what they are called.**
 #
-# All this is judged by prototypes. Choose *neighbours, given labels* in the explorer: there $N\,T$ helps at
-# 30%, for NSL too, and from 50% on the matrix alone ranks the classes of the robust losses better.
+# ## Is it better than luck?
+# Sort the classes by what was predicted, and sort them by what they lost. **Spearman's rank correlation** is
+# the correlation of both ranks: 1 the same order, 0 unrelated. And luck? Put the predictions in random order
+# many times, and count.
 #
-# A rank correlation suffers from the many equal margins: 31 classes share one. So look at the steps, too.
-# **Predict**: at 70%, which classes keep their *embedding* best (last column): those with a margin below
-# 0, or those with a large one?
-
-# %%
-steps = {}
-print(f"Measured on: {source.title}. RNSL, points lost, mean over the classes of one margin")
-print("rate   margin   classes   prototypes   neighbours, given labels   neighbours, true labels")
-for r, rate in enumerate(rates):
-    margins = np.round(class_margins.margins(matrices[r]), 2)
-    for m in np.unique(margins):
-        same = margins == m
-        lost = [100 * drops("rnsl", judge)[r, same].mean() for judge in by_class.JUDGES]
-        steps[rate, m] = lost
-        print(f"{rate:.0%} {m:+9.2f} {same.sum():9} {lost[0]:12.1f} {lost[1]:26.1f}", end="")
-        print(f" {lost[2]:25.1f}")
-
-# %% [markdown]
-# By prototypes the steps go down, as predicted: at 70% the classes with a margin below 0 lose nearly 70
-# points, the four with the largest margin about 25. At 50% a margin of 0.1 or 0.2 costs twice what 0.3
-# does.
-#
-# The last column goes the **other** way. With true labels in the index, the classes that lost everything
-# have lost hardly anything. Their wrong labels agree with each other: the class as a whole is called by
-# another name, but it stays **together**. Where wrong labels are spread over five names, the class is
-# torn apart. So *lost for good* is said of the name, not of the embedding. Who gets a few clean labels
-# later can give the name back.
-#
-# ## Where the prediction is wrong
-# Sort the classes twice, by the second prediction and by what they lost (RNSL, prototypes, mean over
-# seeds). These lie furthest apart. **Why?**
-
-# %%
-at = rates.index(RATE)
-lost = drops("rnsl", "prototype")[at]
-rank_predicted, rank_measured = (rankdata(-values).round() for values in (predicted_too, lost))
-apart = rank_measured - rank_predicted
-images = np.bincount(data.labels[data.split.train])
-received = images @ (T - np.diag(np.diag(T))) / images  # wrong labels that say i, per image of i
-print("class                  predicted  measured  points lost  wrong labels received per image")
-for i in [*np.argsort(apart)[:4], *np.argsort(-apart)[:4]]:
-    print(f"{names[i]:22} {rank_predicted[i]:9.0f} {rank_measured[i]:9.0f}", end="")
-    print(f" {100 * lost[i]:12.1f} {received[i]:12.2f}")
-pair = spearmanr(lost, received).statistic
-print(f"\nRank correlation of points lost and wrong labels received, all classes: {pair:+.2f}")
-clean = by_class.accuracies(results, names, "rnsl", 0.0, "prototype").mean(0)
-print(
-    f"Without noise sea_ice has {clean[names.index('sea_ice')]:.0%}; all classes {clean.mean():.0%}"
-)
-
-# %% [markdown]
-# Three reasons, and one warning:
-#
-# - *commercial_area* and *cloud* lost less than predicted. They **receive** many wrong labels: an image
-#   in doubt is called so. Our score counts the images *of* a class. What these classes gain, others pay.
-#   But it is not the whole story: over all classes the correlation is weak.
-# - *desert*, *circular_farmland*, *stadium* and *basketball_court* lost more than predicted. Each has a
-#   twin (*chaparral*, *rectangular_farmland*, and the two courts each other or *ground_track_field*) that
-#   takes many of its images. $N$ was measured before training, and saw only a few of the twin near by.
-# - *sea_ice* was hard from the start, so it had less to lose (line below the table). For *tennis_court* we
-#   have no explanation.
-# - The warning: in the stand-in some twins are **halves of one class** of AID. They are more alike than
-#   two classes of NWPU45 may be. This part of the result belongs to the stand-in.
-#
-# ## Which losses let classes suffer less?
-# The same wrong labels for all three losses, the same judge (prototypes). **Predict**: is it the average
-# that differs, or the unluckiest class?
-
-# %%
-print(f"Measured on: {source.title}. Prototypes, {RATE:.0%} wrong labels, mean over seeds")
-print("loss    points lost   worst class             below 50%    loses less than NSL")
-table = {}
-for loss in LOSSES:
-    lost = drops(loss, "prototype")[rates.index(RATE)]
-    reached = by_class.accuracies(results, names, loss, RATE, "prototype").mean(0)
-    worst = int(reached.argmin())
-    table[loss] = lost.mean(), reached.min(), int((reached < 0.5).sum())
-    less = int((lost < drops(LOSSES[0], "prototype")[rates.index(RATE)]).sum())
-    print(f"{loss:6} {100 * lost.mean():11.1f}   {names[worst]:16} {reached.min():5.0%}", end="")
-    print(f"  {table[loss][2]:5} of 45  {less:10} of 45")
-
-# %% [markdown]
-# RNSL halves the average, and the number of classes that are wrong more often than right falls from 22 to
-# 5 or 6. Nearly every class loses less than under NSL. But **the unluckiest class does worse**: NSL leaves
-# every class a quarter, under RNSL and t-RNSL one is nearly wiped out. (Here it is *thermal_power_station*, played by half of a class of
-# AID whose other half plays *storage_tank*. That it falls so far is in part the stand-in's doing.) A robust
-# loss follows the majority, and where the majority is wrong it follows that, too. If you need *each* class, look at each class.
-#
-# ## Lost for good
-# At 70% the margin of ten classes is below 0. No loss that listens to majorities can save them. But we
-# can say what happens to them: they are **eaten**, each by the label that leads in its row.
-#
-# ## Exercise 3: what do most labels say?
-# `shares` is a matrix with a row for each class. Return one class number for each row: that of the most
-# frequent label. In a tie with the right label, the class keeps its own.
+# ## Exercise 2: luck
+# `score` is what was predicted, large for those that should suffer. `drop` is what was lost. Each row of
+# `orders` is a random order of the classes: `score[order]` is a prediction by luck. Count the orders whose
+# rank correlation with `drop` is at least that of `score` itself. The order that was found is one of those
+# possible. So return (1 + count) / (1 + number of orders). Ranks come from `rankdata`.
 
 
 # %% tags=["exercise"]
-def most_say(shares):
-    """The most frequent label of each row; the class itself where nothing is more frequent."""
+def luck(score, drop, orders):
+    """The p-value of a permutation test of Spearman's correlation, one-sided."""
     # solution
-    return (shares + 1e-9 * np.eye(len(shares))).argmax(axis=1)
+    predicted, measured = rankdata(score), rankdata(drop)
+    found = np.corrcoef(predicted, measured)[0, 1]
+    by_luck = [np.corrcoef(predicted[order], measured)[0, 1] for order in orders]
+    return (1 + np.sum(by_luck >= found)) / (1 + len(orders))
 
 
 # %% tags=["self-check"]
-exercises.check_most_say(most_say)
+exercises.check_luck(luck)
 
 # %% [markdown]
-# <details><summary>Solution</summary>
+# <details><summary>Solution of exercise 2</summary>
 #
-# `return (shares + 1e-9 * np.eye(len(shares))).argmax(axis=1)`
+# ```python
+# predicted, measured = rankdata(score), rankdata(drop)
+# found = np.corrcoef(predicted, measured)[0, 1]
+# by_luck = [np.corrcoef(predicted[order], measured)[0, 1] for order in orders]
+# return (1 + np.sum(by_luck >= found)) / (1 + len(orders))
+# ```
 # </details>
 #
-# Now the check, in the run at 70%. Of the test images of a lost class, how many does the model call by
-# their own name, and how many by the name of the eater? **Predict** both numbers.
+# `class_margins.chance` does the same with 9,999 orders. **Predict**: for which loss does $N M$ add least?
 
 # %%
-T70 = noise.label_dependent_transition("nwpu45", 0.7)
-said = by_class.class_predictions(fits["rnsl", 0.7], data)
-test_labels = data.labels[data.split.test]
-eaten = {}
-print(f"RNSL, 70% wrong labels; {source.title}")
-print("class              eaten by             own name   eater's   (true neighbours: own name)")
-for i in class_margins.dominated_classes(T70):
-    eater, own = int(T70[i].argmax()), test_labels == i
-    eaten[i] = [(said["prototype"][own] == j).mean() for j in (i, eater)]
-    still = (said["knn_clean"][own] == i).mean()
-    print(f"{names[i]:18} {names[eater]:18} {eaten[i][0]:9.0%} {eaten[i][1]:9.0%} {still:15.0%}")
+print(f"Table 2. {source.title}, prototypes. Rank correlation with the points lost (p by luck)")
+print("rate  loss    from M           from N M         points lost on average")
+agreement, chance = {}, {}
+for r, rate in enumerate(rates):
+    for loss in losses_here:
+        lost = drops(loss, "prototype")[r]
+        told = f"{rate:.0%}   {loss:6}"
+        for kind, shares in (("M", matrices[r]), ("N M", N @ matrices[r])):
+            score, key = -class_margins.margins(shares), (rate, loss, kind)
+            agreement[key] = spearmanr(score, lost).statistic
+            chance[key] = class_margins.chance(score, lost, seed=SEED)
+            told += f"  {agreement[key]:+.2f} ({chance[key]:.4f})"
+        print(f"{told}{100 * lost.mean():15.0f}")
+limit = 0.05 / len(chance)
+print(f"{len(chance)} tests: below {limit:.4f} (0.05 divided by their number) luck is no answer.")
 
 # %% [markdown]
-# In most of these rows the eater has the larger part, and the own name a small one. No row is all one or
-# all the other: chance, and the neighbours, have a say. *basketball_court* even holds out. The last column
-# says what we saw above: with true labels around them, most images are recognized.
+# **Read it before you go on**: somebody says "NSL learns every wrong label by heart, so it hurts all
+# classes alike, and no matrix predicts whom". Which cell of the table says no?
 #
-# ## Does the structure matter?
-# Half of the labels wrong, once by the matrix, once evenly over all 44 other classes (symmetric). Every
-# class then has the same margin, 0.49.
+# <details><summary>Answer</summary>
+#
+# NSL at 70%, from $M$: its p lies below the limit. At 50% it does not, so there the sentence cannot be refuted.
+# "Not shown" is not "none". The average hides as much under NSL as under RNSL.
+#
+# For RNSL and t-RNSL the matrix alone beats luck from 50% on, before any image is seen. $N M$ adds most to
+# the robust losses at 30%. For NSL it never adds: each of its three cells is lower than that of $M$.
+# </details>
+#
+# ## Even noise and structured noise
+# The same share of wrong labels, once by the matrix, once evenly (symmetric). Under symmetric noise every
+# class has the same margin, 0.49. **Predict**: which loss then treats all classes alike?
 
 # %%
-if record:
-    print(f"Measured on: {source.title}. Prototypes, {RATE:.0%} wrong labels, mean over seeds")
-    print("loss    noise             points lost, mean   worst class   best class")
-    spread = {}
-    for loss in LOSSES:
-        clean = by_class.accuracies(results, names, loss, 0.0, "prototype").mean(0)
-        for kind in ("symmetric", "label_dependent"):
-            hurt = by_class.accuracies(results, names, loss, RATE, "prototype", kind).mean(0)
-            points = 100 * (clean - hurt)
-            spread[loss, kind] = points.mean(), points.max()
-            print(f"{loss:6}  {kind:16} {points.mean():15.1f} {points.max():15.1f}", end="")
-            print(f" {points.min():12.1f}")
+print(f"Table 3. {source.title}, prototypes, half of the labels wrong")
+print("noise            loss    points lost   most lost by                  classes below 50%")
+table = {}
+for kind in ("symmetric", "label_dependent") if record else ("label_dependent",):
+    for loss in losses_here:
+        now = reached(loss, HALF, kind=kind)
+        lost = 100 * (reached(loss, 0) - now)
+        worst = lost.argmax()
+        table[kind, loss] = lost.mean(), lost[worst], names[worst], (now < 0.5).sum()
+        print(f"{kind:15}  {loss:6}{lost.mean():9.0f}       ", end="")
+        print(f"{names[worst]:22}{lost[worst]:4.0f}   {(now < 0.5).sum():10}")
 
 # %% [markdown]
-# For NSL the structure hardly matters: it learns any wrong label by heart. **The robust losses shrug off
-# even noise and do not shrug off structure**: RNSL loses 4 points in one case and 18 in the other, and its
-# unluckiest class 15 or 58. A loss can vote against errors that disagree. It cannot against errors that
-# agree. So a test with symmetric noise alone says little about an archive where classes are mixed up.
+# RNSL halves NSL's average. It cuts the number of classes that are wrong more often than right. And yet two
+# rows do not fit the story. Which ones?
+#
+# <details><summary>Answer</summary>
+#
+# - **Label-dependent**: the unluckiest class loses more under the robust losses than under NSL. A loss that
+#   follows the majority follows it where the majority is wrong. If you need *each* class, look at each class.
+# - **Symmetric, t-RNSL**: it loses few points on average, and *airport* loses 36. No wrong label leads there.
+#   In each of the three seeds it is airport. So "robust losses do not mind even noise" is true of the
+#   average and false of a class. **The open task below asks why.**
+# </details>
+#
+# ## Lost for good
+# At 70% the margin of ten classes is below 0. No loss that listens to majorities can save them. What becomes
+# of their images? Two runs were trained above, NSL and RNSL. Take the test images of a lost class. **Predict**
+# for both losses: how many get their own name, and how many the name that leads in their row?
+
+# %%
+M70 = noise.label_dependent_transition("nwpu45", 0.7)
+doomed, test_labels = class_margins.dominated_classes(M70), data.labels[data.split.test]
+called = {loss: by_class.class_predictions(fits[loss, 0.7], data) for loss in ("nsl", "rnsl")}
+fate = {}
+print(f"Table 4. {source.title}, 70% wrong labels, one run each: own name, leading name")
+print("class             leading name           NSL           RNSL")
+for i in doomed:
+    leader, own = int(M70[i].argmax()), test_labels == i
+    for loss, said in called.items():
+        fate[i, loss] = [(said["prototype"][own] == j).mean() for j in (i, leader)]
+    shares = "".join(f"{a:8.0%} {b:5.0%}" for a, b in (fate[i, loss] for loss in called))
+    print(f"{names[i]:17} {names[leader]:18}{shares}")
+means = {loss: np.mean([fate[i, loss] for i in doomed], axis=0) for loss in called}
+print(f"{'mean':36}" + "".join(f"{a:8.0%} {b:5.0%}" for a, b in means.values()))
+survive = {loss: [names[i] for i in doomed if np.diff(fate[i, loss]) < 0] for loss in called}
+for loss in losses_here:
+    own = [reached(loss, 0.7, judge)[doomed].mean() for judge in ("prototype", "knn_clean")]
+    print(f"{loss:6} all runs: own name {own[0]:.0%}; by neighbours with true labels {own[1]:.0%}")
+
+# %% [markdown]
+# Three questions. Write an answer to each before you open it.
+#
+# 1. In the lost classes the **robust loss is worse**. How can that be?
+# 2. Some "lost" classes **survive**: their own name is the more frequent one. Name a reason that can be tested.
+# 3. Are these classes lost?
+#
+# <details><summary>Answers</summary>
+#
+# 1. RNSL listens to what most labels of a kind say, and here most say the wrong name. NSL also learns the
+#    minority by heart. In these ten classes the minority is right. The loss that is robust in 35 classes is robust
+#    against the truth in ten.
+# 2. The labels were *drawn*. Of 130 images of basketball_court 36% kept their name, and 41% got the leading
+#    one. The matrix says 30 and 42. The three classes that the draw brought nearest to a tie are the three that
+#    survive under NSL. Picked by luck, that happens once in 120. But it was looked for after the fact. A test
+#    would draw other labels (`SEED`), and say beforehand who survives.
+# 3. Their **name** is lost. By neighbours with true labels four of five images are recognized. Who gets a
+#    few clean labels later can give the name back.
+# </details>
+
+# %%
+drawn = fits["rnsl", 0.7].given.labels
+train_labels = data.labels[data.split.train]
+shares_drawn = {
+    names[i]: [(drawn[train_labels == i] == j).mean() for j in (i, M70[i].argmax())] for i in doomed
+}
+by_tie = sorted(shares_drawn, key=lambda name: np.subtract(*shares_drawn[name]), reverse=True)
+print("The labels drawn, nearest to a tie first: own name, leading name")
+for name in by_tie:
+    print(f"{name:18}", "{:4.0%} {:4.0%}".format(*shares_drawn[name]), end="  survives under: ")
+    print(*(loss for loss, kept in survive.items() if name in kept))
+
+# %% [markdown]
+# ## Open task: why airport?
+# Under symmetric noise t-RNSL lets *airport* fall, and RNSL does so far less (table 3). Find out why. You may use:
+#
+# - `experiments.fit(data, Config(dataset="nwpu45", noise="symmetric", rate=0.5, loss="trnsl", seed=0))`
+# - `fitted.loss.kept`: for each training image, whether the loss still listens to it
+# - `fitted.given.labels` and `data.labels[data.split.train]`: given and true labels
+#
+# | points | what is asked |
+# |---|---|
+# | 1 | One sentence that could be **wrong**, written before any run: a cause, and a number that it predicts. |
+# | 2 | The number, for airport and for the 44 other classes beside it. |
+# | 2 | The same with other seeds, and with RNSL, which must not show it. |
+# | 2 | A change that should cure airport if the cause is right (of `k`, or of when pruning begins), and its result. |
+# | 1 | What the cure costs the other classes. |
+# | 2 | The case in which your explanation fails. |
+#
+# <details><summary>A place to look</summary>
+#
+# Of the images whose given label is *right*, which share does the loss still hear? Compare airport with the
+# median class. Notebook 05 says what pruning takes for a wrong label.
+# </details>
 #
 # ## What we have shown
-# - An average hides who pays. With structured noise a few classes lose everything, others nothing.
-# - The margin, from the matrix alone, predicts who: for robust losses better than luck from half wrong
-#   labels on.
-# - The matrix does not know who looks alike. $N\,T$ adds that, for the prototypes of robust losses: the
-#   labels around an image are those of its neighbours.
-# - Robust losses help nearly every class and give up a few. NSL hurts all.
+# All of it on a stand-in: real images, NWPU45's matrix, not NWPU45's images.
+#
+# - An average hides who pays. Whether wrong labels agree counts for more than how many there are.
+# - The margin predicts who suffers, before any image is seen: better than luck for RNSL and t-RNSL from half wrong labels
+#   on, and for NSL at 70%.
+# - $N M$ adds who looks alike. That helps for the robust losses, most at 30%.
+# - Robust losses help on average and give up single classes. In classes that are lost they are worse than NSL.
+# - t-RNSL gave up a class even under symmetric noise.
 # - A class whose wrong labels agree loses its name, and keeps its place in the embedding.
-# - All numbers are of a stand-in: real images, NWPU45's matrix, not NWPU45's images.
 #
 # ## Where to look next
-# - The real archive: `rnsl data get nwpu45`, then run this notebook again. All three seeds and losses:
-#   `python benchmarks/nwpu45.py` (in a clone of the project), and the tables of the stand-in:
-#   `data/results/README.md`.
-# - A network in place of a head, fine-tuned on the real images under this noise: after `rnsl data get
-#   nwpu45`, in a clone, `rnsl sweep data/results/nwpu45_finetune/grid.toml --out sweeps/nwpu45_finetune`.
-# - Who plays what in the stand-in, and how it was cast: `nwpu45_stand_in.CAST` and `nwpu45_stand_in??`.
-# - To estimate $T$ from labels alone, where nobody knows it: notebook 10.
+# - The real archive: `rnsl data get nwpu45`, then run this notebook again. All seeds and losses:
+#   `python benchmarks/nwpu45.py` (in a clone of the project). Tables: `data/results/README.md`.
+# - A fine-tuned network on the real images: in a clone,
+#   `rnsl sweep data/results/nwpu45_finetune/grid.toml --out sweeps/nwpu45_finetune`.
+# - Who plays what, and how it was cast: `nwpu45_stand_in.CAST` and `nwpu45_stand_in??`.
+# - To estimate $M$ from labels alone, where nobody knows it: notebook 10.
 # - The matrices: tables V and VI of Kang et al., IEEE TGRS 2020,
 #   [doi 10.1109/TGRS.2020.3042607](https://doi.org/10.1109/TGRS.2020.3042607).
 
@@ -475,33 +410,51 @@ if record:
 if source.name == nwpu45_stand_in.NAME:
     assert record
     assert min(s.seeds for s in experiments.summarize(results)) >= 3
+    assert sorted({m for m, _ in steps}) == [0.1, 0.2, 0.3, 0.4], steps
+    for loss in ("rnsl", "trnsl"):
+        assert min(steps[0.1, loss], steps[0.2, loss]) > 1.9 * max(steps[0.3, loss], 8), steps
+    assert min(steps[m, "nsl"] for m in (0.1, 0.2, 0.3, 0.4)) > 25, steps
     for loss in ("rnsl", "trnsl"):
         for rate in (0.5, 0.7):
-            assert agreement[rate, loss, "T"] > 0.4, agreement
-            assert agreement[rate, loss, "N T"] > 0.5, agreement
-        for rate in (0.3, 0.5):
-            assert agreement[rate, loss, "N T"] > agreement[rate, loss, "T"], agreement
-        assert agreement[0.3, loss, "N T"] > agreement[0.3, loss, "T"] + 0.2, agreement
-    assert all(agreement[r, "nsl", "N T"] < agreement[r, "nsl", "T"] for r in rates), agreement
-    assert steps[0.7, -0.26][0] > 65 > 40 > steps[0.7, 0.16][0], steps
-    assert steps[0.7, -0.26][2] < steps[0.7, -0.12][2] < 5 < 8 < steps[0.7, 0.02][2], steps
-    assert min(steps[0.5, 0.1][0], steps[0.5, 0.2][0]) > 1.9 * steps[0.5, 0.3][0], steps
-    assert 15 < 100 * table["rnsl"][0] < 21 < 32 < 100 * table["nsl"][0] < 38, table
-    assert table["nsl"][1] > 0.2 > 0.12 > max(table["rnsl"][1], table["trnsl"][1]), table
-    assert table["nsl"][2] > 18 > 8 > max(table["rnsl"][2], table["trnsl"][2]), table
-    less, more = (["commercial_area", "cloud", "sea_ice"], ["desert", "stadium"])
-    assert min(apart[names.index(n)] for n in less) > 15, apart
-    assert max(apart[names.index(n)] for n in more) < -15, apart
-    assert 3 < spread["rnsl", "symmetric"][0] < 6 < 16 < spread["rnsl", "label_dependent"][0] < 20
-    assert abs(spread["nsl", "symmetric"][0] - spread["nsl", "label_dependent"][0]) < 5, spread
-    assert spread["rnsl", "symmetric"][1] < 20 < 50 < spread["rnsl", "label_dependent"][1], spread
-    assert abs(pair) < 0.4, pair
+            assert chance[rate, loss, "M"] < limit, chance
+            assert chance[rate, loss, "N M"] < limit, chance
+        gains = {r: agreement[r, loss, "N M"] - agreement[r, loss, "M"] for r in rates}
+        assert min(gains.values()) > 0, gains
+        assert max(gains, key=gains.get) == 0.3, gains
+    assert chance[0.7, "nsl", "M"] < limit < chance[0.5, "nsl", "M"], chance
+    assert all(agreement[r, "nsl", "N M"] < agreement[r, "nsl", "M"] for r in rates), agreement
+
+# %% tags=["hidden-assert"]
+# Tables 3 and 4, as far as they come from the runs that are shipped.
+if source.name == nwpu45_stand_in.NAME:
+    mixed = {loss: table["label_dependent", loss] for loss in losses_here}
+    assert mixed["rnsl"][0] < 0.55 * mixed["nsl"][0], mixed
+    assert min(mixed["rnsl"][1], mixed["trnsl"][1]) > mixed["nsl"][1], mixed
+    assert mixed["nsl"][3] > 18 > 8 > max(mixed["rnsl"][3], mixed["trnsl"][3]), mixed
+    spared = table["symmetric", "trnsl"]
+    assert spared[0] < 5, spared
+    assert (round(spared[1]), spared[2]) == (36, "airport"), spared
+    by_seed = [
+        by_class.accuracies(results, names, "trnsl", rate, "prototype", "symmetric")
+        for rate in (0, HALF)
+    ]
+    assert {names[i] for i in np.subtract(*by_seed).argmax(axis=1)} == {"airport"}, by_seed
+    assert table["symmetric", "rnsl"][1] < 20, table
+    own = {loss: reached(loss, 0.7)[doomed].mean() for loss in losses_here}
+    assert own["nsl"] > own["rnsl"] > own["trnsl"], own
+    true_index = [reached(loss, 0.7, "knn_clean")[doomed].mean() for loss in losses_here]
+    assert np.allclose(true_index, 0.83, atol=0.02), true_index
 
 # %% tags=["hidden-assert"]
 # The runs of this session, where they were as long as they should be.
-if source.name == nwpu45_stand_in.NAME and (RATE, SEED, EPOCHS) == (0.5, 0, 40):
-    assert 0.14 < drop.mean() < 0.2, drop.mean()
-    assert drop.max() > 0.5 > 0.05 > np.sort(drop)[3], drop
-    assert spearmanr(predicted_too, drop).statistic > spearmanr(predicted, drop).statistic + 0.1
-    assert names[int(drop.argmax())] == "thermal_power_station", names[int(drop.argmax())]
-    assert np.mean([by_eater > own for own, by_eater in eaten.values()]) >= 0.7, eaten
+if source.name == nwpu45_stand_in.NAME and SEED == 0:
+    court = names.index("basketball_court")
+    assert (train_labels == court).sum() == 130
+    assert np.allclose(shares_drawn["basketball_court"], [0.36, 0.41], atol=0.01), shares_drawn
+    assert np.allclose([M70[court, court], M70[court].max()], [0.3, 0.42]), M70[court]
+    if EPOCHS == 40:
+        assert means["nsl"][0] > means["rnsl"][0], means
+        assert means["nsl"][1] < means["rnsl"][1], means
+        assert len(survive["nsl"]) == 3, survive
+        assert {*by_tie[:3]} == {*survive["nsl"]}, (by_tie, survive)
+        assert survive["rnsl"] == ["basketball_court"], survive

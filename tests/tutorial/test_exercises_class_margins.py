@@ -3,95 +3,107 @@
 from typing import Any
 
 import numpy as np
+import pytest
 from exercise_answers import by_place, right, wrong
 from numpy.typing import NDArray
+from scipy.stats import rankdata, spearmanr
 
+from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.tutorial import exercises
+from rnsl_tutorial.tutorial.exercises.class_margins import _DROP, _SCORE, _luck
 
 Array = NDArray[Any]
 
 
-# ------------------------------------------------------------------ the margin
+# ------------------------------------------------------------------ who wins the vote
 
 
-def margin(shares: Array) -> Array:
-    wrong = shares.copy()
-    np.fill_diagonal(wrong, 0)
-    difference: Array = np.diag(shares) - wrong.max(axis=1)
-    return difference
+def vote_right(votes: Array, own: int) -> float:
+    leads = votes == votes.max(axis=1, keepdims=True)
+    return float((leads[:, own] / leads.sum(axis=1)).mean())
 
 
-def margin_by_loop(shares: Array) -> list[float]:
-    classes = range(len(shares))
-    return [shares[i, i] - max(shares[i, j] for j in classes if j != i) for i in classes]
+def vote_by_loop(votes: Array, own: int) -> float:
+    won = 0.0
+    for election in votes.tolist():
+        if election[own] == max(election):
+            won += 1 / election.count(max(election))
+    return won / len(votes)
 
 
-test_margin_right = right(exercises.check_margin, margin, margin_by_loop)
+test_vote_right_right = right(exercises.check_vote_right, vote_right, vote_by_loop)
 
 
-test_margin_wrong = wrong(
-    exercises.check_margin,
-    (lambda shares: -margin(shares), "sign is turned round"),
-    (lambda shares: np.diag(shares) - shares.max(axis=1), "may be the right label itself"),
-    (lambda shares: margin(shares.T), "down the columns"),
-    (lambda shares: 2 * np.diag(shares) - 1, "all wrong labels together"),
-    (lambda shares: abs(margin(shares)), "below 0"),
-    (lambda shares: margin(shares) < 0, "how far the right label leads"),
-    (lambda shares: margin(shares).min(), "axis=1"),
-    (lambda shares: None, "is the `return` missing"),
-    (lambda shares: shares.nothing, "Python stopped in your function"),
+test_vote_right_wrong = wrong(
+    by_place(exercises.check_vote_right),
+    (lambda v, own: (v.argmax(axis=1) == own).mean(), "tie to the label with the smallest"),
+    (lambda v, own: (v[:, own] == v.max(axis=1)).mean(), "A tie counts too much"),
+    (
+        lambda v, own: (v[:, own] > np.delete(v, own, axis=1).max(axis=1)).mean(),
+        "A tie is not lost",
+    ),
+    (lambda v, own: (v[:, own] > v.sum(axis=1) / 2).mean(), "not more than half of them"),
+    (lambda v, own: v[:, own].sum() / v.sum(), "the share of single votes"),
+    (lambda v, own: vote_right(v, own) * len(v), "return a share"),
+    (lambda v, own: (v == v.max(axis=0))[:, own].mean(), "axis=1"),
+    (lambda v, own: None, "is the `return` missing"),
 )
 
 
-# ------------------------------------------------------------------ the accuracy of each class
+# ------------------------------------------------------------------ luck
 
 
-def shares_right(predicted: Array, labels: Array, num_classes: int) -> Array:
-    with np.errstate(invalid="ignore"):
-        right = np.bincount(labels[predicted == labels], minlength=num_classes)
-        found: Array = right / np.bincount(labels, minlength=num_classes)
-    return found
+def luck(score: Array, drop: Array, orders: Array) -> float:
+    predicted, measured = rankdata(score), rankdata(drop)
+    found = np.corrcoef(predicted, measured)[0, 1]
+    by_luck = [np.corrcoef(predicted[order], measured)[0, 1] for order in orders]
+    return float((1 + np.sum(by_luck >= found)) / (1 + len(orders)))
 
 
-def shares_by_loop(predicted: Array, labels: Array, num_classes: int) -> list[float]:
-    groups = [predicted[labels == i] == i for i in range(num_classes)]
-    return [float(group.mean()) if len(group) else float("nan") for group in groups]
+def luck_with_the_other_side_shuffled(score: Array, drop: Array, orders: Array) -> float:
+    found = spearmanr(score, drop).statistic
+    by_luck = np.array([spearmanr(score, drop[order]).statistic for order in orders])
+    return float((1 + (by_luck >= found).sum()) / (1 + len(orders)))
 
 
-test_class_accuracy_right = right(exercises.check_class_accuracy, shares_right, shares_by_loop)
+def counted(score: Array, drop: Array, orders: Array) -> float:
+    return luck(score, drop, orders) * (1 + len(orders)) - 1
 
 
-test_class_accuracy_wrong = wrong(
-    by_place(exercises.check_class_accuracy),
-    (lambda p, y, n: shares_right(y, p, n), "You divide by the images that are \\*called\\*"),
-    (lambda p, y, n: np.nan_to_num(shares_right(p, y, n)), "NaN, not 0"),
-    (lambda p, y, n: np.bincount(y[p == y], minlength=n), "numbers of images"),
-    (lambda p, y, n: np.bincount(y[p == y], minlength=n) / len(y), "You divide by all images"),
-    (lambda p, y, n: (p == y).mean(), "accuracy over all images"),
-    (lambda p, y, n: shares_right(p, y, n)[np.unique(y)], "A class is missing"),
-)
-test_class_accuracy_with_a_name_of_its_own = wrong(
-    exercises.check_class_accuracy,
-    (lambda predicted, labels, n: shares_right(predicted, labels, n), "takes predicted"),
-)
+test_luck_right = right(exercises.check_luck, luck, luck_with_the_other_side_shuffled)
 
 
-# ------------------------------------------------------------------ what most labels say
+def test_the_right_luck_is_the_librarys() -> None:
+    rng = np.random.default_rng(1)
+    orders = rng.permuted(np.tile(np.arange(6), (4000, 1)), axis=1)
+    library = class_margins.chance(_SCORE, _DROP, seed=0)
+    assert _luck(_SCORE, _DROP, orders) == pytest.approx(library, abs=0.01)
 
 
-def most_say(shares: Array) -> Array:
-    favoured: Array = (shares + 1e-9 * np.eye(len(shares))).argmax(axis=1)
-    return favoured
-
-
-test_most_say_right = right(exercises.check_most_say, most_say)
-
-
-test_most_say_wrong = wrong(
-    exercises.check_most_say,
-    (lambda shares: shares.argmax(axis=1), "give it the tie"),
-    (lambda shares: (shares - np.eye(len(shares))).argmax(axis=1), "most frequent \\*wrong\\*"),
-    (lambda shares: shares.argmax(axis=0), "down the columns"),
-    (lambda shares: shares.max(axis=1), "which label it is"),
-    (lambda shares: np.arange(len(shares)), "every class keeps its label"),
+test_luck_wrong = wrong(
+    by_place(exercises.check_luck),
+    (lambda s, d, o: counted(s, d, o) / len(o), "luck is never exactly 0"),
+    (lambda s, d, o: (1 + counted(s, d, o)) / len(o), "belongs into the denominator"),
+    (
+        lambda s, d, o: (
+            (1 + sum(np.corrcoef(s[k], d)[0, 1] >= np.corrcoef(s, d)[0, 1] for k in o))
+            / (1 + len(o))
+        ),
+        "rankdata first",
+    ),
+    (lambda s, d, o: (1 + len(o) - counted(s, d, o)) / (1 + len(o)), "count those that do at"),
+    (
+        lambda s, d, o: (
+            (
+                1
+                + sum(
+                    abs(spearmanr(s[k], d).statistic) >= abs(spearmanr(s, d).statistic) for k in o
+                )
+            )
+            / (1 + len(o))
+        ),
+        "upside down is no good prediction",
+    ),
+    (lambda s, d, o: spearmanr(s, d).statistic, "how often luck reaches it"),
+    (lambda s, d, o: 1 + counted(s, d, o), "divide it by 1"),
 )

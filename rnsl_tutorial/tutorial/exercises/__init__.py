@@ -16,11 +16,7 @@ from rnsl_tutorial.tutorial.exercises.audit import (
     check_planted_precision,
 )
 from rnsl_tutorial.tutorial.exercises.checking import failed
-from rnsl_tutorial.tutorial.exercises.class_margins import (
-    check_class_accuracy,
-    check_margin,
-    check_most_say,
-)
+from rnsl_tutorial.tutorial.exercises.class_margins import check_luck, check_vote_right
 from rnsl_tutorial.tutorial.exercises.down_weighting import (
     check_balancing_q,
     check_half_heard,
@@ -58,7 +54,6 @@ __all__ = [
     "check_balancing_q",
     "check_breaking_rate",
     "check_choose_k",
-    "check_class_accuracy",
     "check_decide",
     "check_doubt",
     "check_draw_labels",
@@ -67,10 +62,9 @@ __all__ = [
     "check_keep_mask",
     "check_last_safe_epoch",
     "check_lost_classes",
-    "check_margin",
+    "check_luck",
     "check_may_be_read",
     "check_memorized_share",
-    "check_most_say",
     "check_neighbor_overlap",
     "check_nsl",
     "check_nsl_gradient",
@@ -84,6 +78,7 @@ __all__ = [
     "check_sce",
     "check_stable_rnsl",
     "check_truncated_loss",
+    "check_vote_right",
     "compare_doubt",
     "failed",
     "judge_selection",

@@ -1,128 +1,135 @@
 """Self-checks of notebook 08.
 
-Shapes: N images, C classes.
+Shapes: E elections, C classes, O orders of the classes.
 """
-
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
-from rnsl_tutorial import noise
-from rnsl_tutorial.evaluation import class_margins
-from rnsl_tutorial.evaluation import embedding as evaluate
 from rnsl_tutorial.tutorial.exercises.checking import Function, check
 
-__all__ = ["check_class_accuracy", "check_margin", "check_most_say"]
+__all__ = ["check_luck", "check_vote_right"]
 
-_Array = NDArray[Any]
+_Floats = NDArray[np.float64]
+_Integers = NDArray[np.int64]
 
-_SHARES = np.array(
-    [
-        [0.50, 0.30, 0.20, 0.00],
-        [0.05, 0.60, 0.15, 0.20],
-        [0.40, 0.25, 0.25, 0.10],
-        [0.35, 0.00, 0.30, 0.35],
-    ]
+_VOTES = np.array(
+    [[5, 2, 3, 0], [4, 4, 2, 0], [3, 3, 1, 3], [2, 6, 1, 1], [3, 3, 2, 2], [1, 1, 4, 4]]
 )
-"""One class that leads, one that leads far, one that is lost, one with a tie."""
+"""Elections that label 0 wins, shares with one and with two others, and loses."""
 
-_LABELS = np.array([0, 0, 0, 0, 1, 1, 2, 2, 2, 4, 4])
-_PREDICTED = np.array([0, 0, 1, 4, 1, 1, 0, 2, 0, 2, 4])
-"""Five classes; of class 3 there is no image."""
+_SCORE = np.array([0.3, 0.1, 0.9, 0.5, 0.2, 0.7])
+_DROP = np.array([0.02, 0.05, 0.8, 0.06, 0.01, 0.3])
 
 
-def check_margin(function: Function) -> bool:
-    """Check a learner's margin(shares): right label minus most frequent wrong one, row by row."""
+def check_vote_right(function: Function) -> bool:
+    """Check a learner's vote_right(votes, own): the share of elections that label `own` wins."""
     return check(
         function,
-        right=class_margins.margins,
-        cases=[{"shares": _SHARES}, {"shares": noise.label_dependent_transition("nwpu45", 0.7)}],
-        slips=lambda right, shares: {
-            "The sign is turned round: right label minus wrong one.": -right,
-            "The maximum may be the right label itself. Look at the wrong labels alone: put "
-            "something small onto the diagonal of a copy first.": (
-                np.diag(shares) - shares.max(axis=1)
-            ),
-            "You look down the columns. Row i holds the labels around images of class i.": (
-                class_margins.margins(shares.T)
-            ),
-            "You take away all wrong labels together. Each is a rival of its own: take away "
-            "the most frequent one.": 2 * np.diag(shares) - shares.sum(axis=1),
-            "A class whose wrong label leads has a margin below 0: leave the sign.": np.abs(right),
-            "This says which classes are lost; return how far the right label leads.": right < 0,
-            "One number for each class is wanted: take the maximum with axis=1.": right.min(),
-        },
-        praise="It needs the matrix and nothing else: no image, no training.",
-    )
-
-
-def check_class_accuracy(function: Function) -> bool:
-    """Check a learner's class_accuracy(predicted, labels, num_classes); NaN for an empty class."""
-    return check(
-        function,
-        right=evaluate.class_accuracy,
+        right=_vote_right,
         cases=[
-            {"predicted": _PREDICTED, "labels": _LABELS, "num_classes": 5},
-            {"predicted": _LABELS, "labels": _LABELS, "num_classes": 6},
+            {"votes": _VOTES, "own": 0},
+            {"votes": _VOTES, "own": 1},
+            {"votes": _VOTES[3:], "own": 3},
         ],
-        slips=lambda right, predicted, labels, num_classes: {
-            "You divide by the images that are *called* the class. Divide by those that are of "
-            "the class.": evaluate.class_accuracy(labels, predicted, num_classes),
-            "A class without images has no accuracy: NaN, not 0. Zero would say that all of "
-            "them went wrong.": np.nan_to_num(right),
-            "These are numbers of images; divide by the images of each class.": (
-                _counts(predicted, labels, num_classes)
+        slips=lambda right, votes, own: {
+            "argmax gives a tie to the label with the smallest number. A fair draw gives each of "
+            "m labels 1/m.": (votes.argmax(axis=1) == own).mean(),
+            "A tie counts too much: of m labels that lead together each wins 1/m.": (
+                _leads(votes)[:, own].mean()
             ),
-            "You divide by all images; divide by those of the class.": (
-                _counts(predicted, labels, num_classes) / len(labels)
+            "A tie is not lost: of m labels that lead together each wins 1/m.": (
+                (_leads(votes)[:, own] & (_leads(votes).sum(axis=1) == 1)).mean()
             ),
-            "This is the accuracy over all images. One number for each class is wanted.": (
-                (predicted == labels).mean()
+            "The label needs more votes than each other one, not more than half of them.": (
+                (votes[:, own] > votes.sum(axis=1) / 2).mean()
             ),
-            "A class is missing: return num_classes numbers, NaN where there is no image.": (
-                right[np.unique(labels)]
+            "This is the share of single votes; return the share of elections that are won.": (
+                votes[:, own].sum() / votes.sum()
+            ),
+            "This is one number for each election; return their mean.": _wins(votes, own),
+            "This is a number of elections; return a share.": right * len(votes),
+            "You compare elections with each other. Compare the labels of one: axis=1.": (
+                (votes == votes.max(axis=0))[:, own].mean()
             ),
         },
-        praise="An average over all images hides what happens to a single class.",
+        praise="Ten voters, and a candidate who needs no majority, only that the others disagree.",
     )
 
 
-def check_most_say(function: Function) -> bool:
-    """Check a learner's most_say(shares): the most frequent label of each row; a tie stays."""
+def check_luck(function: Function) -> bool:
+    """Check a learner's luck(score, drop, orders): the p-value of a permutation test, one-sided."""
     return check(
         function,
-        right=_most_say,
-        cases=[{"shares": _SHARES}, {"shares": noise.label_dependent_transition("nwpu45", 0.7)}],
-        slips=lambda right, shares: {
-            "In a row where a wrong label is exactly as frequent as the right one, keep the "
-            "class itself: give it the tie.": shares.argmax(axis=1),
-            "This is the most frequent *wrong* label. Where the right label leads, the class "
-            "keeps its own.": _wrong(shares).argmax(axis=1),
-            "You look down the columns. Row i holds the labels around images of class i.": (
-                shares.argmax(axis=0)
+        right=_luck,
+        cases=[
+            _case(_SCORE, _DROP),
+            _case(_DROP, _SCORE[::-1].copy()),
+        ],
+        slips=lambda right, score, drop, orders: {
+            "The order that was found counts, too, above and below: luck is never exactly 0.": (
+                (right * (1 + len(orders)) - 1) / len(orders)
             ),
-            "These are shares; return which label it is: argmax.": shares.max(axis=1),
-            "This says that every class keeps its label. Compare with the wrong ones.": (
-                np.arange(len(shares))
+            "The one order that was found belongs into the denominator as well: 1 + number of "
+            "orders.": right * (1 + len(orders)) / len(orders),
+            "Correlate the ranks, not the values: rankdata first.": _p(score, drop, orders),
+            "These are the orders that do worse; count those that do at least as well.": (
+                (1 + len(orders) - (right * (1 + len(orders)) - 1)) / (1 + len(orders))
+            ),
+            "One-sided: an order that is upside down is no good prediction. Leave abs away.": (
+                _p(rankdata(score), rankdata(drop), orders, two_sided=True)
+            ),
+            "This is the rank correlation; return how often luck reaches it.": (
+                _correlation(rankdata(score), rankdata(drop))
+            ),
+            "This is a number of orders; divide it by 1 + number of orders.": (
+                right * (1 + len(orders))
             ),
         },
-        praise="Where it differs from the class itself, the class is eaten.",
+        praise="No formula for a distribution was needed, and no assumption about one.",
     )
 
 
-# ------------------------------------------------------------------ inside
+# ------------------------------------------------------------------ the right answers
 
 
-def _counts(predicted: _Array, labels: _Array, num_classes: int) -> _Array:
-    return np.bincount(labels[predicted == labels], minlength=num_classes)
+def _leads(votes: _Integers) -> NDArray[np.bool_]:
+    leads_EC: NDArray[np.bool_] = votes == votes.max(axis=1, keepdims=True)
+    return leads_EC
 
 
-def _wrong(shares: _Array) -> _Array:
-    wrong: _Array = np.where(np.eye(len(shares), dtype=bool), -np.inf, shares)
-    return wrong
+def _wins(votes: _Integers, own: int) -> _Floats:
+    wins_E: _Floats = _leads(votes)[:, own] / _leads(votes).sum(axis=1)
+    return wins_E
 
 
-def _most_say(shares: _Array) -> _Array:
-    own: _Array = np.arange(len(shares))
-    return np.where(class_margins.margins(shares) < 0, _wrong(shares).argmax(axis=1), own)
+def _vote_right(votes: _Integers, own: int) -> float:
+    return float(_wins(votes, own).mean())
+
+
+def _luck(score: _Floats, drop: _Floats, orders: _Integers) -> float:
+    return _p(rankdata(score), rankdata(drop), orders)
+
+
+def _p(score: _Floats, drop: _Floats, orders: _Integers, *, two_sided: bool = False) -> float:
+    size = np.abs if two_sided else np.asarray
+    by_luck_O = size([_correlation(score[order], drop) for order in orders])
+    count = (by_luck_O >= size(_correlation(score, drop))).sum()
+    return float((1 + count) / (1 + len(orders)))
+
+
+def _correlation(score: _Floats, drop: _Floats) -> float:
+    return float(np.corrcoef(score, drop)[0, 1])
+
+
+def _case(score: _Floats, drop: _Floats) -> dict[str, _Floats | _Integers]:
+    """A case of `luck`, with random orders and their inverses: it is alike which side is shuffled.
+
+    None has the very correlation of the order that was found, so no rounding decides.
+    """
+    drawn = np.random.default_rng(0).permuted(np.tile(np.arange(6), (60, 1)), axis=1)
+    a, b = rankdata(score), rankdata(drop)
+    other = [abs(_correlation(a[order], b) - _correlation(a, b)) > 1e-6 for order in drawn]
+    orders = np.concatenate([drawn[other], drawn[other].argsort(axis=1)])
+    return {"score": score, "drop": drop, "orders": orders}
