@@ -6,7 +6,7 @@ Usage: python benchmarks/audit.py [--seeds 3] [--out data/results/audit/results.
 Needs cleanlab (the extra `compare`). Archives: all of AID (10,000 images, as shipped features), AID
 cut to 10 and 30 a class, to 3 and 7 classes, to unequal ones (1 : 20), procedural scenes, and what
 RNSL_ARCHIVES lists. Noise: symmetric, pair flip, look-alike (of the class means of features) and
-instance-dependent, at three rates; of whole archives at two others. Rivals, on the same features:
+instance-dependent, at rates 0.05, 0.2, 0.4; of whole archives at 0.05, 0.1, 0.3, 0.4. Rivals:
 
 - logistic regression out of fold at C = 0.001, 0.01, 0.1 and 1, by each of cleanlab's five scores
   (Northcutt et al., JAIR 2021; its normalized margin is the margin of the regression)
@@ -55,7 +55,7 @@ QUALITIES = [
     ("confidence_weighted_entropy", 0),
 ]
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
-RATES, WHOLE_RATES = (0.05, 0.2, 0.4), (0.1, 0.3)
+RATES, WHOLE_RATES = (0.05, 0.2, 0.4), (0.05, 0.1, 0.3, 0.4)
 CUTS = [
     Cut("aid", 0, 10), Cut("aid", 0, 30), Cut("aid", 3, 100), Cut("aid", 7, 90),
     Cut("aid", 20, -20),
