@@ -173,7 +173,7 @@ def of_classes() -> Iterator[str]:
     )
     yield (
         f"At 50% it halves the mean ({lost_points('nsl').mean():.0f} points for NSL, "
-        f"{structured.mean():.0f} for RNSL), and leaves its worst class "
+        f"{structured.mean():.0f} for RNSL). But it leaves its worst class "
         f"{reached('rnsl', 0.5).min():.0%} where NSL leaves its worst "
         f"{reached('nsl', 0.5).min():.0%}."
     )
@@ -193,13 +193,13 @@ def of_maps() -> Iterator[str]:
             score = -table.p[i, table.epochs.index(epoch)].astype(float)
             auroc[loss, epoch] = f"{flip_detection(score, table.wrong, table.wrong).auroc:.3f}"
     yield (
-        f"{share['nsl', 'true']} have its true class under NSL and {share['nsl', 'given']} the "
-        f"class that it was given; under t-RNSL {share['trnsl', 'true']} and "
+        f"Under NSL {share['nsl', 'true']} are of its true class and {share['nsl', 'given']} of "
+        f"the class that it was given, under t-RNSL {share['trnsl', 'true']} and "
         f"{share['trnsl', 'given']}."
     )
     yield (
-        f"an AUROC of {auroc['nsl', 2]} after 2 epochs and {auroc['nsl', 40]} at the end, t-RNSL "
-        f"with {auroc['trnsl', 40]} at the end"
+        f"an AUROC of {auroc['nsl', 2]} after 2 epochs and {auroc['nsl', 40]} at the end. t-RNSL "
+        f"has {auroc['trnsl', 40]} at the end."
     )
     settings = table.n_neighbors.index(15), table.min_dists.index(0.1)
     robust = table.losses.index("trnsl")
@@ -221,13 +221,13 @@ def of_the_audit() -> Iterator[str]:
     yield f"AID with {wrong.mean():.0%} look-alike labels: 0.5, then 0.99"
     right, all_of = found[0.5]
     yield f"At a doubt of 0.5, {right} of what is flagged is wrong and {all_of} of the wrong labels"
-    yield f"at 0.99 it is {found[0.99][0]} and {found[0.99][1]} (AID with label-dependent noise"
-    yield f"Of its first 100 images {wrong[np.argsort(-doubt)[:100]].sum()} are wrong"
+    yield f"At 0.99 it is {found[0.99][0]} and {found[0.99][1]}."
+    yield f"there {wrong[np.argsort(-doubt)[:100]].sum()} of the first 100 are wrong."
     listed = (ROOT / "data/results/audit/aid_as_published.csv").read_text(encoding="utf-8")
     seen = {kind: len(re.findall(rf"\b{kind}\b", listed)) for kind in ("wrong", "ambiguous")}
     yield (
-        f"of AID as it was published, {seen['wrong']} of 100 were to one reader, and "
-        f"{seen['ambiguous']} could be called either way"
+        f"Of AID as it was published, {seen['wrong']} of the first 100 were wrong to one reader, "
+        f"and {seen['ambiguous']} could be called either way"
     )
 
 
@@ -305,7 +305,7 @@ POSED = (
     "10% of an archive is wrong, the recall at a threshold is 0.8, 16% is flagged",
     "leaves out 5% of the images", "Are 5% of its labels wrong?", "reproduces 99% of",
     "99% of them are right", "at most 1% of them", "**A** 5% of the labels", "70% of the labels of",
-    "Loss A reaches 85.2%, loss B 84.9%", "(t = 2.776)", "doi 10.1119/1.18809",
+    "Loss X reaches 85.2%, loss Y 84.9%", "(t = 2.776)", "doi 10.1119/1.18809",
 )  # fmt: skip
 
 
@@ -362,7 +362,7 @@ def test_all_links_lead_to_one_of_the_two_pages() -> None:
 
 
 def test_the_notebooks_of_the_lesson_take_longer_when_read_alone() -> None:
-    assert "read alone, they take more than three hours" in TEXT
+    assert "Read alone, they take more than three hours" in TEXT
     assert sum(NOTEBOOKS[source.stem[:2]].stated for source in SOURCES if source.stem < "06") > 180
 
 
