@@ -212,6 +212,12 @@ def test_no_page_is_wider_than_its_window(name: str, built: Site, browser: Brows
             assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_the_sheet_of_formulas_prints_on_two_pages(built: Site, browser: Browser) -> None:
+    with opened(built.folder / "docs/formulas.html", browser) as page:
+        printed = page.pdf(format="A4")
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 2
+
+
 def test_the_search_finds_notebooks_and_functions(built: Site, browser: Browser) -> None:
     with opened(built.folder / "index.html", browser) as page:
         page.keyboard.press("Control+k")
