@@ -397,6 +397,9 @@ def _drawing_doors() -> dict[str, Door]:
             partial(plots.transition_beside_row, class_names=names),
             {"transition": T, "shares": np.array([0.0, 0.5, 0.5]), "row": 0, "lost": np.array([1])},
         ),
+        "tutorial.plots.scatter.scatter": Door(
+            partial(plots.scatter, class_names=names), {"map": _MAP, "color": y_np}
+        ),
         "tutorial.plots.umap_maps.maps_side_by_side": Door(
             lambda **given: plots.maps_side_by_side(
                 [given["map"]], _coloring(), ["one"], marked=given["marked"]

@@ -44,12 +44,13 @@ def umap_map(
     *,
     n_neighbors: int = 15,
     min_dist: float = 0.1,
+    dims: int = 2,
     seed: int = 0,
     like: NDArray[np.float32] | None = None,
     cache: Path | None = None,
     progress: bool = False,
 ) -> NDArray[np.float32]:
-    """Project embeddings to the plane with UMAP (McInnes, Healy, Melville, 2018).
+    """Project embeddings to the plane, or to space, with UMAP (McInnes, Healy, Melville, 2018).
 
     The same input gives the same map: it is read from the cache, keyed by the embeddings and every
     setting, or computed on one thread from the seed. Distances between far clusters, their sizes
@@ -59,29 +60,33 @@ def umap_map(
         embeddings: float32 [N, D], unit length.
         n_neighbors: neighbours that a point is kept near to, 2 to N - 1.
         min_dist: how close points may lie, in [0, 1].
+        dims: of the map, 2 or 3.
         seed: of UMAP's random numbers.
-        like: float32 [N, 2], a map of the same images in the same order: the new one starts from it
-            and is `aligned` with it.
+        like: float32 [N, dims], a map of the same images in the same order: the new one starts from
+            it and is `aligned` with it.
         cache: folder; None for ``maps`` in the package's cache.
         progress: show a bar while UMAP moves the points. Before it starts, UMAP searches the
             neighbours; the first time in a process it also compiles its code.
 
     Returns:
-        float32 [N, 2].
+        float32 [N, dims].
 
     Raises:
-        ValueError: n_neighbors out of range, or ``like`` of another shape.
+        ValueError: n_neighbors or dims out of range, or ``like`` of another shape.
     """
     embeddings = _points("embeddings", embeddings)
     _check_neighbors(n_neighbors, len(embeddings))
-    like = _like(like, len(embeddings))
+    if not is_whole(dims, 2, 3):
+        raise ValueError(f"dims is {dims!r}; a map has 2 or 3 dimensions.")
+    like = _like(like, len(embeddings), dims)
     check_seed(seed, 2**32 - 1)
     if not is_number(min_dist, 0, 1):
         raise ValueError(f"min_dist is {min_dist!r}; it must lie in [0, 1].")
     settings = {"n_neighbors": n_neighbors, "min_dist": min_dist, "random_state": seed}
+    settings |= {} if dims == 2 else {"n_components": dims}
     return kept_array(
         _place(cache, embeddings, like, settings),
-        (len(embeddings), 2),
+        (len(embeddings), dims),
         lambda: _compute(embeddings, like, settings, progress),
     )
 
@@ -253,13 +258,13 @@ def _check_neighbors(n_neighbors: int, images: int) -> None:
         )
 
 
-def _like(like: Any, images: int) -> NDArray[np.float32] | None:
+def _like(like: Any, images: int, dims: int = 2) -> NDArray[np.float32] | None:
     """Return a map to be like, or None; refuse one of another shape."""
     if like is None:
         return None
     found = _points("like", like)
-    if found.shape != (images, 2):
-        raise ValueError(f"like is {found.shape}; it must be {(images, 2)}.")
+    if found.shape != (images, dims):
+        raise ValueError(f"like is {found.shape}; it must be {(images, dims)}.")
     if not np.ptp(found, axis=0).all():
         raise ValueError("like has all points on a line; a map needs two directions.")
     return found
@@ -276,7 +281,7 @@ def _compute(
         import umap  # here, because it takes seconds and a cached map needs none of it
 
     # A seed makes UMAP work on one thread; asking for one thread keeps it from warning about that.
-    start = _start(len(embeddings)) if like is None else like
+    start = _start(len(embeddings), settings.get("n_components", 2)) if like is None else like
     bar = {"desc": "UMAP", "unit": "round", "disable": not progress}  # verbose would also print
     coordinates = umap.UMAP(init=start, n_jobs=1, tqdm_kwds=bar, **settings).fit_transform(
         embeddings
@@ -284,9 +289,9 @@ def _compute(
     return coordinates if like is None else aligned(coordinates, like)
 
 
-def _start(images: int) -> str:
-    """How the points lie at first; three have too few directions for the spectrum of a graph."""
-    return "spectral" if images > 3 else "random"
+def _start(images: int, dims: int) -> str:
+    """How the points lie at first; a few have too few directions for the spectrum of a graph."""
+    return "spectral" if images > dims + 1 else "random"
 
 
 def _compute_sequence(

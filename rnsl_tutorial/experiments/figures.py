@@ -28,7 +28,7 @@ from rnsl_tutorial.experiments.style import (
     whole_tens,
 )
 
-__all__ = ["accuracy_over_rate", "comparison", "comparison_axes"]
+__all__ = ["accuracy_over_rate", "comparison"]
 
 
 @takes(rates="any ...", mean="drawn ...", spread="drawn ...")
@@ -69,7 +69,7 @@ def accuracy_over_rate(
     return figure
 
 
-def comparison_axes(table: Comparison, metric: int, noise: int) -> tuple[Axis, Axis, Axis, Axis]:
+def _comparison_axes(table: Comparison, metric: int, noise: int) -> tuple[Axis, Axis, Axis, Axis]:
     """Return the axes of both charts: x and y of the lines, then x and y of the differences.
 
     Args:
@@ -115,7 +115,7 @@ def comparison(
         current: rate and loss, as positions: the rate of the differences, the loss that stands out.
         title: above both.
     """
-    x_left, y_left, x_right, y_right = comparison_axes(table, metric, noise)
+    x_left, y_left, x_right, y_right = _comparison_axes(table, metric, noise)
     shown = (current[1], table.losses.index(table.reference))
     with new_figure(figsize=(11.0, 4.8)) as figure:
         figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")

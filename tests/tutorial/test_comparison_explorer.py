@@ -5,7 +5,7 @@ import pytest
 from explorer_checks import lacks, unpacked
 from synthetic_comparison import small_comparison
 
-from rnsl_tutorial.tutorial import plots
+from rnsl_tutorial.experiments import figures
 from rnsl_tutorial.tutorial.explorers import ComparisonExplorer, standalone_html
 
 
@@ -71,6 +71,6 @@ def test_the_page_is_small(explorer: ComparisonExplorer) -> None:
 def test_nothing_measured_still_has_axes() -> None:
     table = small_comparison()
     empty = np.full_like(table.mean, np.nan)
-    axes = plots.comparison_axes(table._replace(mean=empty, low=empty, high=empty), 0, 0)
+    axes = figures._comparison_axes(table._replace(mean=empty, low=empty, high=empty), 0, 0)
     assert axes[1].range == (0, 100)
     assert axes[2].range[0] < 0 < axes[2].range[1]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rnsl_tutorial.experiments.figures import _comparison_axes
 from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.explorers.base import Choice, Control, Explorer, module, number_control
 
@@ -62,7 +63,7 @@ class ComparisonExplorer(Explorer):
             "percents": [100 * rate for rate in table.rates],
             "styles": plots.loss_styles(table.losses),
             "reference": table.losses.index(table.reference),
-            "axes": [plots.comparison_axes(table, *place) for place in places],
+            "axes": [_comparison_axes(table, *place) for place in places],
             "headlines": [self._headline(*place) for place in np.ndindex(table.mean.shape)],
             "note": _note(table),
             **{name: 100 * getattr(table, name) for name in numbers},

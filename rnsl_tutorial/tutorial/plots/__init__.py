@@ -6,7 +6,7 @@ notebook shows it once.
 """
 
 from rnsl_tutorial.experiments.differences import Comparison
-from rnsl_tutorial.experiments.figures import accuracy_over_rate, comparison, comparison_axes
+from rnsl_tutorial.experiments.figures import accuracy_over_rate, comparison
 from rnsl_tutorial.experiments.style import (
     LOSS_STYLES,
     NOISE_NAMES,
@@ -23,6 +23,7 @@ from rnsl_tutorial.experiments.style import (
 )
 from rnsl_tutorial.tutorial.plots.audit import doubtful_images, transitions_side_by_side
 from rnsl_tutorial.tutorial.plots.embedding import class_medians, embedding_panels
+from rnsl_tutorial.tutorial.plots.scatter import scatter
 from rnsl_tutorial.tutorial.plots.sphere import images_on_spheres, prototype_styles, sphere_view
 from rnsl_tutorial.tutorial.plots.transition import (
     heat_codes,
@@ -54,7 +55,6 @@ __all__ = [
     "class_colors",
     "class_medians",
     "comparison",
-    "comparison_axes",
     "doubtful_images",
     "embedding_panels",
     "heat_codes",
@@ -67,6 +67,7 @@ __all__ = [
     "new_figure",
     "prototype_styles",
     "pruning_over_epochs",
+    "scatter",
     "set_axes",
     "sphere_view",
     "transition_beside_row",
