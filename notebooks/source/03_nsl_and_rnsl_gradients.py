@@ -493,7 +493,7 @@ print(f"{cell} finds {yours[cell]:.1%}, memorized {share_memorized[cell]:.0%}")
 # themselves. (`rnsl audit` does, notebook 10.)
 #
 # ## An open task, for engineers
-# A colleague trains in half precision, with a loop of her own. Give her your robust loss as a file
+# A colleague trains in float16, with a loop of her own. Give her your robust loss as a file
 # that she can trust: one function, its tests, one page. There is no single solution. Judge yours, 2 points
 # each:
 #

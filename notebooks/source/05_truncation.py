@@ -39,7 +39,7 @@ SCHEDULES = [(1, 100), (1, 1), (39, 1)]  # epochs before the first choice, and f
 
 # %% [markdown]
 # One real run of t-RNSL on AID, 40 epochs. `follow` trains, and after each epoch writes down $\log p$
-# of all training images. Below you see the images after 20 epochs, just before the run leaves images out.
+# of all training images. Below: after 20 epochs, just before images are left out.
 
 
 # %%
@@ -243,12 +243,12 @@ for epoch in (1, 2, 3, 5, 10, 20, 40):
     print(f"{b.auroc:17.3f} {b.precision:9.3f} {b.recall:8.3f}")
 
 # %% [markdown]
-# Read the columns of NSL again. After two epochs its AUROC is 0.985: as good as t-RNSL at its best. This
-# is early learning (notebook 03). But who tells you to stop there? **Predict**: can the *given* labels
+# Read the columns of NSL again. After two epochs its AUROC is 0.985. t-RNSL needs five epochs for that.
+# But who tells you to stop there? **Predict**: can the *given* labels
 # find this epoch, with half of them wrong?
 #
 # 1,007 validation images were kept back, with labels as wrong as the others. After each epoch we counted
-# how many of them lie nearest to the prototype of their given label.
+# those nearest to the prototype of their given label.
 
 # %%
 stop = 1 + int(np.argmax(nsl_validation))
@@ -258,15 +258,16 @@ for k in (0.5, 0.2, 0.1, 0.05):
     a = at_threshold(early, wrong, k)
     print(f"  NSL stopped there, k = {k:4}: precision {a.precision:.1%}, recall {a.recall:.1%}")
 stopped_finds = experiments.measure(nsl_stopped, aid)["knn_clean"]
-print(f"accuracy: NSL stopped {stopped_finds:.1%}, your t-RNSL {accuracy:.1%}")
+print(f"accuracy: NSL stopped {stopped_finds:.1%}, your run above {accuracy:.1%}")
 
 # %% [markdown]
 # They can. So the answer is no: **a good list needs no robust loss**. It needs the right moment, and the
-# given labels alone tell it. It also needs another threshold: at $k = 0.5$ the young prototypes
-# believe too little, and precision is poor.
+# given labels alone tell it. It also needs a smaller threshold: at $k = 0.5$ the young prototypes
+# believe too little, and precision is poor. (With `SEED` 1 and 2: epochs 4 and 3, AUROC 0.978 and
+# 0.982.)
 #
-# What does the robust loss buy, then? Its order is good from some epoch on, and stays good: there is no
-# moment to miss. And the network that is left at the end is better.
+# What does the robust loss buy, then? Its AUROC reaches 0.992, and stays there: there is no moment to
+# miss. And the network that is left at the end finds four points more.
 #
 # ## Which threshold?
 # These runs are measured already: five values of $k$, three seeds (spread in `data/results`). **Predict**: how much accuracy does a bad $k$ cost? And at rate 0, where all labels are
@@ -279,7 +280,8 @@ print("noise            rate    k     k-NN   prototype   kept   precision   reca
 for (kind, rate, k), m in cells.items():
     if rate == 0.5 or (kind, rate) == ("symmetric", 0.0):
         print(f"{kind:16} {rate:.0%}".ljust(21) + f" {k:.1f} {m['knn_clean']:8.1%}", end="")
-        print(f"{m['prototype']:10.1%}{m['kept']:9.1%}{m['precision']:10.1%}{m['recall']:10.1%}")
+        found = f"{m['precision']:10.1%}{m['recall']:10.1%}" if rate else ""
+        print(f"{m['prototype']:10.1%}{m['kept']:9.1%}{found}")
 
 # %% [markdown]
 # *k-NN* is the accuracy of the neighbours under their true labels, *prototype* that of the nearest
@@ -295,7 +297,7 @@ for (kind, rate, k), m in cells.items():
 #   have a large $p$ there, and pull the prototypes away.
 #
 # ## Exercise 3: choose k without clean labels
-# You have $\log p$ of one moment of a run, and no true label. Write a rule that returns $k$. It may
+# You have $\log p$ of one moment, and no true label. Write a rule that returns $k$. It may
 # look for the emptiest part of the histogram between its two hills. It may start from the share of images
 # that you can afford to lose. It may be a constant, if you can defend it.
 
@@ -400,7 +402,7 @@ for i in np.argsort(-counts)[:6]:
 #
 # ## Where to look next
 # - What the authors' code does around this loss, with file and line: the appendix, notebook 11.
-# - The mathematics: `losses.truncated_rnsl??`, the step: `train??` and `loss.update_kept??`.
+# - The mathematics: `losses.truncated_rnsl??`.
 # - Zhang and Sabuncu, "Generalized Cross Entropy Loss for Training Deep Neural Networks with Noisy
 #   Labels", NeurIPS 2018: where the truncated loss and its two alternating steps come from.
 # - The paper: Kang et al., IEEE TGRS 2020,
@@ -412,7 +414,8 @@ if RATE == 0.5:
     robust = {e: at_threshold(history.log_p[e], wrong) for e in (3, 5, 20, 40)}
     late_nsl = {e: at_threshold(nsl_history.log_p[e], wrong) for e in (20, 40)}
     assert min(robust[20].precision, robust[20].recall) > 0.92 > robust[3].precision + 0.1, robust
-    assert min(robust[20].auroc, robust[40].auroc) > 0.98, robust
+    assert abs(min(robust[20].auroc, robust[40].auroc) - 0.992) < 0.003, robust
+    assert robust[3].auroc < 0.975 < 0.983 < robust[5].auroc, robust
     assert robust[5].precision > 0.77, robust
     assert late_nsl[20].auroc < 0.88, late_nsl
     assert late_nsl[40].recall < 0.1, late_nsl
@@ -424,7 +427,7 @@ if RATE == 0.5:
     assert at_stop.auroc > 0.97, at_stop
     assert at_stop.precision > 0.9 > 0.7 > at_threshold(early, wrong, 0.5).precision, at_stop
     assert at_stop.recall > 0.88, at_stop
-    assert runs["20, every 5"]["knn_clean"] > stopped_finds + 0.01, (runs, stopped_finds)
+    assert 0.03 < runs["20, every 5"]["knn_clean"] - stopped_finds < 0.05, (runs, stopped_finds)
 
 # %% tags=["hidden-assert"]
 # What it says of thresholds, schedules, label-dependent noise, and of your own rule if it is right.

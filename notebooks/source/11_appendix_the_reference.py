@@ -159,7 +159,7 @@ for epoch in (1, 3, 5, 10, 20, 40):
 
 # %% [markdown]
 # Old prototypes cost precision. How old are they in a whole run? With `pruning="reference"` the library does
-# as the reference: it scores by the best epoch so far, and leaves the mixed pair behind.
+# as the reference. It scores by the best epoch so far, and leaves the mixed pair behind.
 
 # %%
 as_reference = replace(pruned, pruning="reference", selection="clean_val")
