@@ -26,7 +26,7 @@ _PROTOTYPES = torch.eye(3, 4) * torch.tensor([[3.0], [0.5], [1.0]])  # of unequa
 _ROWS = [
     {"file": f"{i}.png", "folder": folder, "given": given, "likeliest": likeliest}
     for i, (folder, given, likeliest) in enumerate(
-        ["BAB", "ABA", "AAB", "BBA", "CAC", "BBB", "AAC", "ACC", "CCC", "BBB"]
+        map(list, ["BAB", "ABA", "AAB", "BBA", "CAC", "BBB", "AAC", "ACC", "CCC", "BBB"])
     )
 ]
 """Of ten rows four are planted: the first two, the fifth and the eighth."""
