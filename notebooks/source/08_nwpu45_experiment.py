@@ -68,6 +68,10 @@ if source.name == nwpu45_stand_in.NAME:
 # %% tags=["parameters"] ci={"EPOCHS": 4}
 SEED, EPOCHS = 0, 40  # of the runs that are trained here
 
+# %%
+HALF = 0.5
+M = noise.label_dependent_transition("nwpu45", HALF)
+
 # %% [markdown]
 # ## Ten neighbours vote
 # Think of one image. Its neighbours are mostly of its own class $i$. So the labels around it are drawn from
@@ -103,15 +107,19 @@ exercises.check_vote_right(vote_right)
 # ```
 # </details>
 
+
 # %%
-HALF = 0.5
-M = noise.label_dependent_transition("nwpu45", HALF)
-even, tank = noise.symmetric_transition(45, HALF), names.index("storage_tank")
-rng = np.random.default_rng(SEED)
-try:
-    for what, row in (("evenly", even[tank]), ("as the matrix says", M[tank])):
-        won = vote_right(rng.multinomial(10, row, size=10_000), tank)
+def elections():
+    """The share that storage_tank wins, under wrong labels that disagree and that agree."""
+    tank, rng = names.index("storage_tank"), np.random.default_rng(SEED)
+    for what, matrix in (("evenly", noise.symmetric_transition(45, HALF)), ("by the matrix", M)):
+        won = vote_right(rng.multinomial(10, matrix[tank], size=10_000), tank)
         print(f"storage_tank, half wrong, {what}: the right label wins {won:.0%} of the votes")
+
+
+# %%
+try:
+    elections()
 except NotImplementedError:
     print("Solve exercise 1: this cell then says how often the right label wins.")
 

@@ -302,7 +302,7 @@ for row in json.loads(text)["results"]:
     found_by |= {name: values[0] for name, values in row["rankings"].items()}
 
 # %%
-print(f"{'average precision, mean':30} cases   the audit's list is ahead")
+print(f"{'average precision, mean':36} cases   the audit's list is ahead")
 ahead = {}
 for ranking, called in RANKINGS.items():
     both = [(by["ours"], by[ranking]) for by in cases.values() if {"ours", ranking} <= by.keys()]
@@ -311,7 +311,7 @@ for ranking, called in RANKINGS.items():
     told = (
         "" if ranking == "ours" else f"in {ahead[ranking].sum():3}, by {np.mean(ours - theirs):.3f}"
     )
-    print(f"{called:25}{theirs.mean():5.3f} {len(theirs):5}   {told}")
+    print(f"{called:30} {theirs.mean():5.3f} {len(theirs):5}   {told}")
 print("Archives:", "; ".join(sorted({archive for archive, *_ in cases})))
 
 # %% [markdown]
