@@ -21,7 +21,7 @@ ELSEWHERE = {
     "audit.scores.Scores.flips_on_paper", "audit.scores.Scores.log_odds_under",
     "training.augmentation.Drawn.take", "training.sources.Fetched.batches",
     "training.sources.Source.batches", "training.sources.batches",
-    "tutorial.exercises.seeing.compare_doubt", "tutorial.exercises.seeing.judge_selection",
+    "tutorial.exercises.seeing.judge_selection",
     "tutorial.exercises.truncation.check_choose_k", "tutorial.plots.truncation.mirrored",
     "tutorial.explorers.class_margins.ClassMarginsExplorer.__init__",
     "tutorial.explorers.gradient_share.GradientShareExplorer.__init__",

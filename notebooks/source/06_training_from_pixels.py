@@ -1,16 +1,15 @@
 # %% [markdown]
 # # 6. Training from pixels
-# **You will be able to** train a network on images with wrong labels while you watch, pause and resume
-# it without changing a bit of the result, say in which epochs it learns right and wrong labels,
-# measure what makes training faster on *your* machine, and train on a folder of your own.
+# **You will be able to** say when a network learns right and wrong labels. You notice it without a true label, and
+# train on a folder of your own.
 #
-# **Time** 40 min. **Runs on** any laptop. **Needs** notebook 5 (what t-RNSL is). **Downloads** nothing.
+# **Time** 50 min. **Runs on** any laptop. **Needs** notebook 05 (what t-RNSL is). **Downloads** nothing.
 #
 # The question: **what does a network do with wrong labels, from the first epoch to the last?**
 #
 # Until now a small head was trained on features of a network that somebody else had trained. Now a
-# small network learns from the pixels, from nothing. The images are drawn by our own program, so that
-# there is nothing to download. 40 of 100 labels are wrong.
+# small network learns from the pixels, from nothing. Our own program draws the images, so there is nothing
+# to download. 40 of 100 labels are wrong.
 #
 # **Predict first.** A network that is trained long enough knows *all* its labels by heart, the right
 # ones and the wrong ones. Which ones does it learn first? Or are both learned at the same speed?
@@ -46,9 +45,8 @@ DATASET = "scenes"  # or "aid", "eurosat", after `rnsl data get` in a terminal
 RATE, SEED = 0.4, 0
 LOSSES = ["nsl", "rnsl", "trnsl"]
 STARTS = [1, 9]  # epochs before the first pruning, tried below
-REPEATS = 5  # of each measurement of speed
+REPEATS = 3  # of each measurement of speed
 FILES = 800  # in the folder at the end, where FOLDER is None
-COMPILE = False  # True measures torch.compile, too: it needs a compiler, and a minute
 
 # %%
 if DATASET == "scenes":
@@ -67,27 +65,22 @@ dashboard
 
 # %% [markdown]
 # ## A training in front of you
-# Three runs wait, one for each loss. They begin with the same weights, the same images and the same
-# wrong labels.
+# Three runs wait, one for each loss. They begin with the same weights, images and wrong labels.
 #
-# **Press Start.** The training runs beside the notebook, not inside a cell: the curves grow, and you can
-# run other cells meanwhile. Try the cell below. **Pause** lets the batch at hand end, and stands still.
-# **Resume** goes on from there. **Stop** ends a run for good. Choose another run, and start it, too.
-#
-# Have all runs finished already, after *Run All*? Run the cell above once more: it makes three new runs,
-# which wait for you.
+# **Press Start.** The training runs beside the notebook, not inside a cell: run other cells meanwhile. **Pause**
+# lets the batch at hand end. **Resume** goes on from there. **Stop** ends a run for good. Choose another run, and
+# start it, too. Have all runs finished already, after *Run All*? Run the cell above once more.
 #
 # What the curves say, after each epoch:
 #
 # | curve | what it is |
 # |---|---|
 # | loss | mean over the training images; each loss has its own scale, and that of t-RNSL can fall below 0 |
-# | k-NN | accuracy on *test* images, by their 10 nearest training images; these vote with their **true** labels (what the embedding is worth) or with their **given** ones (what you have without true labels) |
+# | k-NN | accuracy on *test* images: their 10 nearest training images vote, with their **true** labels or with their **given** ones |
 # | right labels learned | of the training images with a right label, those nearest to the prototype of that label |
 # | wrong labels memorized | the same, of the images with a wrong label |
-# | share kept | what the loss listens to; t-RNSL prunes for the first time after three tenths of the epochs (with AID or EuroSAT after three quarters) |
+# | share kept | what the loss listens to; t-RNSL prunes first after 3 of 12 epochs |
 # | left out: really wrong | of the images left out, those with a wrong label: the precision |
-# | images per second, memory | of this machine; drops tell you that something else was running |
 
 # %%
 print("While it trains (or not), the kernel answers:", dashboard.lives["nsl"].state)
@@ -103,12 +96,9 @@ for axes, i, name, is_wrong in zip(grid.flat, train, given.labels, given.flipped
     axes.axis("off")
 
 # %% [markdown]
-# The next cell waits until all runs are finished. It starts those that nobody has started. So *Run All*
-# works without a click.
-#
-# While a cell waits, the curves above grow (scroll up and watch), but the kernel is busy: it hears the buttons only when the cell has
-# ended. *Interrupt the kernel* (the square in the toolbar) pauses the run and gives the kernel back. Then
-# press Resume, and run this cell again.
+# The next cell starts what nobody has started, and waits until all runs are finished. Meanwhile the curves
+# above grow, but the kernel hears no button. *Interrupt the kernel* (the square in the toolbar) pauses the run.
+# Then press Resume, and run this cell again.
 
 # %%
 started = time.perf_counter()
@@ -145,17 +135,14 @@ for name, run in moments.items():
     print(f"{m.knn_noisy:12.1%} {m.kept:8.0%} {precision:>9}")
 
 # %% [markdown]
-# NSL has memorized nearly all wrong labels. RNSL memorizes some, late and slowly: a wrong label has a
-# small $p$ and pulls little, but it never stops. t-RNSL stops listening to them, and they stay
-# wrong. Its k-NN accuracy does not fall.
-#
-# Without true labels you would see the curve "by given labels" only. It tells the same story, a bit
-# lower.
+# NSL believes nearly all wrong labels. RNSL learns some of them, late and slowly. A wrong label has a small $p$ and
+# pulls little, but it never stops. t-RNSL stops listening, and its k-NN accuracy does not fall. But look at NSL's
+# best epoch, too. Could you have stopped it there, without a true label?
 #
 # ## Exercise 1: the memorized share
 # Write the curve yourself. `embeddings` [images, D] have unit length, `prototypes` [classes, D] do not.
-# `given` are the labels, `wrong` is True where a label is wrong. Return one number: of the images with a
-# wrong label, the share whose nearest prototype (by cosine) is that of the label they were given.
+# `given` are the labels, `wrong` is True where a label is wrong. Take the images with a wrong label. Return the
+# share whose nearest prototype (by cosine) is that of the label they were given.
 
 
 # %% tags=["exercise"]
@@ -171,14 +158,12 @@ exercises.check_memorized_share(memorized_share)
 
 # %% [markdown]
 # ## Exercise 2: notice it without true labels
-# With your own images you don't know which labels are wrong. But you may know *how many*: the rate.
-# And you can always measure the **believed share**: of *all* given labels, those whose prototype is the
-# nearest one.
+# With your own images you don't know which labels are wrong. But you may know *how many*: the rate. And you can
+# always measure the **believed share**: of *all* given labels, those whose prototype is the nearest one.
 #
-# If 40% of the labels are wrong, at most 60% can be right. As soon as more than 60% are believed,
-# **some of the wrong ones must be memorized**, whoever they are. Return the last epoch *before* the
-# believed share exceeds what can be right. Epochs count from 1: `believed[0]` belongs to epoch 1. If it
-# never does, return the last epoch.
+# If 40% of the labels are wrong, at most 60% can be right. As soon as more than 60% are believed, **some of
+# the wrong ones must be memorized**, whoever they are. Return the last epoch *before* the believed share exceeds
+# what can be right. Epochs count from 1: `believed[0]` belongs to epoch 1. If it never does, return the last one.
 
 
 # %% tags=["exercise"]
@@ -204,8 +189,9 @@ for name, run in moments.items():
     print(f"{bounds[name]:.0%} memorized (in truth {run[-1].memorized:.0%})")
 
 # %% [markdown]
-# The bound needs no true label, and at the end it is nearly exact. In the middle it comes late: as long
-# as many right labels are not learned yet, there is room for wrong ones below the line.
+# The bound needs no true label, and at the end it is nearly exact. In the middle it comes late. As long as many
+# right labels are not learned yet, there is room for wrong ones below the line. **Compare** its epoch with NSL's
+# best one above. A more careful way keeps some images back: notebook 07 stops by their noisy labels.
 #
 # <details><summary>Solutions of exercises 1 and 2</summary>
 #
@@ -251,15 +237,13 @@ for name, run in sorted(pruned.items()):
 # **Late**: what is left out really is wrong. But what was memorized before stays memorized: these labels
 # look right by now.
 #
-# The order of learning says when to prune: **after most of the right labels are learned, and before the
-# wrong ones are memorized.** On images that are harder than these it comes later: with AID in the preset
-# "laptop", three quarters of the epochs have to pass.
+# The order of learning says when to prune: **after the right labels are learned, before the wrong ones are.** On
+# harder images that comes later: for AID, in the preset "laptop", after three quarters of the epochs.
 #
 # ## Stopped and resumed, bit for bit
-# You have paused and resumed. Did that change the result? A training is reproducible only if *everything*
-# that it will use is kept: weights, momentum, learning rate, the order of the images and how far we are in
-# it, random generators. Here is a small run, stopped in the middle of an epoch, then carried on by
-# *another* run from its checkpoint on disk.
+# Did your pauses change the result? They do not if *all* is kept that the training will use. That is more than the
+# weights: momentum, learning rate, the order of the images, random generators. Here a run is stopped in the
+# middle of an epoch. *Another* one carries it on from its checkpoint on disk.
 
 # %%
 small = replace(config, loss="trnsl", scenes=320, epochs=4)
@@ -285,86 +269,21 @@ same = torch.equal(whole.embed("test"), second.embed("test"))
 print("All embeddings of the test images have the same bits:", same)
 
 # %% [markdown]
-# `Training` stands still only *between* two batches. Inside a batch there are gradients and half a step of
-# the optimizer: a state that no file should hold. That is why Pause takes a moment.
-#
-# ## What makes training faster here?
-# Four switches that are often recommended. Each is a field of `Hardware` or of `Config`. **Predict**
-# for your machine: which will help, and which will not?
-#
-# - **Resident or streamed images**: all images lie on the device, or they are read batch by batch. Streaming
-#   is for what does not fit.
-# - **Channels last**: red, green and blue of a pixel lie side by side in memory. Convolutions often like it.
-# - **bf16**: mixed precision, 16 bits in place of 32 for most of the arithmetic. It needs a processor that
-#   has it: recent GPUs have; many CPUs don't, and imitate it slowly.
-# - **torch.compile**: fuses operations. It needs a compiler (Triton on a GPU, a C++ compiler on a CPU), and
-#   the first batch waits for it. So it is off here: set `COMPILE = True` at the top.
-#
-# `speed.compare` lets the ways take turns, after a warm-up, and tells median, slowest and fastest. If the
-# ranges of two ways overlap, you have not seen a difference.
-
-# %%
-trial = replace(config, loss="rnsl", scenes=320, epochs=REPEATS + 1)
-settings = {
-    "plain": Hardware(channels_last=False),
-    "streamed": Hardware(channels_last=False, memory_share=1e-12),
-    "channels last": Hardware(channels_last=True),
-    "bf16": Hardware(channels_last=False, precision="bf16"),
-}
-device = runs["nsl"].fabric.device
-settings = {
-    n: h for n, h in settings.items() if h.precision in ("32", *devices.report(device).precisions)
-}
-if COMPILE and speed.can_compile(device):
-    settings["compiled"] = Hardware(channels_last=False, compile=True)
-trials = {name: images.Run(small_data, trial, how) for name, how in settings.items()}
-speeds = speed.compare(
-    {name: speed.epochs_of(run) for name, run in trials.items()}, device, repeats=REPEATS
-)
-print(devices.report(device), "\n")
-print(speed.table(speeds))
-
-# %% [markdown]
-# There is no answer to learn by heart here: these are *your* numbers. On a GPU with tensor cores bf16 and
-# channels last belong together: try both at once. On a CPU without bf16 arithmetic bf16 is slower.
-# Streaming costs little where a batch is read faster than it is trained on.
-#
-# ## Exercise 3: images per second
-# `seconds` are the times of several epochs of `images` images each, one after the other (an array). The
-# first epoch is a warm-up: memory is set aside, kernels are chosen. And once something else was running.
-# Return one honest number of images per second: the median, without the warm-up.
-
-
-# %% tags=["exercise"]
-def images_per_second(images, seconds):
-    """Median over the epochs, the first one left out."""
-    # solution
-    return np.median(images / seconds[1:])
-
-
-# %% tags=["self-check"]
-exercises.check_images_per_second(images_per_second)
-
-# %% [markdown]
-# <details><summary>Solution of exercise 3</summary>
-#
-# `return np.median(images / seconds[1:])`
-# </details>
-#
 # ## Your own folder
-# So far we knew which labels are wrong, because we made them. In a folder of your own nobody knows.
-# In a terminal three commands go the whole way:
+# So far we knew which labels are wrong, because we made them. In a folder of your own nobody knows. In a
+# terminal these commands go the whole way:
 #
 #     rnsl train --root FOLDER --loss trnsl --out runs/mine    # no --rate: labels as given
 #     rnsl report runs/mine/results.json
+#     rnsl train --root FOLDER --loss trnsl --rate 0.1 --out runs/planted    # the test below
 #     rnsl predict runs/mine IMAGES --out labels.csv           # IMAGES: any folder, flat or not
 #
-# Here is the same in Python. **Your own folder**: write it into `FOLDER` at the top, the only constant
-# to change, and run all cells again. As long as it is `None` we practise on scenes, written into class
-# folders, each tenth into a wrong one. What needs the truth is then shown, and otherwise left out.
+# Here is the same in Python. **Write your folder into `FOLDER` at the top**, the only constant to change, and run
+# all cells again. Until then we practise on scenes in class folders, of which each tenth lies in a wrong one. What
+# needs the truth is shown there, and left out with your folder.
 #
-# **Predict**: t-RNSL trains on these very labels. It lists its training images, the most doubtful
-# first. Of the first 20, how many lie in the wrong folder?
+# **Predict**: t-RNSL trains on these very labels. It lists its training images, the most doubtful first. Of the
+# first 20, how many lie in the wrong folder?
 
 # %%
 workplace = tempfile.TemporaryDirectory(prefix="rnsl-pixels-", ignore_cleanup_errors=True)
@@ -394,22 +313,29 @@ reached = own_run.run(WORKPLACE / "run").metrics
 print({name: round(value, 3) for name, value in reached.items()})
 
 # %% [markdown]
-# The numbers are what can be measured without a true label. `knn_noisy` says how often the 10
-# neighbours agree with the label that a test image was *given*, and `prototype` how often the nearest
-# prototype does. Where a given label is wrong, to disagree is right: so neither is an accuracy. No
-# number says "clean" here, and none how many of the images left out really are wrong.
+# These numbers need no true label. `knn_noisy` says how often a test image's 10 neighbours agree with the label
+# that it was *given*. `prototype` says it of the nearest prototype. Where a given label is wrong, to disagree
+# is right: so neither is an accuracy.
 #
-# The run left `training.csv` and `model.pt` in its folder. Look at the top of the list.
+# ## Read training.csv
+# The run left `training.csv` and `model.pt` in its folder. A row is one training image: its file, its folder, and
+# the label it was given. Then come $p$ of that label, the likeliest class, and whether t-RNSL kept it.
+
 
 # %%
-with (WORKPLACE / "run" / "training.csv").open(newline="", encoding="utf-8") as file:
-    rows = list(csv.DictReader(file))
+def rows_of(folder):
+    """The rows of a run's training.csv, the most doubtful first."""
+    with (folder / "training.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+rows = rows_of(WORKPLACE / "run")
 place = {file: i for i, file in enumerate(own_data.archive.files)}
 top = [place[original(row["file"])] for row in rows[:24]]
 misfiled = {name for name, is_wrong in zip(names, filed.flipped, strict=True) if is_wrong}
-known = None if FOLDER else [row["file"] in misfiled for row in rows]
+known = None if FOLDER else np.array([row["file"] in misfiled for row in rows])
 if not FOLDER:
-    print(f"In the wrong folder: {sum(known[:20])} of the first 20, {np.mean(known):.0%} of all.")
+    print(f"In the wrong folder: {known[:20].sum()} of the first 20, {known.mean():.0%} of all.")
 plots.doubtful_images(
     own_data.archive.images[top],
     [f"{row['given']}:\n{row['likeliest']}?" for row in rows[:24]],
@@ -421,9 +347,70 @@ plots.doubtful_images(
 # They are questions, not verdicts: look at each image before you move it. Notebook 10 ranks *all* images
 # of a folder, by heads that never saw them.
 #
-# The model says of other images what class they are. Here are new scenes, all in one flat folder;
-# with a folder of your own it is your folder again. **Predict**: of those that the model is sure of, with
-# a probability above 0.9, how many are right?
+# ## Does the list find anything? A test that needs no truth
+# Train once more, and **plant** wrong labels: `--rate 0.1` gives each tenth image another label. These you know. In
+# training.csv they are the rows whose `given` is not their `folder`. If the list cannot find *them*, do not trust
+# it with yours.
+#
+# ## Exercise 3: how much is found?
+# `rows` is the list, most doubtful first, each row a dict as above. Somebody looks at the first `looks` rows.
+# Return the share of the planted labels that lie among them.
+
+
+# %% tags=["exercise"]
+def found_among(rows, looks):
+    """Of the planted labels (given is not folder), the share among the first rows."""
+    # solution
+    planted = [row["given"] != row["folder"] for row in rows]
+    return sum(planted[:looks]) / sum(planted)
+
+
+# %% tags=["self-check"]
+exercises.check_found_among(found_among)
+
+# %% [markdown]
+# <details><summary>Solution of exercise 3</summary>
+#
+# ```python
+# planted = [row["given"] != row["folder"] for row in rows]
+# return sum(planted[:looks]) / sum(planted)
+# ```
+# </details>
+#
+# **Predict**: of the planted labels, how many are found by somebody who looks at 1 file in 10? In 5? With the
+# scenes you also see what is true of the files that really lay in the wrong folder.
+
+# %%
+images.Run(own_data, replace(own, noise="symmetric", rate=0.1)).run(WORKPLACE / "planted")
+planted_rows = rows_of(WORKPLACE / "planted")
+found = {}
+for part in (0.05, 0.1, 0.2, 0.4):
+    looks = int(part * len(planted_rows))
+    planted = np.array([row["given"] != row["folder"] for row in planted_rows])
+    found[part] = [planted[:looks].sum() / planted.sum()]
+    told = f"look at {looks:4} files ({part:4.0%}): {found[part][0]:4.0%} of the planted labels"
+    if not FOLDER:
+        found[part].append(known[:looks].sum() / known.sum())
+        told += f"; of the misfiled, in the run before, {found[part][1]:4.0%}"
+    print(told)
+
+# %% [markdown]
+# **A question**: of the first rows few are planted. Is the list bad?
+#
+# <details><summary>Answer</summary>
+#
+# Not for that. Your real errors stand on the same list, and both compete for its first rows. A twentieth of the list
+# cannot even hold all planted labels. Read the share at a fifth.
+#
+# And a good share proves less than it seems. Planted labels are drawn at random. People mistake what looks alike,
+# and that is harder to find. The test can say that a list is bad. It cannot say that it is as good on your own
+# mistakes. Notebook 10 plants with more care.
+# </details>
+#
+# ## New images
+# The model says of other images what class they are. Here are new scenes, all in one flat folder. With a folder
+# of your own it is your folder again. **Predict**: of those with a probability above 0.9, how many are
+# right?
 
 # %%
 new = scenes.make_scenes(160, 32, difficulty=0.2, seed=SEED + 2)
@@ -443,25 +430,55 @@ if not FOLDER:
     print(f"right: {right.mean():.0%} of all, {right[sure].mean():.0%} of those that it is sure of")
 
 # %% [markdown]
-# `doubt` is 1 - probability: of the given label where the image lies in a folder that is called as a
-# class, else of the class that is predicted. On the practice folder the model is right more often than
-# its agreement with the given labels says: a tenth of those are wrong.
+# `doubt` is 1 - probability, of the given label where the image lies in a folder called as a class. Elsewhere it is
+# that of the predicted class.
+#
+# ## What makes it faster?
+# Four ways to train the same network take turns, after a warm-up. If the ranges of two overlap, you have seen no
+# difference. *Streamed* images are read batch by batch. *Channels last* puts the colours of a pixel side by side.
+# And *bf16* has 16 bits in place of 32. Some CPUs only imitate it.
+
+# %%
+trial = replace(config, loss="rnsl", scenes=320, epochs=REPEATS + 1)
+settings = {
+    "plain": Hardware(channels_last=False),
+    "streamed": Hardware(channels_last=False, memory_share=1e-12),
+    "channels last": Hardware(channels_last=True),
+    "bf16": Hardware(channels_last=False, precision="bf16"),
+}
+able = devices.report(runs["nsl"].fabric.device)
+trials = {
+    name: images.Run(small_data, trial, hardware)
+    for name, hardware in settings.items()
+    if hardware.precision in ("32", *able.precisions)
+}
+steps = {name: speed.epochs_of(run) for name, run in trials.items()}
+print(able, "\n")
+print(speed.table(speed.compare(steps, runs["nsl"].fabric.device, repeats=REPEATS)))
+
+# %% [markdown]
+# ## Open task: a folder of your own
+# Take a folder of at least 500 images that somebody cares about, and hand in two pages.
+#
+# | points | what is asked |
+# |---|---|
+# | 1 | Who labelled it, and how: which mistakes do you expect? Written before training. |
+# | 2 | The commands, so that somebody else gets the same `training.csv`. |
+# | 2 | The test with planted labels, and what it cannot say of the mistakes that you expect. |
+# | 2 | 50 rows looked at, without the suggestion in view, and 50 drawn at random beside them. |
+# | 2 | How many wrong labels the folder has, as a range, with how you found it. |
+# | 1 | One mistake that no list of this kind can find in this folder. |
 #
 # ## What we have shown
-# - Right labels are learned first, wrong ones are memorized later. In between a network without defence is
-#   at its best.
+# - Right labels are learned first, wrong ones later. In between a network without defence is at its best.
 # - RNSL memorizes less. t-RNSL stops it, if it prunes after the right labels are learned.
-# - If more labels are believed than can be right, some wrong ones are memorized. To see this you need the
-#   rate of wrong labels, and no true one.
+# - If more labels are believed than can be right, some wrong ones are memorized. Only the rate has to be known.
 # - A run that stands still between two batches can be saved, and goes on with the same bits.
-# - Speed is measured: in turns, after a warm-up, with the spread.
-# - On a folder of one's own only agreement with given labels can be measured. The list of doubtful
-#   images and the model that a run leaves need no true label.
+# - On a folder of one's own no accuracy can be measured. Planted labels say what a list is able to find.
 #
 # ## Where to look next
-# - Notebook 7: the losses side by side on AID, over noise rates and seeds.
-# - `BackgroundRun??`: a training in a thread, in a hundred lines. `rnsl train --help`: the same from a terminal,
-#   with checkpoints, on GPUs and on several machines.
+# - Notebook 07: the losses side by side on AID, over seeds.
+# - `rnsl train --help`: checkpoints, GPUs, several machines. [training.md](../docs/training.md).
 # - Arpit et al., "A Closer Look at Memorization in Deep Networks", ICML 2017: simple patterns first.
 # - The paper: Kang et al., IEEE TGRS 2020,
 #   [doi 10.1109/TGRS.2020.3042607](https://doi.org/10.1109/TGRS.2020.3042607).
@@ -471,7 +488,7 @@ if not FOLDER:
 # numbers differ between machines: 240 test images, and sums that are rounded in another order.
 assert same
 assert 0 < stopped.epoch < small.epochs
-if (DATASET, RATE) == ("scenes", 0.4):
+if (DATASET, RATE, SEED) == ("scenes", 0.4, 0) and {"nsl", "trnsl"} <= moments.keys():
     plain, cut = moments["nsl"], moments["trnsl"]
     early = [m.learned - m.memorized for m in plain[: best + 1]]
     assert max(early) > 0.3, early  # right labels first
@@ -486,11 +503,12 @@ if (DATASET, RATE) == ("scenes", 0.4):
     assert [m.kept for m in cut[:4]].count(1.0) == 3
     assert all(bounds[name] <= run[-1].memorized + 1e-6 for name, run in moments.items())
     assert bounds["nsl"] > plain[-1].memorized - 0.1, bounds
-    too_early = pruned["after 1"]
-    assert 0.3 < too_early[1].precision < 0.55, too_early[1]  # chance
-    assert too_early[1].kept < 0.5, too_early[1]
-    assert too_early[-1].learned < cut[-1].learned - 0.1, too_early[-1]
-    assert too_early[-1].knn_clean < cut[-1].knn_clean - 0.01, too_early[-1]
+    if "after 1" in pruned:
+        too_early = pruned["after 1"]
+        assert 0.3 < too_early[1].precision < 0.55, too_early[1]  # chance
+        assert too_early[1].kept < 0.5, too_early[1]
+        assert too_early[-1].learned < cut[-1].learned - 0.1, too_early[-1]
+        assert too_early[-1].knn_clean < cut[-1].knn_clean - 0.01, too_early[-1]
     if "after 9" in pruned:
         late = pruned["after 9"][-1]
         assert late.precision > 0.95, late
@@ -499,8 +517,10 @@ if (DATASET, RATE) == ("scenes", 0.4):
 # %% tags=["hidden-assert"]
 assert own.as_given
 assert not {"knn_clean", "memorized", "precision"} & {*reached}
-if not FOLDER:
-    assert np.mean(known) < 0.15 < 0.7 < np.mean(known[:20]), known[:20]
+if not FOLDER and SEED == 0:
+    assert known.mean() < 0.15 < 0.7 < known[:20].mean(), known[:20]
+    assert min(found[0.2]) > 0.6, found
+    assert found[0.05][0] < 0.5, found
     assert right[sure].mean() > right.mean() > 0.7, right.mean()
     assert right.mean() > reached["prototype"], (right.mean(), reached)
     assert sure.mean() > 0.3

@@ -1,20 +1,19 @@
 # %% [markdown]
 # # 7. The experiment on AID
-# **You will be able to** run a grid of losses, noises and seeds, say which differences are real, and
-# put a loss of your own into the table.
+# **You will be able to** run a grid of losses and seeds, and say which differences are real. You put a loss of
+# your own into the table.
 #
-# **Time** 50 min. **Runs on** any laptop. **Needs** notebook 3 (what RNSL is), and notebook 5 for
+# **Time** 55 min. **Runs on** any laptop. **Needs** notebook 03 (what RNSL is), and notebook 05 for
 # t-RNSL. **Downloads** nothing.
 #
 # The question: **do the paper's claims hold on AID?** The paper says: with wrong labels RNSL beats NSL,
 # and t-RNSL beats RNSL. We measure both, on a network that is fine-tuned and on a head over frozen
-# features. And we ask what the paper's tables cannot tell: what would no training at all give, and is
-# there another loss that does as well?
+# features. And we ask what the paper's tables cannot tell. What would no training at all give? Does another
+# loss do as well?
 #
-# **Predict first.** A network that learned on ImageNet, and never saw an image of AID, finds the class of
-# 84 of 100 test images by their nearest neighbours. Half of the training labels are wrong. We
-# **fine-tune** its last blocks with plain NSL, for eight epochs. How many will it find after the first
-# epoch, and how many at the end? Write both numbers down.
+# **Predict first.** A network learned on ImageNet, and never saw an image of AID. By nearest neighbours it finds
+# the class of 84 of 100 test images. Half of the training labels are wrong. We **fine-tune** its last blocks with
+# plain NSL, for eight epochs. How many will it find after the first epoch, and how many at the end?
 
 # %%
 import numpy as np
@@ -25,7 +24,6 @@ from rnsl_tutorial import datasets, experiments, losses
 from rnsl_tutorial._files import shipped
 from rnsl_tutorial.datasets import download
 from rnsl_tutorial.experiments import config, differences, images, report
-from rnsl_tutorial.training import baselines
 from rnsl_tutorial.training.devices import Hardware
 from rnsl_tutorial.tutorial import exercises, explorers
 
@@ -34,22 +32,20 @@ fine_tuning
 
 # %% [markdown]
 # ## Fine-tuning: what you see
-# An **EfficientNet-Lite0** with its weights of ImageNet. The first five of its seven blocks stay as they
-# are; the others, the last layers and an embedding of 128 numbers are trained on 7,000 images. Everything
-# but the loss is the same for all three. Dashed: the network as it came, nothing trained.
+# An **EfficientNet-Lite0** with its weights of ImageNet. Five of its seven blocks stay as they are. The rest,
+# and an embedding of 128 numbers, is trained on 7,000 images. Everything but the loss is the same for all
+# three. Dashed: the network as it came, nothing trained.
 #
-# **Your answer**: move *After epoch* to 8. NSL begins at 89 and ends at 69:
-# worse than no training at all. By then it knows 99% of the wrong labels by heart. RNSL stays between 86 and
-# 89, and knows 9% of them. t-RNSL leaves images out from the fifth epoch on (last chart), and ends at 90,
-# with 6%. So the paper's order appears in full, with no training between the plain loss and the robust ones.
-# These are runs with one seed: a point or two may be luck, twenty are not.
+# **Your answer**: move *After epoch* to 8. NSL begins at 89 and ends at 69: worse than no training at all.
+# RNSL stays between 86 and 89. t-RNSL leaves images out from the fifth epoch on, and ends at 90. That is
+# the paper's order, for this noise and one seed. A point or two may be luck, twenty are not.
 #
-# Now choose label-dependent noise. A wrong label that looks right is learned early, and
-# by every loss: RNSL ends at 83, a point below no training, t-RNSL at 84. NSL ends at 78. And who is best of
-# all? NSL after its second epoch, with 89.
+# Now choose label-dependent noise. A wrong label that looks right is learned early, and by every loss. RNSL
+# ends at 83, a point below no training, and t-RNSL at 84. NSL ends at 78. And who is best of all? NSL after its
+# second epoch, with 89.
 #
-# A **frozen** network could not lose what it knew. This one can: each wrong label that NSL learns by
-# heart bends the features that all images share.
+# A **frozen** network could not lose what it knew. This one can: each wrong label that NSL learns by heart
+# bends the features that all images share.
 
 
 # %%
@@ -62,14 +58,14 @@ report.table([r for r in [*without, *tuned] if r.config.rate == 0.5])
 
 # %% [markdown]
 # The rows without a loss see ImageNet features as they are. With clean neighbours they find 84, whatever
-# the labels say. Without any clean label (*noisy index*, *prototype*) t-RNSL's prototypes are ahead under
-# symmetric noise: 89, and shrinkage LDA has 83. Under label-dependent noise LDA has 78, in a second and with
-# nothing to tune, and t-RNSL 73.
+# the labels say. Without any clean label (*noisy index*, *prototype*) it depends on the noise. Under symmetric
+# noise t-RNSL's prototypes find 89, and shrinkage LDA finds 83. Under label-dependent noise LDA finds 78 and
+# t-RNSL 73. LDA takes a second, and nobody has to tune it.
 #
 # ## Stopped in time
-# NSL was at its best after the first epoch. Could one know, without a single clean label? Yes: keep some
-# images back, with labels as wrong as all others, and stop where the prototypes agree with **those** best.
-# Nobody can learn the wrong labels of images that are not trained on.
+# NSL was at its best after the first epoch. Could one know, without a single clean label? Keep some images
+# back, with labels as wrong as all others. Stop where the prototypes agree with **those** best. Nobody can
+# learn the wrong labels of images that are not trained on. **Predict**: which losses gain by that?
 
 # %%
 stopped = [experiments.stopped(run) for run in tuned if run.config.rate == 0.5]
@@ -81,15 +77,13 @@ for run in stopped:
 
 # %% [markdown]
 # Stopped, NSL is as good as RNSL under symmetric noise: 89 both. Its prototypes are not, 82 and 88. Under
-# label-dependent noise it is even ahead in its neighbours: 88 and 86. So what does a robust loss buy?
-# **Nobody has to stop it**, and its prototypes can be used. What it does not buy is a network that beats
-# early stopping everywhere. (And t-RNSL was told to begin at half of the epochs. Under label-dependent noise
-# that is late: what RNSL had already learned by heart, it keeps.)
+# label-dependent noise its neighbours are even ahead: 88 and 86. **So what does a robust loss buy?** Nobody
+# has to stop it, and its prototypes can be used. It does not buy a network that beats early stopping
+# everywhere.
 #
 # ## Train one yourself
-# With the images of AID on this machine (`rnsl data get aid`, or `RNSL_AID` names them) this cell trains one
-# of the runs above, in minutes on two quiet cores: write `"rnsl"` for `None`. On a folder of your own, from a
-# terminal: `rnsl train --preset finetune --dataset mine --root FOLDER --loss rnsl`.
+# With the images of AID here (`rnsl data get aid`, or `RNSL_AID` names them) this cell trains one of the
+# runs above. It takes minutes on two quiet cores. Write `"rnsl"` for `None`.
 
 # %%
 TRAIN = None  # or "nsl", "rnsl", "trnsl"
@@ -104,10 +98,10 @@ if TRAIN and root:
 
 # %% [markdown]
 # ## The minute-long experiment: a head on frozen features
-# The network stays as it is, and two layers are trained on what it says of each image. That takes seconds,
-# so that many losses, rates and seeds can be compared. **Guess**: NSL finds the class of 70 of 100 images
-# here, RNSL that of 85, half of the labels being wrong. And plain **cross-entropy**, the loss of everybody's
-# first network?
+# The network stays as it is, and two layers are trained on what it says of each image. That takes seconds, so
+# many losses, rates and seeds can be compared. These are measured runs: 40 epochs, five seeds. **Predict**:
+# half of the labels are wrong, NSL finds 70 of 100 images, RNSL 85. And plain **cross-entropy**, the loss
+# of everybody's first network?
 
 # %%
 aid = datasets.load_shipped_features("aid")
@@ -121,17 +115,11 @@ explorer
 # at the chosen share, with its 95% interval. An interval that holds 0 says: these seeds cannot tell the
 # two apart.
 #
-# These are measured runs: a head on **frozen features** of AID, 40 epochs, five seeds, on a processor.
-# It is not the paper's experiment, which trains the whole network on a GPU; its command stands below.
-#
-# Losses at hand:
-#
 # | name | what it is | from |
 # |---|---|---|
-# | NSL, RNSL, t-RNSL | the paper's | Kang et al., 2020 |
 # | NSL, tuned | NSL with a learning rate of its own | see below |
 # | CE | cross-entropy of a linear classifier: no unit length, no temperature | |
-# | GCE | $(1 - p^q)/q$ of that classifier | Zhang and Sabuncu, 2018 |
+# | GCE | RNSL's formula for that classifier: RNSL is GCE, moved to the sphere | Zhang and Sabuncu, 2018 |
 # | SCE | cross-entropy, and the same turned around | Wang et al., 2019 |
 # | NCE+RCE | a normalized cross-entropy, and the one turned around | Ma et al., 2020 |
 # | ProxyAnchor | each prototype against all images of the batch | Kim et al., 2020 |
@@ -140,103 +128,11 @@ explorer
 #
 # **Your answer**: move *Loss that stands out* to CE and read the sentence. Then look for losses whose
 # interval lies to the right of 0. Change the noise to label-dependent. Who is still there?
-
-# %% [markdown]
-# ## GCE and RNSL: what is the difference?
-# Both are $(1 - p^q) / q$ with $q = 0.7$. What differs is $p$:
 #
-# $$p_{\text{GCE}} = \mathrm{softmax}(w^\top x)_y \qquad
-# p_{\text{RNSL}} = \mathrm{softmax}\Big(\frac{w^\top x}{\|w\| \, \|x\| \, T}\Big)_y$$
-#
-# GCE lets the network make $x$ and $w$ longer, and so be as sure as it likes. RNSL keeps them on the
-# sphere, and $T$ says how sure it can be. So RNSL is GCE, moved to the sphere of metric learning.
-
-# %%
-generator = torch.Generator().manual_seed(0)
-x, w = (torch.randn(n, 128, generator=generator) for n in (4, 30))
-y = torch.arange(4)
-on_sphere = [torch.nn.functional.normalize(v) / 0.07**0.5 for v in (x, w)]
-print("RNSL            ", losses.rnsl(x, w, y, q=0.7, temperature=0.07).numpy().round(3))
-print("GCE             ", baselines.gce(x, w, y, q=0.7).numpy().round(3))
-print("GCE, unit length", baselines.gce(*on_sphere, y, q=0.7).numpy().round(3))
-
-# %% [markdown]
-# ## Exercise 1: write a robust loss
-# **Symmetric cross-entropy** adds to $-\log p$ the cross-entropy with label and prediction exchanged. The
-# label is 1 at one class and 0 elsewhere, and $\log 0$ is set to $A = -4$. What comes out is short:
-#
-# $$\mathrm{SCE} = \alpha \, (-\log p) + \beta \, (-A) \, (1 - p)$$
-#
-# `log_p` is a tensor with one value for each image. Return one loss for each.
-
-
-# %% tags=["exercise"]
-def sce(log_p, alpha, beta):
-    """Symmetric cross-entropy of each image, from log p; A = -4."""
-    # solution
-    return -alpha * log_p + 4 * beta * (1 - log_p.exp())
-
-
-# %% tags=["self-check"]
-exercises.check_sce(sce)
-
-# %% [markdown]
-# <details><summary>Solution</summary>
-#
-# `return -alpha * log_p + 4 * beta * (1 - log_p.exp())`
-#
-# Set $\alpha = 0$: what is left is $4 (1 - p)$, RNSL at $q = 1$ times 4.
-# </details>
-#
-# ## Run it yourself
-# A small grid: some losses, one noise, one rate, a few seeds. Seed $s$ decides the wrong labels, the
-# initial weights and the order of the images. All losses with the same seed meet the same of each. It
-# takes about half a minute on two quiet cores.
-
-# %% tags=["parameters"] ci={"LOSSES": ["nsl", "rnsl"], "SEEDS": 2}
-NOISE, RATE, SEEDS = "symmetric", 0.5, 3
-LOSSES = ["nsl", "rnsl", "ce"]
-
-# %%
-grid = experiments.make_grid([NOISE], [RATE], LOSSES, SEEDS)
-with tqdm(total=len(grid), unit="run") as bar:
-    live = experiments.run_grid(aid, grid, jobs=2, on_result=lambda _: bar.update())
-
-print("loss     k-NN, clean index   k-NN, noisy index   memorized")
-for s in experiments.summarize(live):
-    print(f"{s.loss:8}", end="")
-    for metric in ("knn_clean", "knn_noisy", "memorized"):
-        print(f"{s.mean[metric]:10.1%} ± {s.spread[metric]:4.1%}", end="   ")
-    print()
-
-# %% [markdown]
-# *k-NN, clean index* asks the ten nearest training images under their **true** labels: what the embedding
-# is worth. *Noisy index* asks them under the labels that were given: what you have in practice.
-# *Memorized* is the share of the wrong labels whose own, wrong prototype is nearest. SupCon has no
-# prototypes; there the mean embedding of each class takes their place.
-#
-# The same runs are in the committed files. Do yours agree?
-
-# %%
-known = {
-    (r.config.loss, r.config.seed): r.metrics["knn_clean"]
-    for r in measured
-    if (r.config.noise, r.config.rate) == (NOISE, RATE)
-}
-apart = [
-    abs(run.metrics["knn_clean"] - known[run.config.loss, run.config.seed])
-    for run in live
-    if (run.config.loss, run.config.seed) in known
-]
-print(f"{len(apart)} runs are in both; largest difference {100 * max(apart):.2f} points")
-
-# %% [markdown]
 # ## Is a difference real?
-# Two losses differ by half a point. Is that the loss, or luck with the seeds? Look at them **pair by
-# pair**: subtract, seed by seed. A seed with bad luck, such as badly placed wrong labels, is bad for
-# both, and most of the bad luck cancels.
-#
-# For $S$ differences with mean $\bar d$ and standard deviation $s$ the 95% interval is
+# Two losses differ by half a point. Is that the loss, or luck with the seeds? Look at them **pair by pair**:
+# subtract, seed by seed. A seed with badly placed wrong labels is bad for both, and most of the bad luck
+# cancels. For $S$ differences with mean $\bar d$ and standard deviation $s$ the 95% interval is
 #
 # $$\bar d \pm t \, \frac{s}{\sqrt{S}}, \qquad t = 2.776 \text{ for } S = 5$$
 
@@ -255,9 +151,8 @@ pairs = by_seed("trnsl") - by_seed("rnsl")
 print(f"t-RNSL minus RNSL {pairs.round(4)}, spread {pairs.std(ddof=1):.4f}")
 
 # %% [markdown]
-# ## Exercise 2: an interval
-# Write it. `ours` and `theirs` are arrays over the same seeds. Return `mean, low, high` of ours minus
-# theirs.
+# ## Exercise 1: an interval
+# `ours` and `theirs` are arrays over the same seeds. Return `mean, low, high` of ours minus theirs.
 
 
 # %% tags=["exercise"]
@@ -274,7 +169,7 @@ def paired_interval(ours, theirs, t):
 exercises.check_paired_interval(paired_interval)
 
 # %% [markdown]
-# <details><summary>Solution</summary>
+# <details><summary>Solution of exercise 1</summary>
 #
 # ```python
 # differences = ours - theirs
@@ -284,8 +179,45 @@ exercises.check_paired_interval(paired_interval)
 # ```
 # </details>
 #
-# ## All differences at once
-# The library does the same for every loss and cell. It is also a command:
+# ## Twenty differences at once
+# **p** is the chance of such a difference, or a larger one, if the two losses were equal. Look at 20 equal pairs:
+# one of them has $p < 0.05$, by luck alone. **Holm** raises each p for that:
+#
+# 1. The smallest of $n$ values is multiplied by $n$, the next by $n - 1$, and so on. The largest stays.
+# 2. None may end below one that was smaller before: it is raised to that one.
+# 3. None is larger than 1.
+#
+# ## Exercise 2: Holm's correction
+# `p_values` is an array in any order. Return the raised values, each where its own stood.
+
+
+# %% tags=["exercise"]
+def holm(p_values):
+    """The p-values of several tests, raised by Holm's step-down method."""
+    # solution
+    order = np.argsort(p_values)
+    raised = p_values[order] * np.arange(len(p_values), 0, -1)
+    corrected = np.empty(len(p_values))
+    corrected[order] = np.minimum(1, np.maximum.accumulate(raised))
+    return corrected
+
+
+# %% tags=["self-check"]
+exercises.check_holm(holm)
+
+# %% [markdown]
+# <details><summary>Solution of exercise 2</summary>
+#
+# ```python
+# order = np.argsort(p_values)
+# raised = p_values[order] * np.arange(len(p_values), 0, -1)
+# corrected = np.empty(len(p_values))
+# corrected[order] = np.minimum(1, np.maximum.accumulate(raised))
+# return corrected
+# ```
+# </details>
+#
+# The library does both for every loss and cell. As a command:
 # `rnsl report data/results/aid/results.json data/results/aid_baselines/results.json --compare rnsl`.
 
 # %%
@@ -294,27 +226,20 @@ found = report.differences(half, "rnsl")
 report.table_of_differences(found)
 
 # %% [markdown]
-# **p** is the chance of such a difference (or a larger one) if the two losses were equal. Who looks at 20
-# differences finds one with $p < 0.05$ by luck alone. **Holm**'s correction raises each $p$ for that.
-#
 # What five seeds can tell, and what not:
 # - They vary labels, weights and order. They do **not** vary the split: the 2,000 test images are always the
 #   same. About other images they say nothing.
-# - The t test takes the differences for normally distributed. Without that, five seeds prove little: if
-#   two losses are equal, all five signs agree with probability $2 / 2^5 = 6\%$.
-# - "Not significant" does not mean "equal". Read the interval: it says how large the difference can be.
-
-# %% [markdown]
-# ## Fair to whom?
-# The loss with the better recipe wins. Here all share the head, the features, the wrong labels, the
-# seeds, the optimiser and 40 epochs. What a baseline has for itself was chosen in one way for all: at 30%
-# symmetric noise, with one seed, on the **validation** images; first its learning rate (as a weight that
-# multiplies the loss), then settings of its own. `benchmarks/recipe_baselines.py` does it again; for NCE+RCE the
-# best weight was the largest of those compared, so it may not be the best there is.
+# - Without the normal distribution five seeds prove little. If two losses are equal, all five signs agree with
+#   probability $2 / 2^5 = 6\%$.
+# - "Not significant" does not mean "equal". The interval says how large the difference can be.
 #
-# NSL, RNSL and t-RNSL share one learning rate. We put NSL and RNSL through the same search. For RNSL the
-# shared rate is the best one. For NSL it is not. **Guess**: what does NSL reach at half of the labels wrong
-# when its learning rate is 0.3 times as large? It had 70%.
+# ## Fair to whom?
+# The loss with the better recipe wins. Here all share head, features, wrong labels, seeds, optimiser and
+# epochs. Settings of their own were chosen in one way for all. It was done on **validation** images, at 30%
+# symmetric noise, with one seed. `benchmarks/recipe_baselines.py` does it again.
+#
+# NSL, RNSL and t-RNSL share one learning rate. In the same search it is the best one for RNSL. For NSL it is not.
+# **Predict**: what does NSL reach with a learning rate 0.3 times as large? It had 70%.
 
 # %%
 for loss in ("nsl", "nsl_tuned", "rnsl"):
@@ -323,74 +248,76 @@ for loss in ("nsl", "nsl_tuned", "rnsl"):
 
 # %% [markdown]
 # 81%. Of the 15 points between NSL and RNSL, 11 were the learning rate's. With a small rate NSL stops
-# before it knows the wrong labels by heart: it is early stopping under another name. Four points are left,
-# and they are RNSL's. (Find *NSL, tuned* under label-dependent noise in the table above. What is left there?)
+# before it knows the wrong labels by heart: early stopping under another name. Four points are left, and
+# they are RNSL's. (Find *NSL, tuned* under label-dependent noise in the table above. What is left there?)
 #
-# Two cautions. The search looked at validation images with true labels; who has none must choose in
-# another way. And 1,007 validation images tell an accuracy to about one point: settings that differ by
-# less were chosen by luck.
-# %%
-for name, recipe in baselines.RECIPES.items():
-    print(f"{name:13}", ", ".join(f"{key} {value:g}" for key, value in recipe.items()))
-
-# %% [markdown]
+# One caution: the search looked at validation images with true labels. Who has none must choose in another way.
+#
 # ## What needs no loss
-# k-NN on these features **without any training** finds the class of 84 of 100 test images, whatever the
-# labels say: at 50% wrong labels a head of RNSL adds one point to that, at 70% it takes two away. And if
-# clean labels are not to be had? Then the losses' prototypes stand beside classifiers that see the same
-# features and the same wrong labels, and that nobody has to tune:
+# k-NN on these features **without any training** finds the class of 84 of 100 test images. At 50% wrong labels
+# a head of RNSL adds one point to that, at 70% it takes two away. And if clean labels are not to be had? Then
+# prototypes stand beside classifiers that see the same wrong labels and need no tuning:
 
 # %%
 report.table_over_rates(without + committed("aid"), "prototype")
 
 # %% [markdown]
-# Shrinkage LDA, one line of scikit-learn, is 3 points ahead of t-RNSL at 50% label-dependent noise and 2
-# behind it at 50% symmetric noise. Frozen features are an easy case: what was right in them stays, whatever
-# is built on top. So read the comparison of losses above for what it is, and fine-tuning for what a loss is
-# needed for.
+# Shrinkage LDA is one line of scikit-learn. At 50% label-dependent noise it is 3 points ahead of t-RNSL, at
+# 50% symmetric noise 2 behind. Frozen features are an easy case: what was right in them stays.
+#
+# ## Run a cell that nobody has measured for you
+# **Pair flip**: each class is mistaken for one other, the next one. It stands in none of the tables above. Seed
+# $s$ decides the wrong labels, the first weights and the order of the images. So all losses meet the same of
+# each. The grid takes about half a minute on two quiet cores.
+#
+# **Predict**: at 40% wrong labels, how many points is RNSL ahead of NSL? (Symmetric 50%: 15.
+# Label-dependent 50%: 4.)
 
-# %% [markdown]
-# ## From scratch: another experiment, one seed
-# Frozen features are a mild case: they were never trained on the wrong labels. Here a small network
-# learned from the **pixels** of AID (64 pixels wide, 24 epochs, on a processor; `rnsl sweep`, file
-# `data/results/laptop`). It has one seed, so no interval. Read large differences only.
-
-# %%
-report.table_over_rates(committed("laptop"), "knn_clean")
-
-# %% [markdown]
-# ## The paper's own protocol
-# A ResNet-18, trained as a whole, 130 epochs, images of 256 pixels. It needs a GPU, and we have **not**
-# measured it: no number here is from it. Nor could we find a number of the paper's own to compare with: the
-# article is not open, and no table of its results could be found elsewhere. The preset is complete, and one command runs it:
+# %% tags=["parameters"] ci={"LOSSES": ["nsl", "rnsl"], "SEEDS": 2}
+NOISE, RATE, SEEDS = "pair_flip", 0.4, 3
+LOSSES = ["nsl", "rnsl", "trnsl"]
 
 # %%
-paper = config.from_preset("paper", dataset="aid", noise="symmetric", rate=0.5, loss="rnsl")
-for name in ("network", "image_size", "epochs", "batch_size", "learning_rate", "temperature"):
-    print(f"{name:14} {getattr(paper, name)}")
+grid = experiments.make_grid([NOISE], [RATE], LOSSES, SEEDS)
+with tqdm(total=len(grid), unit="run") as bar:
+    live = experiments.run_grid(aid, grid, jobs=2, on_result=lambda _: bar.update())
+
+print("loss     k-NN, clean index   k-NN, noisy index   prototypes       memorized")
+for s in experiments.summarize(live):
+    print(f"{s.loss:8}", end="")
+    for metric in ("knn_clean", "knn_noisy", "prototype", "memorized"):
+        print(f"{s.mean[metric]:10.1%} ± {s.spread[metric]:4.1%}", end="   ")
+    print()
 
 # %% [markdown]
-# ```
-# rnsl data get aid
-# rnsl train --preset paper --dataset aid --noise symmetric --rate 0.5 --loss rnsl
-# ```
-# For the whole table write a grid file, and run `rnsl sweep grid.toml --out sweeps/paper --jobs 1`:
-# ```
-# preset = "paper"
-# [grid]
-# dataset = ["aid"]
-# noise = ["symmetric", "label_dependent"]
-# rate = [0.1, 0.3, 0.5, 0.7]
-# loss = ["nsl", "rnsl", "trnsl"]
-# seed = [0, 1, 2, 3, 4]
-# ```
-# Then `rnsl report sweeps/paper/results.json --compare rnsl` says what is left of the differences.
-
-# %% [markdown]
+# *Clean index* asks the ten nearest training images under their **true** labels: what the embedding is worth.
+# *Noisy index* asks them under the labels that were given: what you have in practice. *Memorized* is the share
+# of the wrong labels whose own, wrong prototype is nearest.
+#
+# NSL knows nearly all wrong labels by heart. Its embedding is as good as RNSL's, or better. Write down an answer to each:
+#
+# 1. So memorizing does no harm?
+# 2. Is "RNSL beats NSL" refuted?
+#
+# <details><summary>Answers</summary>
+#
+# 1. It does, and the first column cannot see it. The wrong labels of a class all carry **one** name. NSL moves
+#    these images together, to the same wrong prototype. They stay among their own kind. Neighbours under true
+#    names forgive a wrong name that is shared. The two columns in the middle, which ask for names, do not: there
+#    NSL is last. (Notebook 08 finds the same, class by class.)
+# 2. Not refuted, but bounded. It needs the noise and the measure beside it. RNSL beats NSL by clean neighbours
+#    where wrong labels are scattered. It beats NSL in names under pair flip, too.
+#
+# If your numbers say otherwise, believe them, and add seeds.
+# </details>
+#
 # ## Exercise 3: a row of your own
 # Invent a loss. It gets `log_p`, a tensor with one value for each image, and gives one loss for each. It
-# must fall as $p$ rises. There is no right answer. Ideas: a sum of two losses of this tutorial; $-\log p$
-# that never exceeds 2; or the *Taylor* loss $(1 - p) + (1 - p)^2 / 2$, the first two terms of $-\log p$.
+# must fall as $p$ rises. There is no right answer. Ideas:
+#
+# - a sum of two losses of this tutorial, or $-\log p$ that never exceeds 2
+# - symmetric cross-entropy, $-0.1 \log p + 4 (1 - p)$
+# - the *Taylor* loss $(1 - p) + (1 - p)^2 / 2$, the first two terms of $-\log p$
 
 
 # %% tags=["exercise"]
@@ -434,41 +361,79 @@ if solved:
 report.table_of_differences(report.differences([*live, *own], "rnsl"))
 
 # %% [markdown]
-# The last row is yours. With three seeds the interval is wide. Raise `SEEDS` to 5 before you believe it, and
-# choose settings on the validation images (`run_grid(..., part="val")`), not on these.
+# The last row is yours. With three seeds an interval is wide: raise `SEEDS` to 5 before you believe it. Then
+# set `NOISE, RATE` to `"symmetric", 0.5`: does your loss keep its place?
 #
+# ## Open task: a row that others can believe
+# Make a case for your loss, or for one from the list below. One page and one command.
+#
+# | points | what is asked |
+# |---|---|
+# | 1 | The claim, with noise, rate and measure in it, written **before** the last runs. |
+# | 2 | Its settings were chosen on validation images (`run_grid(..., part="val")`), and RNSL's in the same way. |
+# | 2 | At least five seeds, paired, with the interval; Holm over all that you looked at. |
+# | 2 | The row that needs no loss, and NSL tuned or stopped in time. |
+# | 2 | A noise or a rate at which your loss does **not** win. |
+# | 1 | Somebody else gets the same numbers from your command. |
+#
+# ## Since 2020
+# The paper is of 2020. What a reader has met since, in one sentence each, from the abstracts. We repeated none
+# of their figures. What is not verified is said in [since_2020.md](../docs/since_2020.md).
+#
+# | work | idea | here |
+# |---|---|---|
+# | NTDNE (Kang et al., 2021) | the authors' successor: neighbours, not prototypes, say which images to leave out | not run |
+# | PRISM (Liu et al., 2021) | leaves out images far from the mean of their class in a memory of earlier embeddings | `--loss prism` |
+# | ProcSim (Barbany et al., 2023) | trusts an image by its distance to the representative of its class | not run: for pairs |
+# | SGPS (Yu et al., 2024) | finds a doubtful image new partners, and does not drop it | not run: for pairs |
+# | AQuA (Goswami et al., 2023) | a benchmark of methods that find wrong labels: the best one depends on the data | not run; notebook 10 asks its question |
+# | Kröber et al. (2026) | three such methods on remote sensing data, with 10 to 70% planted noise | not compared |
+# | ELR (Liu et al., 2020) | holds the network to what it said early in training | `--loss elr` |
+# | DivideMix (2020), co-teaching (2018) | two networks choose images for each other | not run: no longer a loss |
+#
+# **No number of the paper itself** could be found to compare with: the article is not open. A row marked with a
+# command is run by `rnsl experiment --loss prism --rate 0.5 --out DIR`.
+#
+# ## The paper's own protocol
+# A ResNet-18, trained as a whole, 130 epochs, images of 256 pixels. It needs a GPU, and we have **not** measured
+# it. The preset is complete, and two commands run it:
+#
+# ```
+# rnsl data get aid
+# rnsl train --preset paper --dataset aid --noise symmetric --rate 0.5 --loss rnsl
+# ```
+
+# %%
+paper = config.from_preset("paper", dataset="aid", noise="symmetric", rate=0.5, loss="rnsl")
+for name in ("network", "image_size", "epochs", "batch_size", "learning_rate", "temperature"):
+    print(f"{name:14} {getattr(paper, name)}")
+
+# %% [markdown]
 # ## What we have shown
-# With half of the labels wrong; "points" are of k-NN accuracy with a clean index. All but the first two rows are of
-# frozen features, five seeds, paired:
+# "Points" are of k-NN accuracy with a clean index. All but the first two rows are of frozen features, paired by
+# seed. Half of the labels are wrong where nothing else is said.
 #
 # | claim | what we found |
 # |---|---|
-# | fine-tuning with NSL destroys what the network knew | **Yes** (one seed): 69 after eight epochs, 84 without training. After one epoch it had 89. |
+# | fine-tuning with NSL destroys what the network knew | **Yes, if nobody stops it** (one seed): 69 after eight epochs, 84 without training, 89 after one epoch. |
 # | fine-tuning with RNSL, t-RNSL does not | **Yes** with symmetric noise: 88 and 90. With label-dependent noise they end at 83 and 84, where no training is. |
-# | RNSL beats NSL | **Yes**: by 15 points with symmetric noise, by 4 with label-dependent noise. Without wrong labels it is half a point behind (not significant after Holm). |
+# | RNSL beats NSL | **Yes** with symmetric noise, by 15 points, and with label-dependent noise, by 4. **Not** at 40% pair flip; there in names only. |
 # | ... also when NSL is tuned | With symmetric noise **yes**, by 4 points. With label-dependent noise **not shown**: 0.5 points, and the interval holds 0. |
-# | t-RNSL beats RNSL | **Not shown**: both intervals hold 0. (At 70% symmetric noise t-RNSL is 0.7 points ahead; after Holm's correction for all rates and losses $p$ is still 0.05 or more.) |
+# | t-RNSL beats RNSL | **Not shown**: both intervals hold 0. |
 # | RNSL is the best loss | **Not shown**: ArcFace, ahead by 0.3 and 0.9 points, cannot be told from it after Holm's correction. With symmetric noise GCE and SCE cannot, either. |
-# | the sphere helps | **Perhaps**, where wrong labels look alike: there GCE, the same formula off the sphere, is 2.5 points behind. But its weight was chosen under the other noise. |
+# | the sphere helps | **Perhaps**, where wrong labels look alike: there GCE is 2.5 points behind. But its weight was chosen under the other noise. |
 # | only robust losses resist | **No**: plain cross-entropy is 1.3 points behind RNSL, and 14 ahead of NSL. |
 #
-# The last line surprises. Without a temperature of 0.07 the classifier is never as sure as NSL, and in
-# 40 epochs it learns few wrong labels by heart. NSL is sharp, and pays for it.
+# A recipe belongs to its noise. NCE+RCE's weight was chosen under symmetric noise, where it is 1.3 points behind
+# RNSL. Under label-dependent noise the same weight costs 8 points.
 #
-# NCE+RCE shows a trap. Its weight was chosen under symmetric noise, where it is 1.3 points behind RNSL.
-# Under label-dependent noise the same weight costs 8 points. A recipe belongs to its noise.
-#
-# All this is for these features, this network, this split. Run the paper's protocol before you quote any
-# of it.
+# All this is for these features, this network, this split. Run the paper's protocol before you quote any of it.
 #
 # ## Where to look next
-# - What came since 2020 (the authors' successor NTDNE, PRISM, ProcSim, SGPS, AQuA, Kröber et al. on remote
-#   sensing) stands in `docs/since_2020.md`, a row each; `rnsl experiment --loss prism` runs PRISM's filter.
 # - Notebook 08 asks the same for 45 classes and structured confusion.
-# - `rnsl experiment --loss gce --loss sce --rate 0.5 --out DIR` runs a grid from the command line.
-# - `benchmarks/recipe_baselines.py` holds the search for each loss's settings.
-# - Ma et al., "Normalized loss functions for deep learning with noisy labels", ICML 2020, explain why
-#   robust losses learn slowly, and how to repair it.
+# - A network trained on AID's pixels from scratch: [training.md](../docs/training.md).
+# - Why robust losses learn slowly, and a repair: Ma et al., "Normalized loss functions for deep learning with
+#   noisy labels", ICML 2020.
 
 # %% tags=["hidden-assert"]
 # What this notebook claims, held by the committed runs and by those above.
@@ -540,8 +505,10 @@ assert np.allclose(by_prototype, [0.89, 0.73], atol=0.005), by_prototype
 # What the text quotes of single losses, and what was trained here.
 reached = [by_seed("nsl").mean(), by_seed("nsl_tuned").mean(), by_seed("rnsl").mean()]
 assert np.allclose(reached, [0.701, 0.814, 0.852], atol=0.001), reached
-assert not apart or max(apart) < 0.02, apart
-if (NOISE, RATE) == ("symmetric", 0.5):
-    lead = [d.mean for d in report.differences(live, "rnsl") if d.loss == "nsl"]
-    assert lead[0] < -0.12, lead
+cell = {s.loss: s.mean for s in experiments.summarize(live)}
+if (NOISE, RATE) == ("pair_flip", 0.4) and {"nsl", "rnsl"} <= cell.keys():
+    assert cell["nsl"]["memorized"] > 0.95, cell
+    assert cell["nsl"]["knn_clean"] > cell["rnsl"]["knn_clean"] - 0.005, cell
+    for metric, least in {"knn_noisy": 0, "prototype": 0.04}.items():
+        assert cell["rnsl"][metric] - cell["nsl"][metric] > least, cell
 assert len(own) == (SEEDS if solved else 0)

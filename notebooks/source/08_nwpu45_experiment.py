@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 8. 45 classes, a stand-in
-# **You will be able to** say from a transition matrix which classes will suffer, tell a good prediction from
+# **You will be able to** say from a transition matrix which classes will suffer. You tell a good prediction from
 # luck, and test an explanation before you believe it.
 #
-# **Time** 40 min. **Runs on** any laptop. **Needs** notebook 02 (transition matrices); notebook 05 helps
+# **Time** 45 min. **Runs on** any laptop. **Needs** notebook 02 (transition matrices); notebook 05 helps
 # (t-RNSL). **Downloads** nothing.
 #
 # The question: **and with 45 classes and structured confusion?**
@@ -34,8 +34,8 @@ matrix_explorer
 #
 # - **24 classes** are played by the AID class of the same kind: *airport* by Airport, *lake* by Pond.
 # - **21 classes** have no such class. Other AID classes play them, and halves of the 15 largest ones. The
-#   cast was chosen so that classes which the matrix confuses look alike. *mobile_home_park* by half of
-#   Parking makes sense. *cloud* by half of Park does not.
+#   cast was chosen so that classes which the matrix confuses look alike. That half of Parking plays
+#   *mobile_home_park* makes sense. That half of Park plays *cloud* does not.
 #
 # A number below says what **this matrix does to classes that look about as alike as the matrix says**. It
 # says nothing about clouds.
@@ -67,6 +67,10 @@ if source.name == nwpu45_stand_in.NAME:
 
 # %% tags=["parameters"] ci={"EPOCHS": 4}
 SEED, EPOCHS = 0, 40  # of the runs that are trained here
+
+# %%
+HALF = 0.5
+M = noise.label_dependent_transition("nwpu45", HALF)
 
 # %% [markdown]
 # ## Ten neighbours vote
@@ -103,15 +107,19 @@ exercises.check_vote_right(vote_right)
 # ```
 # </details>
 
+
 # %%
-HALF = 0.5
-M = noise.label_dependent_transition("nwpu45", HALF)
-even, tank = noise.symmetric_transition(45, HALF), names.index("storage_tank")
-rng = np.random.default_rng(SEED)
-try:
-    for what, row in (("evenly", even[tank]), ("as the matrix says", M[tank])):
-        won = vote_right(rng.multinomial(10, row, size=10_000), tank)
+def elections():
+    """The share that storage_tank wins, under wrong labels that disagree and that agree."""
+    tank, rng = names.index("storage_tank"), np.random.default_rng(SEED)
+    for what, matrix in (("evenly", noise.symmetric_transition(45, HALF)), ("by the matrix", M)):
+        won = vote_right(rng.multinomial(10, matrix[tank], size=10_000), tank)
         print(f"storage_tank, half wrong, {what}: the right label wins {won:.0%} of the votes")
+
+
+# %%
+try:
+    elections()
 except NotImplementedError:
     print("Solve exercise 1: this cell then says how often the right label wins.")
 
@@ -129,8 +137,8 @@ except NotImplementedError:
 #
 # ## What was predicted, and what came
 # The margins take four values only: the published shares are multiples of 0.2. The table groups the classes by
-# margin. Beside it is what they lost: accuracy by prototypes without wrong labels minus that with half of
-# them wrong, on average over three seeds. **Predict**: which loss follows the margin, and which does not?
+# margin. Beside it stand the points of accuracy that they lost to half wrong labels. Prototypes decide, and three seeds are
+# averaged. **Predict**: which loss follows the margin, and which does not?
 
 # %%
 losses_here = ("nsl", "rnsl", "trnsl") if record else ("nsl", "rnsl")
@@ -204,7 +212,7 @@ margins_explorer
 #
 # **Matrix and neighbours**: some classes look alike even where no label is wrong. Let $N_{ij}$ be the share of
 # class $j$ among the 10 nearest neighbours of class $i$'s images, before any training. Then the labels around
-# an image of class $i$ follow row $i$ of $N M$: **first who lies around, then what they are called.**
+# an image of class $i$ follow row $i$ of $N M$. **First who lies around, then what they are called.**
 #
 # ## Is it better than luck?
 # Sort the classes by what was predicted, and sort them by what they lost. **Spearman's rank correlation** is
@@ -374,7 +382,7 @@ for name in by_tie:
 # | 1 | One sentence that could be **wrong**, written before any run: a cause, and a number that it predicts. |
 # | 2 | The number, for airport and for the 44 other classes beside it. |
 # | 2 | The same with other seeds, and with RNSL, which must not show it. |
-# | 2 | A change that should cure airport if the cause is right (of `k`, or of when pruning begins), and its result. |
+# | 2 | A change that cures airport if the cause is right (of `k`, or of the first pruning), and its result. |
 # | 1 | What the cure costs the other classes. |
 # | 2 | The case in which your explanation fails. |
 #
@@ -388,8 +396,8 @@ for name in by_tie:
 # All of it on a stand-in: real images, NWPU45's matrix, not NWPU45's images.
 #
 # - An average hides who pays. Whether wrong labels agree counts for more than how many there are.
-# - The margin predicts who suffers, before any image is seen: better than luck for RNSL and t-RNSL from half wrong labels
-#   on, and for NSL at 70%.
+# - The margin predicts who suffers, before any image is seen. It is better than luck for RNSL and t-RNSL from half
+#   wrong labels on, and for NSL at 70%.
 # - $N M$ adds who looks alike. That helps for the robust losses, most at 30%.
 # - Robust losses help on average and give up single classes. In classes that are lost they are worse than NSL.
 # - t-RNSL gave up a class even under symmetric noise.

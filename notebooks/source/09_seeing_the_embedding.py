@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 9. Seeing the embedding
-# **You will be able to** say what one may read from a UMAP map and what one may not, measure how much a
-# map keeps, and find wrong labels: by eye, by their neighbours, and by $p$.
+# **You will be able to** say what may be read from a UMAP map. You measure how much it keeps, and find wrong
+# labels by eye and by $p$.
 #
-# **Time** 45 min. **Runs on** any laptop. **Needs** notebook 5 (what $p$ is, and which images t-RNSL
+# **Time** 55 min. **Runs on** any laptop. **Needs** notebook 05 (what $p$ is, and which images t-RNSL
 # leaves out). **Downloads** nothing.
 #
 # The question: **what may one read from a UMAP picture?**
@@ -12,8 +12,8 @@
 # points on a plane and tries to keep neighbours together. It makes a beautiful picture from nearly
 # anything. So we will look, and then test what we saw.
 #
-# **Predict first.** Half of the labels are wrong. After training, will an image with a wrong label lie
-# with the images of its *true* class, or with those of its *given* class? Under NSL? Under t-RNSL?
+# **Predict first.** Half of the labels are wrong. After training, where will an image with a wrong label lie: with
+# its *true* class, or with its *given* class? Under NSL? Under t-RNSL?
 
 # %%
 import os
@@ -41,28 +41,27 @@ STEP = 1  # project each STEP-th of the 2,000 images; 1 takes all
 
 # %% [markdown]
 # ## What you see
-# 2,000 training images of AID, half of them with a wrong label. Three networks begin with the same
-# weights, so all three maps begin alike. The maps of one loss were made together, by **aligned UMAP**. It
-# pulls each image towards its own place in the maps before and after, the more, the more of its neighbours
-# it has kept. So points glide, and what leaps has lost its neighbours.
+# 2,000 training images of AID, half of them with a wrong label. Three networks begin with the same weights, so
+# all three maps begin alike. The maps of one loss were made together, by **aligned UMAP**. It pulls each image
+# towards its own place in the maps before and after. It pulls more where more neighbours were kept. So points
+# glide, and what leaps has lost its neighbours.
 #
 # **Try**:
 # 1. Press play. Then set *Colour* to the true label and play again.
 # 2. Set *Crosses* to the wrong labels. Where do they lie under NSL after 40 epochs? Under t-RNSL?
 # 3. Colour by *p of the given label*: red means that the prototypes do not believe it.
-# 4. Drag a rectangle around a cluster of t-RNSL. Where are these images under NSL? The images you
-#    selected stand below the maps, those with the rarest label first.
+# 4. Drag a rectangle around a cluster of t-RNSL. Where are these images under NSL? They stand below the maps,
+#    those with the rarest label first.
 #
 # <details><summary>Answer</summary>
 #
-# Under t-RNSL and RNSL most wrong labels stay with their true class: crosses of all colours lie in each
-# cluster, and their $p$ is red. NSL begins in the same way (look at epochs 2 to 5). Then it learns the wrong
-# labels by heart: these images leave their true class, many for the one that they were *given*, and red
-# turns to blue.
+# Under t-RNSL and RNSL most wrong labels stay with their true class. Crosses of all colours lie in each cluster, and
+# their $p$ is red. NSL begins in the same way (look at epochs 2 to 5). Then it learns the wrong labels by
+# heart. These images leave their true class, many for the one that they were *given*, and red turns to blue.
 # </details>
 #
-# **Your prediction**, in numbers: we take the images with a wrong label, and their 10 nearest neighbours
-# in 128 dimensions after the last epoch.
+# **Your prediction**, in numbers. Of the images with a wrong label we ask the 10 nearest neighbours, in 128
+# dimensions, after the last epoch.
 
 # %%
 share = {}
@@ -87,31 +86,72 @@ exercises.judge_selection(
 )
 
 # %% [markdown]
-# The eye is good where clusters are clear. Between them it can say nothing, and $p$ can. Now all
-# 2,000 images, by $p$ alone. **AUROC** is the chance that a wrong label has a smaller $p$ than a right
-# one: 1 is perfect, 0.5 is guessing. **Predict**: which loss is best at the end?
+# The eye is good where clusters are clear. Between them it can say nothing, and $p$ can. How good is a score
+# that needs no eye? Take one wrong label and one right one, both by chance. **AUROC** is the probability that
+# the wrong one has the larger score. 1 is perfect, 0.5 is guessing, and a tie counts half.
+#
+# ## Exercise 1: AUROC
+# `score` has one number for each image, large where its label is doubtful. `wrong` is True where the label is
+# wrong. Return the AUROC: over all pairs of a wrong and a right label. No library, no curve.
+
+
+# %% tags=["exercise"]
+def auroc(score, wrong):
+    """Chance that a wrong label has a larger score than a right one; a tie counts half."""
+    # solution
+    of_wrong, of_right = score[wrong][:, None], score[~wrong]
+    return (of_wrong > of_right).mean() + (of_wrong == of_right).mean() / 2
+
+
+# %% tags=["self-check"]
+exercises.check_auroc(auroc)
+
+# %% [markdown]
+# <details><summary>Solution of exercise 1</summary>
+#
+# ```python
+# of_wrong, of_right = score[wrong][:, None], score[~wrong]
+# return (of_wrong > of_right).mean() + (of_wrong == of_right).mean() / 2
+# ```
+# </details>
+#
+# Now all 2,000 images, by $-p$. **Predict**: which loss is best at the end? And which was best of all, at any
+# epoch?
 
 # %%
-auroc = {}
+by_p = {}
 print("epoch " + "".join(f"{style.label:>9}" for style in plots.loss_styles(table.losses)))
 for e, epoch in enumerate(table.epochs):
     for i, loss in enumerate(table.losses):
         score = -table.p[i, e].astype(float)
-        auroc[loss, epoch] = evaluate.flip_detection(score, table.wrong, table.wrong).auroc
-    print(f"{epoch:5} " + "".join(f"{auroc[loss, epoch]:9.3f}" for loss in table.losses))
+        by_p[loss, epoch] = evaluate.flip_detection(score, table.wrong, table.wrong).auroc
+    print(f"{epoch:5} " + "".join(f"{by_p[loss, epoch]:9.3f}" for loss in table.losses))
+best = max(by_p, key=by_p.get)
+print(f"Best of all: {best[0]} after epoch {best[1]}, {by_p[best]:.3f}.")
 
 # %% [markdown]
+# **A question that does not fit the story.** Somebody says: "a score for wrong labels must come from a robust
+# loss." Look at NSL's column. What is true of the sentence?
+#
+# <details><summary>Answer</summary>
+#
+# At the end it is true: NSL's score is the worst by far. After two epochs it is not. There NSL is ahead of the
+# robust losses, and less than one hundredth behind t-RNSL's last epoch. It learns the right labels faster. So the
+# loss must not have learned the wrong ones yet. A robust loss does that, **or a plain one that was stopped**. The
+# robust one needs no moment to be chosen.
+# </details>
+#
 # ## How much does a map keep?
 # Under each map stand two numbers.
 #
 # **Neighbours kept**: take the 10 nearest neighbours of an image in 128 dimensions. How many of them are
 # among its 10 nearest on the map? By chance this is 10 of 1,999, half a percent.
 #
-# **Trustworthiness** asks the other way: who is near on the map, is he near in 128 dimensions, too? It
-# punishes a false neighbour the more, the further away he really is. 1 is perfect, about 0.5 is chance.
+# **Trustworthiness** asks the other way: is a neighbour on the map one in 128 dimensions, too? The further away it
+# really is, the more it costs. 1 is perfect, about 0.5 is chance.
 #
-# ## Exercise 1: neighbours kept
-# `true_neighbors` and `map_neighbors` are arrays [images, K]: in row $i$ stand the places of the K nearest
+# ## Exercise 2: neighbours kept
+# `true_neighbors` and `map_neighbors` are arrays [images, K]. Row $i$ holds the places of the K nearest
 # neighbours of image $i$. Return the mean share of the true neighbours that are kept on the map.
 
 
@@ -127,20 +167,21 @@ def neighbor_overlap(true_neighbors, map_neighbors):
 exercises.check_neighbor_overlap(neighbor_overlap)
 
 # %% [markdown]
-# <details><summary>Solution</summary>
+# <details><summary>Solution of exercise 2</summary>
 #
-# `pairs = zip(true_neighbors, map_neighbors)` and
-# `return np.mean([len(np.intersect1d(a, b)) / len(a) for a, b in pairs])`
+# ```python
+# pairs = zip(true_neighbors, map_neighbors, strict=True)
+# return np.mean([len(np.intersect1d(a, b)) / len(a) for a, b in pairs])
+# ```
 # </details>
 #
 # ## The settings, and PCA
-# UMAP has two settings that everybody turns. **n_neighbors**: how many neighbours a point is kept near
-# to. **min_dist**: how close points may lie. PCA has none: it shows the two directions in which the
+# UMAP has two settings that everybody turns. The first, **n_neighbors**, says how many neighbours a point is kept
+# near to. The second, **min_dist**, says how close points may lie. PCA has none: it shows the two directions in which the
 # embedding varies most. Each map here was made alone, by plain UMAP: it keeps a few more neighbours than
 # the gliding maps above.
 #
-# If the images of AID are on this computer (`RNSL_AID` names their folder or tar), you will see the
-# scenes, else their names.
+# If the images of AID are here (`RNSL_AID` names their folder or tar), you see the scenes, else their names.
 
 # %%
 images, root = None, os.environ.get("RNSL_AID")
@@ -170,9 +211,9 @@ print(f"        PCA{kept:8.0%} ({same:.0%})")
 print(f"In 128 dimensions {table.same_class[robust, -1]:.0%} are of the image's own class.")
 
 # %% [markdown]
-# The pictures differ a lot, the embedding is one and the same: the number in the last row is measured in
-# 128 dimensions, and no slider changes it. So **never judge a network by its map**. Measure in the
-# space where the network works.
+# The pictures differ a lot, and the embedding is one and the same. The number in the last row is measured in 128
+# dimensions, and no slider changes it. So **never judge a network by its map**. Measure in the space where the
+# network works.
 #
 # Even a good UMAP map loses most of the exact neighbours. It keeps the *groups*. PCA keeps hardly any
 # neighbours: 30 classes need more than two directions.
@@ -194,9 +235,8 @@ true, given, wrong = (values[shown] for values in (table.labels, table.given, ta
 print(f"{points.shape[0]} images, {points.shape[1]} dimensions")
 
 # %% [markdown]
-# And the map. UMAP searches the neighbours (nothing moves yet; the first time it also compiles its code),
-# then moves the points in many small rounds. That is the bar. A map that was made once comes from the
-# cache, at once and without a bar.
+# And the map. UMAP searches the neighbours (the first time it also compiles its code). Then it moves the points in
+# many small rounds: that is the bar. A map that was made once comes from the cache, without a bar.
 
 # %%
 
@@ -251,9 +291,9 @@ print(
 )
 
 # %% [markdown]
-# In 128 dimensions all classes are about equally far from each other. On the map some are neighbours and
-# some are far away: the map made that. Is at least the **order** right, from the closest pair of classes to
-# the farthest? Rank correlation: 1 is the same order, 0 is chance.
+# In 128 dimensions all classes are about equally far from each other. On the map some are neighbours and some
+# are far away: the map made that. Is at least the **order** of the pairs right, from the closest to the farthest?
+# Rank correlation: 1 is the same order, 0 is chance.
 
 # %%
 same_order = {
@@ -267,8 +307,8 @@ for (a, b), correlation in same_order.items():
 # a second seed that shows the same is no proof. Distances between classes are a hint, no measurement.
 #
 # ## What the map does not keep: sizes
-# We take the class Forest and shrink it tenfold in 128 dimensions: each image moves towards the middle of its
-# class. **Predict**: how does the cluster look on the map?
+# We shrink the class Forest tenfold in 128 dimensions. Each image moves towards the middle of its class.
+# **Predict**: how does the cluster look on the map?
 
 # %%
 forest = true == table.class_names.index("Forest")
@@ -324,27 +364,8 @@ plots.maps_side_by_side(
 # UMAP pulls them together. The numbers warn you: trustworthiness is far below that of the real
 # embedding. **Before you believe in groups, look at the numbers, and try a larger n_neighbors.**
 #
-# ## Exercise 2: doubt
-# What the eye did, in code. `neighbors` [images, K] are places of neighbours, `given` [images] the given
-# labels. Return for each image the share of its neighbours that have **another** given label.
-
-
-# %% tags=["exercise"]
-def doubt(neighbors, given):
-    """For each image, the share of its neighbours whose given label is not its own."""
-    # solution
-    return (given[neighbors] != given[:, None]).mean(axis=1)
-
-
-# %% tags=["self-check"]
-exercises.check_doubt(doubt)
-
-# %% [markdown]
-# <details><summary>Solution</summary>
-#
-# `return (given[neighbors] != given[:, None]).mean(axis=1)`
-# </details>
-#
+# ## Doubt by neighbours
+# What the eye did, in numbers: of an image's 10 neighbours, the share with **another** given label.
 # Where should one look for the neighbours? **Predict** the order of these three, and where $p$ comes.
 
 # %%
@@ -353,16 +374,21 @@ near = {
     "on the PCA map": projection.neighbors(projection.pca_map(points)),
     "in 128 dimensions": projection.neighbors(points),
 }
-exercises.compare_doubt(doubt, near, given, wrong)
+found = {
+    where: evaluate.flip_detection(
+        (given[places] != given[:, None]).mean(axis=1), wrong, wrong
+    ).auroc
+    for where, places in near.items()
+}
 last = -table.p[robust, -1, shown].astype(float)
-print(
-    f"p of the given label          AUROC {evaluate.flip_detection(last, wrong, wrong).auroc:.3f}"
-)
+found["p of the given label"] = evaluate.flip_detection(last, wrong, wrong).auroc
+for where, area in found.items():
+    print(f"{where:22} AUROC {area:.3f}")
 
 # %% [markdown]
-# The UMAP map is a good place to look, nearly as good as 128 dimensions: the neighbours that it loses are
-# replaced by others of the same group. PCA is a bad one. And $p$ is best: it asks the prototypes, which
-# have seen all images of a class, not only ten. Use the map to *look*, and the score to *decide*.
+# The UMAP map is a good place to look, nearly as good as 128 dimensions. The neighbours that it loses are replaced
+# by others of the same group. PCA is a bad one. And $p$ is best: it asks the prototypes, which have seen all
+# images of a class, not only ten. Use the map to *look*, and the score to *decide*.
 #
 # ## Exercise 3: what may be read?
 # Write True or False for each. Which experiment above has shown it?
@@ -395,30 +421,42 @@ exercises.check_may_be_read(may_be_read)
 # Only "neighbours" and "odd colours" are True.
 # </details>
 #
+# ## Open task: a map that may be printed
+# Make one figure of an embedding of your own (notebook 06 trains one), for a paper that you would sign.
+#
+# | points | what is asked |
+# |---|---|
+# | 1 | One sentence that the figure is to support, and the number in full dimensions that supports it without the figure. |
+# | 2 | Below the figure: n_neighbors, min_dist, seed, trustworthiness and neighbours kept, each beside chance. |
+# | 2 | Three seeds and two n_neighbors in an appendix. What stays, what does not? |
+# | 2 | The same map of labels in random order, or of noise, made alike. |
+# | 2 | What a reader will wrongly take from it, and the words in the caption that prevent this. |
+# | 1 | Code that makes the same picture again. |
+#
 # ## What we have shown
 # - Under RNSL and t-RNSL images with wrong labels stay near their true class. Under NSL they leave it, many
 #   for the class they were given.
-# - A UMAP map keeps groups and some neighbours. It does not keep distances between groups, their sizes or
-#   densities, and it can show clumps where there is nothing.
-# - Two numbers tell how far to trust it: trustworthiness, and the share of neighbours kept. Put them under
-#   each map you publish, with n_neighbors, min_dist and the seed.
+# - A UMAP map keeps groups and some neighbours. It keeps no distances between groups, no sizes and no densities.
+#   It can show clumps where there is nothing.
+# - Two numbers tell how far to trust it: trustworthiness, and the share of neighbours kept.
 # - Accuracy belongs to the embedding, not to the map.
-# - An eye finds wrong labels by their odd colour. $p$ finds more of them, and needs no eye.
+# - An eye finds wrong labels by their odd colour. $p$ finds more of them, as long as they are not learned by heart.
 #
 # ## Where to look next
 # - The code: `projection.umap_map??`, `projection.faithfulness??`; the table: `tools/umap_maps.py`.
 # - McInnes, Healy and Melville, "UMAP: Uniform Manifold Approximation and Projection for Dimension
 #   Reduction", 2018, [arXiv 1802.03426](https://arxiv.org/abs/1802.03426).
-# - Wattenberg, Viégas and Johnson, "How to Use t-SNE Effectively", Distill 2016,
-#   [doi 10.23915/distill.00002](https://doi.org/10.23915/distill.00002): the same lessons for t-SNE.
+# - The same lessons for t-SNE: Wattenberg, Viégas and Johnson, "How to Use t-SNE Effectively", Distill 2016,
+#   [doi 10.23915/distill.00002](https://doi.org/10.23915/distill.00002).
 # - Notebook 10 ranks the labels of an archive of your own.
 
 # %% tags=["hidden-assert"]
 # What this notebook claims about the table.
 plain = table.losses.index("nsl")
-at_end = {loss: auroc[loss, table.epochs[-1]] for loss in table.losses}
-assert at_end["trnsl"] > 0.98 > 0.85 > at_end["nsl"], at_end
-assert max(auroc["nsl", epoch] for epoch in (1, 2, 3)) > 0.95, auroc
+at_end = {loss: by_p[loss, table.epochs[-1]] for loss in table.losses}
+assert at_end["trnsl"] > 0.98 > 0.85 > at_end["nsl"] == min(at_end.values()), at_end
+assert by_p["nsl", 2] > at_end["trnsl"] - 0.01, by_p
+assert by_p["nsl", 2] > max(by_p["rnsl", 2], by_p["trnsl", 2]), by_p
 assert table.same_class[robust, -1] > table.same_class[plain, -1] + 0.2, table.same_class
 by_settings = table.measured_over_settings[robust]
 default = table.n_neighbors.index(15), table.min_dists.index(0.1)
@@ -433,25 +471,22 @@ assert share["nsl", "given"] > share["nsl", "labels"], share
 assert max(share["rnsl", "given"], share["trnsl", "given"]) < 0.05, share
 
 # %% tags=["hidden-assert"]
-# And about the maps made here.
-ours = [projection.faithfulness(points, drawn) for drawn in (first, second)]
-assert min(faith.trustworthiness for faith in ours) > 0.93, ours
-assert abs(ours[0].overlap - ours[1].overlap) < 0.04, ours
-in_space = [same_order["128 dimensions", f"map, seed {seed}"] for seed in (0, 1)]
-assert 0.3 < min(in_space) <= max(in_space) < 0.8, same_order
-assert same_order["map, seed 0", "map, seed 1"] > max(in_space), same_order
-ratio = {s: np.divide(*np.percentile(d, [90, 10])) for s, d in distances.items()}
-assert ratio["128 dimensions"] < 1.6 < 3 < min(ratio["map, seed 0"], ratio["map, seed 1"]), ratio
-assert in_128 < 0.101, in_128
-assert 0.4 < on_map < 2.5, on_map
-assert evenness(noise_maps[3]) < 0.6 < 0.75 < evenness(noise_maps[50])
-assert projection.faithfulness(noise, noise_maps[3]).trustworthiness < 0.75
-found = {
-    name: evaluate.flip_detection(
-        (given[places] != given[:, None]).mean(axis=1), wrong, wrong
-    ).auroc
-    for name, places in near.items()
-}
-assert found["on the PCA map"] < 0.8 < 0.9 < found["on the UMAP map"], found
-assert abs(found["in 128 dimensions"] - found["on the UMAP map"]) < 0.04, found
-assert max(found.values()) < evaluate.flip_detection(last, wrong, wrong).auroc, found
+# And about the maps made here, where they are of enough images.
+if STEP <= 4:
+    ours = [projection.faithfulness(points, drawn) for drawn in (first, second)]
+    assert min(faith.trustworthiness for faith in ours) > 0.93, ours
+    assert abs(ours[0].overlap - ours[1].overlap) < 0.04, ours
+    in_space = [same_order["128 dimensions", f"map, seed {seed}"] for seed in (0, 1)]
+    assert 0.3 < min(in_space) <= max(in_space) < 0.8, same_order
+    assert same_order["map, seed 0", "map, seed 1"] > max(in_space), same_order
+    ratio = {s: np.divide(*np.percentile(d, [90, 10])) for s, d in distances.items()}
+    assert ratio["128 dimensions"] < 1.6 < 3 < min(ratio["map, seed 0"], ratio["map, seed 1"]), (
+        ratio
+    )
+    assert in_128 < 0.101, in_128
+    assert 0.4 < on_map < 2.5, on_map
+    assert evenness(noise_maps[3]) < 0.6 < 0.75 < evenness(noise_maps[50])
+    assert projection.faithfulness(noise, noise_maps[3]).trustworthiness < 0.75
+    assert found["on the PCA map"] < 0.8 < 0.9 < found["on the UMAP map"], found
+    assert abs(found["in 128 dimensions"] - found["on the UMAP map"]) < 0.04, found
+    assert max(found, key=found.get) == "p of the given label", found

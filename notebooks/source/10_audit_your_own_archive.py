@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 10. Audit your own archive
-# **You will be able to** rank the labels of any folder of images by doubt, say how many of the images
-# on top are really wrong, decide about them, and go on with a corrected archive.
+# **You will be able to** rank the labels of any folder by doubt. You say how many on top are really wrong, decide
+# about them, and go on with a corrected archive.
 #
-# **Time** 45 min. **Runs on** any laptop. **Needs** notebook 5 (what t-RNSL leaves out).
+# **Time** 70 min. **Runs on** any laptop. **Needs** notebook 05 (what t-RNSL leaves out).
 # **Downloads** nothing.
 #
 # The question: **which labels in my folder are wrong?**
@@ -11,8 +11,8 @@
 # In all other notebooks we knew the wrong labels, because we made them. In your own archive nobody
 # knows them. You have images in class folders, and a bad feeling.
 #
-# Here is an archive to practise on: procedural scenes in class folders, as JPEG files. They are hard to tell
-# apart. About 20 of 100 files lie in a wrong folder, in one that looks alike.
+# Here is an archive to practise on: drawn scenes in class folders, as JPEG files, hard to tell apart. About 20 of
+# 100 files lie in a wrong folder, in one that looks alike.
 #
 # **Predict first.** We rank all files by doubt. Of the 100 most doubtful ones, how many lie in the wrong
 # folder: 50, 70 or 90? What share of all wrong files do we find if we look at 1 file in 5? Write both down.
@@ -150,8 +150,7 @@ explorer
 # - **The list**: *precision* is the share of the flagged images that are wrong. *Recall* is the share of the
 #   wrong labels that are flagged. Solid lines are estimates, which your own archive has, too. Dotted lines are
 #   the truth, which it has not.
-# - **The given classes**: what share of each folder is flagged, and what share is wrong by the estimate
-#   (and in truth).
+# - **The given classes**: the share of each folder that is flagged, and the share that is wrong.
 #
 # Most images lie at the two ends. A higher threshold gives a shorter list with more wrong labels on it, and
 # leaves more of them out. So choose it by how many files you are able to look at.
@@ -160,22 +159,23 @@ explorer
 # the truth? And what does the list not find?
 #
 # ## Doubt, and why nobody may judge himself
-# In notebook 5 the doubt was $1 - p$. Here three **witnesses** say which class an image shows:
+# In notebook 05 the doubt was $1 - p$. Here three **witnesses** say which class an image shows:
 #
 # - t-RNSL heads, several of them, averaged
 # - the labels of the 20 nearest neighbours
 # - a linear discriminant, which needs few images
 #
 # Their probabilities are multiplied: $p_a$ is what they say together of class $a$. Then it counts how often
-# class $a$ is given the label $y$. For a label $y$ the odds that it is wrong are
+# class $a$ is given the label $y$: $M_{ay}$, the **transition matrix** of notebook 02. The odds that a label $y$ is
+# wrong are
 #
-# $$\frac{\text{wrong}}{\text{right}} = \frac{\sum_{a \ne y} p_a \, T_{ay}}{p_y \, T_{yy}}, \qquad
+# $$\frac{\text{wrong}}{\text{right}} = \frac{\sum_{a \ne y} p_a \, M_{ay}}{p_y \, M_{yy}}, \qquad
 # \text{doubt} = \frac{\text{odds}}{1 + \text{odds}}$$
 #
 # | symbol | in code | what it is |
 # |---|---|---|
 # | $p_a$ | `scores.probabilities` | chance of class $a$, by what the image shows |
-# | $T_{ay}$ | `scores.flips(given)` | chance that class $a$ is given the label $y$, estimated |
+# | $M_{ay}$ | `scores.flips(given)` | chance that class $a$ is given the label $y$, estimated |
 # | $\log$ odds | `scores.log_odds` | what the list is sorted by |
 #
 # One rule holds for all three: **no witness may know the label that it judges.** No image is its own
@@ -273,17 +273,15 @@ for how, p in ranked_by.items():
     print(f"{believed[how]:.0%} of the wrong labels are believed (p > 0.9)")
 
 # %% [markdown]
-# NSL learns the labels that it is given by heart, wrong ones too. In fold it *believes* many of them. No
-# threshold finds a label that is believed. Out of fold it cannot have learned the label of the image.
-#
-# t-RNSL leaves most wrong labels out. So in fold it ranks about as well as out of fold, where it sees fewer
-# images. Yet some wrong labels slip in, and these it believes, too. So the audit works out of fold. There is a second
-# reason: below we ask what a head would have said of *another* label. That needs a head which knew none.
+# In fold NSL *believes* many wrong labels, and no threshold finds a label that is believed. Out of fold it cannot
+# have learned the label of the image. t-RNSL leaves most wrong labels out, so in fold it ranks about as well. Yet
+# some slip in, and these it believes, too. So the audit works out of fold. There is a second reason. Below we ask
+# what a head would have said of *another* label. That needs a head which knew none.
 #
 # ## Against the standard recipe
 # The usual tool is cleanlab: logistic regression out of fold, then a score of the labels. Others ask the
 # neighbours. All get the same features of archives of many sizes, with wrong labels of many kinds. These runs
-# are measured already. **Predict**: which kind of wrong labels is the hardest to find?
+# are measured already. **Predict**: in how many of 206 cases is the audit's list ahead of a rival?
 
 # %%
 text = shipped("data", "results", "audit", "results.json").read_text(encoding="utf-8")
@@ -299,37 +297,40 @@ RANKINGS = {
     "k-NN disagreement, k = 20": "20 neighbours disagree",
     "AUM": "AUM, margins in training",
 }
-measured = {}  # noise, then archive, rate and seed, then ranking -> average precision
+cases = {}  # archive, noise, rate and seed -> ranking -> average precision
 for row in json.loads(text)["results"]:
-    cell = (row["archive"], row["rate"], row["seed"])
-    kind = measured.setdefault(row["noise"].replace("_", "-"), {})
-    found_by = {name: values[0] for name, values in row["rankings"].items() if name in RANKINGS}
-    kind.setdefault(cell, {}).update(found_by)
+    found_by = cases.setdefault((row["archive"], row["noise"], row["rate"], row["seed"]), {})
+    found_by |= {name: values[0] for name, values in row["rankings"].items()}
 
 # %%
-means = {
-    kind: {
-        ranking: np.mean([found_by.get(ranking, np.nan) for found_by in cells.values()])
-        for ranking in RANKINGS
-    }
-    for kind, cells in sorted(measured.items())
-}
-print(f"{'':30}", *(f"{kind:>19}" for kind in means))
+print(f"{'average precision, mean':36} cases   the audit's list is ahead")
+ahead = {}
 for ranking, called in RANKINGS.items():
-    print(f"{called:30}", *(f"{mean[ranking]:19.3f}" for mean in means.values()))
-print(f"{'archives x rates x seeds':30}", *(f"{len(measured[kind]):19}" for kind in means))
-print("\nArchives:", "; ".join(sorted({cell[0] for cells in measured.values() for cell in cells})))
+    both = [(by["ours"], by[ranking]) for by in cases.values() if {"ours", ranking} <= by.keys()]
+    ours, theirs = np.transpose(both)
+    ahead[ranking] = ours > theirs
+    told = (
+        "" if ranking == "ours" else f"in {ahead[ranking].sum():3}, by {np.mean(ours - theirs):.3f}"
+    )
+    print(f"{called:30} {theirs.mean():5.3f} {len(theirs):5}   {told}")
+print("Archives:", "; ".join(sorted({archive for archive, *_ in cases})))
 
 # %% [markdown]
-# On the average over all of them the audit's list is ahead of each of these rivals. This does not hold in every
-# single case. $C$ says how freely the logistic regression may fit. The right one is not known beforehand.
-# And look at what each witness is worth, in the rows without it. All cases, the spread, and what else was
-# tried: `python benchmarks/audit.py` and `data/results/README.md`.
+# On the average the audit's list is ahead of each of these rivals. $C$ says how freely the logistic regression may
+# fit, and nobody knows the right one beforehand. See what each witness is worth, in the rows without it.
+#
+# **A question**: your archive is *one* case. What does the last column say about it?
+#
+# <details><summary>Answer</summary>
+#
+# In some cases a rival was better, and yours may be one of them. An average is no promise. The share of cases says
+# how often one would have chosen well. Measure on your own archive: plant wrong labels, and see who finds them.
+# All cases and their spread: `python benchmarks/audit.py` and `data/results/README.md`.
+# </details>
 #
 # ## How to count what nobody knows
-# Nobody knows the wrong labels of your archive. But you can **plant** some yourself. Change the labels of a
-# few images: these you know. Score again, and see how many of them are flagged. That is an estimate of the
-# **recall**. From the recall follows the precision:
+# Nobody knows the wrong labels of your archive. But you can **plant** some yourself, as in notebook 06. How many of
+# them are flagged is an estimate of the **recall**. From the recall follows the precision:
 #
 # $$\text{precision} = \frac{\text{wrong and flagged}}{\text{flagged}}
 # = \frac{\text{share of wrong labels} \times \text{recall}}{\text{share of flagged images}}$$
@@ -437,8 +438,8 @@ if wrong is not None:
 
 # %% [markdown]
 # ## Which classes are confused?
-# The audit also estimates the **transition matrix** of notebook 2. A row is the true class, a column the
-# given label. It looks for the matrix under which the given labels are the most likely.
+# The audit also estimates the **transition matrix** $M$. A row is the true class, a column the given label. It
+# looks for the matrix under which the given labels are the most likely.
 
 # %%
 if true is None:
@@ -458,8 +459,8 @@ for pair in np.argsort(-confused, axis=None)[:6]:
     print("" if true is None else f", in truth {both['true'][a, b]:.0%}")
 
 # %% [markdown]
-# A pair at the top of this list is worth a mail to the people who made the labels: perhaps two classes
-# were never told apart clearly. That repairs more than any threshold.
+# A pair at the top of this list is worth a mail to the people who made the labels. Perhaps two classes were never
+# told apart clearly. To say that repairs more than any threshold.
 #
 # ## What the list does not find
 # Three kinds of error stay hidden. First, **wrong labels with little doubt**: the image shows something of
@@ -506,10 +507,9 @@ if true is not None:
     print(f"Ponds called Pond (right): {flagged_right:.0%} flagged.")
 
 # %% [markdown]
-# The class is **lost**, as in notebook 2: more of its images carry one wrong label than the right one. What
-# most images of a kind are called *is* the label, for everything that learns from labels alone. The list
-# blames the few that are right. Only a look from outside can see this. If a folder is small and strongly
-# doubted, look at a few images of the *suggested* folder, too.
+# The class is **lost**, as in notebook 02: more of its images carry one wrong label than the right one. What most
+# images of a kind are called *is* the label, for everything that learns from labels alone. The list blames the few
+# that are right. If a folder is small and strongly doubted, look at a few images of the *suggested* folder, too.
 #
 # ## The decision table
 # To look at an image costs time. A wrong label that stays costs something later. Say a look costs 1, a
@@ -522,8 +522,8 @@ if true is not None:
 # | 2 take the suggested label unseen | chance that *that* is wrong $\times$ cost of a wrong label |
 #
 # ## Exercise 3: decide
-# `p_given` and `p_suggested` are arrays with the probability of the given and of the suggested class;
-# `look` and `wrong` are the two costs. Return for each image the number of the cheapest decision (at a tie
+# `p_given` and `p_suggested` are arrays with the probability of the given and of the suggested class. The two costs
+# are `look` and `wrong`. Return for each image the number of the cheapest decision (at a tie
 # the smaller number).
 
 
@@ -748,6 +748,18 @@ if truth is not None:
 # Archives may also be flat folders with a table of labels, or hold TIFF with many bands:
 # [what is read](../docs/archives.md).
 #
+# ## Open task: audit an archive
+# Take an archive that somebody works with, and hand in what they need to decide. It is a project for a week.
+#
+# | points | what is asked |
+# |---|---|
+# | 1 | Before the audit: which classes are confused, by the word of those who labelled it. |
+# | 2 | The range of wrong labels, and 100 flagged images judged by two people who did not see the suggestion. |
+# | 2 | 50 images that are *not* flagged, judged in the same way. What does the list miss? |
+# | 1 | How often the two people disagree: more than the audit finds? |
+# | 2 | What a look costs and what an error costs here, and the decisions that follow. |
+# | 2 | The same model trained before and after, on test labels that were checked, with an interval. |
+#
 # ## What we have shown
 # - Three witnesses say what an image shows. None of them knew its label. In fold a plain loss has learned the
 #   wrong labels by heart, and its doubt says little.
@@ -770,20 +782,17 @@ if truth is not None:
 
 # %% tags=["hidden-assert"]
 # What this notebook claims, held by the runs above (for the practice archive that it starts with).
-assert min(quality, key=quality.get) == ("nsl", "in fold"), quality
-assert abs(quality["trnsl", "in fold"] - quality["trnsl", "out of fold"]) < 0.08, quality
-assert believed["nsl", "in fold"] > 0.4 > 0.05 > believed["nsl", "out of fold"], believed
-assert believed["trnsl", "in fold"] < 0.7 * believed["nsl", "in fold"], believed
-assert believed["trnsl", "in fold"] > 0.1 + believed["trnsl", "out of fold"], believed
+if SEED == 1:
+    assert min(quality, key=quality.get) == ("nsl", "in fold"), quality
+    assert abs(quality["trnsl", "in fold"] - quality["trnsl", "out of fold"]) < 0.08, quality
+    assert believed["nsl", "in fold"] > 0.4 > 0.05 > believed["nsl", "out of fold"], believed
+    assert believed["trnsl", "in fold"] < 0.7 * believed["nsl", "in fold"], believed
+    assert believed["trnsl", "in fold"] > 0.1 + believed["trnsl", "out of fold"], believed
 for ranking in RANKINGS:
     if not ranking.startswith("ours"):
-        pairs = [
-            (by["ours"], by[ranking])
-            for cells in measured.values()
-            for by in cells.values()
-            if {"ours", ranking} <= by.keys()
-        ]
-        assert not pairs or np.subtract(*np.transpose(pairs)).mean() >= 0, ranking
+        assert 0.9 < ahead[ranking].mean() <= 1, (ranking, ahead[ranking].mean())
+assert {len(won) for won in ahead.values()} == {206}
+assert not all(won.all() for won in ahead.values())
 
 # %% tags=["hidden-assert"]
 if ARCHIVE is None and (RATE, DIFFICULTY, SEED) == (0.2, 0.9, 1):

@@ -9,43 +9,49 @@ import torch
 from exercise_answers import right, wrong
 
 from rnsl_tutorial.evaluation import significance
-from rnsl_tutorial.training import baselines
 from rnsl_tutorial.tutorial import exercises
 from rnsl_tutorial.tutorial.exercises.aid_experiment import _SEEDS, _T_OF_5
 
-# ------------------------------------------------------------------ symmetric cross-entropy
+# ------------------------------------------------------------------ Holm's correction
 
 
-test_sce_right = right(
-    exercises.check_sce,
-    lambda log_p, alpha, beta: -alpha * log_p + 4 * beta * (1 - log_p.exp()),
-    lambda log_p, alpha, beta: alpha * -log_p - 4 * beta * torch.expm1(log_p),
-)
+def holm(p_values: Any, *, rising: bool = True, cut: bool = True) -> Any:
+    order = np.argsort(p_values)
+    raised = p_values[order] * np.arange(len(p_values), 0, -1)
+    if rising:
+        raised = np.maximum.accumulate(raised)
+    corrected = np.empty(len(p_values))
+    corrected[order] = np.minimum(1, raised) if cut else raised
+    return corrected
 
 
-def test_the_right_sce_is_the_librarys() -> None:
-    generator = torch.Generator().manual_seed(0)
-    x, w = (torch.randn(n, 8, generator=generator) for n in (6, 4))
-    y = torch.arange(6) % 4
-    log_p = -baselines.sce(x, w, y, temperature=0.1, alpha=1.0, beta=0.0)
-    expected = baselines.sce(x, w, y, temperature=0.1, alpha=0.3, beta=0.6)
-    torch.testing.assert_close(-0.3 * log_p + 4 * 0.6 * (1 - log_p.exp()), expected)
+def holm_by_loop(p_values: Any) -> list[float]:
+    smaller = [sorted(p_values).index(p) for p in p_values]
+    raised = [p * (len(p_values) - rank) for p, rank in zip(p_values, smaller, strict=True)]
+    return [
+        min(1.0, max(r for r, q in zip(raised, p_values, strict=True) if q <= p)) for p in p_values
+    ]
 
 
-test_sce_wrong = wrong(
-    exercises.check_sce,
-    (lambda log_p, alpha, beta: alpha * log_p + 4 * beta * (1 - log_p.exp()), "the minus is"),
-    (lambda log_p, alpha, beta: -alpha * log_p + beta * (1 - log_p.exp()), "factor 4"),
-    (lambda log_p, alpha, beta: -alpha * log_p - 4 * beta * (1 - log_p.exp()), "wrong sign"),
-    (lambda log_p, alpha, beta: -beta * log_p + 4 * alpha * (1 - log_p.exp()), "changed pl"),
-    (lambda log_p, alpha, beta: -alpha * log_p + 4 * beta * log_p.exp(), "must be 1 - p"),
-    (lambda log_p, alpha, beta: -alpha * log_p + 4 * beta * (1 - log_p), "not 1 - p"),
+test_holm_right = right(exercises.check_holm, holm, holm_by_loop)
+test_holm_wrong = wrong(
+    exercises.check_holm,
+    (lambda p_values: np.minimum(1, p_values * len(p_values)), "that is Bonferroni"),
+    (lambda p_values: holm(p_values, rising=False), "raise it to that one"),
+    (lambda p_values: holm(p_values, cut=False), "No p is larger than 1"),
+    (lambda p_values: holm(p_values, rising=False, cut=False), "steps 2 and 3"),
+    (lambda p_values: np.sort(holm(p_values)), "Put each back where its own stood"),
     (
-        lambda log_p, alpha, beta: (-alpha * log_p + 4 * beta * (1 - log_p.exp())).mean(),
-        "loss of each image",
+        lambda p_values: np.minimum(1, p_values * (1 + np.argsort(np.argsort(p_values)))),
+        "it must be the smallest",
     ),
-    (lambda log_p, alpha, beta: -0.1 * log_p + 4 * (1 - log_p.exp()), "not always 0.1"),
-    (lambda log_p, alpha, beta: None, "is the `return` missing"),
+    (
+        lambda p_values: np.minimum(
+            1, np.maximum.accumulate(p_values * np.arange(len(p_values), 0, -1))
+        ),
+        "sort first",
+    ),
+    (lambda p_values: None, "is the `return` missing"),
 )
 
 

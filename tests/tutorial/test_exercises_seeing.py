@@ -5,16 +5,14 @@ from typing import Any
 import numpy as np
 import pytest
 from exercise_answers import by_place, refusal, right, wrong
+from scipy.stats import rankdata
 
+from rnsl_tutorial.evaluation.embedding import flip_detection
 from rnsl_tutorial.tutorial import exercises
 
 
 def overlap(a: Any, b: Any) -> float:
     return float(np.mean([len(np.intersect1d(x, y)) / len(x) for x, y in zip(a, b, strict=True)]))
-
-
-def shares(neighbors: Any, given: Any) -> Any:
-    return (given[neighbors] != given[:, None]).mean(axis=1)
 
 
 # ------------------------------------------------------------------ how much a map keeps
@@ -40,27 +38,41 @@ test_neighbor_overlap_wrong = wrong(
 )
 
 
-# ------------------------------------------------------------------ doubt by neighbours
+# ------------------------------------------------------------------ a score without a threshold
 
 
-test_doubt_right = right(exercises.check_doubt, shares)
-test_doubt_wrong = wrong(
-    exercises.check_doubt,
-    (lambda neighbors, given: 1 - shares(neighbors, given), "the share that agrees"),
-    (lambda neighbors, given: shares(neighbors, given) * neighbors.shape[1], "return a share"),
-    (lambda neighbors, given: shares(neighbors, given).mean(), "one number for all images"),
+def auroc(score: Any, wrong: Any, tie: float = 0.5) -> float:
+    of_wrong, of_right = score[wrong][:, None], score[~wrong]
+    return float((of_wrong > of_right).mean() + tie * (of_wrong == of_right).mean())
+
+
+def auroc_by_ranks(score: Any, wrong: Any) -> float:
+    n = wrong.sum()
+    return float((rankdata(score)[wrong].sum() - n * (n + 1) / 2) / (n * (~wrong).sum()))
+
+
+test_auroc_right = right(exercises.check_auroc, auroc, auroc_by_ranks)
+test_auroc_wrong = wrong(
+    exercises.check_auroc,
+    (lambda score, wrong: auroc(score, wrong, 0), "A tie counts half: add"),
+    (lambda score, wrong: auroc(score, wrong, 1), "not in full"),
+    (lambda score, wrong: auroc(-score, wrong), "turned round"),
+    (lambda score, wrong: auroc(score, wrong) * wrong.sum() * (~wrong).sum(), "their share"),
     (
-        lambda neighbors, given: (given[neighbors] != given[:, None]).mean(axis=0),
-        "take it over the neighbours",
+        lambda score, wrong: (
+            (score[wrong][:, None] > score).mean() + (score[wrong][:, None] == score).mean() / 2
+        ),
+        "with any label",
     ),
-    (
-        lambda neighbors, given: (neighbors != given[:, None]).mean(axis=1),
-        "compare places with labels",
-    ),
-    (lambda neighbors, given: given[neighbors[:, 0]] != given, "ask all of them"),
-    (lambda neighbors, given: shares(neighbors, given) > 0, "whether one of them"),
-    (lambda neighbors, given: (given[neighbors] != given).mean(axis=1), "Python stopped"),
+    (lambda score, wrong: score[wrong].mean() - score[~wrong].mean(), "pair by pair"),
+    (lambda score, wrong: None, "is the `return` missing"),
 )
+
+
+def test_the_right_auroc_is_the_librarys() -> None:
+    rng = np.random.default_rng(0)
+    score, wrong = rng.integers(0, 20, 200).astype(float), rng.random(200) < 0.3
+    assert auroc(score, wrong) == pytest.approx(flip_detection(score, wrong, wrong).auroc)
 
 
 # ------------------------------------------------------------------ what may be read
@@ -102,26 +114,3 @@ def test_a_selection_is_judged_beside_p(capsys: pytest.CaptureFixture[str]) -> N
 def test_without_a_selection_it_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     exercises.judge_selection([], np.zeros(3, bool), np.zeros(3), np.zeros(3, int))
     assert "0 images are selected. Drag a rectangle" in capsys.readouterr().out
-
-
-def test_doubts_are_compared_by_where_the_neighbours_are(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    def unsolved(**_: object) -> None:
-        raise NotImplementedError
-
-    given = np.array([0, 0, 0, 1, 1, 1])
-    wrong = np.array([False, False, True, False, False, False])
-    near = {
-        "good": np.array([[1, 1], [0, 0], [3, 4], [4, 4], [3, 3], [4, 4]]),
-        "bad": np.array([[3, 3], [4, 4], [0, 1], [0, 0], [1, 1], [2, 2]]),
-    }
-    exercises.compare_doubt(shares, near, given, wrong)
-    good, bad = capsys.readouterr().out.splitlines()
-    assert good.endswith("AUROC 1.000")
-    assert bad.endswith("AUROC 0.000")
-    exercises.compare_doubt(unsolved, near, given, wrong)
-    assert capsys.readouterr().out.startswith("After exercise 2")
-    for answer in (lambda neighbors, given: 0.5, lambda neighbors, given: given / "x"):
-        said = refusal(lambda f: exercises.compare_doubt(f, near, given, wrong), answer, capsys)
-        assert "solve exercise 2 first" in said or "Python stopped" in said

@@ -42,27 +42,38 @@ test_memorized_share_wrong = wrong(
 )
 
 
-# ------------------------------------------------------------------ images per second
+# ------------------------------------------------------------------ what a list finds
 
 
-test_images_per_second_right = right(
-    exercises.check_images_per_second,
-    lambda images, seconds: np.median(images / seconds[1:]),
-    lambda images, seconds: torch.tensor(images / seconds[1:]).quantile(0.5),
-)
-test_images_per_second_wrong = wrong(
-    exercises.check_images_per_second,
-    (lambda images, seconds: images / np.median(seconds), "is a warm-up"),
-    (lambda images, seconds: images / np.mean(seconds[1:]), "moves the mean a lot"),
-    (lambda images, seconds: (images / seconds[1:]).mean(), "take the median"),
-    (lambda images, seconds: images * len(seconds) / seconds.sum(), "Leave the first epoch"),
-    (lambda images, seconds: np.median(seconds[1:]) / images, "seconds per image"),
-    (lambda images, seconds: images / seconds[1:], "return their median"),
+def planted(rows: Any, one: str = "given", other: str = "folder") -> list[bool]:
+    return [row[one] != row[other] for row in rows]
+
+
+def found(rows: Any, looks: int, *columns: str) -> float:
+    return sum(planted(rows, *columns)[:looks]) / sum(planted(rows, *columns))
+
+
+def found_by_loop(rows: Any, looks: int) -> float:
+    hits = [i for i, row in enumerate(rows) if row["folder"] != row["given"]]
+    return len([i for i in hits if i < looks]) / len(hits)
+
+
+test_found_among_right = right(exercises.check_found_among, found, found_by_loop)
+test_found_among_wrong = wrong(
+    exercises.check_found_among,
+    (lambda rows, looks: np.mean(planted(rows)[:looks]), "This is the precision"),
+    (lambda rows, looks: sum(planted(rows)[:looks]) / len(rows), "not by that of all rows"),
+    (lambda rows, looks: found(rows, looks, "given", "likeliest"), "does not matter"),
+    (lambda rows, looks: found(rows, looks, "folder", "likeliest"), "compares the folder"),
     (
-        lambda images, seconds: images * len(seconds[1:]) / np.median(seconds[1:]),
-        "do not count all epochs",
+        lambda rows, looks: (
+            sum(not p for p in planted(rows)[:looks]) / sum(not p for p in planted(rows))
+        ),
+        "\\*not\\* planted",
     ),
-    (lambda images, seconds: None, "is the `return` missing"),
+    (lambda rows, looks: 1 - found(rows, looks), "the share that is missed"),
+    (lambda rows, looks: sum(planted(rows)[:looks]), "divide by how many are planted"),
+    (lambda rows, looks: None, "is the `return` missing"),
 )
 
 

@@ -6,9 +6,9 @@ last case that failed: ``my_function(**exercises.failed)``.
 """
 
 from rnsl_tutorial.tutorial.exercises.aid_experiment import (
+    check_holm,
     check_own_loss,
     check_paired_interval,
-    check_sce,
 )
 from rnsl_tutorial.tutorial.exercises.audit import (
     check_decide,
@@ -30,16 +30,15 @@ from rnsl_tutorial.tutorial.exercises.labels import (
 )
 from rnsl_tutorial.tutorial.exercises.seeing import (
     STATEMENTS,
-    check_doubt,
+    check_auroc,
     check_may_be_read,
     check_neighbor_overlap,
-    compare_doubt,
     judge_selection,
 )
 from rnsl_tutorial.tutorial.exercises.sphere import check_nsl, check_nsl_gradient
 from rnsl_tutorial.tutorial.exercises.start import check_robust_loss
 from rnsl_tutorial.tutorial.exercises.training import (
-    check_images_per_second,
+    check_found_among,
     check_last_safe_epoch,
     check_memorized_share,
 )
@@ -51,14 +50,15 @@ from rnsl_tutorial.tutorial.exercises.truncation import (
 
 __all__ = [
     "STATEMENTS",
+    "check_auroc",
     "check_balancing_q",
     "check_breaking_rate",
     "check_choose_k",
     "check_decide",
-    "check_doubt",
     "check_draw_labels",
+    "check_found_among",
     "check_half_heard",
-    "check_images_per_second",
+    "check_holm",
     "check_keep_mask",
     "check_last_safe_epoch",
     "check_lost_classes",
@@ -75,11 +75,9 @@ __all__ = [
     "check_pull",
     "check_q_choice",
     "check_robust_loss",
-    "check_sce",
     "check_stable_rnsl",
     "check_truncated_loss",
     "check_vote_right",
-    "compare_doubt",
     "failed",
     "judge_selection",
 ]

@@ -1,6 +1,6 @@
 """Self-checks of notebook 07.
 
-Shapes: B images in a batch, S seeds.
+Shapes: B images in a batch, S seeds, P tests.
 """
 
 import math
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rnsl_tutorial.training.baselines import LOG_OF_ZERO
+from rnsl_tutorial.evaluation import significance
 from rnsl_tutorial.tutorial.exercises.checking import (
     Function,
     NotYetRightError,
@@ -21,53 +21,13 @@ from rnsl_tutorial.tutorial.exercises.checking import (
     say,
 )
 
-__all__ = ["check_own_loss", "check_paired_interval", "check_sce"]
+__all__ = ["check_holm", "check_own_loss", "check_paired_interval"]
 
-_P = torch.tensor([0.9, 0.5, 0.2, 0.01, 1.0, 0.7])
-_LOG_P = _P.log()
 _T_OF_5 = 2.776  # 97.5% of Student's t with 4 degrees of freedom lies below
 _SEEDS = (
     np.array([0.851, 0.848, 0.853, 0.856, 0.852]),
     np.array([0.702, 0.697, 0.705, 0.706, 0.695]),
 )
-
-
-def check_sce(function: Function) -> bool:
-    """Check a learner's sce(log_p, alpha, beta): alpha (-log p) + 4 beta (1 - p) an image."""
-    a = -LOG_OF_ZERO
-    return check(
-        function,
-        right=_sce,
-        cases=[
-            {"log_p": _LOG_P, "alpha": alpha, "beta": beta}
-            for alpha, beta in ((0.1, 1.0), (1.0, 0.0), (0.0, 0.5), (6.0, 0.1))
-        ],
-        slips=lambda right, log_p, alpha, beta: {
-            "The first part is a loss, so it is -log p: the minus is missing.": (
-                alpha * log_p + a * beta * (1 - log_p.exp())
-            ),
-            "The second part lacks its factor 4: log 0 is set to -4.": (
-                -alpha * log_p + beta * (1 - log_p.exp())
-            ),
-            "The second part has the wrong sign: -A is +4.": (
-                -alpha * log_p - a * beta * (1 - log_p.exp())
-            ),
-            "alpha and beta have changed places: alpha goes with -log p.": (
-                -beta * log_p + a * alpha * (1 - log_p.exp())
-            ),
-            "The second part is p; it must be 1 - p, which is large where the label is "
-            "disbelieved.": -alpha * log_p + a * beta * log_p.exp(),
-            "1 - log p is not 1 - p: take log_p.exp() first.": (
-                -alpha * log_p + a * beta * (1 - log_p)
-            ),
-            "This is the mean; return the loss of each image.": right.mean(),
-            "alpha and beta are not always 0.1 and 1: use those that are given.": (
-                _sce(log_p, 0.1, 1.0)
-            ),
-        },
-        praise="One part that learns fast, and one that wrong labels cannot drive far.",
-        follows="log_p",
-    )
 
 
 def check_paired_interval(function: Function) -> bool:
@@ -103,6 +63,38 @@ def check_paired_interval(function: Function) -> bool:
             "The mean is right; return mean, low, high.": (ours - theirs).mean(),
         },
         praise="An interval that does not hold 0: this difference is more than the seeds' own.",
+    )
+
+
+def check_holm(function: Function) -> bool:
+    """Check a learner's holm(p_values): each raised for the number of tests, in its own place."""
+    return check(
+        function,
+        right=significance.holm,
+        cases=[
+            {"p_values": np.array([0.04, 0.01, 0.03, 0.4])},
+            {"p_values": np.array([0.02, 0.7, 0.001, 0.019, 0.6])},
+            {"p_values": np.array([0.03])},
+        ],
+        slips=lambda right, p_values: {
+            "Each is multiplied by the number of all tests: that is Bonferroni. Only the smallest "
+            "is; the next by one less.": np.minimum(1, p_values * len(p_values)),
+            "One of them ends below one that was smaller before: raise it to that one, with "
+            "np.maximum.accumulate over the sorted values.": _stepped(p_values, rising=False),
+            "No p is larger than 1: np.minimum(1, ...).": _stepped(p_values, cut=False),
+            "These are neither raised to the one before nor cut at 1: steps 2 and 3.": (
+                _stepped(p_values, rising=False, cut=False)
+            ),
+            "The values are right, in the order of their size. Put each back where its own "
+            "stood: corrected[order] = ...": np.sort(right),
+            "The largest is multiplied most; it must be the smallest: n, n - 1, ..., 1.": (
+                _stepped(p_values, downwards=False)
+            ),
+            "You multiply in the order given; sort first.": np.minimum(
+                1, np.maximum.accumulate(p_values * np.arange(len(p_values), 0, -1))
+            ),
+        },
+        praise="Twenty looks, and still only one chance in twenty of a false alarm among them.",
     )
 
 
@@ -164,10 +156,6 @@ def _followed(function: Function, log_p_B: Tensor) -> Tensor:
 # ------------------------------------------------------------------ inside
 
 
-def _sce(log_p: Tensor, alpha: float, beta: float) -> Tensor:
-    return -alpha * log_p - LOG_OF_ZERO * beta * (1 - log_p.exp())
-
-
 def _paired_interval(ours: NDArray[Any], theirs: NDArray[Any], t: float) -> NDArray[Any]:
     differences_S = ours - theirs
     return _around(differences_S, t * np.std(differences_S, ddof=1) / math.sqrt(len(ours)))
@@ -175,3 +163,15 @@ def _paired_interval(ours: NDArray[Any], theirs: NDArray[Any], t: float) -> NDAr
 
 def _around(values: NDArray[Any], reach: float) -> NDArray[Any]:
     return np.array([values.mean(), values.mean() - reach, values.mean() + reach])
+
+
+def _stepped(
+    p_values: NDArray[Any], *, rising: bool = True, cut: bool = True, downwards: bool = True
+) -> NDArray[Any]:
+    """Holm's correction, or with some of its steps left out."""
+    order_P, factors_P = np.argsort(p_values), np.arange(1, len(p_values) + 1)
+    raised_P = p_values[order_P] * (factors_P[::-1] if downwards else factors_P)
+    raised_P = np.maximum.accumulate(raised_P) if rising else raised_P
+    found_P = np.empty(len(p_values))
+    found_P[order_P] = np.minimum(1, raised_P) if cut else raised_P
+    return found_P

@@ -213,6 +213,10 @@ def _agree(answer: Any, value: Any) -> bool:
 
 def _same(after: Any, before: Any) -> bool:
     """Whether an argument is as it was, to the last bit."""
+    if isinstance(before, list):
+        return len(after) == len(before) and all(map(_same, after, before))
+    if not isinstance(before, Tensor | np.ndarray):
+        return bool(after == before)
     after, before = (
         np.asarray(x.detach() if isinstance(x, Tensor) else x) for x in (after, before)
     )

@@ -3,7 +3,7 @@
 Shapes: N images, K neighbors.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,16 +21,16 @@ from rnsl_tutorial.tutorial.exercises.checking import (
 
 __all__ = [
     "STATEMENTS",
-    "check_doubt",
+    "check_auroc",
     "check_may_be_read",
     "check_neighbor_overlap",
-    "compare_doubt",
     "judge_selection",
 ]
 
 _TRUE_NEIGHBORS = np.array([[1, 2, 3], [0, 2, 4], [1, 0, 5], [4, 5, 0], [3, 5, 1], [4, 3, 2]])
 _MAP_NEIGHBORS = np.array([[2, 1, 4], [3, 4, 5], [0, 1, 5], [5, 0, 1], [2, 0, 1], [3, 4, 1]])
-_GIVEN = np.array([3, 3, 7, 7, 3, 5])
+_SCORE = np.array([0.9, 0.4, 0.4, 0.1, 0.7, 0.2, 0.8])
+_WRONG = np.array([True, True, False, False, True, False, False])
 _FEWEST = 5  # images that a selection needs to be judged
 
 
@@ -114,35 +114,27 @@ def check_neighbor_overlap(function: Function) -> bool:
     )
 
 
-def check_doubt(function: Function) -> bool:
-    """Check a learner's doubt(neighbors, given): the share with another given label."""
+def check_auroc(function: Function) -> bool:
+    """Check a learner's auroc(score, wrong): how often a wrong label has the larger score."""
     return check(
         function,
-        right=_doubt,
+        right=_auroc,
         cases=[
-            {"neighbors": _TRUE_NEIGHBORS, "given": _GIVEN},
-            {"neighbors": _MAP_NEIGHBORS[:, :2], "given": _GIVEN[::-1].copy()},
+            {"score": _SCORE, "wrong": wrong} for wrong in (_WRONG, _WRONG[::-1].copy(), ~_WRONG)
         ],
-        slips=lambda right, neighbors, given: {
-            "That is the share that agrees; doubt is the share that has another label.": 1 - right,
-            "That is how many have another label; return a share between 0 and 1.": (
-                right * neighbors.shape[1]
-            ),
-            "That is one number for all images; return one for each: mean(axis=1).": right.mean(),
-            "That is a mean over the images; take it over the neighbours, axis=1.": (
-                (given[neighbors] != given[:, None]).mean(axis=0)
-            ),
-            "You compare places with labels: given[neighbors] are the neighbours' labels.": (
-                (neighbors != given[:, None]).mean(axis=1)
-            ),
-            "You ask the nearest neighbour alone; ask all of them.": (
-                given[neighbors[:, 0]] != given
-            ),
-            "That says whether one of them has another label; return which share has.": (
-                (given[neighbors] != given[:, None]).any(axis=1)
+        slips=lambda right, score, wrong: {
+            "A tie counts half: add (of_wrong == of_right).mean() / 2.": _pairs(score, wrong, 0),
+            "A tie counts half, not in full.": _pairs(score, wrong, 1),
+            "This is turned round: it counts the pairs in which the *right* label has the larger "
+            "score.": 1 - right,
+            "This is a number of pairs; return their share.": right * wrong.sum() * (~wrong).sum(),
+            "These are pairs of a wrong label with any label; leave the wrong ones out of the "
+            "second: score[~wrong].": _means(score[wrong][:, None], score),
+            "This is the difference of two means; compare the labels pair by pair.": (
+                score[wrong].mean() - score[~wrong].mean()
             ),
         },
-        praise="No true label is used: you can do this with an archive of your own.",
+        praise="No threshold was needed: it judges the order, and nothing else.",
     )
 
 
@@ -162,34 +154,6 @@ def check_may_be_read(function: Function) -> None:
             verdict = "one may read that" if statement.may else "one may not read that"
             raise NotYetRightError(f"{name!r}: {verdict}. {statement.reason}")
     say("Right. Neighbourhoods may be read from a map, and hardly anything else.")
-
-
-@judged
-def compare_doubt(
-    function: Function,
-    neighbors: Mapping[str, NDArray[np.int64]],
-    given: NDArray[Any],
-    wrong: NDArray[np.bool_],
-) -> None:
-    """Say how well a learner's doubt(neighbors, given) finds the wrong labels.
-
-    A function that is not solved, or gives not one number an image, is sent back to its exercise.
-
-    Args:
-        function: the learner's.
-        neighbors: by where they were searched, int [N, K].
-        given: [N], the given labels.
-        wrong: bool [N], which of them are wrong.
-    """
-    try:
-        for where, near_NK in neighbors.items():
-            values = np.asarray(called(function, {"neighbors": near_NK, "given": given}))
-            if values.shape != np.shape(given) or values.dtype.kind not in "biuf":
-                raise NotYetRightError("Return one number for each image: solve exercise 2 first.")
-            found = evaluate.flip_detection(values, wrong, wrong)
-            say(f"neighbours {where:18} AUROC {found.auroc:.3f}")
-    except NotImplementedError:
-        say("After exercise 2 is solved, this cell tells how well your function finds them.")
 
 
 def judge_selection(
@@ -235,6 +199,13 @@ def _overlap(true_neighbors: NDArray[Any], map_neighbors: NDArray[Any]) -> np.fl
     return share
 
 
-def _doubt(neighbors: NDArray[Any], given: NDArray[Any]) -> NDArray[np.floating[Any]]:
-    share: NDArray[np.floating[Any]] = (given[neighbors] != given[:, None]).mean(axis=1)
-    return share
+def _auroc(score: NDArray[Any], wrong: NDArray[np.bool_]) -> float:
+    return _pairs(score, wrong, 0.5)
+
+
+def _pairs(score: NDArray[Any], wrong: NDArray[np.bool_], tie: float) -> float:
+    return _means(score[wrong][:, None], score[~wrong], tie)
+
+
+def _means(of_wrong: NDArray[Any], others: NDArray[Any], tie: float = 0.5) -> float:
+    return float((of_wrong > others).mean() + tie * (of_wrong == others).mean())

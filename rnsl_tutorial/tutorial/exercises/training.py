@@ -3,13 +3,16 @@
 Shapes: N images, C classes, D embedding dimensions, E epochs.
 """
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn.functional import normalize
 
 from rnsl_tutorial.tutorial.exercises.checking import Function, check
 
-__all__ = ["check_images_per_second", "check_last_safe_epoch", "check_memorized_share"]
+__all__ = ["check_found_among", "check_last_safe_epoch", "check_memorized_share"]
 
 _COSINES_NC = torch.tensor(
     [
@@ -20,7 +23,16 @@ _COSINES_NC = torch.tensor(
 _LABELS = torch.tensor([0, 0, 2, 2, 1, 1, 2, 0])
 _WRONG = torch.tensor([False, True, True, False, True, False, True, True])
 _PROTOTYPES = torch.eye(3, 4) * torch.tensor([[3.0], [0.5], [1.0]])  # of unequal length
+_ROWS = [
+    {"file": f"{i}.png", "folder": folder, "given": given, "likeliest": likeliest}
+    for i, (folder, given, likeliest) in enumerate(
+        map(list, ["BAB", "ABA", "AAB", "BBA", "CAC", "BBB", "AAC", "ACC", "CCC", "BBB"])
+    )
+]
+"""Of ten rows four are planted: the first two, the fifth and the eighth."""
 _EMBEDDINGS = torch.cat([_COSINES_NC, torch.full((8, 1), 0.3)], dim=1)
+
+_Rows = Sequence[Mapping[str, str]]
 
 
 def check_memorized_share(function: Function) -> bool:
@@ -60,32 +72,31 @@ def check_memorized_share(function: Function) -> bool:
     )
 
 
-def check_images_per_second(function: Function) -> bool:
-    """Check a learner's images_per_second(images, seconds), a median after a warm-up."""
+def check_found_among(function: Function) -> bool:
+    """Check a learner's found_among(rows, looks): the share of planted labels in the first rows."""
     return check(
         function,
-        right=_images_per_second,
-        cases=[
-            {"images": 840, "seconds": np.array([9.0, 1.4, 1.2, 1.3, 4.0, 1.25])},
-            {"images": 256, "seconds": np.array([0.9, 0.32, 0.4, 0.25])},
-            {"images": 100, "seconds": np.array([0.1, 0.5])},
-        ],
-        slips=lambda right, images, seconds: {
-            "The first epoch is a warm-up and does not count: seconds[1:].": (
-                images / np.median(seconds)
+        right=_found_among,
+        cases=[{"rows": _ROWS, "looks": looks} for looks in (3, 5, len(_ROWS))],
+        slips=lambda right, rows, looks: {
+            "This is the precision: of the rows that are looked at, the share that is planted. "
+            "Divide by the number of planted labels.": _planted(rows)[:looks].mean(),
+            "Divide by the number of planted labels, not by that of all rows.": (
+                _planted(rows)[:looks].sum() / len(rows)
             ),
-            "One slow epoch moves the mean a lot; take the median.": images / np.mean(seconds[1:]),
-            "One slow epoch moves the mean; take the median.": np.mean(images / seconds[1:]),
-            "Leave the first epoch out (a warm-up), and take the median, not the mean.": (
-                images / np.mean(seconds)
+            "Planted are the rows whose given label is not their folder; what the network finds "
+            "likeliest does not matter.": _share(rows, looks, "given", "likeliest"),
+            "This compares the folder with the likeliest class. Planted are the rows whose given "
+            "label is not their folder.": _share(rows, looks, "folder", "likeliest"),
+            "This is the share of the labels that were *not* planted: !=, not ==.": (
+                (~_planted(rows))[:looks].sum() / (~_planted(rows)).sum()
             ),
-            "These are seconds per image; turn the fraction over.": np.median(seconds[1:]) / images,
-            "This is one number for each epoch; return their median.": images / seconds[1:],
-            "The seconds are of one epoch, and so are the images: do not count all epochs.": (
-                images * len(seconds[1:]) / np.median(seconds[1:])
+            "This is the share that is missed; return the share that is found.": 1 - right,
+            "This is a number of labels; divide by how many are planted.": (
+                _planted(rows)[:looks].sum()
             ),
         },
-        praise="A median after a warm-up: one disturbed epoch changes nothing.",
+        praise="No truth was needed: you made these errors yourself.",
     )
 
 
@@ -141,8 +152,21 @@ def _memorized(
     return _at(embeddings, prototypes, given)[wrong].mean()
 
 
-def _images_per_second(images: int, seconds: np.ndarray) -> float:
-    return float(np.median(images / seconds[1:]))
+def _found_among(rows: _Rows, looks: int) -> float:
+    return _share(rows, looks, "given", "folder")
+
+
+def _planted(rows: _Rows) -> NDArray[np.bool_]:
+    return _differing(rows, "given", "folder")
+
+
+def _share(rows: _Rows, looks: int, one: str, other: str) -> float:
+    differing = _differing(rows, one, other)
+    return float(differing[:looks].sum() / differing.sum())
+
+
+def _differing(rows: _Rows, one: str, other: str) -> NDArray[np.bool_]:
+    return np.array([row[one] != row[other] for row in rows])
 
 
 def _last_safe_epoch(believed: np.ndarray, rate: float) -> int:
