@@ -44,7 +44,7 @@ from rnsl_tutorial.tutorial.exercises.seeing import (
     judge_selection,
 )
 from rnsl_tutorial.tutorial.exercises.sphere import check_nsl, check_nsl_gradient
-from rnsl_tutorial.tutorial.exercises.start import check_robust_loss
+from rnsl_tutorial.tutorial.exercises.start import check_knn_accuracy
 from rnsl_tutorial.tutorial.exercises.training import (
     check_images_per_second,
     check_last_safe_epoch,
@@ -69,6 +69,7 @@ __all__ = [
     "check_half_heard",
     "check_images_per_second",
     "check_keep_mask",
+    "check_knn_accuracy",
     "check_last_safe_epoch",
     "check_lost_classes",
     "check_margin",
@@ -85,7 +86,6 @@ __all__ = [
     "check_precision_recall",
     "check_pull",
     "check_q_choice",
-    "check_robust_loss",
     "check_sce",
     "check_stable_rnsl",
     "check_weight",

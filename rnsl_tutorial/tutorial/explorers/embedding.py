@@ -113,8 +113,11 @@ def _percent(rate: float) -> str:
 
 
 def _medians(maps: EmbeddingMaps) -> NDArray[np.uint16]:
-    medians = plots.class_medians(maps.coordinates, maps.labels, len(maps.class_names))
-    return np.nan_to_num(medians).astype(np.uint16)
+    """The middle of each class's cloud on each map: the median of both coordinates, [..., C, 2]."""
+    medians = np.zeros((*maps.coordinates.shape[:-2], len(maps.class_names), 2))
+    for c in np.unique(maps.labels):
+        medians[..., c, :] = np.median(maps.coordinates[..., maps.labels == c, :], axis=-2)
+    return medians.astype(np.uint16)
 
 
 def _check(maps: EmbeddingMaps) -> None:
