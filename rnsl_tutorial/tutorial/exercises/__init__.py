@@ -43,7 +43,7 @@ from rnsl_tutorial.tutorial.exercises.seeing import (
     compare_doubt,
     judge_selection,
 )
-from rnsl_tutorial.tutorial.exercises.sphere import check_nsl, check_nsl_gradient
+from rnsl_tutorial.tutorial.exercises.sphere import check_nsl, check_prototype_gradient
 from rnsl_tutorial.tutorial.exercises.start import check_knn_accuracy
 from rnsl_tutorial.tutorial.exercises.training import (
     check_images_per_second,
@@ -78,12 +78,12 @@ __all__ = [
     "check_most_say",
     "check_neighbor_overlap",
     "check_nsl",
-    "check_nsl_gradient",
     "check_out_of_fold",
     "check_own_loss",
     "check_paired_interval",
     "check_planted_precision",
     "check_precision_recall",
+    "check_prototype_gradient",
     "check_pull",
     "check_q_choice",
     "check_sce",
