@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 0. Start here
-# **You will be able to** say what metric learning is for, measure what wrong labels do to it, and show
-# that a loss can resist them.
+# **You will be able to** say what metric learning is for. You will measure what wrong labels do to it,
+# and show that a loss can resist them.
 #
-# **Time** 30 min. **Runs on** any laptop. **Needs** Python, and one network that you have trained
+# **Time** 35 min. **Runs on** any laptop. **Needs** Python, and one network that you have trained
 # before. **Downloads** nothing.
 #
 # The question: **what do wrong labels do to an embedding, and can a loss resist?**
@@ -33,8 +33,8 @@ explorer
 
 # %% [markdown]
 # ## What you see
-# Each point is an aerial image that was not used in training: one of 2,000 from **AID** (Xia et al.,
-# 2017). The network turns it into 128 numbers, a point on a sphere, which UMAP flattens to this map.
+# Each point is an aerial image that training has not seen, one of 2,000 from **AID** (Xia et al. 2017).
+# The network turns it into 128 numbers, a point on a sphere, which UMAP flattens to this map.
 # (AID's images may not be shown here; point at a dot to read its file's name.)
 #
 # Half of the labels in training were wrong. A pale dot is an image whose ten nearest training images,
@@ -114,8 +114,8 @@ for p in (0.9, 0.5, 0.1, 0.01):
 # 1. **Input**: 256 numbers an image, from a network that learned on other photographs and stays as it
 #    is. Divide them by their root mean square. In each step a tenth of them, drawn by chance, is set to 0.
 # 2. **Head**, which is trained: linear 256 → 512, ReLU, linear 512 → 128; with it 30 prototypes.
-# 3. **Training**: SGD with Nesterov momentum 0.9 and weight decay 0.0001; 40 passes in batches of 256;
-#    the learning rate falls from 0.007 to 0 like a cosine.
+# 3. **Training**: SGD with Nesterov momentum 0.9 and weight decay 0.0001, 40 passes in batches of 256.
+#    The learning rate falls from 0.007 to 0 like a cosine.
 #
 # First, spoil the labels. You will change this line later, and run the rest again.
 
@@ -273,10 +273,10 @@ exercises.check_knn_accuracy(knn_accuracy)
 # 1. About 5% of the images: they look like their neighbours of other classes. Their labels are right
 #    but hard to believe, and t-RNSL learns nothing from them. Robustness has a price.
 # 2. Ten classes carry one wrong label more often than the right one. For a loss, the most frequent
-#    label *is* the class: nothing in the data says which of the two is meant.
+#    label *is* the class. Nothing in the data says which of the two is meant.
 # 3. No: NSL has memorized 98% and finds 86 of 100 images, RNSL finds 85. Wrong labels that agree take
 #    images of a class to one other place, all together. Of the neighbours of a wrongly labelled image
-#    90% still have its true class; with symmetric noise at 0.4 it is 35%. With the **given** labels
+#    90% still have its true class. With symmetric noise at 0.4 it is 35%. With the **given** labels
 #    both are poor, 63 and 66. These lines tell the 90%:
 #
 #    ```python
@@ -288,7 +288,7 @@ exercises.check_knn_accuracy(knn_accuracy)
 #
 # ## An open task for engineers: which loss do you ship?
 # You build a search for scenes. How many labels of your archive are wrong nobody knows. Write half a page
-# to your team: what do you train, how do you notice that it went wrong, and what would change your mind?
+# to your team. What do you train? How do you notice that it went wrong? What would change your mind?
 #
 # <details><summary>How to judge it: four points</summary>
 #

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 2. When labels lie
-# **You will be able to** name four kinds of label noise, read a transition matrix, corrupt labels at
-# a chosen rate, and say when a class is lost.
+# **You will be able to** name four kinds of label noise, and read a transition matrix. You will corrupt
+# labels at a chosen rate, and say when a class is lost.
 #
 # **Time** 45 min. **Runs on** any laptop. **Needs** notebook 00; notebook 01 helps. **Downloads**
 # nothing.
@@ -218,7 +218,7 @@ print("in the draws of seeds 0, 1, ...", *lost_in_draw)
 
 # %% [markdown]
 # ## Exercise 1: corrupt labels
-# Draw a new label for each image: from the row of its true class, with a generator that the seed makes.
+# Draw a new label for each image, from the row of its true class. The seed makes the generator.
 # Leave `labels` as they are. `rng.choice(C, p=row)` draws one of `C` numbers with the probabilities
 # `row`.
 
@@ -382,8 +382,8 @@ for loss in fitted:
             )
 
 # %% [markdown]
-# **Your answer**: no. In the lost classes RNSL finds 23% of the test images under their own name, and
-# 65% under the wrong one. NSL finds 27% and 54%. **There the robust loss is worse. Why?**
+# **Your answer**: no. In the lost classes RNSL gives 23% of the test images their own name, and 65% the
+# wrong one. NSL has 27% and 54%. **There the robust loss is worse. Why?**
 #
 # <details><summary>Answer</summary>
 #
@@ -474,7 +474,7 @@ print(
 # - A class is lost where one wrong label is more frequent than the right one: above the rate
 #   $1 / (1 + s_{\max})$. At a rate of 0.7, label-dependent noise loses ten classes of AID and ten of
 #   NWPU45. Pair flip loses all above 0.5, symmetric noise none below 0.967 (30 classes).
-# - On AID, a robust loss does not bring the name of a lost class back; there it is worse than NSL. The
+# - On AID, a robust loss does not bring the name of a lost class back. There it is worse than NSL. The
 #   images still lie together.
 #
 # ## Where to look next
