@@ -117,13 +117,17 @@ def picture(maps: EmbeddingMaps, noise: str, rate: float) -> Figure:
         raise ValueError(f"There is no map of {noise} at {rate}: {maps.noises}, {maps.rates}.")
     place = maps.noises.index(noise), maps.rates.index(rate)
     labels = [style.label for style in plots.loss_styles(maps.losses)]
-    return plots.embedding_panels(
-        maps.coordinates[place],
-        maps.labels,
-        maps.predicted[place],
-        maps.class_names,
+    classes, predicted_LM = len(maps.class_names), maps.predicted[place]
+    return plots.maps_side_by_side(
+        list(maps.coordinates[place].astype(float)),
+        plots.Coloring(
+            np.where(predicted_LM == maps.labels, maps.labels, classes).astype(int),
+            [*plots.class_colors(classes), "#000000"],
+            [(classes, "k-NN does not find the class; colours: true classes")],
+        ),
         titles=[f"{label}, {rate:.0%} wrong labels" for label in labels],
         captions=[f"k-NN accuracy {accuracy:.1%}" for accuracy in maps.accuracy[place]],
+        same_scale=True,
     )
 
 

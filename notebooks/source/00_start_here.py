@@ -1,16 +1,16 @@
 # %% [markdown]
 # # 0. Start here
-# **You will be able to** say what wrong labels do to an embedding, show on real aerial images that a
-# loss can resist them, and write that loss yourself.
+# **You will be able to** say what metric learning is for. You will measure what wrong labels do to it,
+# and show that a loss can resist them.
 #
-# **Time** 15 min. **Runs on** any laptop. **Needs** Python, and one network that you have trained
+# **Time** 35 min. **Runs on** any laptop. **Needs** Python, and one network that you have trained
 # before. **Downloads** nothing.
 #
 # The question: **what do wrong labels do to an embedding, and can a loss resist?**
 #
 # We have aerial images of 30 classes: airports, beaches, forests, ... A small network learns to place
-# images of one class together. With right labels, the place of a new image tells its class in 89 of
-# 100 cases; guessing tells it in 3.
+# images of one class together. If all labels are right, the neighbours of a new image tell its class in
+# 89 of 100 cases. Guessing tells it in 3.
 #
 # **Predict first.** Now we make **half** of the training labels wrong, and train again. How many of
 # 100 new images will still find their class? Write your number down. Then run the next cell.
@@ -21,9 +21,7 @@ from dataclasses import replace
 import numpy as np
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import datasets, experiments
-from rnsl_tutorial.evaluation.embedding import knn_predict
-from rnsl_tutorial.evaluation.umap import umap_map
+from rnsl_tutorial import datasets, evaluation, experiments
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.training import embed
 from rnsl_tutorial.tutorial import curves, exercises, explorers, plots
@@ -35,29 +33,27 @@ explorer
 
 # %% [markdown]
 # ## What you see
-# Each point is an aerial image that was not used in training: one of 2,000 from **AID**, a collection
-# of 10,000 scenes in 30 classes (Xia et al., 2017). The network turns an image into 128 numbers, a
-# point on a sphere: its **embedding**. UMAP flattens the sphere to this map. AID's images are for
-# research use and are not shown here; point at a dot to read its file's name.
+# Each point is an aerial image that training has not seen, one of 2,000 from **AID** (Xia et al. 2017).
+# The network turns it into 128 numbers, a point on a sphere, which UMAP flattens to this map.
+# (AID's images may not be shown here; point at a dot to read its file's name.)
 #
-# Half of the labels in training were wrong: a beach called a car park, a forest called a church. A
-# pale dot is an image whose ten nearest training images, under their true labels, tell its class. A
-# dark cross is one that they do not. The share of dots is the **k-NN accuracy**.
+# Half of the labels in training were wrong. A pale dot is an image whose ten nearest training images,
+# under their true labels, tell its class. A dark cross is one that they do not. The share of dots is
+# the **k-NN accuracy**.
 #
 # The three losses differ in one thing: how hard they listen to an image that disagrees with its label.
 #
-# | loss | its name | what it does with an image that disagrees with its label |
+# | loss | its name | it listens to such an image |
 # |---|---|---|
-# | NSL | normalized softmax loss | pulls on it as hard as it can |
-# | RNSL | robust NSL | pulls less, the more it disagrees |
-# | t-RNSL | truncated RNSL | stops listening to it |
+# | NSL | normalized softmax loss | most of all |
+# | RNSL | robust NSL | less, the more it disagrees |
+# | t-RNSL | truncated RNSL | not at all |
 #
-# **Your answer**: 70 of 100 with NSL, 85 with RNSL and with t-RNSL. **Guess again**: with 70% wrong
-# labels NSL has 59 left. And the other two? Move the slider to see.
+# **Your answer**: 70 of 100 with NSL, 85 with RNSL and with t-RNSL.
 #
-# So far the noise was **symmetric**: a wrong label is any of the other 29 classes, all with the same
-# chance. **Label-dependent** noise takes a class that looks alike, such as a bridge for a river. Will
-# NSL have more than 59 at 70%, or fewer? Guess, then change the kind of label noise.
+# So far the noise was **symmetric**: a wrong label is any of the other 29 classes. **Label-dependent**
+# noise takes a class that looks alike, such as a bridge for a river. **Guess again**: at 70% symmetric
+# noise NSL has 59 left. Has it more or fewer at 70% label-dependent noise? Then look.
 #
 # <details><summary>Answer</summary>
 #
@@ -65,23 +61,32 @@ explorer
 # </details>
 
 # %% [markdown]
-# The explorer is an object: this cell reads what it shows. To set it, write `explorer.rate = 0.7` into
-# a cell, or `explorer.loss = "trnsl"`.
+# ## Metric learning in 100 words
+# A classifier's softmax answers with one of the names it was trained on. **Metric learning** answers
+# with a place. A network turns an image into a point, its **embedding**, so that images of one class
+# lie together. Then neighbours answer:
+#
+# - *Search by example*: show one harbour, and get the images most like it.
+# - *Classes that come later*: some named images are enough. Nothing is trained again.
+# - *Near duplicates* lie at one place.
+#
+# Some losses compare images with images, in pairs or **triplets**. There are millions of them. Our
+# losses compare each image with one **prototype** for each class: a point that is learned, too.
 
 # %%
-explorer.noise, explorer.rate, explorer.loss
+plots.metric_learning()
 
 # %% [markdown]
-# Nothing above is being trained now. Below two losses train as you watch, on points that you draw and labels
-# that you spoil: press **play**, then one of the five sentences.
+# Below two losses train as you watch, on points that you draw and labels that you spoil. Press **play**,
+# then one of the five sentences.
 
 # %%
 explorers.Playground()
 
 # %% [markdown]
 # ## The idea, in symbols and in code
-# Let $x$ be the embedding of an image and $w_c$ the **prototype** of class $c$, a direction that is
-# learned too. Both have length 1. The prototypes believe in the image's label $y$ with the probability
+# Let $x$ be the embedding of an image and $w_c$ the prototype of class $c$. Both have length 1. The
+# prototypes believe in the image's label $y$ with the probability
 #
 # $$p = \frac{\exp(w_y^\top x / T)}{\sum_c \exp(w_c^\top x / T)}$$
 #
@@ -90,12 +95,12 @@ explorers.Playground()
 # | $x$ | `embeddings` | 128 numbers an image |
 # | $w_c$ | `prototypes` | one for each of 30 classes |
 # | $T$ | `temperature` | 0.07 (in the paper 0.05); small: sharp decisions, large: soft ones |
-# | $L = -\log p$ | `losses.nsl` | NSL |
-# | $L_q = (1 - p^q) / q$ | `losses.rnsl` | RNSL, $q = 0.7$ |
+# | $-\log p$, $(1 - p^q) / q$ | `losses.nsl`, `losses.rnsl` | the losses NSL, and RNSL with $q = 0.7$ |
 #
-# Early in training the right labels agree with each other and the wrong ones do not: an image with a
-# wrong label has a small $p$. NSL pulls on the label's score with $1 - p$: hardest on just these
-# images, until it has learned them by heart. RNSL pulls with $p^q (1 - p)$ and lets them be.
+# An image and the prototype of its label move towards each other. How hard is the **pull**: $1 - p$
+# under NSL, and $p^q (1 - p)$ under RNSL (notebook 03 derives it). Early in training the right labels
+# agree with each other and the wrong ones do not. So a wrong label has a small $p$. NSL pulls hardest
+# on just these images, until it has learned them by heart. RNSL lets them be.
 
 # %%
 for p in (0.9, 0.5, 0.1, 0.01):
@@ -103,9 +108,15 @@ for p in (0.9, 0.5, 0.1, 0.01):
     print(f"p = {p:4}: NSL pulls with {plain:.3f}, RNSL with {robust:.3f}")
 
 # %% [markdown]
-# ## Do it yourself: the real experiment, in under a minute
-# The images have been turned into 256 numbers each, by a network that learned on other photographs
-# and stays as it is. What we train is a small **head** on top: two layers, 256 to 512 to 128 numbers.
+# ## Do it yourself: the real experiment, in about a minute
+# The recipe has three lines. Guess one wrongly, and the effect may be gone.
+#
+# 1. **Input**: 256 numbers an image, from a network that learned on other photographs and stays as it
+#    is. Divide them by their root mean square. In each step a tenth of them, drawn by chance, is set to 0.
+# 2. **Head**, which is trained: linear 256 → 512, ReLU, linear 512 → 128; with it 30 prototypes.
+# 3. **Training**: SGD with Nesterov momentum 0.9 and weight decay 0.0001, 40 passes in batches of 256.
+#    The learning rate falls from 0.007 to 0 like a cosine.
+#
 # First, spoil the labels. You will change this line later, and run the rest again.
 
 # %% tags=["parameters"]
@@ -120,74 +131,81 @@ for i in np.flatnonzero(given.flipped)[::800][:5]:
     print(f"  {aid.files[train[i]]:45} is now called {aid.class_names[given.labels[i]]}")
 
 # %% [markdown]
-# Now train three heads on these labels: the same data, the same start, the same order, 40 passes.
-# Only the loss differs. The true labels of the training images are not used.
+# Now train: the same images, the same start, the same order. The first head gets the right labels, the
+# others the spoiled ones. **NSL, stopped** ends in time. Some images, with labels just as wrong, are
+# kept back. We take the epoch whose prototypes agree best with **those** labels.
 
 # %%
-fitted, scores = {}, {}
-for name in ("nsl", "rnsl", "trnsl"):
-    with tqdm(total=config.epochs, desc=plots.LOSS_STYLES[name].label, unit="epoch") as bar:
-        fitted[name] = experiments.fit(aid, replace(config, loss=name), lambda _: bar.update())
+to_train = {
+    "NSL, all labels right": replace(config, loss="nsl", rate=0.0),
+    "NSL": replace(config, loss="nsl"),
+    "NSL, stopped": replace(config, loss="nsl_stopped"),
+    "RNSL": replace(config, loss="rnsl"),
+    "t-RNSL": replace(config, loss="trnsl"),
+}
+fitted, embeddings, scores = {}, {}, {}
+for name, setting in to_train.items():
+    with tqdm(total=config.epochs, desc=name, unit="epoch") as bar:
+        fitted[name] = experiments.fit(aid, setting, lambda _: bar.update())
+    embeddings[name] = embed(fitted[name].network, experiments.standardized(aid)).numpy()
     scores[name] = experiments.measure(fitted[name], aid)
 
 # %% [markdown]
-# ## What each loss made of it
-# The true labels come back only now, to judge: the test images look for their nearest training
-# images. (The first map takes some seconds. Maps are kept: the same run shows them at once.)
+# ## Ten nearest scenes
+# One test image asks for the ten nearest training images. Below is what it gets. Nobody picked it: of
+# all test images its four counts lie nearest to the means.
 
 # %%
-inputs, shown, found = experiments.standardized(aid), [], []
-start = EmbeddingMaps.shipped().coordinates[0, 0, 0].astype(np.float32)
-for name in tqdm(fitted, desc="maps", unit="map"):
-    embeddings = embed(fitted[name].network, inputs).numpy()
-    shown.append(umap_map(embeddings[test], min_dist=0.5, like=start))
-    found.append(knn_predict(embeddings[train], aid.labels[train], embeddings[test]).numpy())
-
-# %%
-plots.embedding_panels(
-    np.stack(shown),
-    aid.labels[test],
-    np.stack(found),
-    aid.class_names,
-    titles=[plots.LOSS_STYLES[name].label for name in scores],
-    captions=[f"k-NN accuracy {score['knn_clean']:.1%}" for score in scores.values()],
+untrained = aid.features / np.linalg.norm(aid.features, axis=1, keepdims=True)
+searched = {"no training": untrained, **embeddings}
+ranked = {
+    name: evaluation.nearest_neighbors(x[train], x[test], k=10).positions
+    for name, x in searched.items()
+}
+is_same = {
+    name: aid.labels[train][near] == aid.labels[test][:, None] for name, near in ranked.items()
+}
+shown = ("no training", "NSL, all labels right", "NSL", "RNSL")
+hits = np.array([is_same[name].sum(axis=1) for name in shown])
+QUERY = np.abs(hits - hits.mean(axis=1, keepdims=True)).sum(axis=0).argmin()
+print("The query:", aid.files[test[QUERY]])
+plots.nearest_scenes(
+    aid.class_names[aid.labels[test[QUERY]]],
+    [[aid.class_names[c] for c in aid.labels[train][ranked[name][QUERY]]] for name in shown],
+    [f"{name} (all queries: {n.mean():.1f} of ten)" for name, n in zip(shown, hits, strict=True)],
 )
 
 # %% [markdown]
-# Compare with no training at all: k-NN on the features as they are finds 84 of 100, whatever the labels
-# say. A loss is worth what it adds to that: RNSL one point, and NSL has taken 14 away. What happens where
-# the network itself is trained comes at the end.
+# ## Is a robust loss needed?
+# **Guess** first. Three ways need no robust loss: to train nothing; NSL with a smaller learning rate
+# (*tuned*); NSL stopped in time. Which of them beats the 70 of NSL? Which beats RNSL?
 #
-# Why is NSL worse? Look at the training images whose label is wrong. Those that sit at the prototype
-# of the **wrong** class have been **memorized**. Guess: how many of 100 wrong labels has NSL learned
-# by heart? And RNSL?
+# *Memorized* are wrong labels learned by heart: the image sits at the prototype of its **wrong** class.
+# How many of 100 has NSL memorized? And RNSL?
 
 # %%
-for name, score in scores.items():
-    print(
-        f"{plots.LOSS_STYLES[name].label:7} memorized {score['memorized']:.0%} of the wrong labels"
-    )
-pruning = scores["trnsl"]
-print(f"t-RNSL stopped listening to {1 - pruning['kept']:.0%} of the images.")
-print(f"Of these {pruning['precision']:.0%} had a wrong label; ", end="")
-print(f"they are {pruning['recall']:.0%} of all that had one.")
+scores["no training"] = experiments.run(aid, replace(config, loss="no_training")).metrics
+for run in experiments.shipped_results("aid_baselines").results:  # measured once, and shipped
+    if run.config == replace(config, loss="nsl_tuned"):
+        scores["NSL, tuned"] = run.metrics
+print(f"{'':22} neighbours: true labels   given labels   memorized")
+for name, score in sorted(scores.items(), key=lambda item: item[1]["knn_clean"]):
+    told = [score["knn_clean"], score["knn_noisy"], score.get("memorized", np.nan)]
+    print(f"{name:22}", *(f"{'' if np.isnan(x) else f'{x:.1%}':>14}" for x in told))
+left_out = scores["t-RNSL"]
+print(f"\nt-RNSL leaves out {1 - left_out['kept']:.0%} of the images; ", end="")
+print(f"{left_out['precision']:.0%} of these have a wrong label.")
 
 # %% [markdown]
-# In practice nobody has the true labels of the training images. What if the neighbours, too, have
-# only the labels that were given?
-
-# %%
-for name, score in scores.items():
-    clean, noisy = f"{score['knn_clean']:.1%}", f"{score['knn_noisy']:.1%}"
-    print(
-        f"{plots.LOSS_STYLES[name].label:7} {clean} with true labels, {noisy} with the given ones"
-    )
+# All three beat 70: no training has 84, tuned and stopped NSL have 81. Only RNSL passes 84, by a point.
+# A loss is worth what it adds to no training. What RNSL buys: **nobody has to tune it or stop it**.
+#
+# In practice nobody has the true labels of the training images. Then the middle column counts.
 
 # %% [markdown]
 # ## Where the network itself learns
-# A head on frozen features can only spoil what it adds. **Fine-tuning** trains the network too, and then a
-# wrong label bends what all images share. These runs come with the tutorial: the last blocks of the same
-# network, half of the labels wrong (notebook 07 tells how, and lets you train one).
+# **Fine-tuning** trains the network too, and then a wrong label bends what all images share. These runs
+# come with the tutorial, and notebook 07 lets you train one. Half of the labels are wrong.
 
 # %%
 tuned = experiments.shipped_results("finetune").results
@@ -197,96 +215,155 @@ for run in tuned:
         print(f"{label:7} after each epoch:", *(f"{x:.0%}" for x in reached))
 
 # %% [markdown]
-# Without training it was 84%. NSL is at its best after one epoch, then it learns the wrong labels by heart
-# and falls to 69%. RNSL and t-RNSL stay. If you stop NSL after its first epoch, it is as good as RNSL, and
-# some images with labels just as wrong, kept back, tell you when. What a robust loss buys: nobody has to know
-# when to stop.
+# NSL is at its best after one epoch. Then it learns the wrong labels by heart and falls to 69%, far below
+# the 84% of no training. RNSL and t-RNSL stay. Stopped in time, NSL is as good as RNSL.
 #
-# ## Exercise 1: write the robust loss
-# Write $L_q(p) = (1 - p^q) / q$ for two numbers. Then run the cell below it: it tells you what is
-# wrong, if something is.
+# ## Exercise 1: write the judge
+# Write k-NN accuracy in numpy. The rows of `index` [N, D] and `queries` [Q, D] have length 1. For each
+# query take the `k` images of the index with the largest cosine. Each has one vote for its class; at a
+# tie the smallest class number wins. Return the share of queries whose class wins.
 
 
 # %% tags=["exercise"]
-def robust_loss(p, q):
-    """What RNSL charges for an image whose label the prototypes believe with probability p."""
+def knn_accuracy(index, index_labels, queries, query_labels, k):
+    """Share of the queries whose k nearest images of the index vote for their class."""
     # solution
-    return (1 - p**q) / q
+    nearest = np.argsort(-queries @ index.T, axis=1)[:, :k]
+    winners = [np.bincount(votes).argmax() for votes in index_labels[nearest]]
+    return np.mean(winners == query_labels)
 
 
 # %% tags=["self-check"]
-exercises.check_robust_loss(robust_loss)
+exercises.check_knn_accuracy(knn_accuracy)
 
 # %% [markdown]
-# Think further: at which $p$ does RNSL pull hardest, and at which $p$ does NSL?
+# Now judge your heads: with `x = embeddings["NSL"]`,
+# `knn_accuracy(x[train], aid.labels[train], x[test], aid.labels[test], 10)` should give about what the
+# table says. Then vote with `given.labels` in place of `aid.labels[train]`, at k = 10 and k = 100. Who
+# gains by more votes: no training (`searched["no training"]`), NSL, or RNSL? Why?
 #
-# <details><summary>Answer, and the solution of the exercise</summary>
+# <details><summary>Hint</summary>
 #
-# RNSL pulls with $p^q (1 - p)$. Its derivative is 0 at $p = q / (1 + q)$, which is 0.41 for
-# $q = 0.7$: RNSL works hardest on images that are undecided. NSL pulls hardest at $p = 0$, on the
-# images that disagree most.
+# `queries @ index.T` holds all cosines, a row for each query. `np.argsort` sorts upwards.
+# `np.bincount(votes).argmax()` is the most frequent number in `votes`.
+# </details>
 #
-# The function is one line: `return (1 - p**q) / q`
+# <details><summary>Solution</summary>
+#
+# ```python
+# nearest = np.argsort(-queries @ index.T, axis=1)[:, :k]
+# winners = [np.bincount(votes).argmax() for votes in index_labels[nearest]]
+# return np.mean(winners == query_labels)
+# ```
+# No training and RNSL gain 2 to 4 points: wrong labels do not agree, so more of them cancel. NSL gains
+# nothing. It has placed each image beside others of its wrong label, and these do agree.
 # </details>
 
 # %% [markdown]
 # ## Exercise 2: where does it end?
-# 1. With the explorer: between which two rates does NSL lose its lead, for each kind of noise?
-# 2. Go back to the line with `NOISE, RATE, SEED`. Set the rate to 0, the clean baseline, and run the
-#    rest again (*Run Selected Cell and All Below*). t-RNSL leaves out images now, too. Is that bad?
-# 3. Now take `"label_dependent"` at rate 0.7. Look at the numbers with the **given** labels. Why do
-#    all three losses fall so low?
+# Go back to the line with `NOISE, RATE, SEED`, change it, and *Run Selected Cell and All Below*.
+#
+# 1. Rate 0, the clean baseline. t-RNSL leaves out images now, too. Is that bad?
+# 2. `"label_dependent"` at 0.7. With the **given** labels all losses fall low. Why?
+# 3. `"pair_flip"` at 0.4: all wrong labels of a class name one other class. NSL memorizes nearly all of
+#    them. Is it worse than RNSL?
 #
 # <details><summary>Answers</summary>
 #
-# 1. Between 0 and 10%, for both kinds: without noise NSL leads by half a percent, then it falls behind.
-# 2. About 5% of the images: they look like their neighbours of other classes. Their labels are right
+# 1. About 5% of the images: they look like their neighbours of other classes. Their labels are right
 #    but hard to believe, and t-RNSL learns nothing from them. Robustness has a price.
-# 3. Ten classes carry one wrong label more often than the right one. For a loss, the most frequent
-#    label *is* the class: nothing in the data says which of the two is meant.
+# 2. Ten classes carry one wrong label more often than the right one. For a loss, the most frequent
+#    label *is* the class. Nothing in the data says which of the two is meant.
+# 3. No: NSL has memorized 98% and finds 86 of 100 images, RNSL finds 85. Wrong labels that agree take
+#    images of a class to one other place, all together. Of the neighbours of a wrongly labelled image
+#    90% still have its true class. With symmetric noise at 0.4 it is 35%. With the **given** labels
+#    both are poor, 63 and 66. These lines tell the 90%:
+#
+#    ```python
+#    x, true, wrong = embeddings["NSL"][train], aid.labels[train], given.flipped
+#    near = evaluation.nearest_neighbors(x, x[wrong], k=11).positions[:, 1:]
+#    (true[near] == true[wrong][:, None]).mean()
+#    ```
 # </details>
-
-# %% [markdown]
+#
+# ## An open task for engineers: which loss do you ship?
+# You build a search for scenes. How many labels of your archive are wrong nobody knows. Write half a page
+# to your team. What do you train? How do you notice that it went wrong? What would change your mind?
+#
+# <details><summary>How to judge it: four points</summary>
+#
+# - One for the right measure: the share of the ten that are right, not the accuracy of a vote.
+# - One for no training as the row to beat, and for tuned or stopped NSL as rivals.
+# - One for an alarm without clean labels, such as labels kept back, as wrong as all others.
+# - One for a limit: one seed, frozen features, or a kind of noise where the order turns.
+# </details>
+#
 # ## What we have shown
 # - A loss that trusts every label memorizes the wrong ones, and mixes the classes in its embedding.
-# - With symmetric noise one factor, $p^q$, brings most of the accuracy back: 70% becomes 85% where half
-#   of the labels are wrong. With label-dependent noise it brings back less: 79% becomes 84%.
-# - t-RNSL adds about 1% at 70% symmetric noise, else next to nothing. Its gift is a list: of the images
-#   that it leaves out at 50% noise, 94% have a wrong label. Nobody told it which.
+# - With half of the labels wrong, RNSL finds 85 of 100 and NSL 70 (symmetric noise); 84 and 79
+#   (label-dependent). No training finds 84. NSL finds 81 when it is tuned or stopped (symmetric).
+# - t-RNSL is as good as RNSL. Its gift is a list: 94% of the images on it have a wrong label.
 # - Where no label is wrong, the plain loss is a little better.
 #
-# These numbers are means of five runs; `data/results` of the project has them with their spread.
+# These are means of five runs (`data/results` has their spread); stopped NSL is the one run above.
 #
 # ## Where to look next
-# - The mathematics is one screen: `losses.rnsl??` shows the code of the loss.
-# - More noise rates, kinds and seeds, with means and spread, from a terminal:
-#   `rnsl experiment --noise symmetric --noise label_dependent --rate 0.3 --rate 0.5 --out results`
+# - Notebook 01: what the loss pulls and pushes. Notebook 02: kinds of label noise.
 # - The paper: Kang, Fernandez-Beltran, Duan, Kang, Plaza, "Robust Normalized Softmax Loss for Deep
 #   Metric Learning-based Characterization of Remote Sensing Images with Label Noise", IEEE TGRS
 #   2020, [doi 10.1109/TGRS.2020.3042607](https://doi.org/10.1109/TGRS.2020.3042607).
 
 # %% tags=["hidden-assert"]
 # What this notebook claims, held by the run above (for the noise that it starts with).
-if (NOISE, RATE) == ("symmetric", 0.5):
-    accuracy = {name: score["knn_clean"] for name, score in scores.items()}
-    assert accuracy["rnsl"] > accuracy["nsl"] + 0.1, accuracy
-    assert accuracy["trnsl"] > accuracy["nsl"] + 0.1, accuracy
-    assert scores["nsl"]["memorized"] > 0.9 > 0.1 > scores["rnsl"]["memorized"], scores
-    assert scores["trnsl"]["precision"] > 0.9, scores
-    assert abs(accuracy["rnsl"] - 0.8375 - 0.014) < 0.015, accuracy
-    assert abs(accuracy["nsl"] - 0.8375 + 0.137) < 0.015, accuracy
+if (NOISE, RATE, SEED) == ("symmetric", 0.5, 0):
+    found = {name: score["knn_clean"] for name, score in scores.items()}
+    assert np.allclose(
+        [found[name] for name in ("NSL", "RNSL", "t-RNSL", "NSL, stopped", "NSL, tuned")],
+        [0.70, 0.85, 0.85, 0.81, 0.81], atol=0.015,
+    ), found  # fmt: skip
+    assert abs(found["no training"] - 0.8375) < 1e-6, found
+    assert abs(found["NSL, all labels right"] - 0.886) < 0.01, found
+    assert scores["NSL"]["memorized"] > 0.9 > 0.1 > scores["RNSL"]["memorized"], scores
+    assert abs(left_out["precision"] - 0.94) < 0.02, left_out
+    voted = {
+        name: evaluation.knn_accuracy(x[train], given.labels, x[test], aid.labels[test], k=100)
+        for name, x in searched.items()
+        if name in ("no training", "NSL", "RNSL")
+    }
+    gain = {name: voted[name] - scores[name]["knn_noisy"] for name in voted}
+    assert min(gain["no training"], gain["RNSL"]) > 0.015 > 0.005 > gain["NSL"], gain
+else:
+    print("The claims in the text are about symmetric noise at 0.5, seed 0. You run another.")
 
 # %% tags=["hidden-assert"]
-# What it says of fine-tuning, held by the shipped runs.
+# The recipe in the text, the means over five runs, and what it says of fine-tuning.
+recipe = Config()
+assert (recipe.hidden_dim, recipe.embedding_dim, recipe.input_dropout) == (512, 128, 0.1), recipe
+assert (recipe.learning_rate, recipe.momentum, recipe.weight_decay) == (0.007, 0.9, 1e-4), recipe
+assert (recipe.epochs, recipe.batch_size, recipe.schedule) == (40, 256, "cosine"), recipe
+assert (recipe.temperature, recipe.q, aid.features.shape[1]) == (0.07, 0.7, 256), recipe
+shipped = [*experiments.shipped_results("aid").results]
+shipped += experiments.shipped_results("aid_baselines").results
+means = {(s.noise, s.rate, s.loss): s.mean["knn_clean"] for s in experiments.summarize(shipped)}
+for place, claimed in {
+    ("symmetric", 0.0, "nsl"): 0.886, ("symmetric", 0.0, "rnsl"): 0.881,
+    ("symmetric", 0.5, "nsl"): 0.701, ("symmetric", 0.5, "rnsl"): 0.852,
+    ("symmetric", 0.5, "trnsl"): 0.852, ("symmetric", 0.5, "nsl_tuned"): 0.814,
+    ("symmetric", 0.7, "nsl"): 0.589, ("label_dependent", 0.7, "nsl"): 0.765,
+    ("label_dependent", 0.5, "nsl"): 0.793, ("label_dependent", 0.5, "rnsl"): 0.836,
+}.items():  # fmt: skip
+    assert abs(means[place] - claimed) < 0.001, (place, means[place])
 of_seed_0 = {
     run.config.loss: run
     for run in tuned
     if (run.config.noise, run.config.rate, run.config.seed) == ("symmetric", 0.5, 0)
 }
-curves_0 = {name: np.array(run.curves["knn_clean"]) for name, run in of_seed_0.items()}
-assert curves_0["nsl"].argmax() == 0, curves_0
-assert abs(curves_0["nsl"][-1] - 0.69) < 0.005, curves_0
-assert min(curves_0["rnsl"][1:].min(), curves_0["trnsl"][1:].min()) > 0.875, curves_0
+by_epoch = {name: np.array(run.curves["knn_clean"]) for name, run in of_seed_0.items()}
+assert by_epoch["nsl"].argmax() == 0, by_epoch
+
+# %% tags=["hidden-assert"]
+assert abs(by_epoch["nsl"][-1] - 0.69) < 0.005, by_epoch
+assert min(by_epoch["rnsl"][1:].min(), by_epoch["trnsl"][1:].min()) > 0.875, by_epoch
 early = {name: experiments.stopped(run).metrics["knn_clean"] for name, run in of_seed_0.items()}
-assert early["nsl"] == curves_0["nsl"][0], early
+assert early["nsl"] == by_epoch["nsl"][0], early
 assert abs(early["nsl"] - early["rnsl"]) < 0.01, early

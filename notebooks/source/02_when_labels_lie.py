@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 2. When labels lie
-# **You will be able to** name four kinds of label noise, read a transition matrix, corrupt labels at
-# a rate that you choose, and say when a class is lost for good.
+# **You will be able to** name four kinds of label noise, and read a transition matrix. You will corrupt
+# labels at a chosen rate, and say when a class is lost.
 #
-# **Time** 35 min. **Runs on** any laptop. **Needs** notebook 0; notebook 1 helps. **Downloads**
+# **Time** 45 min. **Runs on** any laptop. **Needs** notebook 00; notebook 01 helps. **Downloads**
 # nothing.
 #
 # The question: **what kinds of label noise are there, and when is a class lost for good?**
@@ -29,7 +29,7 @@ explorer
 # %% [markdown]
 # ## What you see
 # **On the left** each row is a true class, each column the label that its images are given. The bright
-# diagonal holds the right labels. This is the **transition matrix** $T$.
+# diagonal holds the right labels. This is the **transition matrix** $M$.
 #
 # **On the right** is one row: the wrong labels of one class, as shares of all its wrong labels. The
 # dashed line is the number of right labels for each wrong one. A bar above the line is one wrong name
@@ -62,28 +62,26 @@ from rnsl_tutorial.training import embed
 from rnsl_tutorial.tutorial import exercises, plots
 
 # %% [markdown]
-# ## Reading T
-# $$T_{ij} = P(\text{given label } j \mid \text{true class } i)$$
+# ## Reading M
+# $$M_{ij} = P(\text{given label } j \mid \text{true class } i)$$
 #
 # | symbol | in code | here |
 # |---|---|---|
-# | $T$ | `transition` | one row for each of $C$ classes; each row sums to 1 |
-# | $T_{ii}$ | `transition[i, i]` | share of right labels |
-# | $r = 1 - T_{ii}$ | `rate` | the **noise rate**: share of wrong labels |
-# | $T_{ij} / r$ | `shares` | of the wrong labels: how many are called $j$ |
-#
-# (In the other notebooks $T$ is the temperature. Here it is always the matrix.)
+# | $M$ | `transition` | one row for each of $C$ classes; each row sums to 1 |
+# | $M_{ii}$ | `transition[i, i]` | share of right labels |
+# | $r = 1 - M_{ii}$ | `rate` | the **noise rate**: share of wrong labels |
+# | $M_{ij} / r$ | `shares` | of the wrong labels: how many are called $j$ |
 #
 # Row first, column second. The row asks: what happens to the images of this class? The column asks
 # something else: whose images carry this label?
 
 # %%
-T = noise.label_dependent_transition("aid", 0.7)
+M = noise.label_dependent_transition("aid", 0.7)
 bridge, pond = aid.class_names.index("Bridge"), aid.class_names.index("Pond")
-print(f"of all bridges {T[bridge, pond]:.0%} are called a pond")
-print(f"of all ponds   {T[pond, bridge]:.0%} are called a bridge")
-print(f"each row sums to 1: {np.allclose(T.sum(axis=1), 1)}; the columns do not: ", end="")
-print(f"{T.sum(axis=0).min():.2f} to {T.sum(axis=0).max():.2f}")
+print(f"of all bridges {M[bridge, pond]:.0%} are called a pond")
+print(f"of all ponds   {M[pond, bridge]:.0%} are called a bridge")
+print(f"each row sums to 1: {np.allclose(M.sum(axis=1), 1)}; the columns do not: ", end="")
+print(f"{M.sum(axis=0).min():.2f} to {M.sum(axis=0).max():.2f}")
 
 # %% [markdown]
 # ## Four kinds of noise
@@ -104,7 +102,7 @@ small = {
 for name, matrix in small.items():
     print(name, matrix.round(2), sep="\n")
 for name in ("Bridge", "Playground", "Forest"):
-    row = T[aid.class_names.index(name)]
+    row = M[aid.class_names.index(name)]
     given_as = [f"{row[j]:.0%} {aid.class_names[j]}" for j in np.flatnonzero(row)]
     print(f"label-dependent, {name}:", ", ".join(given_as))
 
@@ -190,29 +188,37 @@ figure
 
 # %% [markdown]
 # A single class has only 154 to 294 images. There the spread is larger, and it can decide whether a
-# class is lost **in this draw**. Set the explorer to *one draw* and look: how many classes have a cross?
+# class is lost **in this draw**. Below are the draws of seeds 0 to 19, as our experiments make them.
 
 # %%
 lost_in_draw = []
 for seed in range(20):
-    given = noise.corrupt_labels(true, T, seed, method="vectorized").labels
+    drawn_labels = experiments.corrupt(
+        aid, Config(noise="label_dependent", rate=0.7, seed=seed)
+    ).labels
     table = np.zeros((30, 30))
-    np.add.at(table, (true, given), 1)
+    np.add.at(table, (true, drawn_labels), 1)
     lost_in_draw.append(
         len(class_margins.dominated_classes(table / table.sum(axis=1, keepdims=True)))
     )
-print(f"by the probabilities {len(class_margins.dominated_classes(T))} classes are lost")
-print(
-    f"in 20 draws {min(lost_in_draw)} to {max(lost_in_draw)}, {np.mean(lost_in_draw):.1f} in the mean"
-)
+print(f"by the probabilities {len(class_margins.dominated_classes(M))} classes are lost")
+print("in the draws of seeds 0, 1, ...", *lost_in_draw)
 
 # %% [markdown]
-# Many rows have 0.30 right labels, and 0.28 of one wrong kind. Often there are two such kinds. That is
-# close to the edge, and chance pushes some rows over.
+# Many rows have 0.30 right labels, and 0.28 of one wrong kind, often two such kinds. Chance pushes some
+# of them over. At the end we train on the draw of seed 0. **What is special about it, and what does that
+# do to our result?**
+#
+# <details><summary>Answer</summary>
+#
+# It is the luckiest of the twenty: 11 lost classes, and 18 in the mean. So it spares the other 20
+# classes, of which only one is lost here. Set `SEED` below to 12, whose draw loses 21, and compare.
+# Name your seed before you look, and report several.
+# </details>
 
 # %% [markdown]
 # ## Exercise 1: corrupt labels
-# Draw a new label for each image: from the row of its true class, with a generator that the seed makes.
+# Draw a new label for each image, from the row of its true class. The seed makes the generator.
 # Leave `labels` as they are. `rng.choice(C, p=row)` draws one of `C` numbers with the probabilities
 # `row`.
 
@@ -242,7 +248,7 @@ exercises.check_draw_labels(draw_labels)
 # A learner that sees only the given labels takes the most frequent one for the class. The class $i$ is
 # lost where one wrong label is more frequent than the right one:
 #
-# $$\max_{j \neq i} T_{ij} > T_{ii}$$
+# $$\max_{j \neq i} M_{ij} > M_{ii}$$
 #
 # No majority can repair this. More images of the same kind do not help either: they carry the same
 # wrong label just as often.
@@ -297,8 +303,8 @@ for dataset in ("aid", "nwpu45"):
 
 # %% [markdown]
 # ## Exercise 3: the edge
-# Let $s_j = T_{ij} / r$ be the shares of the wrong labels of a class. They sum to 1. **Above** which
-# rate is the class lost? Solve $r \, s_{\max} = 1 - r$ on paper. Then write it down.
+# Let $s_j = M_{ij} / r$ be the shares of the wrong labels of a class. They sum to 1, and stay when the
+# rate $r$ grows. **Above** which rate is the class lost? Take paper, then write it down.
 
 
 # %% tags=["exercise"]
@@ -312,12 +318,12 @@ def breaking_rate(shares):
 exercises.check_breaking_rate(breaking_rate)
 
 # %% [markdown]
-# Now edit a row. Set the explorer to *Bridge* at 70% and move **concentration** to the right, step by
-# step, until the class tips over. Then compute the same with the library: `class_margins.concentrate`.
+# Now edit a row. Set the explorer to *Bridge* at 70%. Move **concentration** to the right until the class
+# tips over. Then compute the same with the library: `class_margins.concentrate`.
 
 # %%
 for amount in (0.0, 0.04, 0.1, 0.3):
-    edited = class_margins.concentrate(T, bridge, amount)
+    edited = class_margins.concentrate(M, bridge, amount)
     is_lost = bridge in class_margins.dominated_classes(edited)
     print(f"concentration {amount:4}: {edited[bridge, bridge]:.2f} Bridge, ", end="")
     print(f"{edited[bridge, pond]:.3f} Pond: {'lost' if is_lost else 'not lost'}")
@@ -325,7 +331,7 @@ for amount in (0.0, 0.04, 0.1, 0.3):
 # %% [markdown]
 # <details><summary>Answer, and the solution of the exercise</summary>
 #
-# `return 1 / (1 + np.max(shares))`. For *Bridge* the largest share is 0.4, so it is lost above 0.714.
+# Lost means $r \, s_{\max} > 1 - r$. So `return 1 / (1 + np.max(shares))`. For *Bridge* the largest share is 0.4, so it is lost above 0.714.
 # For *BareLand* it is 0.6: above 0.625. Pair flip: the share is 1, above 0.5. Symmetric noise with 30
 # classes: the share is 1/29, above 29/30 = 0.967.
 #
@@ -334,52 +340,62 @@ for amount in (0.0, 0.04, 0.1, 0.3):
 # </details>
 #
 # ## What it means on real data
-# We train on AID with label-dependent noise at 70% and the robust loss (RNSL). The test images then
-# look for their nearest training images, which vote with the labels **that were given**.
+# We train on AID with label-dependent noise at 70%: NSL, and the robust RNSL. The test images look for
+# their nearest training images. These vote with the labels **that were given**.
 #
-# **Predict first.** A robust loss resists wrong labels. Does it save the ten lost classes?
+# **Predict first.** A robust loss resists wrong labels. Does it save the ten lost classes? Is it at
+# least better there than NSL?
 
 # %% tags=["parameters"]
-LOSS, SEED = "rnsl", 0
+SEED = 0
 
 # %%
-config = Config(noise="label_dependent", rate=0.7, loss=LOSS, seed=SEED)
-with tqdm(total=config.epochs, desc=plots.LOSS_STYLES[LOSS].label, unit="epoch") as bar:
-    fitted = experiments.fit(aid, config, lambda _: bar.update())
-embeddings = embed(fitted.network, experiments.standardized(aid)).numpy()
-is_lost = np.isin(np.arange(30), class_margins.dominated_classes(T))
-rival = np.where(np.eye(30, dtype=bool), 0, T).argmax(axis=1)
+fitted, embeddings = {}, {}
+for loss in ("nsl", "rnsl"):
+    config = Config(noise="label_dependent", rate=0.7, loss=loss, seed=SEED)
+    with tqdm(total=config.epochs, desc=plots.LOSS_STYLES[loss].label, unit="epoch") as bar:
+        fitted[loss] = experiments.fit(aid, config, lambda _: bar.update())
+    embeddings[loss] = embed(fitted[loss].network, experiments.standardized(aid)).numpy()
+given = fitted["rnsl"].given.labels  # the same for both
+is_lost = np.isin(np.arange(30), class_margins.dominated_classes(M))
+rival = np.where(np.eye(30, dtype=bool), 0, M).argmax(axis=1)
 
 
-def named(index_labels, k, called):
+def named(loss, index_labels, k, called):
     """Of each class's test images, the share that k-NN gives the name that `called` says."""
-    found = knn_predict(embeddings[train], index_labels, embeddings[test], k=k).numpy()
+    x = embeddings[loss]
+    found = knn_predict(x[train], index_labels, x[test], k=k).numpy()
     return np.array([(found == called[c])[aid.labels[test] == c].mean() for c in range(30)])
 
 
 # %%
-by_k = {}
+shares_of_names = {}
 print("test images under their own name, and under the most frequent wrong one")
-for k in (10, 50, 100):  # neighbours
-    own, other = (named(fitted.given.labels, k, who) for who in (np.arange(30), rival))
-    by_k[k] = (own, other)
-    for kind, classes in (("lost", is_lost), ("others", ~is_lost)):
-        print(
-            f"{k:3} neighbours, {kind:6} own {own[classes].mean():.0%}, "
-            f"wrong {other[classes].mean():.0%}"
-        )
+for loss in fitted:
+    for k in (10, 100):  # neighbours
+        own, other = (named(loss, given, k, who) for who in (np.arange(30), rival))
+        shares_of_names[loss, k] = own, other
+        for kind, classes in (("lost", is_lost), ("others", ~is_lost)):
+            print(
+                f"{loss.upper():4} {k:3} neighbours, {kind:6} own {own[classes].mean():.0%}, "
+                f"wrong {other[classes].mean():.0%}"
+            )
 
 # %% [markdown]
-# **Your answer**: no. The test images of a lost class get the wrong name more than twice as often as
-# their own.
+# **Your answer**: no. In the lost classes RNSL gives 23% of the test images their own name, and 65% the
+# wrong one. NSL has 27% and 54%. **There the robust loss is worse. Why?**
 #
-# Asking more neighbours helps where the right name leads. In a lost class it makes the wrong name win
-# more often.
+# <details><summary>Answer</summary>
 #
-# Below each class is one mark: on which side of the line does it lie?
+# A robust loss listens to labels that agree with each other. In a lost class these are the wrong ones.
+# NSL learns every label by heart, the right ones too, and stays undecided. More neighbours sharpen
+# this: the majority wins more often, and it is wrong.
+# </details>
+#
+# Below each class is one mark (RNSL, 100 neighbours): on which side of the line does it lie?
 
 # %%
-own, other = by_k[100]
+own, other = shares_of_names["rnsl", 100]
 with plots.new_figure(figsize=(5.6, 4.6)) as figure:
     axes = figure.subplots()
     for style, classes, name in (
@@ -397,19 +413,37 @@ with plots.new_figure(figsize=(5.6, 4.6)) as figure:
     axes.legend(title="class")
 figure
 
-# %% [markdown]
-# The others are not safe either, with 0.30 right labels against 0.28 of one wrong kind. Count both.
-
 # %%
 wins = other > own
 print(f"the wrong name wins in {wins[is_lost].sum()} of {is_lost.sum()} lost classes", end=" ")
 print(f"and in {wins[~is_lost].sum()} of {(~is_lost).sum()} others")
+x = embeddings["rnsl"]
+near = nearest_neighbors(x[train], x[test], k=100).positions
+print(
+    "\nlost class         its rival            100 neighbours: of the rival   labels: own   rival's"
+)
+for c in np.flatnonzero(is_lost):
+    around = near[aid.labels[test] == c]
+    print(f"{aid.class_names[c]:18} {aid.class_names[rival[c]]:18}", end="")
+    shares = (true[around] == rival[c], given[around] == c, given[around] == rival[c])
+    print(*(f"{share.mean():15.0%}" for share in shares), "" if wins[c] else "   survives")
 
 # %% [markdown]
+# **Three of the ten "lost" classes survive. Which, and why?** Look at each beside its rival.
+#
+# <details><summary>Answer</summary>
+#
+# *BareLand*, *Center* and *Desert*. Among their neighbours are images of the rival, and the wrong labels
+# of these bear **our** name. *BareLand* and *Desert* name each other; where they mix, the two errors
+# cancel. *Center* gains what *Church* loses: no *Church* image gets its own name. *Playground* has as
+# much of its rival around it. But $M$ calls 56% of it *Stadium*, too many to make up for. So a row of
+# $M$ alone does not decide. Notebook 08 counts the neighbours in. (With seed 12 *Desert* is lost, too.)
+# </details>
+#
 # Is the *embedding* ruined, then? Let the same neighbours vote with their **true** labels.
 
 # %%
-clean = named(true, 10, np.arange(30))
+clean = named("rnsl", true, 10, np.arange(30))
 print(
     f"with true labels: lost classes {clean[is_lost].mean():.0%}, others {clean[~is_lost].mean():.0%}"
 )
@@ -418,50 +452,33 @@ print(
 # The images of a lost class still lie together. What is lost is their **name**: nothing in the given
 # labels says which of two names is meant. A few labels that somebody checked would bring it back.
 #
-# ## One image too few
-# A look at the numbers behind these experiments. The paper's code takes 70% of the images of each class
-# for training, by `int(0.7 * n)`. Each class of NWPU45 has 700 images. How many are 70%?
-
-# %%
-print("0.7 * 700 =", 0.7 * 700, "and int() cuts off:", int(0.7 * 700))
-sizes = np.bincount(aid.labels)
-short = [(aid.class_names[c], n) for c, n in enumerate(sizes) if int(0.7 * n) < 7 * n // 10]
-print(f"NWPU45: {45 * int(0.7 * 700)} training images, not {45 * 490}")
-print(f"AID: {len(train)}, not {sum(7 * n // 10 for n in sizes)}: one image short in", end=" ")
-print(", ".join(f"{name} ({n})" for name, n in short))
-
-# %% [markdown]
-# A computer cannot write 0.7 exactly in binary. So the product falls just below the whole number, and
-# `int` cuts off what follows the point. `round` would be right. We keep the fault: so our splits are
-# those of the reference code, image for image.
+# (Our training split has a fault of the reference code, `int(0.7 * n)`: see the appendix, notebook 11.)
 #
-# ## An open question
-# You get an archive. Somebody tells you that 40% of its labels are wrong. That is all you know.
+# ## An open task for engineers: 50 labels to check
+# Somebody tells you that 40% of the labels of your archive are wrong. You may ask one question about
+# them, and have 50 labels checked by an expert. Write a plan of half a page: which question, which
+# images, and which number decides whether you train? Try it on `given` above, whose truth you have.
 #
-# 1. Can a class be lost at 40%, if every class has this rate? Can one be, if 40% is only the mean?
-# 2. You may ask one more question about the wrong labels before you train. Which one?
-# 3. You may have 50 labels checked by an expert. Which images do you give to her?
+# <details><summary>How to judge it: four points</summary>
 #
-# <details><summary>Thoughts</summary>
-#
-# 1. Not if every class has 40%: at most 0.4 wrong labels of one kind stand against 0.6 right ones. As
-#    a mean it can hide anything: one class at 90%, and another at 0.
-# 2. Do the wrong labels of a class agree with each other? The rate alone does not decide.
-# 3. Those of classes where two names are about equally frequent among neighbours. There a few checked
-#    labels say which name is meant. Symmetric noise needs none: the majority is right.
+# - One for the rate: 40% in **every** class loses none; 40% in the **mean** may hide a class at 90%.
+# - One for the question: do the wrong labels of a class agree with each other?
+# - One for the images: of classes where two names are about equally frequent among neighbours.
+# - One for a number with its spread: what 50 labels can tell, and what not.
 # </details>
 #
 # ## What we have shown
 # - Label noise is described by a transition matrix: row = true class, column = given label. Noise that
 #   depends on the image has no single matrix.
 # - The realised rate spreads around the nominal one by $\sqrt{r (1 - r) / N}$: 0.0055 at 0.3 on AID.
-# - A class is lost where one wrong label is more frequent than the right one, above a rate of
+# - A class is lost where one wrong label is more frequent than the right one: above the rate
 #   $1 / (1 + s_{\max})$. At a rate of 0.7, label-dependent noise loses ten classes of AID and ten of
 #   NWPU45. Pair flip loses all above 0.5, symmetric noise none below 0.967 (30 classes).
-# - On AID, a robust loss does not bring the name of a lost class back. The images still lie together.
+# - On AID, a robust loss does not bring the name of a lost class back. There it is worse than NSL. The
+#   images still lie together.
 #
 # ## Where to look next
-# - Notebook 3: who steers the prototypes, and how NSL and RNSL differ in whom they follow.
+# - Notebook 03: who steers the prototypes, and how NSL and RNSL differ in whom they follow.
 # - `noise.corrupt_labels??` and `noise.instance_dependent_flips??` show how labels are drawn.
 # - The tables: `data/noise/README.md`. The paper: Kang et al., IEEE TGRS 2020,
 #   [doi 10.1109/TGRS.2020.3042607](https://doi.org/10.1109/TGRS.2020.3042607).
@@ -473,16 +490,28 @@ print(", ".join(f"{name} ({n})" for name, n in short))
 for dataset in ("aid", "nwpu45"):
     dominated = class_margins.dominated_classes(noise.label_dependent_transition(dataset, 0.7))
     assert len(dominated) == 10, dataset
-assert abs(realised.mean() - NOMINAL) < 4 * spread / np.sqrt(DRAWS), realised.mean()
-assert 0.8 * spread < realised.std() < 1.2 * spread, realised.std()
+if DRAWS >= 100:
+    assert abs(realised.mean() - NOMINAL) < 4 * spread / np.sqrt(DRAWS), realised.mean()
+    assert 0.8 * spread < realised.std() < 1.2 * spread, realised.std()
 assert 0.35 > agreement["instance-dependent"] > 0.25 > 0.06 > agreement["symmetric"], agreement
 bare = aid.class_names.index("BareLand")
 for amount, is_still_lost in ((-0.3, True), (-0.4, False)):
-    edited = class_margins.concentrate(T, bare, amount)
+    edited = class_margins.concentrate(M, bare, amount)
     assert (bare in class_margins.dominated_classes(edited)) == is_still_lost, amount
-own, other = by_k[100]
-assert own[is_lost].mean() < own[~is_lost].mean() - 0.05, own
-assert wins[is_lost].mean() > wins[~is_lost].mean() + 0.2, wins
-assert other[is_lost].mean() > 2 * own[is_lost].mean(), (own, other)
-assert clean[is_lost].mean() > own[is_lost].mean() + 0.3, clean
-assert (int(0.7 * 700), len(train)) == (489, 6993)
+assert lost_in_draw[0] == 11 == min(lost_in_draw) < sorted(lost_in_draw)[1], lost_in_draw
+assert round(np.mean(lost_in_draw)) == 18, lost_in_draw
+
+# %% tags=["hidden-assert"]
+if SEED == 0:
+    for loss, claimed in {"rnsl": (0.23, 0.65), "nsl": (0.27, 0.54)}.items():
+        in_lost = [share[is_lost].mean() for share in shares_of_names[loss, 100]]
+        assert np.allclose(in_lost, claimed, atol=0.03), (loss, in_lost)
+    own, other = shares_of_names["rnsl", 100]
+    assert own[is_lost].mean() < own[~is_lost].mean() - 0.05, own
+    assert wins[is_lost].mean() > wins[~is_lost].mean() + 0.2, wins
+    survivors = [aid.class_names[c] for c in np.flatnonzero(is_lost & ~wins)]
+    assert survivors == ["BareLand", "Center", "Desert"], survivors
+    assert own[aid.class_names.index("Church")] < 0.02, own
+    assert clean[is_lost].mean() > own[is_lost].mean() + 0.3, clean
+else:
+    print("The shares in the text are those of seed 0. You run another.")

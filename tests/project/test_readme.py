@@ -333,19 +333,15 @@ def test_the_numbers_of_the_first_notebook() -> None:
     assert half["rnsl"] == half["trnsl"]
     similar = [of_100("label_dependent", 0.5, loss) for loss in ("nsl", "rnsl")]
     for said in (
-        f"tells its class in {of_100('symmetric', 0.0, 'nsl')} of 100 cases; guessing",
+        f"tell its class in {of_100('symmetric', 0.0, 'nsl')} of 100 cases. Guessing",
         f"{half['nsl']} of 100 with NSL, {half['rnsl']} with RNSL and with t-RNSL",
-        f"labels NSL has {of_100('symmetric', 0.7, 'nsl')} left",
+        f"at 70% symmetric noise NSL has {of_100('symmetric', 0.7, 'nsl')} left",
         f"More: {of_100('label_dependent', 0.7, 'nsl')}. A label",
-        f"{half['nsl']}% becomes {half['rnsl']}% where half",
-        f"{similar[0]}% becomes {similar[1]}%",
-        f"at 50% noise, {of_100('symmetric', 0.5, 'trnsl', 'precision')}% have a wrong label",
+        f"RNSL finds {half['rnsl']} of 100 and NSL {half['nsl']} (symmetric noise); "
+        f"{similar[1]} and {similar[0]} (label-dependent)",
+        f"a list: {of_100('symmetric', 0.5, 'trnsl', 'precision')}% of the images on it",
     ):
         assert said in text
-    gain = (
-        mean["symmetric", 0.7, "trnsl"]["knn_clean"] - mean["symmetric", 0.7, "rnsl"]["knn_clean"]
-    )
-    assert 0.005 < gain < 0.015, "about 1% at 70% symmetric noise"
     assert mean["symmetric", 0.0, "trnsl"]["kept"] == pytest.approx(0.95, abs=0.007), "about 5%"
 
 

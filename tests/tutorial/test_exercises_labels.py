@@ -80,7 +80,7 @@ test_draw_labels_wrong = wrong(
     (lambda y, T, seed: y.copy(), "No label changed"),
     (lambda y, T, seed: T[y].argmax(axis=1), "most frequent label of its row"),
     (lambda y, T, seed: draw(y, np.full((4, 4), 0.25), seed), r"where does p=transition\[i\]"),
-    (lambda y, T, seed: draw(y, np.roll(T, 1, axis=0), seed), r"T\[\d, \d\] says"),
+    (lambda y, T, seed: draw(y, np.roll(T, 1, axis=0), seed), r"M\[\d, \d\] says"),
     (lambda y, T, seed: draw(y, T[[0, 0, 0, 0]], seed), "one and the same row"),
     (lambda y, T, seed: draw(np.arange(4), T, seed)[y], "made before the loop"),
     (lambda y, T, seed: None, "returns None"),

@@ -98,68 +98,82 @@ test_nsl_wrong = wrong(
 
 
 def right_gradient(x, prototypes, label, temperature):  # type: ignore[no-untyped-def]
-    """In numpy, written out."""
+    """In numpy, written out, row by row."""
     x, w = x.numpy(), prototypes.numpy()
     p = np.exp(w @ x / temperature)
     p /= p.sum()
-    gradient = sum((p[c] - (c == label)) * w[c] for c in range(len(w))) / temperature
-    return (np.eye(3) - np.outer(x, x)) @ gradient
+    rows = [
+        (p[c] - (c == label)) * (np.eye(3) - np.outer(w[c], w[c])) @ x / temperature
+        for c in range(len(w))
+    ]
+    return np.stack(rows)
 
 
-def changed_gradient(sign=1, power=-1, own=1, projected=True):  # type: ignore[no-untyped-def]
-    def function(x, prototypes, label, temperature):  # type: ignore[no-untyped-def]
-        p = torch.softmax(prototypes @ x / temperature, dim=0)
-        p = p - own * F.one_hot(torch.tensor(label), len(p))
-        gradient = sign * (p[:, None] * prototypes).sum(dim=0) * temperature**power
-        return gradient - projected * x * (x @ gradient)
-
-    return function
-
-
-test_gradient_right = right(
-    exercises.check_nsl_gradient,
-    lambda **case: torch.from_numpy(right_gradient(**case)),
-    changed_gradient(),
-)
-
-
-def as_written(own=lambda p: p - 1, project=lambda g, x: g - x * (x @ g), scale=None):  # type: ignore[no-untyped-def]
+def as_written(own=lambda p: p - 1, along=None, scale=None, power=-1, end=lambda rows: rows):  # type: ignore[no-untyped-def]
     """The gradient, written as a learner writes it, with one part exchanged."""
 
     def gradient(x, prototypes, label, temperature):  # type: ignore[no-untyped-def]
         weights = (prototypes @ x / (scale or temperature)).softmax(dim=0)
         weights[label] = own(weights[label])
-        return project(weights @ prototypes / temperature, x)
+        row = along or (lambda x, w: x - w * (w @ x))
+        rows = torch.stack([row(x, w) for w in prototypes])
+        return end(weights[:, None] * rows * temperature**power)
 
     return gradient
 
 
-test_gradient_wrong = wrong(
-    exercises.check_nsl_gradient,
-    (changed_gradient(projected=False), "The projection is missing"),
-    (lambda **case: _along_x(**case), "part along x"),
-    (changed_gradient(sign=-1), "sign is turned: this is the step"),
-    (changed_gradient(sign=-1, projected=False), "sign is turned .* projection is missing"),
-    (changed_gradient(power=0), "factor 1/T is missing"),
-    (changed_gradient(power=0, projected=False), "1/T and the projection are missing"),
-    (changed_gradient(power=1), "do not multiply"),
-    (changed_gradient(own=0), r"pull of the own prototype is missing: subtract"),
-    (changed_gradient(own=0, projected=False), "own prototype is missing .* so is"),
-    (changed_gradient(own=2), "counts twice"),
-    (as_written(own=lambda p: 1 - p), "pushes here"),
-    (as_written(project=lambda g, x: g - x @ x * g), r"Set brackets: x \* \(x @ g\)"),
-    (right_gradient, "numbers are right. But this is a numpy array"),
-    (as_written(project=lambda g, x: (torch.eye(3) - x @ x.T) @ g), r"x @ x.T is one number, 1:"),
-    (
-        as_written(project=lambda g, x: g - x @ x.T @ g),
-        "Line .* x @ x.T is one number: torch.outer",
-    ),
-    (as_written(project=lambda g, x: g - x @ g), "x @ g is a number"),
-    (as_written(project=lambda g, x: g + x * (x @ g)), "is added; take it away"),
-    (as_written(scale=1.0), "The softmax needs the temperature, too"),
-    (lambda x, prototypes, label, temperature: math.nan, r"shape \[\], expected \[3\]"),
+test_gradient_right = right(
+    exercises.check_prototype_gradient,
+    lambda **case: torch.from_numpy(right_gradient(**case)),
+    as_written(),
 )
 
 
-def _along_x(x, **case):  # type: ignore[no-untyped-def]
-    return x * (x @ changed_gradient(projected=False)(x, **case))
+def plain_x(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+    return x
+
+
+def every_weight(x, prototypes, label, temperature):  # type: ignore[no-untyped-def]
+    p = (prototypes @ x / temperature).softmax(dim=0)
+    return (p - 1)[:, None] * (x - prototypes * (prototypes @ x)[:, None]) / temperature
+
+
+def only_own(x, prototypes, label, temperature):  # type: ignore[no-untyped-def]
+    rows = torch.zeros_like(prototypes)
+    rows[label] = as_written()(x, prototypes, label, temperature)[label]
+    return rows
+
+
+def along_all(x, prototypes, label, temperature):  # type: ignore[no-untyped-def]
+    weights = (prototypes @ x / temperature).softmax(dim=0)
+    weights[label] -= 1
+    return weights[:, None] * (x - prototypes.T @ (prototypes @ x)) / temperature
+
+
+test_gradient_wrong = wrong(
+    exercises.check_prototype_gradient,
+    (right_gradient, "numbers are right. But this is a numpy array"),
+    (as_written(along=plain_x), "The projection is missing"),
+    (as_written(along=lambda x, w: w * (w @ x)), "part along each prototype; it is"),
+    (as_written(along=lambda x, w: w - x * (w @ x)), "These are the parts of dL/dx"),
+    (as_written(along=lambda x, w: w), "and not by w_c"),
+    (as_written(end=lambda rows: -rows), "sign is turned: this is the step"),
+    (as_written(along=plain_x, end=lambda rows: -rows), "sign is turned .* projection is missing"),
+    (as_written(power=0), "factor 1/T is missing"),
+    (as_written(power=0, along=plain_x), "1/T and the projection are missing"),
+    (as_written(power=1), "do not multiply"),
+    (as_written(own=lambda p: p), "is pulled: subtract"),
+    (as_written(own=lambda p: p, along=plain_x), "is pulled .* projection is missing"),
+    (as_written(own=lambda p: p - 2), "counts twice"),
+    (as_written(own=lambda p: 1 - p), "is pushed here"),
+    (as_written(scale=1.0), "The softmax needs the temperature, too"),
+    (as_written(along=lambda x, w: x + w * (w @ x)), "is added; take it away"),
+    (as_written(along=lambda x, w: (1 - w * w) * x), "is a matrix"),
+    (every_weight, "subtracted from every weight"),
+    (only_own, "Only the own prototype moves"),
+    (along_all, "its own prototype alone"),
+    (as_written(end=lambda rows: rows.T), "the axes are exchanged"),
+    (as_written(end=lambda rows: rows.sum(dim=0)), "The rows are added up"),
+    (lambda label, **case: as_written()(label=label, **case)[label], "the row of the label alone"),
+    (lambda x, prototypes, label, temperature: math.nan, r"shape \[\], expected \[5, 3\]"),
+)

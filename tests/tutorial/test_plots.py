@@ -9,7 +9,6 @@ import pytest
 from explorer_checks import refuses
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
@@ -112,82 +111,37 @@ def test_range_holds_every_bar_and_stays_a_percentage() -> None:
     ]  # fmt: skip
 
 
-# ------------------------------------------------------------------ maps
+# ------------------------------------------------------------------ metric learning
 
-NAMES = ("Beach", "Forest", "Port")
-LABELS = np.repeat([0, 1, 2], 10)
-PLACES = np.stack([np.random.default_rng(p).normal(3 * LABELS, 0.2, (2, 30)).T for p in (0, 1)])
-PREDICTED = np.stack([LABELS, np.where(np.arange(30) < 6, 1, LABELS)])  # six Beaches are missed
+FOUND = (("Port", "Pond", "Port"), ("Pond", "$\\frac$", "River"))
 
 
-def panels(**changes: Any) -> Figure:
-    given: dict[str, Any] = {
-        "coordinates": PLACES,
-        "labels": LABELS,
-        "predicted": PREDICTED,
-        "class_names": NAMES,
-        "titles": ("NSL", "RNSL"),
-        "captions": ("80.0%", "100.0%"),
-    }
-    return plots.embedding_panels(**given | changes)
+def searches(**changes: Any) -> Figure:
+    given: dict[str, Any] = {"query": "Port", "found": FOUND, "titles": ("before", "after")}
+    return plots.nearest_scenes(**given | changes)
 
 
-def points_of(axes: Axes) -> tuple[Any, Any]:
-    dots, crosses = (c for c in axes.collections if isinstance(c, PathCollection))
-    return dots.get_offsets(), crosses.get_offsets()
+def test_a_search_is_a_row_of_named_tiles_and_the_other_classes_are_hatched() -> None:
+    for axes, row, title in zip(searches().axes, FOUND, ("before", "after"), strict=True):
+        assert [text.get_text() for text in axes.texts] == list(row)
+        assert [bool(tile.get_hatch()) for tile in axes.patches] == [name != "Port" for name in row]
+        assert axes.get_title("left") == title
 
 
-def test_dots_are_the_found_and_crosses_the_missed_images() -> None:
-    for axes, places, predicted in zip(panels().axes, PLACES, PREDICTED, strict=True):
-        dots, crosses = points_of(axes)
-        np.testing.assert_allclose(dots, places[predicted == LABELS])
-        np.testing.assert_allclose(crosses, places[predicted != LABELS])
-
-
-def test_panels_share_one_square_frame_and_carry_titles_and_captions() -> None:
-    left, right = panels().axes
-    assert left.get_xlim() == right.get_xlim()
-    assert np.ptp(left.get_xlim()) == pytest.approx(np.ptp(left.get_ylim()))
-    assert left.get_xlim()[0] < PLACES[..., 0].min() < PLACES[..., 0].max() < left.get_xlim()[1]
-    assert [axes.get_title("left") for axes in (left, right)] == ["NSL", "RNSL"]
-    assert [axes.get_xlabel() for axes in (left, right)] == ["80.0%", "100.0%"]
-
-
-def test_a_class_is_named_where_half_of_it_is_found() -> None:
-    left, right = ({text.get_text() for text in written(axes)} for axes in panels().axes)
-    assert left == {"Beach", "Forest", "Port"}
-    assert right == {"Forest", "Port"}
-
-
-def test_names_do_not_cover_each_other_and_stay_in_the_frame() -> None:
-    crowd = np.random.default_rng(0).uniform(size=(1, 300, 2))
-    labels = np.arange(300) % 30
-    names = [f"A class with a long name {c}" for c in range(30)]
-    figure = panels(coordinates=crowd, labels=labels, predicted=labels[None], class_names=names,
-                    titles=[""], captions=[""])  # fmt: skip
-    pixels(figure)
-    (axes,) = figure.axes
-    boxes = [text.get_window_extent() for text in written(axes)]
-    frame = axes.get_window_extent()
-    assert len(boxes) > 1
-    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
-    assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 for box in boxes)
-
-
-test_maps_that_disagree_are_named = refuses(
-    lambda **changes: panels(**changes),
-    ({"coordinates": PLACES[:1]}, r"2 titles and 30 labels need \(2, 30, 2\)"),
-    ({"predicted": PREDICTED.T}, "predicted"),
-    ({"captions": ("",)}, "2 titles and 1 captions"),
-    ({"class_names": NAMES[:2]}, "each in 0 to 1"),
+test_searches_that_disagree_are_named = refuses(
+    searches,
+    ({"titles": ("before",)}, r"1 titles and searches of \[3, 3\] images"),
+    ({"found": (("Port",), ())}, r"searches of \[1, 0\] images"),
 )
 
 
-def test_medians_are_those_of_each_class_on_every_map() -> None:
-    medians = plots.class_medians(PLACES, LABELS, 4)
-    assert medians.shape == (2, 4, 2)
-    np.testing.assert_allclose(medians[1, 2], np.median(PLACES[1, 20:], axis=0))
-    assert np.isnan(medians[:, 3]).all()
+def test_the_picture_of_metric_learning_joins_a_query_with_its_ten_nearest() -> None:
+    *_, search = plots.metric_learning().axes
+    ends = np.array([line.get_xydata()[1] for line in search.lines])
+    query = search.lines[0].get_xydata()[0]
+    points = np.concatenate([cloud.get_offsets() for cloud in search.collections[:3]])
+    distances = np.sort(np.linalg.norm(points - query, axis=1))
+    np.testing.assert_allclose(np.sort(np.linalg.norm(ends - query, axis=1)), distances[:10])
 
 
 def test_thirty_classes_have_thirty_colours() -> None:
@@ -234,7 +188,7 @@ def test_every_style_has_a_colour_for_both_grounds() -> None:
 # ------------------------------------------------------------------ every figure
 
 
-@pytest.mark.parametrize("draw", [curves, panels])
+@pytest.mark.parametrize("draw", [curves, searches, plots.metric_learning])
 def test_figures_are_opaque_closed_and_independent_of_the_readers_style(draw: Any) -> None:
     expected = pixels(draw())
     with plt.style.context("dark_background"):

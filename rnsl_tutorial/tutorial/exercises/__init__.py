@@ -35,8 +35,8 @@ from rnsl_tutorial.tutorial.exercises.seeing import (
     check_neighbor_overlap,
     judge_selection,
 )
-from rnsl_tutorial.tutorial.exercises.sphere import check_nsl, check_nsl_gradient
-from rnsl_tutorial.tutorial.exercises.start import check_robust_loss
+from rnsl_tutorial.tutorial.exercises.sphere import check_nsl, check_prototype_gradient
+from rnsl_tutorial.tutorial.exercises.start import check_knn_accuracy
 from rnsl_tutorial.tutorial.exercises.training import (
     check_found_among,
     check_last_safe_epoch,
@@ -60,6 +60,7 @@ __all__ = [
     "check_half_heard",
     "check_holm",
     "check_keep_mask",
+    "check_knn_accuracy",
     "check_last_safe_epoch",
     "check_lost_classes",
     "check_luck",
@@ -67,14 +68,13 @@ __all__ = [
     "check_memorized_share",
     "check_neighbor_overlap",
     "check_nsl",
-    "check_nsl_gradient",
     "check_out_of_fold",
     "check_own_loss",
     "check_paired_interval",
     "check_planted_precision",
+    "check_prototype_gradient",
     "check_pull",
     "check_q_choice",
-    "check_robust_loss",
     "check_stable_rnsl",
     "check_truncated_loss",
     "check_vote_right",

@@ -64,7 +64,7 @@ def check_lost_classes(function: Function) -> bool:
                 np.flatnonzero(_most_wrong(transition) >= _right(transition))
             ),
             "These are the classes with more wrong labels than right ones, all kinds of wrong "
-            "together. Compare with the largest single one: T[i, i] may lead with 0.4.": (
+            "together. Compare with the largest single one: M[i, i] may lead with 0.4.": (
                 np.flatnonzero(_right(transition) < 0.5)
             ),
             "These are all classes with a wrong label. Is the diagonal 0 when you compare? Take "
@@ -78,7 +78,7 @@ def check_lost_classes(function: Function) -> bool:
                 right[None, :]
             ),
             "np.argwhere makes a column of them: use np.flatnonzero.": right[:, None],
-            "These are all classes. The largest number of a row may be T[i, i] itself: compare "
+            "These are all classes. The largest number of a row may be M[i, i] itself: compare "
             "with the largest of the others.": np.arange(len(transition)),
             "You looked down the columns. The labels of class i stand in row i.": (
                 np.flatnonzero(_most_wrong(transition.T) > _right(transition))
@@ -174,7 +174,7 @@ def _check_shares(labels: NDArray[Any], drawn: NDArray[Any]) -> None:
         return
     i, j = (int(n) for n in np.unravel_index(np.abs(found - _MATRIX).argmax(), _MATRIX.shape))
     where = (
-        f"Of the images of class {i}, {found[i, j]:.1%} got the label {j}; T[{i}, {j}] says "
+        f"Of the images of class {i}, {found[i, j]:.1%} got the label {j}; M[{i}, {j}] says "
         f"{_MATRIX[i, j]:.1%}."
     )
     raise NotYetRightError(f"{where} {_likely_reason(found)}".strip(), _case(labels, 1))

@@ -9,7 +9,7 @@ from torch import Tensor
 from rnsl_tutorial import losses
 from rnsl_tutorial.tutorial.exercises.checking import Function, check
 
-__all__ = ["check_nsl", "check_nsl_gradient"]
+__all__ = ["check_nsl", "check_prototype_gradient"]
 
 
 def check_nsl(function: Function) -> bool:
@@ -25,19 +25,19 @@ def check_nsl(function: Function) -> bool:
     )
 
 
-def check_nsl_gradient(function: Function) -> bool:
-    """Check a learner's nsl_gradient(x, prototypes, label, temperature) against autograd.
+def check_prototype_gradient(function: Function) -> bool:
+    """Check a learner's prototype_gradient(x, prototypes, label, temperature) against autograd.
 
-    x is one embedding and the prototypes are all of length 1; the answer is dL/dx of `losses.nsl`,
-    (I - x x^T) (1/T) sum_c (p_c - [c = label]) w_c.
+    x is one embedding and the prototypes are all of length 1; the answer is dL/dw of `losses.nsl`,
+    a row for each prototype: (p_c - [c = label]) (I - w_c w_c^T) x / T.
     """
     return check(
         function,
         right=_autograd,
         cases=[_one_image(seed, temperature) for seed, temperature in enumerate((0.1, 0.5, 0.2))],
         slips=_gradient_slips,
-        praise="It is autograd's gradient, and it lies at a right angle to x: all arrows of the "
-        "explorer are this formula.",
+        praise="It is autograd's gradient, and each row is at a right angle to its prototype. The "
+        "thin arrows of the explorer are these rows, turned around.",
     )
 
 
@@ -78,9 +78,9 @@ def _right_nsl(
 
 
 def _autograd(x: Tensor, prototypes: Tensor, label: int, temperature: float) -> Tensor:
-    x = x.clone().requires_grad_()
-    loss = losses.nsl(x[None], prototypes, torch.tensor([label]), temperature=temperature)
-    return torch.autograd.grad(loss.sum(), x)[0]
+    w = prototypes.clone().requires_grad_()
+    loss = losses.nsl(x[None], w, torch.tensor([label]), temperature=temperature)
+    return torch.autograd.grad(loss.sum(), w)[0]
 
 
 def _nsl(
@@ -177,65 +177,71 @@ def _gradient(
     logits: Function = lambda cosines, temperature: cosines / temperature,
     weigh: Function = lambda p, own: p - own,
     scale: Function = lambda temperature: 1 / temperature,
-    project: Function = lambda gradient, x: gradient - x * (x @ gradient),
+    along: Function = lambda x, w: x - w * (w @ x)[:, None],
 ) -> Tensor:
-    """The gradient of NSL, in which a part is exchanged."""
+    """The gradient of NSL over the prototypes, [C, D], in which a part is exchanged."""
     x, prototypes, temperature = case["x"], case["prototypes"], case["temperature"]
     p = logits(prototypes @ x, temperature).softmax(dim=0)
     weights = weigh(p, is_own * F.one_hot(torch.tensor(case["label"]), len(p)))
-    step: Tensor = project(scale(temperature) * weights @ prototypes, x)
-    return step
+    rows: Tensor = scale(temperature) * weights[:, None] * along(x, prototypes)
+    return rows
 
 
 def _gradient_slips(right: Tensor, **case: Any) -> dict[str, Tensor]:
+    def unprojected(x: Tensor, w: Tensor) -> Tensor:
+        return x.expand_as(w)
+
     return {
-        "The projection is missing: take away the part along x, x (x . g).": (
-            _gradient(case, project=_as_it_is)
+        "The projection is missing: take from x the part along each prototype, w_c (w_c . x).": (
+            _gradient(case, along=unprojected)
         ),
-        "This is the part along x; it is what has to go.": (
-            _gradient(case, project=lambda gradient, x: x * (x @ gradient))
+        "This is the part along each prototype; it is what has to go.": (
+            _gradient(case, along=lambda x, w: w * (w @ x)[:, None])
         ),
-        "The sign is turned: this is the step that gradient descent takes, -dL/dx.": -right,
+        "These are the parts of dL/dx. z_c = w_c . x / T changes with w_c by x / T, and the step "
+        "stays at a right angle to w_c.": (
+            _gradient(case, along=lambda x, w: w - (w @ x)[:, None] * x)
+        ),
+        "z_c = w_c . x / T changes with w_c by x / T, and not by w_c / T.": (
+            _gradient(case, along=lambda x, w: w)
+        ),
+        "The sign is turned: this is the step that gradient descent takes, -dL/dw.": -right,
         "The sign is turned (p_c minus 1 for the own class), and the projection is missing.": (
-            -_gradient(case, project=_as_it_is)
+            -_gradient(case, along=unprojected)
         ),
         "The factor 1/T is missing.": _gradient(case, scale=lambda temperature: 1.0),
         "The factor 1/T and the projection are missing.": (
-            _gradient(case, scale=lambda temperature: 1.0, project=_as_it_is)
+            _gradient(case, scale=lambda temperature: 1.0, along=unprojected)
         ),
         "Divide by T, do not multiply.": _gradient(case, scale=lambda temperature: temperature),
-        "The pull of the own prototype is missing: subtract 1 from p at the label.": (
+        "The own prototype is pulled: subtract 1 from p at the label.": (
             _gradient(case, is_own=0.0)
         ),
-        "The pull of the own prototype is missing (subtract 1 from p at the label), and so is the "
-        "projection.": _gradient(case, is_own=0.0, project=_as_it_is),
+        "The own prototype is pulled (subtract 1 from p at the label), and the projection is "
+        "missing.": _gradient(case, is_own=0.0, along=unprojected),
         "The own prototype counts twice: its weight is p - 1.": _gradient(case, is_own=2.0),
-        "The own prototype pushes here: its weight is p - 1, and not 1 - p.": (
+        "The own prototype is pushed here: its weight is p - 1, and not 1 - p.": (
             _gradient(case, weigh=lambda p, own: (p - own) * (1 - 2 * own))
         ),
         "1 is subtracted from every weight. Subtract it at the label alone: weights[label] -= 1.": (
             _gradient(case, weigh=lambda p, own: p - 1)
         ),
+        "Only the own prototype moves here. The others are pushed: their weight is p_c.": (
+            _gradient(case, weigh=lambda p, own: (p - own) * own)
+        ),
         "The softmax needs the temperature, too: softmax(prototypes @ x / temperature).": (
             _gradient(case, logits=lambda cosines, temperature: cosines)
         ),
-        "Python reads x @ x * g as (x @ x) * g, which is g. Set brackets: x * (x @ g).": (
-            _gradient(case, project=lambda gradient, x: gradient - x @ x * gradient)
+        "The part along the prototype is added; take it away.": (
+            _gradient(case, along=lambda x, w: x + w * (w @ x)[:, None])
         ),
-        "x @ g is a number. The part of g along x is that number times x.": (
-            _gradient(case, project=lambda gradient, x: gradient - x @ gradient)
+        "w w^T is a matrix, and not w * w: (I - w w^T) x is x - w * (w @ x).": (
+            _gradient(case, along=lambda x, w: (1 - w * w) * x)
         ),
-        "x @ x.T is one number, 1: for the matrix x x^T write torch.outer(x, x), or without a "
-        "matrix g - x * (x @ g).": (
-            _gradient(case, project=lambda gradient, x: gradient - (x @ x) * gradient.sum())
+        "From each row take the part along its own prototype alone, not those along all of them.": (
+            _gradient(case, along=lambda x, w: (x - (w @ x) @ w).expand_as(w))
         ),
-        "The part along x is added; take it away.": (
-            _gradient(case, project=lambda gradient, x: gradient + x * (x @ gradient))
-        ),
-        "x x^T is a matrix, and not x * x: (I - x x^T) g is g - x * (x @ g).": (
-            _gradient(case, project=lambda gradient, x: (1 - x * x) * gradient)
-        ),
-        "The sign is turned, and the factor 1/T is missing.": (
-            -_gradient(case, scale=lambda temperature: 1.0)
-        ),
+        "The numbers are right, the axes are exchanged: a row for each prototype.": right.T,
+        "The rows are added up. Each prototype moves by a row of its own.": right.sum(dim=0),
+        "This is the row of the label alone. The others move, too.": right[case["label"]],
     }

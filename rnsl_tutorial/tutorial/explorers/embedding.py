@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.explorers.base import Choice, Control, Explorer, module
-from rnsl_tutorial.tutorial.plots.embedding import _share_found
 from rnsl_tutorial.tutorial.tables import EmbeddingMaps
 
 __all__ = ["EmbeddingExplorer"]
@@ -83,7 +82,7 @@ def _table(maps: EmbeddingMaps) -> dict[str, Any]:
         "axes": _axes(maps),
         "chart_note": _chart_note(maps.seeds),
         "coordinates": maps.coordinates,
-        "medians": _medians(maps),
+        "medians": _medians(maps.coordinates, maps.labels, len(maps.class_names)),
         "predicted": maps.predicted,
         "labels": maps.labels,
     }
@@ -113,7 +112,11 @@ def _caption(maps: EmbeddingMaps, place: tuple[int, ...]) -> str:
 
 def _named(maps: EmbeddingMaps, place: tuple[int, ...]) -> list[int]:
     """The classes whose images mostly find their class, the best first."""
-    share_C = _share_found(maps.labels, maps.predicted[place], len(maps.class_names))
+    found = maps.labels[maps.predicted[place] == maps.labels]
+    total_C, found_C = (
+        np.bincount(labels, minlength=len(maps.class_names)) for labels in (maps.labels, found)
+    )
+    share_C = found_C / np.maximum(total_C, 1)
     return [int(c) for c in np.argsort(-share_C, kind="stable") if share_C[c] >= 0.5]
 
 
@@ -140,9 +143,14 @@ def _percent(rate: float) -> str:
     return f"{100 * rate:g}"
 
 
-def _medians(maps: EmbeddingMaps) -> NDArray[np.uint16]:
-    medians = plots.class_medians(maps.coordinates, maps.labels, len(maps.class_names))
-    return np.nan_to_num(medians).astype(np.uint16)
+def _medians(
+    coordinates: NDArray[np.uint16], labels: NDArray[np.integer], num_classes: int
+) -> NDArray[np.uint16]:
+    """The middle of each class's cloud on each map: the median of both coordinates, [..., C, 2]."""
+    medians = np.zeros((*coordinates.shape[:-2], num_classes, 2))
+    for c in np.unique(labels):
+        medians[..., c, :] = np.median(coordinates[..., labels == c, :], axis=-2)
+    return medians.astype(np.uint16)
 
 
 def _check(maps: EmbeddingMaps) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 from rnsl_tutorial.experiments.style import _GREY, _VERMILION
 from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.explorers.base import Choice, Control, Explorer, module, number_control
+from rnsl_tutorial.tutorial.explorers.embedding import _medians
 from rnsl_tutorial.tutorial.tables import MEASURES, UmapMaps
 
 __all__ = ["EpochMapsExplorer", "UmapSettingsExplorer"]
@@ -261,8 +262,8 @@ def _atlas(images: NDArray[np.uint8], count: int) -> dict[str, Any]:
 
 def _with_medians(panel: _Panel, table: UmapMaps) -> dict[str, Any]:
     """A map with the places of its classes' names."""
-    medians = plots.class_medians(panel.maps, table.labels, len(table.class_names))
-    return {**panel._asdict(), "medians": np.nan_to_num(medians).astype(np.uint16)}
+    medians = _medians(panel.maps, table.labels, len(table.class_names))
+    return {**panel._asdict(), "medians": medians}
 
 
 def _colorings(table: UmapMaps, probability: _Codes, kept: _Codes) -> dict[str, Any]:

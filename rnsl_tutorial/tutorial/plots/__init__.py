@@ -22,7 +22,7 @@ from rnsl_tutorial.experiments.style import (
     whole_tens,
 )
 from rnsl_tutorial.tutorial.plots.audit import doubtful_images, transitions_side_by_side
-from rnsl_tutorial.tutorial.plots.embedding import class_medians, embedding_panels
+from rnsl_tutorial.tutorial.plots.retrieval import metric_learning, nearest_scenes
 from rnsl_tutorial.tutorial.plots.scatter import scatter
 from rnsl_tutorial.tutorial.plots.sphere import images_on_spheres, prototype_styles, sphere_view
 from rnsl_tutorial.tutorial.plots.transition import (
@@ -53,17 +53,17 @@ __all__ = [
     "accuracy_over_rate",
     "axis",
     "class_colors",
-    "class_medians",
     "comparison",
     "doubtful_images",
-    "embedding_panels",
     "heat_codes",
     "heat_colors",
     "images_on_spheres",
     "loss_styles",
     "maps_side_by_side",
+    "metric_learning",
     "mirrored",
     "mirrored_axis",
+    "nearest_scenes",
     "new_figure",
     "prototype_styles",
     "pruning_over_epochs",
