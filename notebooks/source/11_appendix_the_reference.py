@@ -9,7 +9,7 @@
 #
 # The code of the paper is public: [github.com/jiankang1991/RNSL](https://github.com/jiankang1991/RNSL),
 # read here at commit `75dd59d`. It has no licence, so nothing of it is quoted: open it beside this page.
-# That it can be read at all is a merit. Most papers of its year cannot be checked like this.
+# That it can be read at all is a merit.
 #
 # | | what it does | file and line |
 # |---|---|---|
