@@ -4,11 +4,8 @@ A machine is shared, warms up and slows down. So the ways take turns, each is do
 clock starts, and what is told is the median with the smallest and the largest of all repeats.
 """
 
-import shutil
 import statistics
-import sys
 from collections.abc import Callable, Iterator, Mapping
-from importlib.util import find_spec
 from typing import NamedTuple
 
 import torch
@@ -16,7 +13,7 @@ import torch
 from rnsl_tutorial.experiments.images import Run
 from rnsl_tutorial.training.devices import Stopwatch
 
-__all__ = ["Speed", "can_compile", "compare", "epochs_of", "table"]
+__all__ = ["Speed", "compare", "epochs_of", "table"]
 
 _Step = Callable[[], int]
 """Does some work, and returns on how many images."""
@@ -95,11 +92,3 @@ def table(speeds: Mapping[str, Speed]) -> str:
     return "\n".join(
         [f"{'images per second':{width}}    median       low to high      times", *rows]
     )
-
-
-def can_compile(device: torch.device | str) -> bool:
-    """Whether ``torch.compile`` has what it needs: Triton on a GPU, a C++ compiler on a CPU."""
-    if torch.device(device).type == "cuda":
-        return find_spec("triton") is not None
-    compiler = "cl" if sys.platform == "win32" else "g++"
-    return shutil.which(compiler) is not None or shutil.which("clang++") is not None
