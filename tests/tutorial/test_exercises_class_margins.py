@@ -38,7 +38,6 @@ test_margin_wrong = wrong(
     (lambda shares: abs(margin(shares)), "below 0"),
     (lambda shares: margin(shares) < 0, "how far the right label leads"),
     (lambda shares: margin(shares).min(), "axis=1"),
-    (lambda shares: None, "is the `return` missing"),
     (lambda shares: shares.nothing, "Python stopped in your function"),
 )
 

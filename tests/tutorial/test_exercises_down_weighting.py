@@ -39,7 +39,6 @@ test_weight_wrong = wrong(
     (lambda p, q: curves.loss_of_p(p, q) / curves.loss_of_p(p, 0), "divide the pulls"),
     (lambda p, q: p**-q, "Turned round"),
     (lambda p, q: -(p**q), "the share is positive"),
-    (lambda p, q: None, "is the `return` missing"),
 )
 
 
