@@ -23,7 +23,7 @@ LIGHTNING = $(VENV)/.lightning
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help lab explore test quick lint bench bench-ui bench-gpu soak notebooks instructor site picture hooks lock clean
+.PHONY: help lab explore test quick lint bench bench-ui bench-gpu soak notebooks instructor assignment site picture hooks lock clean
 
 help: ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -72,6 +72,10 @@ notebooks: $(BUILT) ## write notebooks/*.ipynb anew from notebooks/source/*.py
 instructor: $(BUILT) ## write the notebooks with their solutions to build/instructor
 	@$(BIN)/python notebooks/build.py --instructor build/instructor
 	@echo 'Solved notebooks: build/instructor    Lesson plan: notebooks/TEACHING.md'
+
+assignment: $(BUILT) ## write the notebooks for nbgrader to build/assignment: release, solution, tests
+	@$(BIN)/python notebooks/assignment.py build/assignment
+	@echo 'A course folder of nbgrader: build/assignment'
 
 site: $(BUILT) ## execute the notebooks and build the site, which needs no kernel and no network, in build/site
 	@$(BIN)/python docs/build.py $(ARGS)

@@ -17,6 +17,7 @@ elsewhere.
 """
 
 import argparse
+import ast
 import hashlib
 import re
 import sys
@@ -108,6 +109,8 @@ def _finish_code(cell: NotebookNode, where: str, *, solutions: bool) -> None:
         raise ValueError(f'{where}: the tag "exercise" and a line "# solution" belong together.')
     text = MARK.sub("", text) if solutions else SOLUTION.sub(YOUR_TURN, text)
     cell.source = text.rstrip("\n")
+    if "self-check" in tags and isinstance(ast.parse(text).body[-1], ast.Expr):
+        cell.source += ";"  # the check speaks; whether it returned True is for programs
     if "hidden-assert" in tags:
         cell.metadata["jupyter"] = {"source_hidden": True}
 

@@ -174,6 +174,12 @@ def test_the_instructor_is_told_where_the_solutions_are(clone: Clone) -> None:
     assert "notebooks/TEACHING.md" in printed
 
 
+def test_the_teacher_is_told_where_the_assignments_are(clone: Clone) -> None:
+    printed = clone.make("assignment").stdout
+    assert clone.log()[-1] == "python notebooks/assignment.py build/assignment"
+    assert "nbgrader: build/assignment" in printed
+
+
 @pytest.mark.parametrize(
     ("target", "script"),
     [

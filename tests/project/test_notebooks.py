@@ -61,6 +61,12 @@ def test_the_learner_gets_a_turn_and_the_instructor_the_solution(tmp_path: Path)
     assert cell.source == start + "y = x + x\n\n    return y"
 
 
+def test_a_self_check_shows_its_words_and_not_what_it_returns(tmp_path: Path) -> None:
+    for text, shown in (("check(f)", "check(f);"), ("solved = check(f)", "solved = check(f)")):
+        [cell] = cells_of(tmp_path, f'# %% tags=["self-check"]\n{text}\n')
+        assert cell.source == shown
+
+
 def test_answers_are_folded_for_the_learner_and_open_for_the_instructor(tmp_path: Path) -> None:
     text = "# %% [markdown]\n# <details><summary>Answer</summary>\n#\n# 42\n# </details>\n"
     folded = "<details><summary>Answer</summary>\n\n42\n</details>"

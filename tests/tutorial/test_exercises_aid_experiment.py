@@ -110,7 +110,6 @@ def test_own_loss_that_can_be_trained(answer: Callable[..., Any]) -> None:
 
 test_own_loss_that_cannot = wrong(
     exercises.check_own_loss,
-    (lambda log_p: None, "is the `return` missing"),
     (lambda log_p: 0.5, "one value for each image"),
     (lambda log_p: -log_p.mean(), "one value for each image"),
     (lambda log_p: log_p, "rises somewhere as p rises"),

@@ -66,7 +66,6 @@ test_out_of_fold_wrong = wrong(
         lambda **case: out_of_fold(**case)[np.arange(24), case["labels"]],
         "belief in the given label; return all",
     ),
-    (lambda features, labels, fold_of, fit: None, "is the `return` missing"),
     (lambda features, labels, fold_of, fit: fit(features), "takes features, labels, fold_of"),
     (
         lambda **case: out_of_fold(**case).T,
@@ -119,7 +118,6 @@ test_planted_precision_wrong = wrong(
         "wrong_share is missing",
     ),
     (upside_down, "Flagged are the doubtful images"),
-    (lambda doubt, planted, wrong_share, threshold: None, "is the `return` missing"),
     (lambda doubt: doubt, "takes doubt, planted, wrong_share and threshold"),
 )
 
@@ -178,6 +176,5 @@ test_decide_wrong = wrong(
     (lambda **case: 2 - np.argmin(costs(**case), axis=0), "have changed places"),
     (lambda **case: np.min(costs(**case), axis=0), "argmin, not min"),
     (lambda **case: np.argmax(costs(**case), axis=0), "the dearest"),
-    (lambda **case: None, "is the `return` missing"),
     (lambda **case: ["keep"] * 8, "it gives "),
 )

@@ -33,7 +33,6 @@ test_neighbor_overlap_wrong = wrong(
         "divide by K",
     ),
     (lambda a, b: 1 - overlap(a, b), "the share that is lost"),
-    (lambda a, b: None, "is the `return` missing"),
     (lambda a, b: a.nope, "Python stopped in your function"),
 )
 

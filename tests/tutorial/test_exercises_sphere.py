@@ -88,7 +88,6 @@ test_nsl_wrong = wrong(
         lambda embeddings, prototypes, **rest: loop_nsl(embeddings, embeddings, **rest),
         "cosines between two images",
     ),
-    (lambda embeddings, prototypes, labels, temperature: None, "`return` missing"),
     (lambda embeddings, prototypes, labels, temperature: embeddings @ prototypes, "stopped in"),
     (lambda embeddings, prototypes, labels, temperature: 2 * labels, r"expected [\d.]+\.$"),
 )

@@ -37,7 +37,6 @@ test_memorized_share_wrong = wrong(
         "bring the prototypes to unit length",
     ),
     (lambda e, p, g, w: at_given(e, p, g)[w].sum(), "a share is a mean"),
-    (lambda e, p, g, w: None, "is the `return` missing"),
     (lambda e, p, g, w: e @ p, "Python stopped in your function"),
 )
 
@@ -99,5 +98,4 @@ test_last_safe_epoch_wrong = wrong(
     ),
     (lambda believed, rate: np.argmax(believed > 1 - rate), "no epoch is above the line"),
     (lambda believed, rate: np.argmax(believed) + 1, "is believed at the end"),
-    (lambda believed, rate: None, "is the `return` missing"),
 )

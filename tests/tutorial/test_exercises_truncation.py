@@ -41,7 +41,6 @@ test_keep_mask_wrong = wrong(
     (lambda log_p, k: np.exp(log_p) > np.log(k), "p is compared with log k"),
     (lambda log_p, k: log_p > np.log10(k), "natural logarithm"),
     (lambda log_p, k: np.flatnonzero(log_p > np.log(k)), "places of the images"),
-    (lambda log_p, k: None, "is the `return` missing"),
     (lambda log_p, k: log_p > np.log(0.5), "k is not always 0.5"),
     (lambda log_p, k: log_p[log_p > np.log(k)], "values that stay"),
     (lambda log_p: log_p, "takes log_p and k"),

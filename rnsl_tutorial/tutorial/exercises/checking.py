@@ -135,6 +135,7 @@ def check(
                 tried = [slips(v, **c) for v, c in zip(expected, cases, strict=True)]
             advice = _likely(answers, tried) or _usual(answers, expected, cases)
             raise NotYetRightError(_explain(case, answer, value, advice), case)
+    for case, answer, value in zip(cases, answers, expected, strict=True):
         if words := _wrong_type(answer, value):
             raise NotYetRightError(f"{_at(case, 'the numbers are right')}. {words}", case)
     if follows:
