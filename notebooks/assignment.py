@@ -68,6 +68,12 @@ def assignment(source: Path, *, release: bool) -> NotebookNode:
     return notebook
 
 
+def sources() -> list[Path]:
+    """The sources of the numbered notebooks that have an exercise."""
+    numbered = sorted((FOLDER / "source").glob("[0-9][0-9]_*.py"))
+    return [path for path in numbered if 'tags=["exercise"]' in path.read_text(encoding="utf-8")]
+
+
 def checks_of(cell: NotebookNode) -> Iterator[tuple[str, str]]:
     """The exercises that a cell checks, each with the call."""
     if "self-check" in cell.metadata.get("tags", []):
@@ -113,7 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Write the notebooks as assignments for nbgrader.")
     parser.add_argument("folder", type=Path, help="a course folder of nbgrader")
     folder = parser.parse_args(arguments).folder
-    for source in sorted((FOLDER / "source").glob("[0-9][0-9]_*.py")):
+    for source in sources():
         for kind in ("source", "release"):
             notebook = assignment(source, release=kind == "release")
             path = folder / kind / source.stem / f"{source.stem}.ipynb"

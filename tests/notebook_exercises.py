@@ -66,7 +66,7 @@ def of_all_notebooks() -> dict[str, Exercise]:
 
 def _imported(code: list[Any], solved: list[str]) -> dict[str, Any]:
     """What the solutions use of what the notebook imports."""
-    used = set.union(*(notebook_parts.names(text)[0] for text in solved))
+    used = set[str]().union(*(notebook_parts.names(text)[0] for text in solved))
     imports: dict[str, Any] = {}
     for cell in code:
         for node in ast.parse(cell.source).body:

@@ -11,12 +11,12 @@ import nbformat
 import notebook_exercises
 import pytest
 from nbformat import NotebookNode
-from notebook_parts import SOURCES
 
 from notebooks import assignment
 
 # A copy of nbgrader/nbgraderformat/v3.json of nbgrader 0.9.6 (BSD 3-Clause), so that the tests need
 # neither its web server nor its database.
+SOURCES = assignment.sources()
 SCHEMA = json.loads(Path(__file__).with_name("nbgrader_v3.json").read_text(encoding="utf-8"))
 FOUND = {
     (source.stem, release): assignment.assignment(source, release=release)

@@ -93,6 +93,15 @@ TENSORS: Kinds = {
 }
 # What an exercise has better words for, or none.
 OWN = {
+    ("knn_accuracy", "percent"): "This is in percent. Return a share, from 0 to 1.",
+    ("knn_accuracy", "the rest"): "This is the share that is not found; take 1 minus it.",
+    ("balancing_q", "upside down"): "It gives 2.179, expected 0.4589.",
+    ("truncated_loss", "the sign"): "Turned round: it is L_q(p) minus L_q(k).",
+    ("truncated_loss", "a mean"): "This is the mean; return one value for each image.",
+    ("holm", "a mean"): "it gives the shape [], expected [4].",
+    ("holm", "a sum"): "it gives the shape [], expected [4].",
+    ("holm", "an axis too many"): "it gives the shape [1, 4], expected [4].",
+    ("auroc", "the rest"): "This is turned round: it counts the pairs",
     ("robust_loss", "upside down"): "it gives 1.821, expected 0.5492.",
     ("nsl", "a mean"): "This is the mean of the batch; return one value per image.",
     ("nsl", "a sum"): "This is the sum over the batch; return one value per image.",

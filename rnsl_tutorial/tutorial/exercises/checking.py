@@ -189,10 +189,9 @@ def _what_stops(error: Exception, case: Mapping[str, Any]) -> str:
 
 def _line_of(error: Exception) -> str:
     """The line of the learner's own code on which Python stopped; empty if it did before."""
-    here = Path(__file__).parent
-    frames = [
-        f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).parent != here
-    ]
+    room = Path(__file__).parent
+    found = traceback.extract_tb(error.__traceback__)
+    frames = [frame for frame in found if Path(frame.filename).parent != room]
     own = [f for f in frames if f.filename == frames[0].filename]
     if not own or "site-packages" in own[-1].filename:
         return ""
