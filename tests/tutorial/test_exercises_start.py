@@ -70,6 +70,6 @@ test_knn_accuracy_wrong = wrong(
     (knn(end=lambda found, y: found == y), "Return their share"),
     (lambda X, y, Q, q, k: by_distance(Q, q, X, y, k), "searches among the queries"),
     (lambda X, y, Q, q, k: None, "returns None"),
-    (lambda X, y, Q, q, k: 0.5, r"it gives 0\.5, expected 0\.\d+\.$"),
+    (lambda X, y, Q, q, k: 0.5, r"it gives 0\.5, expected 0\.\d+\."),
     (lambda X, y, Q, q, k: X @ Q, "Python stopped"),
 )
