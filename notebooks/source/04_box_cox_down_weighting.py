@@ -3,7 +3,7 @@
 # **You will be able to** say what one wrong label can cost. You will find the $q$ at which right and wrong
 # labels pull alike. You will choose $q$ for an archive whose noise nobody knows.
 #
-# **Time** 45 min. **Runs on** any laptop. **Needs** notebook 03, or the sentence "NSL pulls with
+# **Time** 50 min. **Runs on** any laptop. **Needs** notebook 03, or the sentence "NSL pulls with
 # $1 - p$, RNSL with $p^q (1 - p)$". **Downloads** nothing.
 #
 # The question: **what does the Box-Cox transform trade?**

@@ -38,7 +38,7 @@ def points(notebook: NotebookNode) -> tuple[float, float]:
     names: dict[str, Any] = {}
     for cell, said in graded(notebook):
         if said["solution"]:
-            names |= exercises[said["grade_id"]].names
+            names = exercises[said["grade_id"]].names | names
         if said["solution"] or said["grade"]:
             total += said.get("points", 0)
             with contextlib.suppress(AssertionError):
