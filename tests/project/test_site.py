@@ -80,7 +80,7 @@ def test_results_are_kept_until_the_notebook_or_the_project_changes(
 @pytest.mark.parametrize("source", site.sources(), ids=lambda source: source.stem)
 def test_every_notebook_says_its_title_question_and_time(source: Path) -> None:
     of = executed.about(site.learners(source))
-    assert re.match(r"\d+\. \w", of.title)
+    assert re.match(r"(\d+|Appendix)\. \w", of.title)
     assert of.question.endswith("?")
     assert re.fullmatch(r"\d+ min", of.time)
 
