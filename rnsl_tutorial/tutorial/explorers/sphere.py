@@ -422,7 +422,8 @@ def _middle(points: NDArray[np.float32]) -> _Floats:
 def _progress(gathering: _Gathering, temperatures: Sequence[float]) -> list[str]:
     return [
         f"T = {temperatures[t]:g}, {_moment(e)}: half of the images lie within "
-        f"{gathering.own[t, e]:.0f}° of their prototype; {_p_text(float(gathering.p[t, e]))} on average."
+        f"{gathering.own[t, e]:.0f}° of their prototype; "
+        f"{_p_text(float(gathering.p[t, e]))} on average."
         for t, e in np.ndindex(gathering.p.shape)
     ]
 
