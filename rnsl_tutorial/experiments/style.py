@@ -195,12 +195,15 @@ class Axis(NamedTuple):
         range: low and high end; the first lies at the left or at the bottom.
         ticks: places of the ticks.
         texts: what stands at them.
+        read: places on an axis that is bent, ascending, and the values that lie there; none where
+            a place is its value.
     """
 
     label: str
     range: tuple[float, float]
     ticks: tuple[float, ...]
     texts: tuple[str, ...]
+    read: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
 
 
 def axis(

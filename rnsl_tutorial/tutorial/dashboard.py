@@ -45,7 +45,7 @@ class _Measure(NamedTuple):
 
 
 _MEASURES = {
-    "loss": _Measure("Loss, mean over the images", "{:.2f}", is_share=False),
+    "loss": _Measure("Loss, mean (t-RNSL's minus its level at k)", "{:.2f}", is_share=False),
     "knn_clean": _Measure("k-NN, neighbours with true labels", "{:.0%}"),
     "knn_noisy": _Measure("k-NN, neighbours with given labels", "{:.0%}"),
     "learned": _Measure("Right labels learned", "{:.0%}"),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from harness import SCREENSHOTS, Open, curve, press, px_of
+from harness import SCREENSHOTS, Open, box_of, curve, press, px_of
 from playwright.sync_api import Locator, expect
 from synthetic_doubts import small_audit, small_doubts, small_estimate
 
@@ -77,6 +77,26 @@ def test_class_names_are_text_and_never_markup(open_page: Open) -> None:
     names = ("<img src=x onerror=alert(1)>", "A & B", '"quoted"', "\u00e9t\u00e9")
     root = open_page(AuditExplorer(**small_audit(class_names=names))).locator(".rnsl-explorer")
     assert sorted(root.locator(".rnsl-class-name").all_inner_texts()) == sorted(names)
+
+
+def test_charts_in_a_row_begin_at_one_height(open_page: Open) -> None:
+    page = open_page(AuditExplorer(**small_audit()), width=1200, height=1000)
+    tops = [box_of(plot)["y"] for plot in page.locator(".rnsl-plot, .rnsl-class-rows").all()]
+    heights = [box_of(legend)["height"] for legend in page.locator(".rnsl-legend").all()]
+    assert len(tops) == len(heights) == 3
+    assert tops[:2] == pytest.approx([tops[0]] * 2, abs=1)
+    assert heights == pytest.approx([heights[0]] * 3, abs=1)
+
+
+def test_a_pointer_is_told_how_many_images_a_bar_stands_for(open_page: Open) -> None:
+    page = open_page(AuditExplorer(**small_audit()))
+    drawing = page.locator(".rnsl-plot > svg").first
+    drawing.hover(position={"x": px_of(drawing, "x", 0.03), "y": px_of(drawing, "y", 0.5)})
+    wrong = np.asarray(WRONG, dtype=bool)
+    in_bin = (DOUBT >= 0.02) & (DOUBT < 0.04)
+    told = page.locator(".rnsl-tip:visible").inner_text()
+    assert f"right label: {(in_bin & ~wrong).sum()}" in told
+    assert f"wrong label: {(in_bin & wrong).sum()}" in told
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(400, "light"), (720, "dark"), (1400, "light")])

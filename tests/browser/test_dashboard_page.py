@@ -80,6 +80,20 @@ def test_the_slider_looks_back_and_the_radio_buttons_choose_the_run(
     assert (at, height) == pytest.approx((1, moment.learned), abs=0.01)
 
 
+def test_the_slider_ends_at_the_last_epoch_that_is_done(open_page: Open) -> None:
+    fresh = Dashboard({"nsl": tiny_run(loss="nsl")})
+    root = open_page(fresh).locator(".rnsl-explorer")
+    slider = root.get_by_role("slider", name="Look at epoch")
+    expect(root.locator(".rnsl-value")).to_have_text("none yet")
+    expect(slider).to_have_attribute("max", "0")
+    fresh.start("nsl")
+    fresh.wait()
+    root = open_page(fresh).locator(".rnsl-explorer")
+    done = len(fresh.lives["nsl"].moments)
+    expect(root.locator(".rnsl-value")).to_have_text(str(done))
+    expect(root.locator(".rnsl-readout")).to_contain_text(f"NSL, epoch {done}:")
+
+
 def test_it_fits_on_a_narrow_screen(dashboard: Dashboard, open_page: Open) -> None:
     page = open_page(dashboard, width=380, height=900)
     assert page.evaluate("document.documentElement.scrollWidth") <= 380

@@ -119,7 +119,7 @@ def assert_runs_are_shown(root: Locator, k: int, r: int, i: int) -> None:
     best = int(TABLE.accuracy[k, r].argmax())
     ring = [[TABLE.qs[best], 100 * TABLE.accuracy[k, r, best]]]
     assert_allclose(curve(charts[0], "best"), ring, atol=0.15)
-    ends = curve(charts[0], "bars").reshape(-1, 2, 2)
+    ends = curve(charts[0], "spread line").reshape(-1, 2, 2)
     assert_allclose(np.diff(ends[:, :, 1])[:, 0] / 2, 100 * TABLE.accuracy_spread[k, r], atol=0.15)
 
 

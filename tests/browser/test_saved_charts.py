@@ -1,5 +1,6 @@
 """A chart is saved as a file that needs no page: a whole SVG, a PNG that is not empty."""
 
+import csv
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 from synthetic_batch import small_batch
 
-from rnsl_tutorial.tutorial.explorers import DownWeightingExplorer, LossExplorer
+from rnsl_tutorial.tutorial.explorers import DownWeightingExplorer, LossExplorer, SphereExplorer
 
 NAME = "{http://www.w3.org/2000/svg}"
 
@@ -53,6 +54,30 @@ def test_a_png_shows_the_chart_on_the_paper_of_the_page(
     assert pixels.shape[:2] == pytest.approx((2 * box["height"], 2 * box["width"]), abs=3)
     assert (pixels[2, 2].mean() > 200) == (scheme == "light")
     assert (np.abs(pixels - pixels[2, 2]).max(axis=2) > 60).mean() > 0.01, "something is drawn"
+
+
+def test_a_table_holds_what_is_drawn(open_page: Open, tmp_path: Path) -> None:
+    page = open_page(LossExplorer())
+    path = saved(page, "CSV", "What the image costs", tmp_path)
+    with path.open(newline="", encoding="utf-8") as file:
+        heading, *rows = list(csv.reader(file))
+    assert heading == ["mark", "p, belief in the label", "to", "loss", "to", "value"]
+    mae = np.array([[row[1], row[3]] for row in rows if row[0] == "MAE"], dtype=float)
+    assert len(mae) > 50
+    np.testing.assert_allclose(mae[:, 1], 1 - mae[:, 0], atol=1e-6)
+
+
+def test_a_sphere_is_saved_with_its_points(open_page: Open, tmp_path: Path) -> None:
+    explorer = SphereExplorer()
+    page = open_page(explorer)
+    page.locator(".rnsl-sphere-view").hover()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as CSV: Sphere").click()
+    download.value.save_as(tmp_path / "sphere.csv")
+    with (tmp_path / "sphere.csv").open(newline="", encoding="utf-8") as file:
+        rows = {row["mark"]: [float(row[axis]) for axis in "xyz"] for row in csv.DictReader(file)}
+    np.testing.assert_allclose(rows["prototype A"], explorer.prototypes[0], atol=1e-6)
+    assert np.linalg.norm(rows["image"]) == pytest.approx(1)
 
 
 def test_the_cells_of_a_heat_map_are_saved_too(open_page: Open, tmp_path: Path) -> None:

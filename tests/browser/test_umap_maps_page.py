@@ -274,7 +274,7 @@ def test_crosses_mark_wrong_labels(open_page: Open) -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [400, 1000])
+@pytest.mark.parametrize("width", [400, 590, 1000])
 def test_it_fits_into_the_page(open_page: Open, theme: str, width: int) -> None:
     made = EpochMapsExplorer(TABLE), UmapSettingsExplorer(TABLE, images=SCENES)
     made[1].selected = list(range(20))

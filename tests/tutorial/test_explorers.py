@@ -153,6 +153,8 @@ def test_only_what_is_called_a_color_is_handed_over_for_both_grounds() -> None:
     handed = base.handed({"colors": ["#000000", "#123456"], "class_names": ["#000000"]})
     assert handed["colors"] == ["light-dark(#000000, #F0F6FC)", "#123456"]
     assert handed["class_names"] == ["#000000"]
+    control = base.Control("Colour", ("#000000",), ("black",))
+    assert base.handed({"color": control})["color"]["values"] == ["#000000"]
 
 
 def test_headlines_tell_the_accuracy_beside_that_of_the_other_end(

@@ -72,7 +72,7 @@ def _is_color(name: object) -> bool:
 
 def _on_both_grounds(color: Any) -> Any:
     """One of the style's colours, or some, as CSS takes them: for light ground and for dark."""
-    if isinstance(color, list | tuple):
+    if type(color) in (list, tuple):  # and not a control that is called so
         return [_on_both_grounds(one) for one in color]
     dark = _DARK.get(color) if isinstance(color, str) else None
     return f"light-dark({color}, {dark})" if dark else color

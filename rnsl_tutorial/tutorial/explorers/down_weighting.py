@@ -99,6 +99,11 @@ class DownWeightingExplorer(Explorer):
             "weight_axes": dict(zip("xy", _weight_axes(self.scores.margins), strict=True)),
             "surfaces": np.round(255 * np.stack(surfaces)[:, :, ::-1]).astype(np.uint8),
             "levels": [[_packed_levels(moment) for moment in surface] for surface in surfaces],
+            "level_texts": [f"{level:.0%}" for level in _LEVELS],
+            "level_places": [
+                [[_level_place(moment, level) for level in _LEVELS] for moment in surface]
+                for surface in surfaces
+            ],
             "titles": [text[0].upper() + text[1:] for text in _SURFACES.values()],
             "colors": _share_colors(),
             "color_stops": _color_stops(),
@@ -223,6 +228,14 @@ def _packed_levels(surface: NDArray[np.float32]) -> dict[str, Any]:
     lines = [part for level in _LEVELS for part in (_level_line(_QS, surface, level), gap)]
     x, y = np.concatenate(lines).T
     return {"x": x, "y": y}
+
+
+def _level_place(surface: NDArray[np.float32], level: float) -> tuple[float, float]:
+    """Where a level is named: in the middle of its line; beyond the map where it has none."""
+    line_N2 = _level_line(_QS, surface, level)
+    line_N2 = line_N2[np.isfinite(line_N2).all(axis=1)]
+    x, y = line_N2[len(line_N2) // 2] if len(line_N2) else (-1.0, -10.0)
+    return float(x), float(y)
 
 
 def _color_stops() -> list[str]:

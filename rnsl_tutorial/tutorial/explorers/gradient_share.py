@@ -21,13 +21,15 @@ _Floats = NDArray[np.float64]
 
 _QS = np.arange(21) / 20
 _LOG_ODDS_RANGE = (-6.7, 4.3)
-_LOG_P_G = -np.logaddexp(0.0, -math.log(10) * np.linspace(*_LOG_ODDS_RANGE, 221))
+_LOG_ODDS_G = np.linspace(*_LOG_ODDS_RANGE, 221)
+_LOG_P_G = -np.logaddexp(0.0, -math.log(10) * _LOG_ODDS_G)
 
 _P_AXIS = plots.Axis(
     "p, belief in the label",
     _LOG_ODDS_RANGE,
     (-6.0, -4.0, -2.0, 0.0, 2.0, 4.0),
     ("10⁻⁶", "10⁻⁴", "0.01", "0.5", "0.99", "0.9999"),
+    (tuple(_LOG_ODDS_G.round(3).tolist()), tuple(np.exp(_LOG_P_G).tolist())),
 )
 _PULL_AXIS = plots.axis("pull on the label's logit", 0, 1)
 _SHARE_AXIS = plots.axis("wrong labels' share of the pull (%)", 0, 100, ticks=(0, 25, 50, 75, 100))

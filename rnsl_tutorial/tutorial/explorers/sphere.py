@@ -128,7 +128,7 @@ class SphereExplorer(Explorer):
             "angles": _ANGLES,
             "prototypes": self.prototypes,
             "loss": -forces.log_p,
-            "p_texts": [[f"p = {p:.2f}" for p in row] for row in np.exp(forces.log_p)],
+            "p_texts": [[_p_text(p) for p in row] for row in np.exp(forces.log_p)],
             "loss_axes": [_loss_axis(log_p) for log_p in forces.log_p],
             "length_axis": _LENGTH_AXIS,
             "angle_axis": plots.axis(
@@ -242,9 +242,14 @@ def _sentences(forces: _Forces, names: Sequence[str], own: int) -> list[str]:
     """What is seen, in one sentence for each temperature and angle."""
     return [
         f"T = {_TEMPERATURES[t]:g}, {_ANGLES[a]:.0f}° from its own prototype {names[own]}: "
-        f"p = {np.exp(forces.log_p[t, a]):.2f}. {_who(forces.lengths[t, :, a], names, own)}"
+        f"{_p_text(float(np.exp(forces.log_p[t, a])))}. {_who(forces.lengths[t, :, a], names, own)}"
         for t, a in np.ndindex(forces.log_p.shape)
     ]
+
+
+def _p_text(p: float) -> str:
+    """A probability in words that never call a small one 0."""
+    return f"p = {p:.2f}" if p >= 0.005 else "p < 0.01"
 
 
 def _who(lengths: _Floats, names: Sequence[str], own: int) -> str:
@@ -417,7 +422,8 @@ def _middle(points: NDArray[np.float32]) -> _Floats:
 def _progress(gathering: _Gathering, temperatures: Sequence[float]) -> list[str]:
     return [
         f"T = {temperatures[t]:g}, {_moment(e)}: half of the images lie within "
-        f"{gathering.own[t, e]:.0f}° of their prototype; p = {gathering.p[t, e]:.2f} on average."
+        f"{gathering.own[t, e]:.0f}° of their prototype; "
+        f"{_p_text(float(gathering.p[t, e]))} on average."
         for t, e in np.ndindex(gathering.p.shape)
     ]
 

@@ -260,6 +260,7 @@ def _table(states: Mapping[tuple[str, str], _State]) -> dict[str, Any]:
         "right": 1 - rates,
         "rules": rules_R,
         "colors": plots.heat_colors(),
+        "values": _heat_values(),
         "color_ticks": [
             {"text": f"{tick:g}", "place": int(plots.heat_codes(tick)) / 255}
             for tick in _HEAT_TICKS
@@ -272,7 +273,7 @@ def _table(states: Mapping[tuple[str, str], _State]) -> dict[str, Any]:
 def _dataset(states: Sequence[_State]) -> dict[str, Any]:
     """One data set; K kinds of noise. The bars of a row come in the order of their size."""
     names = states[0].names
-    x, y = _class_axes(len(names))
+    x, y = _class_axes(names)
     return {
         "names": names,
         "axes": {"x": x, "y": y},

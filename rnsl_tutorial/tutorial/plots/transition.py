@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike, NDArray
 
@@ -30,7 +29,7 @@ __all__ = ["heat_codes", "heat_colors", "transition_beside_row"]
 _HEAT_COLORS = "cividis"  # evenly rising in brightness, also for the colour-blind
 _HEAT_POWER = 0.5  # colour follows the square root: 0.02 is told from 0
 _HEAT_TICKS = (0.0, 0.05, 0.2, 0.5, 1.0)
-_GAP = 0.35  # rows between the chosen row and its frame
+_MOST_LETTERS = 18  # of a name beside the matrix
 _BARS = 10  # wrong labels that are shown, the most frequent ones
 
 
@@ -53,14 +52,18 @@ def heat_colors() -> NDArray[np.uint8]:
     return np.ascontiguousarray(colors, dtype=np.uint8)
 
 
-def _class_axes(num_classes: int) -> tuple[Axis, Axis]:
+def _class_axes(class_names: Sequence[str]) -> tuple[Axis, Axis]:
     """Return the axes of a transition matrix: given label to the right, true class downwards."""
-    numbers = range(0, num_classes, 10)
-    ticks, texts = tuple(i + 0.5 for i in numbers), tuple(map(str, numbers))
+    count = len(class_names)
+    ticks, texts = tuple(i + 0.5 for i in range(count)), tuple(map(_short, class_names))
     return (
-        Axis("given label (column)", (0.0, float(num_classes)), ticks, texts),
-        Axis("true class (row)", (float(num_classes), 0.0), ticks, texts),
+        Axis("given label, in the same order", (0.0, float(count)), (), ()),
+        Axis("true class", (float(count), 0.0), ticks, texts),
     )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _MOST_LETTERS else f"{name[: _MOST_LETTERS - 1]}…"
 
 
 def _share_axes() -> tuple[Axis, Axis]:
@@ -89,7 +92,7 @@ def transition_beside_row(
         transition: float [C, C], rows sum to 1.
         shares: float [C], of the wrong labels of that row; 0 for the class itself.
         class_names: C names.
-        row: the class whose row the bars show; it is framed.
+        row: the class whose row the bars show; it is marked.
         lost: integers, classes to mark.
         title: above both.
 
@@ -101,7 +104,8 @@ def transition_beside_row(
     marked = array("lost", lost)
     with new_figure(figsize=(9.2, 4.7)) as figure:
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.05))
-        _draw_matrix(left, matrix, row, labels_in(len(matrix), marked) if marked.size else marked)
+        lost_L = labels_in(len(matrix), marked) if marked.size else marked
+        _draw_matrix(left, matrix, class_names, row, lost_L)
         _draw_shares(right, bars, class_names, row, _right_per_wrong(matrix[row, row]))
         figure.suptitle(title, x=0.01, ha="left", fontsize="large")
     return figure
@@ -118,7 +122,9 @@ def _rule_label(rule: float) -> str:
     return f"right labels per wrong one: {rule:.2f}{above}"
 
 
-def _draw_matrix(axes: Axes, matrix: Floats, row: int, lost: NDArray[np.int64]) -> None:
+def _draw_matrix(
+    axes: Axes, matrix: Floats, class_names: Sequence[str], row: int, lost: NDArray[np.int64]
+) -> None:
     classes = len(matrix)
     image = axes.imshow(
         matrix,
@@ -128,14 +134,14 @@ def _draw_matrix(axes: Axes, matrix: Floats, row: int, lost: NDArray[np.int64]) 
         interpolation="nearest",
         aspect="auto",  # else the layout cuts the label off
     )
-    set_axes(axes, *_class_axes(classes))
+    set_axes(axes, *_class_axes(class_names))
+    axes.tick_params(axis="y", labelsize=7 if classes <= 30 else 5)
     axes.grid(visible=False)
-    for color, width in (("white", 2.6), (INK, 1.2)):
-        frame = Rectangle((0, row - _GAP), classes, 1 + 2 * _GAP, fill=False)
-        axes.add_patch(frame).set(edgecolor=color, linewidth=width)
+    axes.get_yticklabels()[row].set_fontweight("bold")
     axes.plot(
         np.full(len(lost), 1.035 * classes), lost + 0.5, "x", color=WRONG.color, clip_on=False
     )
+    axes.plot([-0.01 * classes], [row + 0.5], ">", color=INK, markersize=5, clip_on=False)
     bar = axes.figure.colorbar(image, ax=axes, ticks=_HEAT_TICKS, shrink=0.8, pad=0.09)
     bar.ax.set_yticklabels([f"{tick:g}" for tick in _HEAT_TICKS])
     bar.set_label("probability")

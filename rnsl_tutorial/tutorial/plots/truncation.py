@@ -72,7 +72,16 @@ def mirrored_axis(largest: float) -> Axis:
     places = np.sign(signed) * np.sqrt(np.abs(signed))
     top = 1.05 * math.sqrt(max(largest, 1))
     texts = tuple(f"{abs(count):.0f}" for count in signed)
-    return Axis("images (√ scale)", (-top, top), tuple(places.tolist()), texts)
+    return Axis("images (√ scale)", (-top, top), tuple(places.tolist()), texts, _roots(largest))
+
+
+def _roots(largest: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Counts up to the largest, above 300 to three digits, and before them their signed roots."""
+    more = np.geomspace(300, max(largest, 300), 400)
+    counts = np.unique(np.rint([*range(301), *more]))
+    both = np.concatenate([-counts[:0:-1], counts])
+    roots = np.sign(both) * np.sqrt(np.abs(both))
+    return tuple(roots.round(3).tolist()), tuple(np.abs(both).tolist())
 
 
 @takes(edges="numbers E", heights="numbers 2 B")

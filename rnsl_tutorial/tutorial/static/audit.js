@@ -13,7 +13,7 @@
  *   a class; told is one sentence a threshold. `known`: whether wrong labels are; `estimated` and
  *   `class_noise`: whether there are estimates
  */
-import { Chart } from "./chart.js";
+import { Chart, csvOf, saving } from "./chart.js";
 import { explorer, html, nearestPlace, slider } from "./widgets.js";
 
 const ROWS = { precision: 0, recall: 1, low: 2, high: 3, true: 4, flagged: 6 }; // of the curves
@@ -130,10 +130,16 @@ function classRows(table) {
   const title = html("div", { class: "rnsl-chart-title" }, "The given classes, the noisiest ones first");
   const element = html("div", { class: "rnsl-chart" }, title, legend, html("div", { class: "rnsl-class-rows" }, ...rows));
   element.style.setProperty("--rnsl-wrong", labels.wrong.color);
+  let flagged = [];
+  const shares = () => names.map((name, i) => [name, flagged[i], table.class_estimated(i), table.class_true(i)]);
+  element.append(saving(element, "given classes", () => {
+    return csvOf([["class", "flagged", "wrong, estimated", "wrong, in truth"], ...shares()]);
+  }));
   return {
     element,
     show(threshold) {
-      table.class_flagged(threshold).forEach((share, i) => {
+      flagged = table.class_flagged(threshold);
+      flagged.forEach((share, i) => {
         bars[i].dataset.share = share;
         bars[i].style.width = at(Number.isNaN(share) ? 0 : share);
         shown[i].textContent = Number.isNaN(share) ? "" : `${Math.round(100 * share)}%`;

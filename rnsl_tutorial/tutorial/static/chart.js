@@ -7,9 +7,10 @@
  *
  * @typedef {{
  *   label: string, range: [number, number], ticks: number[], texts: string[],
- *   read: [number[], number[]],
+ *   read: [number[], number[]], strong?: number,
  * }} Axis of Python's `plots.axis`; the first end of the range is at the left, or at the bottom;
- *   read: places on an axis that is bent, and the values that lie there
+ *   read: places on an axis that is bent, and the values that lie there;
+ *   strong: the tick that stands out
  * @typedef {{
  *   name: string, label?: string, told?: string, color?: string, dash?: number[], marker?: string,
  *   width?: number, hatched?: boolean,
@@ -33,6 +34,7 @@ export const MARKERS = {
   D: "m0,-5l5,5l-5,5l-5,-5z",
   v: "m0,5l5,-9h-10z",
   P: "m-1.6,-5h3.2v3.4h3.4v3.2h-3.4v3.4h-3.2v-3.4h-3.4v-3.2h3.4z",
+  ">": "m0,0l-7,-4v8z",
   ring: "m10,0a10,10 0 1 1 -20,0a10,10 0 1 1 20,0z",
 };
 const SMALL = { o: "m-1.7,0a1.7,1.7 0 1 0 3.4,0a1.7,1.7 0 1 0 -3.4,0", x: "m-3,-3l6,6m-6,0l6,-6" };
@@ -222,8 +224,9 @@ export class Chart {
    * Cells that fill the axes from the upper left, row by row, each a position in 256 colours.
    *
    * @param {ArrayLike<number>} values what the colours stand for
+   * @param {string} told what a pointer is told that they are; "": nothing
    */
-  cells(name, values) {
+  cells(name, values, told = "") {
     this.#back = html("canvas", { class: "rnsl-back", "data-mark": name });
     this.#drawing.before(this.#back);
     const small = new OffscreenCanvas(1, 1);
@@ -237,7 +240,7 @@ export class Chart {
       const { left, right, top, bottom } = this.#scale;
       context.imageSmoothingEnabled = false;
       context.drawImage(small, left, top, right - left, bottom - top);
-    }, { name, told: "value" }, (codes, rows, columns) => Array.from(codes, (code, i) => {
+    }, { name, told }, (codes, rows, columns) => Array.from(codes, (code, i) => {
       const [x, xEnd] = piece(this.#x.range, i % columns, columns);
       const [yEnd, y] = piece([...this.#y.range].reverse(), Math.floor(i / columns), rows);
       return { x, xEnd, y, yEnd, value: values[code] };
@@ -625,6 +628,7 @@ function lineThrough(places) {
 function axes(xAxis, yAxis, scale) {
   const { left, right, top, bottom, x, y, width, height, xLines, yLines, line, ruler } = scale;
   const { unit } = ruler;
+  const widths = xAxis.texts.map(ruler.width);
   const along = (from, to, room, lines) => {
     const half = Math.max(...lines.map(ruler.width)) / 2;
     return Math.min(Math.max((from + to) / 2, half), Math.max(room - half, half));
@@ -634,9 +638,11 @@ function axes(xAxis, yAxis, scale) {
   return [
     ...yAxis.ticks.map((tick) => svg("path", { class: "rnsl-grid", d: `M${left},${y(tick)}H${right}` })),
     svg("path", { class: "rnsl-axis", d: `M${left},${top}V${bottom}H${right}` }),
-    ...yAxis.ticks.map((tick, i) => words(yAxis.texts[i], left - 8 * unit, y(tick) + 4 * unit, "end")),
+    ...roomy(yAxis, y, () => 13 * unit).map((i) => {
+      return marked(yAxis, i, words(yAxis.texts[i], left - 8 * unit, y(yAxis.ticks[i]) + 4 * unit, "end"));
+    }),
     ...xAxis.ticks.map((tick) => svg("path", { class: "rnsl-axis", d: `M${x(tick)},${bottom}v4` })),
-    ...roomy(xAxis, x, ruler).map((i) => {
+    ...roomy(xAxis, x, (i, j) => (widths[i] + widths[j]) / 2 + 4 * unit).map((i) => {
       return words(xAxis.texts[i], x(xAxis.ticks[i]), bottom + 18 * unit, "middle");
     }),
     ...xLines.map((text, i) => words(text, middle, bottom + 37 * unit + i * line, "middle")),
@@ -644,15 +650,20 @@ function axes(xAxis, yAxis, scale) {
   ];
 }
 
-/** The positions of the ticks whose texts stand clear of those before them. */
-function roomy({ ticks, texts }, x, ruler) {
+/** The positions of the ticks whose texts stand clear of each other, the strong one first of all. */
+function roomy({ ticks, strong }, place, room) {
   const kept = [];
-  ticks.forEach((tick, i) => {
-    const last = kept.at(-1);
-    const room = kept.length ? (ruler.width(texts[i]) + ruler.width(texts[last])) / 2 : -Infinity;
-    if (Math.abs(x(tick) - x(ticks[last])) > room + 4 * ruler.unit || !kept.length) kept.push(i);
-  });
+  const order = [...ticks.keys()].sort((a, b) => (b === strong) - (a === strong));
+  for (const i of order) {
+    const isClear = (j) => Math.abs(place(ticks[i]) - place(ticks[j])) > room(i, j);
+    if (kept.every(isClear)) kept.push(i);
+  }
   return kept;
+}
+
+function marked({ strong }, i, text) {
+  text.classList.toggle("rnsl-strong", i === strong);
+  return text;
 }
 
 // ---------------------------------------------------------------- how marks look

@@ -12,12 +12,11 @@
  *   mean: Packed, spread: Packed, difference: Packed, low: Packed, high: Packed,
  * }} Table axes: four for each metric and noise, x and y of the left chart, then of the right one
  */
-import { Chart, errorBars } from "./chart.js";
+import { Chart } from "./chart.js";
 import { explorer, html, menu, slider } from "./widgets.js";
 
-const PALE = 0.4; // opacity of what does not stand out
-const WIDE = 2.6; // px, of what does
-const THIN = 1.4; // px
+const WIDE = 2.8; // px, of what stands out
+const THIN = 1.2; // px
 
 const widgets = { rate: slider, loss: menu, metric: menu, noise: menu };
 
@@ -44,26 +43,14 @@ function overRates(table, signal) {
   const description = "The metric over the share of wrong labels, a line for each loss";
   const chart = new Chart({ x, y, title: "Over the noise rate", description, signal });
   const rule = chart.rule({ name: "rate", width: 1.5, dash: [3, 3] });
-  const marks = styles.map((style) => ({
-    bars: chart.line({ name: `spread ${style.label}`, color: style.color, width: 1 }),
-    line: chart.line({ ...style, name: style.label }),
-    dots: percents.map((percent) => {
-      return chart.dot({ ...style, label: undefined, name: `${style.label} at ${percent}` });
-    }),
-  }));
+  const lines = styles.map((style) => chart.measured({ ...style, name: style.label }));
   return chart.shows((metric, noise, rate, loss) => {
     chart.rescale(...axesOf(table, metric, noise).slice(0, 2));
     rule.show(percents[rate]);
-    marks.forEach(({ line, bars, dots }, i) => {
-      const heights = percents.map((_, r) => mean(metric, noise, r, i));
-      const seen = percents.map((_, r) => r).filter((r) => !Number.isNaN(heights[r]));
-      const xs = seen.map((r) => percents[r]);
-      const ys = seen.map((r) => heights[r]);
-      line.show(xs, ys);
-      bars.show(...errorBars(xs, ys, seen.map((r) => spread(metric, noise, r, i))));
-      dots.forEach((dot, r) => dot.show(percents[r], heights[r]));
-      [line, bars].forEach((mark) => emphasize(mark, i === loss || i === reference));
-      dots.forEach((dot) => fade(dot, i === loss || i === reference));
+    lines.forEach((mark, i) => {
+      const of = (values) => percents.map((_, r) => values(metric, noise, r, i));
+      mark.show(percents, of(mean), of(spread));
+      emphasize(mark.line, i === loss || i === reference);
     });
   });
 }
@@ -76,8 +63,8 @@ function differences(table, signal) {
   const chart = new Chart({ x, y, title: "Paired differences at the chosen rate", description, signal });
   const zero = chart.rule({ name: "zero", width: 1.5 });
   const marks = styles.map((style) => ({
-    interval: chart.line({ name: `interval ${style.label}`, color: style.color, width: THIN }),
-    dot: chart.dot({ name: `difference ${style.label}`, color: style.color, marker: style.marker }),
+    interval: chart.line({ name: `interval ${style.label}`, told: style.label, color: style.color, width: THIN }),
+    dot: chart.dot({ ...style, name: `difference ${style.label}`, label: undefined, told: "" }),
   }));
   return chart.shows((metric, noise, rate, loss) => {
     chart.rescale(...axesOf(table, metric, noise).slice(2));
@@ -95,11 +82,6 @@ function axesOf({ axes, mean }, metric, noise) {
   return axes[metric * mean.shape[1] + noise];
 }
 
-function emphasize(mark, strong) {
-  fade(mark, strong);
-  mark.element.setAttribute("stroke-width", strong ? WIDE : THIN);
-}
-
-function fade({ element }, strong) {
-  element.setAttribute("opacity", strong ? 1 : PALE);
+function emphasize({ element }, strong) {
+  element.setAttribute("stroke-width", strong ? WIDE : THIN);
 }

@@ -39,6 +39,7 @@ export default explorer("rnsl-panels rnsl-dashboard", widgets, (tools) => {
     for (const element of controls.buttons.children) {
       element.disabled = !canSend(model) || !run.actions.includes(element.name);
     }
+    limitSlider(controls.epoch, epoch, run.told.length - 1);
     charts.forEach((chart) => chart.show(live, place("run"), epoch));
     return run.told[epoch];
   };
@@ -46,6 +47,16 @@ export default explorer("rnsl-panels rnsl-dashboard", widgets, (tools) => {
   const grid = html("div", { class: "rnsl-small" }, ...charts.map((chart) => chart.element));
   return { parts: [summary, grid], show };
 });
+
+/** The slider ends at the last epoch that is done, and says which epoch is shown. */
+function limitSlider(control, epoch, done) {
+  const input = control.querySelector("input");
+  input.max = Math.max(done - 1, 0);
+  input.value = Math.max(epoch - 1, 0);
+  const text = done ? String(epoch) : "none yet";
+  input.setAttribute("aria-valuetext", text);
+  control.querySelector(".rnsl-value").textContent = text;
+}
 
 /** How the line of a run looks, on its button: the one legend for all charts. */
 function legendSample(style) {

@@ -10,6 +10,7 @@
  * @typedef {{
  *   map_axes: { x: Axis, y: Axis }, weight_axes: { x: Axis, y: Axis },
  *   surfaces: Packed, levels: { x: Packed, y: Packed }[][], titles: string[],
+ *   level_texts: string[], level_places: [number, number][][][],
  *   colors: Packed, color_stops: string[], color_texts: string[],
  *   weights: Packed, line_weights: Packed, margins: Packed, line_margins: Packed, flipped: Packed,
  *   styles: object[], headlines: string[], note: string,
@@ -49,9 +50,10 @@ function heatMap(table, choices, choose, signal) {
     description: "Heat map over q and temperature; the sliders choose a place on it",
   });
   const [temperatures, qs] = [choices("temperature").length, choices("q")];
-  const cells = chart.cells("surface");
-  const halo = chart.line({ name: "level-halo", color: "#000000", width: 3.4 });
-  const levels = chart.line({ name: "levels", color: "#ffffff", width: 1.4 });
+  const cells = chart.cells("surface", Array.from({ length: 256 }, (_, code) => code / 255), "share");
+  const halo = chart.line({ name: "level-halo", told: "", color: "#000000", width: 3.4 });
+  const levels = chart.line({ name: "levels", told: "", color: "#ffffff", width: 1.4 });
+  const texts = table.level_texts.map((_, i) => chart.text(`level-${i}`, "middle", "0.35em"));
   const here = chart.dot({ name: "here", marker: "o", color: "#ffffff" });
   here.element.classList.add("rnsl-here");
   chart.element.classList.add("rnsl-heat-map");
@@ -65,6 +67,7 @@ function heatMap(table, choices, choose, signal) {
     heading.textContent = table.titles[surface];
     cells.show(table.surfaces(surface, moment), temperatures, qs.length, table.colors());
     for (const lines of [halo, levels]) lines.show(x(), y());
+    texts.forEach((text, i) => text.show(...table.level_places[surface][moment][i], table.level_texts[i]));
     here.show(qs[q], temperature);
   });
 }

@@ -12,11 +12,10 @@
  *   best: number[][], headlines: string[], note: string,
  * }} Table accuracy_axes one a noise; best the position of the best q
  */
-import { Chart, errorBars } from "./chart.js";
+import { Chart } from "./chart.js";
 import { explorer, html, menu, slider } from "./widgets.js";
 
 const PALE = { color: "var(--rnsl-quiet)", width: 1 };
-const RING = "M10,0A10,10 0 1 1 -10,0A10,10 0 1 1 10,0Z"; // px
 const ACCENT = "var(--rnsl-accent)";
 
 const widgets = { rate: slider, q: slider, noise: menu };
@@ -52,32 +51,26 @@ export default explorer("rnsl-panels", widgets, ({ model, table, choices, signal
 function overQ({ qs, texts, signal, x, y, title, values, spread }) {
   const chart = new Chart({ x, y, title, signal, description: `${y.label} over q, a line each rate` });
   const rule = chart.rule({ name: "chosen", color: ACCENT, width: 1.5, dash: [3, 3] });
-  const pale = texts.map((_, rate) => chart.line({ ...PALE, name: `rate-${rate}` }));
-  const bars = chart.line({ name: "bars", width: 1.5 });
-  const line = chart.line({ name: "line", label: "chosen share of wrong labels", width: 2.4 });
+  const pale = texts.map((text, rate) => chart.line({ ...PALE, name: `rate-${rate}`, told: text }));
+  const line = chart.measured({ name: "line", told: "", label: "chosen share of wrong labels", width: 2.4 });
   const here = chart.dot({ name: "here", marker: "o", label: "chosen loss", color: ACCENT });
   return chart.shows((noise, rate, q) => {
     const shown = values(noise, rate);
     rule.show(qs[q]);
     pale.forEach((mark, i) => mark.show(qs, values(noise, i)));
-    line.show(qs, shown);
-    bars.show(...errorBars(qs, shown, spread(noise, rate)));
+    line.show(qs, shown, spread(noise, rate));
     here.show(qs[q], shown[q]);
   });
 }
 
 /** Beside each line its rate, and a ring around the best point of the chosen one. */
 function namesAndBest(chart, qs, texts, values) {
-  const names = texts.map((_, rate) => chart.text(`name-${rate}`, "end"));
-  const ring = chart.dot({ name: "best", marker: "o" });
-  ring.element.setAttribute("d", RING);
-  ring.element.setAttribute("class", "rnsl-ring");
+  const names = chart.names(texts, "end");
+  const ring = chart.ring("best");
   return {
     show(noise, rate, best) {
-      names.forEach((mark, i) => {
-        mark.element.classList.toggle("rnsl-strong", i === rate);
-        mark.show(qs[0] - 0.02, values(noise, i, 0), texts[i]);
-      });
+      names.show(qs[0], texts.map((_, i) => values(noise, i, 0)));
+      [...names.element.children].forEach((name, i) => name.classList.toggle("rnsl-strong", i === rate));
       ring.show(qs[best], values(noise, rate, best));
     },
   };

@@ -423,7 +423,8 @@ export class ImageMap {
     this.#ink = Object.fromEntries(["text", "background", "accent"].map(read));
     const size = window.devicePixelRatio * within(this.#side / 200, 1.7, 3);
     const { width } = this.#canvas;
-    this.#stamps = { dot: stampOf(dotPath(size), 0, width), cross: stampOf(crossPath(1.15 * size), 0.6 * size, width) };
+    const cross = window.devicePixelRatio * within(this.#side / 160, 3, 4); // else it looks like a dot
+    this.#stamps = { dot: stampOf(dotPath(size), 0, width), cross: stampOf(crossPath(cross), 0.4 * cross, width) };
     this.#mix();
     this.#paint();
   }

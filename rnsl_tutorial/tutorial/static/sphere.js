@@ -18,6 +18,7 @@ import { pointsOf, Sphere } from "./sphere_drawing.js";
 import { explorer, html, nearestPlace, slider } from "./widgets.js";
 
 const REACH_PX = 26; // around the image, where a press means it
+const ASIDE = 5; // px that pull and push lie beside the sum of all forces, where they run along it
 const JUMP_PX = 0.6; // that a step along the circle costs a dragged image: it goes to the near side
 
 const widgets = { temperature: slider, angle: slider };
@@ -43,7 +44,7 @@ export default explorer("rnsl-panels rnsl-sphere", widgets, (tools) => {
 });
 
 function forceGlobe(table, signal) {
-  const { names, styles, view } = table;
+  const { names, own, styles, view } = table;
   const { on_image: onImage, on_prototypes: onPrototypes, total } = table;
   const [images, prototypes] = [table.images, table.prototypes].map((rows) => pointsOf(rows()));
   const description = `Sphere with the prototypes ${names.join(", ")} and one image.`;
@@ -58,7 +59,7 @@ function forceGlobe(table, signal) {
     globe.arrow({ name: `step of ${names[c]}`, color, width: 1.6 }),
   );
   const forces = styles.map(({ color, dash }, c) =>
-    globe.arrow({ name: `${names[c]} on image`, color, dash, width: 3 }),
+    globe.arrow({ name: `${names[c]} on image`, color, dash, width: 3, side: c === own ? -ASIDE : ASIDE }),
   );
   prototypes.forEach((prototype, c) => {
     const { color, marker } = styles[c];

@@ -9,7 +9,7 @@
  * @typedef {{ name: string, color?: string, dash?: number[], marker?: string, width?: number }} Look
  *   as a Style of chart.js
  */
-import { fillOf, MARKERS, rulerOf, strokeOf } from "./chart.js";
+import { csvOf, fillOf, MARKERS, rulerOf, saving, strokeOf } from "./chart.js";
 import { html, onResize, svg } from "./widgets.js";
 
 const SPHERE_MARGIN = 26; // px around the sphere, for names
@@ -34,6 +34,7 @@ export class Sphere {
   #behind = svg("g", { class: "rnsl-behind" });
   #ahead = svg("g");
   #redraws = [];
+  #drawn = new Map(); // by name of a mark, what it shows
   #isSpreading = false;
   #names = []; // of points: the element, its point's place in px
   #grabbed = () => null; // by whoever wants to move something instead of turning the sphere
@@ -54,6 +55,7 @@ export class Sphere {
       this.#drawing,
       html("div", { class: "rnsl-note" }, note),
     );
+    this.element.append(saving(this.element, description, () => this.#csv()));
     for (const line of gridLines()) this.curve({ name: "grid" }).show(line);
     this.#listen();
     onResize(this.#drawing, () => this.#fit(), signal);
@@ -67,7 +69,7 @@ export class Sphere {
       layer.append(path);
       return path;
     });
-    return this.#mark((points) => {
+    return this.#mark(look, (points) => {
       const places = points.map((point) => this.#place(point));
       paths.forEach((path, ahead) => path.setAttribute("d", pieces(places, Boolean(ahead))));
     });
@@ -80,7 +82,7 @@ export class Sphere {
     const name = { element: svg("text", {}, look.label ?? ""), x: 0, y: 0 };
     const group = svg("g", { "data-mark": look.name }, shape, name.element);
     if (look.label) this.#names.push(name);
-    return this.#mark((point) => {
+    return this.#mark(look, (point) => {
       const { x, y, z } = this.#place(point);
       group.setAttribute("transform", `translate(${x} ${y})`);
       Object.assign(name, { x, y });
@@ -98,7 +100,7 @@ export class Sphere {
       return path;
     });
     const shape = SMALL_MARKERS[look.marker];
-    return this.#mark((points) => {
+    return this.#mark(look, (points) => {
       const d = ["", ""];
       for (const point of points) {
         const { x, y, z } = this.#place(point);
@@ -108,13 +110,16 @@ export class Sphere {
     });
   }
 
-  /** An arrow from a point of the sphere; none for a step too short to be seen. @param {Look} look */
+  /**
+   * An arrow from a point of the sphere, `side` px to the right of it as the arrow goes; none for a
+   * step too short to be seen. @param {Look & { side?: number }} look
+   */
   arrow(look) {
-    const { width = 2 } = look;
+    const { width = 2, side = 0 } = look;
     const shaft = svg("path", { fill: "none", "data-mark": look.name, ...strokeOf(look) });
     const head = svg("path", fillOf(look));
     const group = svg("g", { class: look.className ?? "rnsl-arrow" }, shaft, head);
-    return this.#mark((start, step) => {
+    return this.#mark(look, (start, step) => {
       const [from, to] = [start, start.map((value, i) => value + step[i])].map((p) => this.#place(p));
       const length = Math.hypot(to.x - from.x, to.y - from.y);
       shaft.setAttribute("d", `M${from.x},${from.y}L${to.x},${to.y}`);
@@ -123,6 +128,8 @@ export class Sphere {
       head.setAttribute("d", `M0,0L${-size},${0.45 * size}L${-size},${-0.45 * size}Z`);
       const turn = (Math.atan2(to.y - from.y, to.x - from.x) * 180) / Math.PI;
       head.setAttribute("transform", `translate(${to.x} ${to.y}) rotate(${turn})`);
+      const aside = length < SEEN ? [0, 0] : [from.y - to.y, to.x - from.x];
+      group.setAttribute("transform", `translate(${aside.map((way) => (side * way) / (length || 1)).join(" ")})`);
       this.#layer(group, from.z);
     });
   }
@@ -144,14 +151,24 @@ export class Sphere {
 
   // -------------------------------------------------------------- inside
 
-  #mark(draw) {
+  #mark({ name }, draw) {
     const number = this.#redraws.push(null) - 1;
     return {
       show: (...given) => {
+        if (name !== "grid") this.#drawn.set(name, given);
         this.#redraws[number] = () => draw(...given);
         if (this.#radius) draw(...given);
       },
     };
+  }
+
+  /** The points of each mark; of an arrow where it begins, then its step. */
+  #csv() {
+    const rows = [...this.#drawn].flatMap(([name, given]) => {
+      const points = given.flatMap((part) => (typeof part[0] === "number" ? [part] : [...part]));
+      return points.map((point) => [name, ...point]);
+    });
+    return csvOf([["mark", "x", "y", "z"], ...rows]);
   }
 
   #layer(group, z) {

@@ -19,8 +19,6 @@
 import { Chart } from "./chart.js";
 import { explorer, html, menu, segments, slider } from "./widgets.js";
 
-const GAP = 0.35; // rows between the chosen row and its frame
-
 const widgets = {
   rate: slider, noise: menu, dataset: segments, concentration: slider,
   aid_row: menu, nwpu45_row: menu, view: segments,
@@ -125,41 +123,40 @@ function percent(share) {
 
 // ---------------------------------------------------------------- what is drawn
 
-/** The matrix with the chosen row framed and the lost rows marked; a click chooses a row. */
+/** The matrix with the chosen row named and the lost rows marked; a click chooses a row. */
 function heatMap(table, data, chooseRow, signal) {
   const description = "Transition matrix: a row for each true class, a column for each given label";
   const chart = new Chart({ ...data().axes, description, signal });
-  const cells = chart.cells("matrix");
-  const halo = chart.line({ name: "row-halo", color: "var(--rnsl-background)", width: 3.5 });
-  const frame = chart.line({ name: "row", width: 1.5 });
+  const values = table.values();
+  const cells = chart.cells("matrix", values);
+  const pointer = chart.dot({ name: "row", marker: ">" });
   const { color, marker } = table.wrong;
   const lost = chart.points({ name: "lost", color, marker, label: "lost class" });
   const named = html("div", { class: "rnsl-cell-name" });
   chart.element.classList.add("rnsl-heat");
   chart.element.append(colorKey(table), named);
   const classAt = (y) => Math.max(0, Math.min(data().names.length - 1, Math.floor(y)));
-  let chosen = 0;
+  let [chosen, matrix] = [0, []];
   const tell = (x = -1, y = -1) => {
     const { names } = data();
     const [i, j] = [Math.floor(y), Math.floor(x)];
     const inside = i in names && j in names;
     const [from, to] = inside ? [i, j] : [chosen, null];
-    const called = to === null ? "" : `, column ${to}: called ${names[to]}`;
-    named.textContent = `Row ${from}: ${names[from]}${called}`;
+    const share = to === null ? 0 : values[matrix[from * names.length + to]];
+    const called = to === null ? "" : `, called ${names[to]}: ${share.toFixed(2)}`;
+    named.textContent = `${names[from]}${called}`;
   };
   chart.onPoint((_, y) => chooseRow(classAt(y)));
   chart.onHover(tell);
-  let shown = data();
+  let shown = null;
   /** @param {Picture} picture */
-  return chart.shows(({ matrix, row, lost: rows }) => {
+  return chart.shows(({ matrix: codes, row, lost: rows }) => {
     const classes = data().names.length;
-    if (shown !== data()) chart.rescale(data().axes.x, data().axes.y);
-    shown = data();
-    chosen = row;
+    const { x, y } = data().axes;
+    if (shown !== data() || row !== chosen) chart.rescale(x, { ...y, strong: row });
+    [shown, chosen, matrix] = [data(), row, codes];
     cells.show(matrix, classes, classes, table.colors());
-    const box = [[0, classes, classes, 0, 0], [row - GAP, row - GAP, row + 1 + GAP, row + 1 + GAP, row - GAP]];
-    halo.show(...box);
-    frame.show(...box);
+    pointer.show(0, row + 0.5);
     lost.show(rows.map(() => classes * 1.03), rows.map((i) => i + 0.5));
     tell();
   });
