@@ -213,6 +213,8 @@ def _agree(answer: Any, value: Any) -> bool:
 
 def _same(after: Any, before: Any) -> bool:
     """Whether an argument is as it was, to the last bit."""
+    if isinstance(before, list):
+        return repr(after) == repr(before)
     after, before = (
         np.asarray(x.detach() if isinstance(x, Tensor) else x) for x in (after, before)
     )
