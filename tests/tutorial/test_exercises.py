@@ -24,6 +24,22 @@ def test_a_function_that_writes_into_its_arguments_is_told_and_spoils_nothing(
     assert given.tolist() == exercises.failed["x"].tolist() == [1, 2]
 
 
+def test_a_list_of_rows_that_is_read_alone_is_not_written_into() -> None:
+    rows = [{"given": "a"}, {"given": "b"}]
+    assert check(len_of, len_of, [{"rows": rows}], lambda right, rows: {}, "")
+    assert not check(emptied, len_of, [{"rows": rows}], lambda right, rows: {}, "")
+
+
+def len_of(rows: list[object]) -> int:
+    return len(rows)
+
+
+def emptied(rows: list[object]) -> int:
+    found = len(rows)
+    rows.clear()
+    return found
+
+
 def test_a_slip_is_named_only_if_it_explains_every_case(capsys: pytest.CaptureFixture[str]) -> None:
     def wrong_elsewhere(x: int) -> int:
         return -x if x == 1 else 0
