@@ -63,7 +63,7 @@ def show(record: experiments.Record, source: NamedFeatures) -> None:
 def print_predictions(results: list[Result], source: NamedFeatures) -> None:
     """Print how well both predictions rank the classes by what they lose."""
     names, mixed_CC = source.features.class_names, class_margins.neighborhoods(source.features)
-    predicted = ("from T", "chance", "from N T", "chance")
+    predicted = ("from M", "chance", "from N M", "chance")
     print(frame.header("rate", "loss", "judge", "lost on average", *predicted))
     for rate in RATES[1:]:
         T = noise.label_dependent_transition("nwpu45", rate)

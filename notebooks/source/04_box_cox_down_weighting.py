@@ -55,7 +55,7 @@ measured
 # Box and Cox (1964) looked for a function that makes skewed data look like a bell curve. They took a
 # whole family: $y^{(\lambda)} = (y^\lambda - 1) / \lambda$, with $\log y$ where $\lambda \to 0$. Zhang and
 # Sabuncu (2018) put $y = p$ and turned the sign. Kang et al. (2020) took the loss to metric learning.
-# There it is RNSL, the **Box-Cox transform** of $p$ with $\lambda = q$.
+# There it is RNSL: minus the **Box-Cox transform** of $p$, with $\lambda = q$.
 #
 # **What can one wrong label cost?** With NSL there is no limit: $-\log p$ grows as $p$ falls. With RNSL
 # the limit is $1/q$, because $p^q$ is never below 0. Before you run the cell: how much is the limit at
@@ -90,7 +90,8 @@ exercises.check_half_heard(half_heard)
 
 # %% [markdown]
 # ### Exercise 2: who leads?
-# A batch has right labels and wrong ones. At $q = 0$ the wrong labels make more than half of all the pull
+# A batch has right labels and wrong ones. `p` and `wrong` (True or False) are tensors, one value an image.
+# At $q = 0$ the wrong labels make more than half of all the pull
 # $p^q (1 - p)$. At $q = 1$ they make less. So there is a $q$ in between at which they make **exactly half**.
 # Find it, to 0.001. No formula gives it. Halve the interval from 0 to 1 again and again: keep the half in
 # which the answer lies.
@@ -173,8 +174,9 @@ explorer
 #   one. Most crosses lie left: their labels are wrong, and other prototypes are nearer. A small
 #   $T$ makes the curve a step, a large $T$ makes it flat. A small $q$ lifts all of it.
 # - **Left picture.** A dark place is a place where wrong labels are hardly heard. It needs both: a large
-#   $q$ **and** a small enough $T$. With a large $T$ all images get nearly the same $p$, and then $q$
-#   cannot tell them apart.
+#   $q$ **and** a $T$ that is neither large nor tiny. With a large $T$ all images get nearly the same $p$,
+#   and then $q$ cannot tell them apart. At epoch 40, $T = 0.02$ and $q = 0.7$ wrong labels make more than
+#   half.
 # - **Your two predictions.** The share rises both times: with $q = 0$ because NSL hears everybody, with
 #   $T = 1$ because nobody stands out.
 # - **The price.** Now let the map show the *pull that right labels keep*. Go to epoch 1 and move $q$ to 1:
@@ -280,7 +282,7 @@ for k, noise in enumerate(table.noises):
 # ## Exercise 3: choose, and defend the choice
 # An archive comes to you. Between 10% and 50% of its labels are wrong. Nobody knows how many, and of
 # which kind. You may set $q$ once. Move the first explorer, then write your number. The check compares it
-# with the best $q$ at each measured rate, and says where you lose how much.
+# with the best $q$ at each measured rate and kind. It accepts a $q$ that loses at most one point everywhere.
 
 
 # %% tags=["exercise"]
@@ -300,7 +302,7 @@ exercises.check_q_choice(my_q, lowest_rate=0.1, highest_rate=0.5)
 # <details><summary>One possible answer</summary>
 #
 # $q = 0.7$. On a clean archive it costs about half a point. At 70% symmetric noise it is still the best
-# choice, at 70% label-dependent noise about one point below it. Which error is cheaper depends on the
+# choice. At 70% label-dependent noise it loses less than a point to $q = 0.5$. Which error is cheaper depends on the
 # noise. At 10% wrong labels $q = 0.3$ loses less than half a point, $q = 1$ more
 # than three. At 50% symmetric noise $q = 0.3$ loses about five points, $q = 1$ between three and four.
 # But the table speaks of AID, of frozen features and of 40 epochs. With longer training late classes may

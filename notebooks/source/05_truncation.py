@@ -299,7 +299,8 @@ for (kind, rate, k), m in cells.items():
 # ## Exercise 3: choose k without clean labels
 # You have $\log p$ of one moment, and no true label. Write a rule that returns $k$. It may
 # look for the emptiest part of the histogram between its two hills. It may start from the share of images
-# that you can afford to lose. It may be a constant, if you can defend it.
+# that you can afford to lose. It may be a constant, if you can defend it. The check knows the truth.
+# At least half of the wrong labels must go. At least half of the right ones must stay.
 
 
 # %% tags=["exercise"]
@@ -326,7 +327,7 @@ exercises.check_choose_k(choose_k, history.log_p[20].numpy(), wrong, measured)
 # return (edges[emptiest] + edges[emptiest + 1]) / 2
 # ```
 #
-# Too early the upper hill is still small. A rule may ask how many images lie above 0.9 before it prunes.
+# In an early epoch few images have a large $p$. So a rule may first count the images with $p$ above 0.9.
 # </details>
 #
 # ## Too early, too late, too often

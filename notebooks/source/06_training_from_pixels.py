@@ -207,7 +207,10 @@ for name, run in moments.items():
 # </details>
 #
 # ## When to start pruning
-# t-RNSL has to choose its moment. The run above trained for 3 epochs, then pruned every second epoch.
+# Here t-RNSL prunes by another rule than in notebook 05. It leaves an image out if some class is $1/k$ times as
+# probable as its label (`prune_rule="ratio"`). A young network is unsure, and $p \\le k$ would leave out too much.
+#
+# And t-RNSL has to choose its moment. The run above trained for 3 epochs, then pruned every second epoch.
 # **Predict**: what happens if it prunes after one epoch already? And after nine of twelve?
 
 # %%

@@ -9,8 +9,8 @@
 # The question: **and with 45 classes and structured confusion?**
 #
 # Until now one number stood for a whole archive. But wrong labels do not fall evenly. In the paper's
-# noise for NWPU-RESISC45 a storage tank is called *industrial area* four times out of five. An airport is
-# called five different names. The average hides who pays.
+# noise for NWPU-RESISC45 four of five wrong labels of a storage tank say *industrial area*. Those of an
+# airport say five different names. The average hides who pays.
 #
 # **Predict first.** Half of the labels are wrong. Below is where they go. Write down three classes that
 # will lose most, and three that will hardly lose. You will check them in a few minutes.
@@ -395,7 +395,8 @@ for name in by_tie:
 # ## What we have shown
 # All of it on a stand-in: real images, NWPU45's matrix, not NWPU45's images.
 #
-# - An average hides who pays. Whether wrong labels agree counts for more than how many there are.
+# - An average hides who pays. For the robust losses it counts whether wrong labels agree. NSL loses nearly
+#   as much where they do not.
 # - The margin predicts who suffers, before any image is seen. It is better than luck for RNSL and t-RNSL from half
 #   wrong labels on, and for NSL at 70%.
 # - $N M$ adds who looks alike. That helps for the robust losses, most at 30%.

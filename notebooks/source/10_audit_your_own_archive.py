@@ -96,7 +96,7 @@ print("" if wrong is None else f"In truth {wrong.mean():.1%} of the labels are w
 
 # %% [markdown]
 # These sentences are all that an audit says of an archive. The command `rnsl audit` prints the same ones. The
-# share of wrong labels is a **range**: it holds the truth nine times in ten. How it is found comes below.
+# share of wrong labels is a **range**, made to hold the truth nine times in ten. How it is found comes below.
 #
 # ## The top of the list
 # The 24 most doubtful files, each with its folder and the class that is suggested. **Judge with your own
@@ -165,7 +165,8 @@ explorer
 # - the labels of the 20 nearest neighbours
 # - a linear discriminant, which needs few images
 #
-# Their probabilities are multiplied: $p_a$ is what they say together of class $a$. Then it counts how often
+# Their probabilities are multiplied, with exponents (the heads count twice). $p_a$ is what they say together
+# of class $a$. Then it counts how often
 # class $a$ is given the label $y$: $M_{ay}$, the **transition matrix** of notebook 02. The odds that a label $y$ is
 # wrong are
 #
@@ -281,7 +282,7 @@ for how, p in ranked_by.items():
 # ## Against the standard recipe
 # The usual tool is cleanlab: logistic regression out of fold, then a score of the labels. Others ask the
 # neighbours. All get the same features of archives of many sizes, with wrong labels of many kinds. These runs
-# are measured already. **Predict**: in how many of 206 cases is the audit's list ahead of a rival?
+# are measured already. **Predict**: in how many of 276 cases is the audit's list ahead of a rival?
 
 # %%
 text = shipped("data", "results", "audit", "results.json").read_text(encoding="utf-8")
@@ -337,7 +338,7 @@ print("Archives:", "; ".join(sorted({archive for archive, *_ in cases})))
 #
 # ## Exercise 2: precision without truth
 # `doubt` holds the doubts after planting, `planted` says (True, False) which labels you planted. Flagged
-# is who has `doubt >= threshold`. Compute the recall from the planted images, and the share of flagged images
+# is who has `doubt >= threshold`. `wrong_share` is the share of wrong labels, as if it were known. Compute the recall from the planted images, and the share of flagged images
 # from the others. From both follows the precision. No share is larger than 1.
 
 
@@ -432,8 +433,9 @@ if wrong is not None:
     held.append(ranges_beside_truth("Scenes", found, wrong))
 
 # %% [markdown]
-# A range holds the truth nine times in ten. `benchmarks/audit_ranges.py` counts that, on archives of many kinds.
-# So now and then one misses. And where wrong labels follow a rule that nobody thought of, no range tells. Look
+# A range is made to hold the truth nine times in ten. `benchmarks/audit_ranges.py` counted it on 118 archives.
+# Of the ranges for all labels 87% held, of those for the list 97%. With the hardest noise none of 12 held for
+# all labels. And where wrong labels follow a rule that nobody thought of, no range tells. Look
 # at twenty flagged images yourself before you trust it.
 
 # %% [markdown]
@@ -791,7 +793,7 @@ if SEED == 1:
 for ranking in RANKINGS:
     if not ranking.startswith("ours"):
         assert 0.9 < ahead[ranking].mean() <= 1, (ranking, ahead[ranking].mean())
-assert {len(won) for won in ahead.values()} == {206}
+assert {len(won) for won in ahead.values()} == {276}
 assert not all(won.all() for won in ahead.values())
 
 # %% tags=["hidden-assert"]

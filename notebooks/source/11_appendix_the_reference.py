@@ -192,7 +192,8 @@ print(", ".join(f"{name} ({n})" for name, n in short))
 # %% [markdown]
 # A computer cannot write 0.7 exactly in binary. So the product falls just below the whole number, and
 # `int` cuts off what follows the point. `round` would be right. We keep this one: our splits are those of
-# the reference, image for image. We repeat none of the others.
+# the reference, image for image. The first three come back only with `pruning="reference"` and
+# `selection="clean_val"`, the others never.
 #
 # ## An open task, for engineers
 # Read `train/main.py` from line 220 to 243 once more. There is a ninth habit, in how the scores are computed:

@@ -137,6 +137,6 @@ def _show_audit(found: "Audit") -> None:
             )
         Console(width=100, markup=False).print(table)
     typer.echo(
-        "The ranges hold nine times in ten on archives whose wrong labels are known. A doubtful "
-        "label is a question: look at the image."
+        "The ranges are made to hold nine times in ten, on archives whose wrong labels are known. "
+        "A doubtful label is a question: look at the image."
     )
