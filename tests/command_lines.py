@@ -68,6 +68,7 @@ BASE: dict[str, list[str]] = {
 
 WORK = (
     "rnsl_tutorial.audit._copies.write_copy",
+    "rnsl_tutorial.audit.archive_features",
     "rnsl_tutorial.audit.audit_archive",
     "rnsl_tutorial.cli.lab.start",
     "rnsl_tutorial.datasets.build_features",

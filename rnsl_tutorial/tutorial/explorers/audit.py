@@ -30,6 +30,7 @@ _TRUE_DASH = (1.0, 1.2)
 """Of what only who planted the wrong labels can know; estimates have a line of their own."""
 _DOUBT_AXIS = plots.axis("doubt about the given label", 0, 1)
 _THRESHOLD_AXIS = plots.axis("threshold on the doubt", 0, 1)
+_WIDEST = 0.5  # of a range that is worth to be told, as on the page of an audit
 _ESTIMATED = ("precision", "recall", "low", "high")
 _CURVES = (*_ESTIMATED, "true precision", "true recall", "share flagged")
 
@@ -252,7 +253,9 @@ def _sentence(shown: _Shown, k: int, images: int) -> str:
         return f"{start}."
     precision, recall, low, high, true_precision, true_recall, _ = shown.curves[:, k]
     parts = [f"{start}."]
-    if np.isfinite(precision):
+    if np.isfinite(precision) and high - low > _WIDEST:
+        parts.append(f"How many of them are wrong cannot be told ({low:.0%} to {high:.0%}).")
+    elif np.isfinite(precision):
         parts.append(
             f"Estimated: {precision:.0%} of them are wrong ({low:.0%} to {high:.0%}), and they are "
             f"{recall:.0%} of all wrong labels."

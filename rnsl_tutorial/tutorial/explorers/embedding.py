@@ -104,10 +104,7 @@ def _caption(maps: EmbeddingMaps, place: tuple[int, ...]) -> str:
     """What is counted on one map: of one seed, where the headline has the mean of several."""
     found, images = int((maps.predicted[place] == maps.labels).sum()), len(maps.labels)
     seed = "" if maps.seeds == 1 else "This seed: "
-    return (
-        f"{seed}● {found:,} of {images:,} find their class ({found / images:.1%}), "
-        f"✕ {images - found:,} do not"
-    )
+    return f"{seed}● {found:,} find their class ({found / images:.1%}), ✕ {images - found:,} do not"
 
 
 def _named(maps: EmbeddingMaps, place: tuple[int, ...]) -> list[int]:

@@ -67,7 +67,10 @@ function heatMap(table, choices, choose, signal) {
     heading.textContent = table.titles[surface];
     cells.show(table.surfaces(surface, moment), temperatures, qs.length, table.colors());
     for (const lines of [halo, levels]) lines.show(x(), y());
-    texts.forEach((text, i) => text.show(...table.level_places[surface][moment][i], table.level_texts[i]));
+    texts.forEach((text, i) => {
+      const [x, y] = table.level_places[surface][moment][i]; // y is below 0 where there is no line
+      text.show(x, y, y < 0 ? "" : table.level_texts[i]);
+    });
     here.show(qs[q], temperature);
   });
 }
