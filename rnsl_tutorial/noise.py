@@ -1,7 +1,7 @@
 """Wrong labels on purpose: transition matrices, and labels corrupted by them.
 
-A transition matrix T [C, C] gives in T[i, j] the probability that an image of class i carries the
-label j. Every row sums to 1. The noise rate of class i is 1 - T[i, i].
+A transition matrix M [C, C] gives in M[i, j] the probability that an image of class i carries the
+label j. Every row sums to 1. The noise rate of class i is 1 - M[i, i].
 
     symmetric        every wrong class is equally likely
     pair flip        all wrong labels of a class go to the next class
@@ -65,7 +65,7 @@ class CorruptedLabels(NamedTuple):
 
 
 def symmetric_transition(num_classes: int, rate: float) -> Matrix:
-    """Every wrong class is equally likely: T[i, j] = rate / (C - 1), T[i, i] = 1 - rate.
+    """Every wrong class is equally likely: M[i, j] = rate / (C - 1), M[i, i] = 1 - rate.
 
     Args:
         num_classes: C, at least 2.
@@ -86,7 +86,7 @@ def symmetric_transition(num_classes: int, rate: float) -> Matrix:
 
 
 def pair_flip_transition(num_classes: int, rate: float) -> Matrix:
-    """All wrong labels go to the next class: T[i, (i + 1) mod C] = rate, T[i, i] = 1 - rate.
+    """All wrong labels go to the next class: M[i, (i + 1) mod C] = rate, M[i, i] = 1 - rate.
 
     Above rate 0.5 every class has more labels of one wrong kind than right ones. Args, Returns,
     Raises: as for `symmetric_transition`.
@@ -99,7 +99,7 @@ def pair_flip_transition(num_classes: int, rate: float) -> Matrix:
 
 
 def label_dependent_transition(dataset: str, rate: float) -> Matrix:
-    """Wrong labels go to classes that look alike: T[i, j] = rate * share[i, j].
+    """Wrong labels go to classes that look alike: M[i, j] = rate * share[i, j].
 
     The shares are tables V (AID) and VI (NWPU-RESISC45) of Kang et al., TGRS 2020, and one of ours
     for the procedural scenes; they lie in data/noise/label_dependent.json.
@@ -246,13 +246,13 @@ def corrupt_labels(
 
     The methods use different random streams, so the same seed gives them different labels:
 
-    - "reference": one draw ``RandomState(seed).multinomial(1, T[label])`` per label, in order, from
+    - "reference": one draw ``RandomState(seed).multinomial(1, M[label])`` per label, in order, from
       one stream. These are the labels of the paper's reference code, label for label.
     - "vectorized": the same distribution by inverse cumulative sums, for large archives (times:
       benchmarks/noise.py). Memory O(N + C^2).
-    - "exact": exactly round(sum_i (1 - T[y_i, y_i])) labels are wrong, which is round(rate * N)
+    - "exact": exactly round(sum_i (1 - M[y_i, y_i])) labels are wrong, which is round(rate * N)
       where every class has the same rate. Which ones: drawn one after another without replacement,
-      with probability proportional to 1 - T[y_i, y_i]. Their new labels follow the off-diagonal
+      with probability proportional to 1 - M[y_i, y_i]. Their new labels follow the off-diagonal
       part of the row.
 
     Args:

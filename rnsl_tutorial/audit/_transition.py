@@ -24,13 +24,13 @@ _ROUNDS = 100  # of expectation maximisation; later ones change no share by more
 def estimate_joint(probabilities_NC: ArrayLike, labels_N: Labels) -> Matrix:
     """Estimate how classes and given labels occur together.
 
-    With p_i[a] the probability out of fold that image i is of class a, the transition matrix T that
+    With p_i[a] the probability out of fold that image i is of class a, the transition matrix M that
     makes the given labels y_i the most likely,
 
-        maximize  sum_i log sum_a p_i[a] T[a, y_i]    over T with rows that sum to 1,
+        maximize  sum_i log sum_a p_i[a] M[a, y_i]    over M with rows that sum to 1,
 
     is found by expectation maximisation: image i counts for class a by
-    w_i[a] = p_i[a] T[a, y_i] / sum_b p_i[b] T[b, y_i], and T[a, c] is proportional to the sum of
+    w_i[a] = p_i[a] M[a, y_i] / sum_b p_i[b] M[b, y_i], and M[a, c] is proportional to the sum of
     w_i[a] over the images given c.
 
     Args:
@@ -61,7 +61,7 @@ def likely_flips(probabilities_NC: ArrayLike, joint_CC: Matrix) -> Matrix:
     With J of `estimate_joint`, which is given, as numbers of images, of which a share e is off the
     diagonal, and p^T p, which has as many there as if labels were drawn from p,
 
-        T = (1 - e) I + e Q,    Q = [(J - p^T p)_+ / 2 + e (100 + N / 2 C) / (C - 1)] / row sums
+        M = (1 - e) I + e Q,    Q = [(J - p^T p)_+ / 2 + e (100 + N / 2 C) / (C - 1)] / row sums
 
     off the diagonal; rows are the class. So a flip to any class stays possible, and few images move
     the matrix little.
@@ -126,7 +126,7 @@ def log_odds(
     """Return log odds that labels are wrong, float32 [N], and the likeliest classes, int64 [N].
 
     The odds of image i are those of `odds_of_every_label` for y_i. Its likeliest class is that of
-    the largest p_i[a] T[a, y_i], and y_i instead of one that cannot be told from it.
+    the largest p_i[a] M[a, y_i], and y_i instead of one that cannot be told from it.
     """
     p_NC = np.asarray(probabilities_NC, dtype=np.float64)
     labels_N = labels_in(p_NC.shape[1], labels_N)
@@ -148,7 +148,7 @@ def log_odds(
 def odds_of_every_label(p_NC: Matrix, transition_CC: Matrix, same_CC: NDArray[np.bool_]) -> Matrix:
     """Return the log odds that label c of image i would be wrong, float64 [N, C].
 
-    They are sum_{a not in S} p_i[a] T[a, c] : sum_{a in S} p_i[a] T[a, c], where S are c and the
+    They are sum_{a not in S} p_i[a] M[a, c] : sum_{a in S} p_i[a] M[a, c], where S are c and the
     classes that cannot be told from it (`not_told_apart`): a label is not doubted for another that
     nobody could tell from it.
     """

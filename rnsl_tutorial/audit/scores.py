@@ -69,7 +69,7 @@ class Scores(NamedTuple):
     log_odds: NDArray[np.float32]
 
     def flips(self, given: NDArray[np.int64]) -> Matrix:
-        """Return T of `score_labels`, float64 [C, C], for the labels that were given."""
+        """Return M of `score_labels`, float64 [C, C], for the labels that were given."""
         return likely_flips(self.probabilities, estimate_joint(self.probabilities, given))
 
     def flips_on_paper(self, given: NDArray[np.int64]) -> Matrix:
@@ -115,10 +115,10 @@ def score_labels(
 
         p(c | x) proportional to [(h + e) (k + 0.02)^(1/2) (d + e)^(1/2)]^(3/4),    e = 0.0001
 
-    Which class is taken for which is estimated from p (`_transition.likely_flips`: T, whose rows
+    Which class is taken for which is estimated from p (`_transition.likely_flips`: M, whose rows
     are the true class). With y the given label, the odds that it is wrong are
 
-        sum over a != y of p(a | x) T[a, y]  :  p(y | x) T[y, y]
+        sum over a != y of p(a | x) M[a, y]  :  p(y | x) M[y, y]
 
     Classes that cannot be told apart (`_transition.not_told_apart`) are one to them: a label is not
     doubted for another that looks the same. A label of a class with fewer than 6 images has the

@@ -1,11 +1,11 @@
 """Which classes suffer from wrong labels: predicted from the transition matrix, then measured.
 
 The prediction needs no training. An image lies among its neighbors, and most of them are of its
-own class. So the labels around it are drawn from one row of the transition matrix T, and what
-decides is the margin between the right label and the most frequent wrong one: `margins` of T.
+own class. So the labels around it are drawn from one row of the transition matrix M, and what
+decides is the margin between the right label and the most frequent wrong one: `margins` of M.
 
 An embedding that mixes classes up changes that: with N[i, j], the share of class j among the
-neighbors of images of class i, the labels around an image of class i follow row i of N @ T.
+neighbors of images of class i, the labels around an image of class i follow row i of N @ M.
 
 Shapes: N images, C classes.
 """
@@ -56,7 +56,7 @@ def neighborhoods(features: FeatureSet, k: int = 10) -> _Floats:
 
 
 def margins(shares: npt.ArrayLike) -> _Floats:
-    """Return how far the right label leads: T[i, i] - max over j != i of T[i, j].
+    """Return how far the right label leads: M[i, i] - max over j != i of M[i, j].
 
     Below 0 a wrong label leads: the class is one of `dominated_classes`.
 
@@ -80,7 +80,7 @@ def margins(shares: npt.ArrayLike) -> _Floats:
 
 
 def dominated_classes(transition: npt.ArrayLike) -> _Integers:
-    """Return the classes that a single wrong label outweighs: max over j != i of T[i, j] > T[i, i].
+    """Return the classes that a single wrong label outweighs: max over j != i of M[i, j] > M[i, i].
 
     The images of such a class carry one wrong label more often than the right one, so no majority
     within the class can tell a learner which label is meant.
@@ -101,12 +101,12 @@ def dominated_classes(transition: npt.ArrayLike) -> _Integers:
 def concentrate(transition: npt.ArrayLike, row: int | None, amount: float) -> _Floats:
     """Send the wrong labels of a class to fewer classes, or to more; as many are wrong as before.
 
-    With r = 1 - T[i, i], the noise rate of class i, and a = |amount|,
+    With r = 1 - M[i, i], the noise rate of class i, and a = |amount|,
 
-        T'[i, j] = (1 - a) T[i, j] + a r [j = the most frequent wrong label]    for amount > 0
-        T'[i, j] = (1 - a) T[i, j] + a r / (C - 1)                              for amount < 0
+        M'[i, j] = (1 - a) M[i, j] + a r [j = the most frequent wrong label]    for amount > 0
+        M'[i, j] = (1 - a) M[i, j] + a r / (C - 1)                              for amount < 0
 
-    for j != i, and T'[i, i] = T[i, i]. Of equally frequent wrong labels the first counts. A class
+    for j != i, and M'[i, i] = M[i, i]. Of equally frequent wrong labels the first counts. A class
     without wrong labels stays as it is.
 
     Args:
