@@ -2,8 +2,8 @@
 
 It prints what each source in ``notebooks/source`` says of itself and what it is: reading time, long
 sentences, terms used before they are defined, other spellings of "notebook 03", and a symbol T that
-is not the temperature. ``python tools/prose.py --limits`` prints the counts alone, as
-tests/tools/test_prose.py holds them.
+is not the temperature. ``python tools/prose.py --limits`` prints the counts alone.
+tests/tools/test_prose.py allows none, and five minutes between what is said and measured.
 
 **The rule of time.** Words at 119 a minute, half of the 238 at which adults read English
 non-fiction in silence (Brysbaert, "How many words do we read per minute?", Journal of Memory and

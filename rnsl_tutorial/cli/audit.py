@@ -92,18 +92,18 @@ def audit_labels(
         archive = datasets.load_archive(root, size, reading, folds=1 if rows else folds)
         say_reading(archive)
         decided = None if rows is None else audit.decide(rows, archive)
-        if own:
-            features_NF = own.of(archive.files)
-        else:
+        features_NF = own and own.of(archive.files)
+        if model:  # which needs them, too; with --features there is none
             features_NF = audit.archive_features(archive, backbone, device=device)
         found = audit.audit_archive(
-            archive, decided=decided, features=features_NF, folds=folds, seed=seed
-        )
+            archive, decided=decided, backbone=backbone, features=features_NF, folds=folds,
+            seed=seed, device=device,
+        )  # fmt: skip
         title = f"Doubtful labels in {root.resolve().name}"
         audit.write_outputs(
             found, out, page, archive.images, decided=decided, json=json, top=top, title=title
         )
-        if model:
+        if model and features_NF is not None:
             audit.fit_model(archive, features_NF, backbone, decided=decided, seed=seed).save(model)
     if decided:
         typer.echo(

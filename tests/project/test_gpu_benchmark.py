@@ -105,7 +105,7 @@ def test_a_bare_machine_stops_in_time_and_a_second_call_measures_what_is_missing
     experiments.save_results(out / "results.json", earlier, inputs)
     before = (out / "heads.json").read_bytes()
     assert "## Left out\n\nNothing." in called(bare, out, "60", spent)
-    assert spent[0] < 0.85 * spent[1], "it had no more time than to start"
+    assert spent[0] < 0.7 * spent[1], "it had no more time than to start"
     assert {path.stem for path in out.iterdir()} == {*parts, "report", "results"}
     assert (out / "heads.json").read_bytes() == before
     found = [gpu.read(part, job) for part in parts.values()]
