@@ -49,7 +49,7 @@ explorer
 # | RNSL | robust NSL | less, the more it disagrees |
 # | t-RNSL | truncated RNSL | not at all |
 #
-# **Your answer**: 70 of 100 with NSL, 85 with RNSL and with t-RNSL.
+# **Answer**: 70 of 100 with NSL, 85 with RNSL and with t-RNSL.
 #
 # So far the noise was **symmetric**: a wrong label is any of the other 29 classes. **Label-dependent**
 # noise takes a class that looks alike, such as a bridge for a river. **Guess again**: at 70% symmetric

@@ -11,6 +11,7 @@
  *   first; curves by q
  */
 import { Chart } from "./chart.js";
+import { guessing } from "./guess.js";
 import { explorer, html, nearestPlace, player, segments, slider } from "./widgets.js";
 
 const widgets = { epoch: player, q: slider, loss: segments };
@@ -23,6 +24,7 @@ export default explorer("rnsl-panels rnsl-gradient-share", widgets, (tools) => {
   const split = splitBars(table);
   return {
     parts: [split, pulls, shares],
+    asks: guessing,
     show() {
       const [run, q, epoch] = ["loss", "q", "epoch"].map(place);
       split.show(run, q, epoch);
