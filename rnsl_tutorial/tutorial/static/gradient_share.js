@@ -11,6 +11,7 @@
  *   first; curves by q
  */
 import { Chart } from "./chart.js";
+import { pictureStrip } from "./pictures.js";
 import { explorer, html, nearestPlace, player, segments, slider } from "./widgets.js";
 
 const widgets = { epoch: player, q: slider, loss: segments };
@@ -22,7 +23,7 @@ export default explorer("rnsl-panels rnsl-gradient-share", widgets, (tools) => {
   const shares = shareChart(table, epochs, (epoch) => choose({ epoch }), signal);
   const split = splitBars(table);
   return {
-    parts: [split, pulls, shares],
+    parts: [split, pulls, shares, pictureStrip(tools)],
     show() {
       const [run, q, epoch] = ["loss", "q", "epoch"].map(place);
       split.show(run, q, epoch);
