@@ -35,7 +35,8 @@ explorer
 # ## What you see
 # Each point is an aerial image that training has not seen, one of 2,000 from **AID** (Xia et al. 2017).
 # The network turns it into 128 numbers, a point on a sphere, which UMAP flattens to this map.
-# (AID's images may not be shown here; point at a dot to read its file's name.)
+# (Point at a dot. You read its file's name, as AID's images may not be published. After `rnsl data get aid`
+# you see the image.)
 #
 # Half of the labels in training were wrong. A pale dot is an image whose ten nearest training images,
 # under their true labels, tell its class. A dark cross is one that they do not. The share of dots is

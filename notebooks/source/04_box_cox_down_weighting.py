@@ -165,6 +165,7 @@ explorer = explorers.DownWeightingExplorer(
     torch.from_numpy(given.labels)[seen.batch],
     wrong[seen.batch],
     moments,
+    files=[aid.files[i] for i in aid.split.train[seen.batch]],
     epoch=moments[len(moments) // 2],
 )
 explorer

@@ -56,7 +56,8 @@ def followed(config):
 config = Config(noise="symmetric", rate=RATE, loss="trnsl", seed=SEED)
 fitted, history, _ = followed(config)
 wrong = fitted.given.flipped
-explorer = explorers.TruncationExplorer(history.log_p[20], wrong, k=0.5, guess=True)
+files = [aid.files[i] for i in aid.split.train]
+explorer = explorers.TruncationExplorer(history.log_p[20], wrong, files=files, k=0.5, guess=True)
 explorer
 
 # %% [markdown]
@@ -208,7 +209,9 @@ if not kept.all():
 # button. The dashed lines show where the library's run changed its choice.
 
 # %%
-over_epochs = explorers.PruningExplorer(history.log_p, wrong, history.kept, epoch=1, k=0.5)
+over_epochs = explorers.PruningExplorer(
+    history.log_p, wrong, history.kept, files=files, epoch=1, k=0.5
+)
 over_epochs
 
 # %% [markdown]
