@@ -35,7 +35,8 @@ explorer
 # ## What you see
 # Each point is an aerial image that training has not seen, one of 2,000 from **AID** (Xia et al. 2017).
 # The network turns it into 128 numbers, a point on a sphere, which UMAP flattens to this map.
-# (AID's images may not be shown here; point at a dot to read its file's name.)
+# (Point at a dot. You read its file's name, as AID's images may not be published. After `rnsl data get aid`
+# you see the image.)
 #
 # Half of the labels in training were wrong. A pale dot is an image whose ten nearest training images,
 # under their true labels, tell its class. A dark cross is one that they do not. The share of dots is
@@ -49,7 +50,7 @@ explorer
 # | RNSL | robust NSL | less, the more it disagrees |
 # | t-RNSL | truncated RNSL | not at all |
 #
-# **Your answer**: 70 of 100 with NSL, 85 with RNSL and with t-RNSL.
+# **Answer**: 70 of 100 with NSL, 85 with RNSL and with t-RNSL.
 #
 # So far the noise was **symmetric**: a wrong label is any of the other 29 classes. **Label-dependent**
 # noise takes a class that looks alike, such as a bridge for a river. **Guess again**: at 70% symmetric

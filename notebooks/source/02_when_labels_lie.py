@@ -13,7 +13,7 @@
 #
 # **Predict first.** Of all labels of the aerial images of AID (30 classes) 70% are wrong. Only 30% of
 # the bridges are called *bridge*. Is the class lost: can nobody tell any more what these images are?
-# Write down yes or no, and why. Then run the next cell and move the rate to 70%.
+# Run the next cell and draw how many get the most frequent wrong name. Then press *Show*.
 
 # %%
 from rnsl_tutorial import datasets
@@ -23,7 +23,7 @@ from rnsl_tutorial.tutorial import explorers
 aid = datasets.load_shipped_features("aid")
 train, test = aid.split.train, aid.split.test
 true = aid.labels[train]
-explorer = explorers.TransitionExplorer(true, rate=0.5, row="Bridge")
+explorer = explorers.TransitionExplorer(true, rate=0.5, row="Bridge", guess=True)
 explorer
 
 # %% [markdown]
@@ -131,7 +131,7 @@ for name, (labels, flipped) in drawn.items():
     print(f" of {both.sum()} pairs")
 
 # %% [markdown]
-# **Your answer**: about three of ten, with instance-dependent noise. With symmetric noise it is 3%, up
+# **Answer**: about three of ten, with instance-dependent noise. With symmetric noise it is 3%, up
 # to chance.
 #
 # One can still *count* a matrix after the fact: how many images of class $i$ got the label $j$. But
@@ -382,7 +382,7 @@ for loss in fitted:
             )
 
 # %% [markdown]
-# **Your answer**: no (100 neighbours). In the lost classes RNSL gives 23% of the test images their own name, and 65% the
+# **Answer**: no (100 neighbours). In the lost classes RNSL gives 23% of the test images their own name, and 65% the
 # wrong one. NSL has 27% and 54%. **There the robust loss is worse. Why?**
 #
 # <details><summary>Answer</summary>

@@ -12,7 +12,7 @@
 # mean absolute error. That hardly listens to an image that disagrees with its label.
 #
 # **Predict first.** Half of the training labels of AID are wrong. You turn $q$ from 0 to 1. What does
-# the accuracy do: rise, fall, or something else? Draw a line with your finger. Then run the next cell
+# the accuracy do: rise, fall, or something else? Run the next cell, draw it and press *Show*. Then go on
 # and move the slider *Loss*.
 
 # %%
@@ -29,7 +29,7 @@ from rnsl_tutorial.training import embed
 from rnsl_tutorial.tutorial import curves, exercises, explorers, plots
 
 table = experiments.shipped_over_q()
-measured = explorers.QExplorer(**table._asdict(), q=0, rate=0.5)
+measured = explorers.QExplorer(**table._asdict(), q=0, rate=0.5, guess=True)
 measured
 
 # %% [markdown]
@@ -165,6 +165,7 @@ explorer = explorers.DownWeightingExplorer(
     torch.from_numpy(given.labels)[seen.batch],
     wrong[seen.batch],
     moments,
+    files=[aid.files[i] for i in aid.split.train[seen.batch]],
     epoch=moments[len(moments) // 2],
 )
 explorer

@@ -16,9 +16,7 @@
 # its *true* class, or with its *given* class? Under NSL? Under t-RNSL?
 
 # %%
-import os
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -181,16 +179,10 @@ exercises.check_neighbor_overlap(neighbor_overlap)
 # embedding varies most. Each map here was made alone, by plain UMAP: it keeps a few more neighbours than
 # the gliding maps above.
 #
-# If the images of AID are here (`RNSL_AID` names their folder or tar), you see the scenes, else their names.
+# If the images of AID are here (`rnsl data get aid`, or `RNSL_AID` names them), you see the scenes, else their names.
 
 # %%
-images, root = None, os.environ.get("RNSL_AID")
-if root:
-    archive = datasets.load_archive(Path(root), 64)
-    place = {file: i for i, file in enumerate(archive.files)}
-    images = archive.images[[place[file] for file in table.files]]
-
-settings = explorers.UmapSettingsExplorer(table, n_neighbors=15, min_dist=0.1, images=images)
+settings = explorers.UmapSettingsExplorer(table, n_neighbors=15, min_dist=0.1)
 settings
 
 # %% [markdown]

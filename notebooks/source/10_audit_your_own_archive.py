@@ -140,6 +140,7 @@ if wrong is not None:
 explorer = explorers.AuditExplorer(
     scores.doubt, given, names, wrong=wrong,
     estimate=found.precision, class_noise=found.class_noise, threshold=0.5,
+    files=archive.files, images=archive.images,
 )  # fmt: skip
 explorer
 
