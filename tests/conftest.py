@@ -55,8 +55,8 @@ SLOW = (
 )
 
 
-# Coverage makes Python half as slow again. So it counts the lines of three cases of each test, not of
-# all its cases and examples, nor of tests of the browser: what it prints is a lower bound.
+# Coverage makes Python half as slow again. So it counts the lines of three cases of each test, not
+# of all its cases and examples, nor of the browser's tests: what it prints is a lower bound.
 COUNTED = pytest.StashKey[bool]()
 
 
