@@ -41,13 +41,19 @@ def server(notebooks: Path) -> Iterator[str]:
         yield server.address
 
 
-@pytest.fixture
-def jupyterlab(browser: Browser, server: str) -> Iterator[JupyterLab]:
+@pytest.fixture(scope="session")
+def tab(browser: Browser, server: str) -> Iterator[JupyterLab]:
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    opened = JupyterLab(page, server)
-    yield opened
-    opened.shut_down()
+    yield JupyterLab(page, server)
     page.close()
+
+
+@pytest.fixture
+def jupyterlab(tab: JupyterLab) -> Iterator[JupyterLab]:
+    """JupyterLab in the one tab that its tests share, with nothing open."""
+    tab.outside.clear()
+    yield tab
+    tab.shut_down()
 
 
 @pytest.fixture

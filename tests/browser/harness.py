@@ -53,6 +53,17 @@ FINISHED = f"""() => {{
     const state = ({STATE})();
     return state.idle && (state.waiting === 0 || state.errors.length > 0);
 }}"""
+# Opens a notebook in a JupyterLab that is there, which takes seconds less than to load it anew.
+OPEN = """async path => {
+    await window.jupyterapp.commands.execute("docmanager:open", { path });
+}"""
+CLOSE = """async () => {
+    for (const panel of [...(window.jupyterapp?.shell.widgets("main") ?? [])]) {
+        if (panel.context) panel.context.model.dirty = false;  // else it asks whether to save
+        panel.close();
+    }
+    await window.jupyterapp?.serviceManager.sessions.shutdownAll();
+}"""
 PICTURE = """explorer => [
     ...Array.from(explorer.querySelectorAll("canvas"), canvas => canvas.toDataURL()),
     ...Array.from(explorer.querySelectorAll("svg"), svg => svg.outerHTML),
@@ -239,8 +250,11 @@ class JupyterLab:
         page.on("websocket", lambda socket: self._is_outside(socket.url))
 
     def open(self, notebook: str) -> None:
-        """Open a notebook, in place of those that were open before, and wait for its kernel."""
-        self.page.goto(f"{self.address}/lab/tree/{notebook}?reset&token={TOKEN}")
+        """Open a notebook, and wait for its kernel."""
+        if self.page.evaluate("window.jupyterapp !== undefined") and not self.interruptions():
+            self.page.evaluate(OPEN, notebook)
+        else:
+            self.page.goto(f"{self.address}/lab/tree/{notebook}?reset&token={TOKEN}")
         self.page.wait_for_function(READY, arg=notebook, timeout=START_S * 1000)
 
     def run_all(self, most_s: float = RUN_S) -> list[str]:
@@ -289,8 +303,8 @@ class JupyterLab:
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
     def shut_down(self) -> None:
-        """End all kernels, which hold up to a GB each."""
-        self.page.evaluate("window.jupyterapp?.serviceManager.sessions.shutdownAll()")
+        """Close all notebooks and end all kernels, which hold up to a GB each."""
+        self.page.evaluate(CLOSE)
 
     def _refuse_what_is_outside(self, route: Route) -> None:
         if self._is_outside(route.request.url):
