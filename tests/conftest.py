@@ -39,7 +39,11 @@ def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
 # The longest first, so that processes that share the tests finish together.
 LONGEST = ("notebooks", "browser", "site", "umap", "packaging", "binder", "sweep", "resume")
 # They share an executed notebook, and UMAP, which each process compiles for itself.
-TOGETHER = {"test_site_pages": "test_site", "test_build_umap_maps": "test_umap"}
+TOGETHER = {
+    "test_site_pages": "test_site",
+    "test_build_umap_maps": "test_umap",
+    "test_scatter": "test_umap",
+}
 
 
 # They train networks or maps, or start processes: too slow for the inner loop.

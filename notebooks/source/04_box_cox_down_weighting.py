@@ -12,7 +12,7 @@
 # mean absolute error. That hardly listens to an image that disagrees with its label.
 #
 # **Predict first.** Half of the training labels of AID are wrong. You turn $q$ from 0 to 1. What does
-# the accuracy do: rise, fall, or something else? Draw a line with your finger. Then run the next cell
+# the accuracy do: rise, fall, or something else? Run the next cell, draw it and press *Show*. Then go on
 # and move the slider *Loss*.
 
 # %%
@@ -29,7 +29,7 @@ from rnsl_tutorial.training import embed
 from rnsl_tutorial.tutorial import curves, exercises, explorers, plots
 
 table = experiments.shipped_over_q()
-measured = explorers.QExplorer(**table._asdict(), q=0, rate=0.5)
+measured = explorers.QExplorer(**table._asdict(), q=0, rate=0.5, guess=True)
 measured
 
 # %% [markdown]
@@ -138,7 +138,7 @@ exercises.check_balancing_q(balancing_q)
 # Let us look at a real run. We make half of AID's labels wrong and train with $q = 0.7$.
 # `experiments.follow` keeps what the network sees before training and after each of 40 epochs.
 
-# %% tags=["parameters"]
+# %% tags=["parameters"] ci={"EPOCHS": 10}
 NOISE, RATE, SEED = "symmetric", 0.5, 0
 EPOCHS, BATCH = 40, 256
 

@@ -36,7 +36,7 @@ fine_tuning
 # and an embedding of 128 numbers, is trained on 7,000 images. Everything but the loss is the same for all
 # three. Dashed: the network as it came, nothing trained.
 #
-# **Your answer**: move *After epoch* to 8. NSL begins at 89 and ends at 69: worse than no training at all.
+# **Answer**: move *After epoch* to 8. NSL begins at 89 and ends at 69: worse than no training at all.
 # RNSL stays between 86 and 89. t-RNSL leaves images out from the fifth epoch on, and ends at 90. That is
 # the paper's order, for this noise and one seed. A point or two may be luck, twenty are not.
 #
@@ -130,7 +130,7 @@ explorer
 # | ArcFace | NSL with a margin added to the angle of the label | Deng et al., 2019 |
 # | SupCon | images against images, no prototypes | Khosla et al., 2020 |
 #
-# **Your answer**: move *Loss that stands out* to CE and read the sentence. Then look for losses whose
+# **Answer**: move *Loss that stands out* to CE and read the sentence. Then look for losses whose
 # interval lies to the right of 0. Change the noise to label-dependent. Who is still there?
 #
 # ## Is a difference real?

@@ -4,7 +4,7 @@ Shapes: N images, C classes, K thresholds, B bins, L classes shown.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -90,6 +90,13 @@ class AuditExplorer(Pictured):
     _esm = module("widgets.js", "chart.js", "pictures.js", "audit.js")
 
     threshold = Choice().tag(sync=True)
+
+    steps: ClassVar = {
+        "All": {"threshold": 0.0},
+        "Doubt from 0.5": {"threshold": 0.5},
+        "From 0.9": {"threshold": 0.9},
+        "From 0.99": {"threshold": 0.99},
+    }
 
     @takes(doubt="any ...", labels="any ...", wrong="any ...?", class_noise="drawn ...?")
     def __init__(

@@ -6,7 +6,7 @@ points of a line; K noise kinds, R noise rates.
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import contourpy
 import matplotlib as mpl
@@ -21,7 +21,14 @@ from rnsl_tutorial._arrays import takes
 from rnsl_tutorial.tutorial import curves, plots
 from rnsl_tutorial.tutorial._album import Album
 from rnsl_tutorial.tutorial.explorers._pictures import Pictured
-from rnsl_tutorial.tutorial.explorers.base import Choice, Control, Explorer, module, number_control
+from rnsl_tutorial.tutorial.explorers.base import (
+    Choice,
+    Control,
+    Explorer,
+    Guess,
+    module,
+    number_control,
+)
 
 __all__ = ["DownWeightingExplorer", "QExplorer"]
 
@@ -63,6 +70,13 @@ class DownWeightingExplorer(Pictured):
     temperature = Choice().tag(sync=True)
     epoch = Choice().tag(sync=True)
     surface = Choice().tag(sync=True)
+
+    steps: ClassVar = {
+        "q = 0: all are heard": {"q": 0.0, "temperature": 0.07, "epoch": 10, "surface": "wrong"},
+        "q = 0.7": {"q": 0.7, "temperature": 0.07, "epoch": 10, "surface": "wrong"},
+        "T = 1: none stands out": {"q": 0.7, "temperature": 1.0, "epoch": 10, "surface": "wrong"},
+        "The price": {"q": 1.0, "temperature": 0.07, "epoch": 1, "surface": "right"},
+    }
 
     def __init__(
         self,
@@ -334,11 +348,19 @@ class QExplorer(Explorer):
         noise: kind of label noise.
     """
 
-    _esm = module("widgets.js", "chart.js", "down_weighting_q.js")
+    _esm = module("widgets.js", "chart.js", "guess.js", "down_weighting_q.js")
 
     q = Choice().tag(sync=True)
     rate = Choice().tag(sync=True)
     noise = Choice().tag(sync=True)
+
+    steps: ClassVar = {
+        "All right": {"q": 0.0, "rate": 0.0, "noise": "symmetric"},
+        "Half wrong, NSL": {"q": 0.0, "rate": 0.5, "noise": "symmetric"},
+        "Half wrong, q = 0.7": {"q": 0.7, "rate": 0.5, "noise": "symmetric"},
+        "Half wrong, q = 1": {"q": 1.0, "rate": 0.5, "noise": "symmetric"},
+        "70% look-alikes": {"q": 0.5, "rate": 0.7, "noise": "label_dependent"},
+    }
 
     @takes(
         accuracy="drawn ...",
@@ -370,7 +392,8 @@ class QExplorer(Explorer):
                 wrong.
             memorized_spread: [K, R, Q], its standard deviation.
             seeds: the fewest behind any mean.
-            chosen: what to begin with, by the name of the attribute; by default the first of each.
+            chosen: what to begin with, by the name of the attribute; by default the first of each;
+                ``guess=True`` asks for a guess first, at that rate.
 
         Raises:
             ValueError: shapes that disagree.
@@ -384,7 +407,9 @@ class QExplorer(Explorer):
                 f"noises, {shape[1]} rates and {shape[2]} values of q need {shape} each."
             )
         self.controls = _over_q_controls(noises, rates, qs)
-        super().__init__(self.controls, self._lookup(seeds), chosen)
+        super().__init__(
+            self.controls, self._lookup(seeds), chosen, self._asked(chosen.get("rate"))
+        )
 
     def _lookup(self, seeds: int) -> dict[str, Any]:
         """What the ES module looks up: see the type ``Table`` in ``static/down_weighting_q.js``."""
@@ -405,6 +430,26 @@ class QExplorer(Explorer):
             "note": f"Head on frozen features. Mean of {seeds} seeds or more; bars: ± 1 standard "
             "deviation. Ring: the best q.",
         }
+
+    def _asked(self, rate: float | str | None) -> Guess | None:
+        """Ask for the accuracy over q at one rate, the first by default, with the first noise."""
+        rates, qs = self.controls["rate"], [float(q) for q in self.controls["q"].values]
+        if len(qs) < 2:
+            return None
+        r = rates.values.index(rate) if rate in rates.values else 0
+        first, *measured = (100 * self.tables[0][0, r]).tolist()
+        return Guess(
+            "curve",
+            f"With q = 0 and {rates.texts[r]} wrong labels, {first:.0f} of 100 test images find "
+            "their class. What happens as q grows to 1? Draw it.",
+            plots.axis("q (0: NSL)" if qs[0] == 0 else "q", qs[0], qs[-1], ticks=qs),
+            plots.axis("k-NN accuracy (% of test images)", 0, 100, ticks=range(0, 101, 20)),
+            qs[1:],
+            measured,
+            "At q = {at} you drew {drawn}%, measured are {measured}%: {off}. "
+            "On average you are {mean} off.",
+            start=[qs[0], first],
+        )
 
     def _headline(self, k: int, r: int, i: int) -> str:
         """What is reached at one noise, rate and q, beside the best q."""

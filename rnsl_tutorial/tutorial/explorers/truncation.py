@@ -4,7 +4,7 @@ Shapes: N images, Q values of q, K thresholds, P values of p, B bins, E moments.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from rnsl_tutorial.tutorial import curves, plots
 from rnsl_tutorial.tutorial._album import Album
 from rnsl_tutorial.tutorial.explorers._pictures import Pictured
 from rnsl_tutorial.tutorial.explorers.audit import _share
-from rnsl_tutorial.tutorial.explorers.base import Choice, module, number_control
+from rnsl_tutorial.tutorial.explorers.base import Choice, Guess, module, number_control
 from rnsl_tutorial.tutorial.plots.truncation import _CUT_COLOR, _P_AXIS
 
 __all__ = ["PruningExplorer", "TruncationExplorer"]
@@ -29,6 +29,7 @@ _KS = _EDGES[:-1]
 _QS = np.arange(5, 11) / 10
 _P = np.arange(101) / 100
 _NAMES = ("precision", "recall", "kept")
+_ASKED_PRECISION = 0.95  # that a guess is about
 _LEFT_OUT = "Left out last, by what they show; below an orange line the label is wrong"
 
 
@@ -61,10 +62,19 @@ class TruncationExplorer(Pictured):
         q: of the loss that is drawn, 0.5 to 1; at first 0.7.
     """
 
-    _esm = module("widgets.js", "chart.js", "pictures.js", "label_histogram.js", "truncation.js")
+    _esm = module(
+        "widgets.js", "chart.js", "guess.js", "pictures.js", "label_histogram.js", "truncation.js"
+    )
 
     k = Choice().tag(sync=True)
     q = Choice().tag(sync=True)
+
+    steps: ClassVar = {
+        "Nobody out": {"k": 0.0, "q": 0.7},
+        "k = 0.1": {"k": 0.1, "q": 0.7},
+        "k = 0.5": {"k": 0.5, "q": 0.7},
+        "k = 0.9": {"k": 0.9, "q": 0.7},
+    }
 
     @takes(log_p="any ...", flipped="any ...")
     def __init__(
@@ -82,7 +92,8 @@ class TruncationExplorer(Pictured):
                 label that each training image was given, such as `experiments.History.log_p[20]`.
             flipped: bool [N], which labels are wrong.
             files: N names; where a data set on this machine has them, pictures are shown.
-            chosen: what to begin with, by the name of the attribute.
+            chosen: what to begin with, by the name of the attribute; ``guess=True`` asks for a
+                guess first.
 
         Raises:
             ValueError: shapes that disagree, or values out of range.
@@ -95,7 +106,8 @@ class TruncationExplorer(Pictured):
             "k": number_control("Threshold k", _KS, snaps=True),
             "q": number_control("q of the loss", _QS, "{:.1f}", snaps=True),
         }
-        super().__init__(controls, self._lookup(flipped_N), {"q": 0.7, "k": 0.5, **chosen})
+        asked = _asked(self._split.measures[0, 0], flipped_N)
+        super().__init__(controls, self._lookup(flipped_N), {"q": 0.7, "k": 0.5, **chosen}, asked)
 
     def _near(self) -> tuple[str, NDArray[np.int64]]:
         return _LEFT_OUT, _last_left_out(self._log_p, self.k)
@@ -126,6 +138,36 @@ class TruncationExplorer(Pictured):
         }
 
 
+def _asked(precision_K: _Floats, flipped_N: _Bools) -> Guess | None:
+    """Ask for the largest threshold of a precision; None where no threshold has it, or all have."""
+    fine_K = precision_K >= _ASKED_PRECISION
+    if not fine_K.any() or fine_K[-1]:
+        return None
+    k, is_seen_K = float(_KS[fine_K].max()), ~np.isnan(precision_K)
+    wanted = {"name": "wanted", "label": f"{_ASKED_PRECISION:.0%}", "dash": [4, 2.5]}
+    style = plots.MEASURE_STYLES["precision"]._replace(marker="")
+    return Guess(
+        "place",
+        f"{flipped_N.mean():.0%} of the labels are wrong. How high may the threshold k be, if "
+        f"{100 * _ASKED_PRECISION:.0f} of 100 images left out shall have a wrong label? Set it.",
+        plots.axis("threshold k", 0, 1),
+        plots.axis("precision of “left out”", 0.5, 1, text="{:.0%}"),
+        [0.5],
+        [k],
+        f"You said k = {{drawn}}: {{off}}. Up to k = {{measured}} at least "
+        f"{100 * _ASKED_PRECISION:.0f} of 100 have a wrong label.",
+        unit="",
+        given=[{"mark": "rule", "style": wanted, "axis": "y", "shows": [_ASKED_PRECISION]}],
+        then=[
+            {
+                "mark": "line",
+                "style": {**style._asdict(), "name": "precision over k"},
+                "shows": [_KS[is_seen_K].tolist(), precision_K[is_seen_K].tolist()],
+            }
+        ],
+    )
+
+
 # ------------------------------------------------------------------ over the epochs
 
 
@@ -145,6 +187,14 @@ class PruningExplorer(Pictured):
 
     epoch = Choice().tag(sync=True)
     k = Choice().tag(sync=True)
+
+    steps: ClassVar = {
+        "Before training": {"epoch": 0, "k": 0.5},
+        "After 1 epoch": {"epoch": 1, "k": 0.5},
+        "After 5": {"epoch": 5, "k": 0.5},
+        "After 20": {"epoch": 20, "k": 0.5},
+        "After 40, k = 0.9": {"epoch": 40, "k": 0.9},
+    }
 
     @takes(log_p="any ...", flipped="any ...", kept="any ...?")
     def __init__(

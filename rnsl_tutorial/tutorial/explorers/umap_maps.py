@@ -4,7 +4,7 @@ Shapes: P panels, L losses, E moments, N images, S x S pixels.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import traitlets
@@ -124,6 +124,13 @@ class EpochMapsExplorer(_LinkedMaps):
 
     epoch = Choice().tag(sync=True)
 
+    steps: ClassVar = {
+        "Before training": {"epoch": 0, "color": "true", "mark": "nothing"},
+        "After 5 epochs": {"epoch": 5, "color": "true", "mark": "nothing"},
+        "After 40": {"epoch": 40, "color": "true", "mark": "nothing"},
+        "By given label": {"epoch": 40, "color": "given", "mark": "wrong labels"},
+    }
+
     def __init__(
         self,
         table: UmapMaps,
@@ -180,6 +187,13 @@ class UmapSettingsExplorer(_LinkedMaps):
     loss = Choice().tag(sync=True)
     n_neighbors = Choice().tag(sync=True)
     min_dist = Choice().tag(sync=True)
+
+    steps: ClassVar = {
+        "4 neighbours": {"n_neighbors": 4, "min_dist": 0.1},
+        "15, as usual": {"n_neighbors": 15, "min_dist": 0.1},
+        "150 neighbours": {"n_neighbors": 150, "min_dist": 0.1},
+        "Spread out": {"n_neighbors": 15, "min_dist": 0.9},
+    }
 
     def __init__(
         self,

@@ -15,6 +15,7 @@
  *   classes that are mostly found, the best first; accuracy and spread [noise][rate][loss] in percent
  */
 import { Chart, lineSample } from "./chart.js";
+import { guessing } from "./guess.js";
 import { ImageMap, Shared } from "./map.js";
 import { Pictures } from "./pictures.js";
 import { explorer, html, menu, nearestPlace, segments, slider } from "./widgets.js";
@@ -57,6 +58,7 @@ export default explorer("rnsl-embedding", widgets, (tools) => {
   const sizes = ["noise", "rate", "loss"].map((name) => choices(name).length);
   return {
     parts: [map, chart],
+    asks: guessing,
     show() {
       const at = ["noise", "rate", "loss"].map(place);
       const number = (at[0] * sizes[1] + at[1]) * sizes[2] + at[2];

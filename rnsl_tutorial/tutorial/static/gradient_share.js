@@ -11,6 +11,7 @@
  *   first; curves by q
  */
 import { Chart } from "./chart.js";
+import { guessing } from "./guess.js";
 import { pictureStrip } from "./pictures.js";
 import { explorer, html, nearestPlace, player, segments, slider } from "./widgets.js";
 
@@ -24,6 +25,7 @@ export default explorer("rnsl-panels rnsl-gradient-share", widgets, (tools) => {
   const split = splitBars(table);
   return {
     parts: [split, pulls, shares, pictureStrip(tools)],
+    asks: guessing,
     show() {
       const [run, q, epoch] = ["loss", "q", "epoch"].map(place);
       split.show(run, q, epoch);
