@@ -467,6 +467,17 @@ print(
 # - One for a number with its spread: what 50 labels can tell, and what not.
 # </details>
 #
+# ## A map to turn (optional)
+# 150 images of six classes, whose embeddings have three numbers: no map was made, this is the sphere itself. Which
+# classes would you take for each other? A wrong label there costs most.
+
+# %%
+from rnsl_tutorial.tutorial.tables import FollowedRuns
+
+runs = FollowedRuns.shipped()
+plots.scatter(runs.sphere_embeddings[0, -1], runs.sphere_labels, runs.sphere_classes)
+
+# %% [markdown]
 # ## What we have shown
 # - Label noise is described by a transition matrix: row = true class, column = given label. Noise that
 #   depends on the image has no single matrix.

@@ -425,6 +425,14 @@ exercises.check_may_be_read(may_be_read)
 # | 2 | What a reader will wrongly take from it, and the words in the caption that prevent this. |
 # | 1 | Code that makes the same picture again. |
 #
+# ## A map to turn (optional)
+# A third direction leaves UMAP more room. Turn the map with the mouse, and look for a class that lies in two pieces.
+
+# %%
+files = [table.files[i] for i in shown]
+plots.scatter(projection.umap_map(points, dims=3), true, table.class_names, files=files)
+
+# %% [markdown]
 # ## What we have shown
 # - Under RNSL and t-RNSL images with wrong labels stay near their true class. Under NSL they leave it, many
 #   for the class they were given.
