@@ -40,8 +40,8 @@ def solved_cells(source: Path) -> list[str]:
     exercise, or a name that such a cell assigns.
     """
     notebook, touched, found = small(source, solutions=True), set[str](), list[str]()
-    for cell in notebook.cells[1:]:
-        if cell.cell_type == "code":
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and "colab" not in cell.metadata.get("tags", []):
             used, assigned = names(cell.source)
             if "exercise" in cell.metadata.get("tags", []) or used & touched:
                 touched |= assigned

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any, NamedTuple, TypeAlias
 
-import anywidget
 import numpy as np
 import traitlets
 
 from rnsl_tutorial._files import PACKAGE
 from rnsl_tutorial.experiments.style import _DARK
+from rnsl_tutorial.tutorial._pictures import _Pictured
 
 __all__ = ["Choice", "Control", "Explorer", "handed", "module", "number_control", "static"]
 
@@ -142,7 +142,7 @@ def _listed(choices: tuple[_Value, ...]) -> str:
     return f"{choices[0]!r}, {choices[1]!r}, {choices[2]!r}, ... to {choices[-1]!r}"
 
 
-class Explorer(anywidget.AnyWidget):
+class Explorer(_Pictured):
     """A picture that a learner moves; the base of all explorers.
 
     A subclass names its ES module in ``_esm`` and declares one `Choice` a control. Its controls are
