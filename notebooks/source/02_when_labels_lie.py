@@ -1,19 +1,10 @@
 # %% [markdown]
 # # 2. When labels lie
-# **You will be able to** name four kinds of label noise, and read a transition matrix. You will corrupt
-# labels at a chosen rate, and say when a class is lost.
-#
-# **Time** 45 min. **Runs on** any laptop. **Needs** notebook 00; notebook 01 helps. **Downloads**
-# nothing.
-#
 # The question: **what kinds of label noise are there, and when is a class lost for good?**
-#
-# A wrong label is not just wrong. Somebody wrote *pond* where the picture shows a *bridge*. Which
-# wrong name is written, and how often, decides what a learner can still find out.
 #
 # **Predict first.** Of all labels of the aerial images of AID (30 classes) 70% are wrong. Only 30% of
 # the bridges are called *bridge*. Is the class lost: can nobody tell any more what these images are?
-# Run the next cell and draw how many get the most frequent wrong name. Then press *Show*.
+# Draw how many get the most frequent wrong name, and press *Show*. Then move the rate to 70%.
 
 # %%
 from rnsl_tutorial import datasets
@@ -27,6 +18,12 @@ explorer = explorers.TransitionExplorer(true, rate=0.5, row="Bridge", guess=True
 explorer
 
 # %% [markdown]
+# **You will be able to** name four kinds of label noise, and read a transition matrix. You will corrupt
+# labels at a chosen rate, and say when a class is lost.
+#
+# **Time** 45 min. **Runs on** any laptop. **Needs** notebook 00; notebook 01 helps. **Downloads**
+# nothing.
+#
 # ## What you see
 # **On the left** each row is a true class, each column the label that its images are given. The bright
 # diagonal holds the right labels. This is the **transition matrix** $M$.
@@ -467,6 +464,17 @@ print(
 # - One for a number with its spread: what 50 labels can tell, and what not.
 # </details>
 #
+# ## A map to turn (optional)
+# 150 images of six classes, whose embeddings have three numbers: no map was made, this is the sphere itself. Which
+# classes would you take for each other? A wrong label there costs most.
+
+# %%
+from rnsl_tutorial.tutorial.tables import FollowedRuns
+
+runs = FollowedRuns.shipped()
+plots.scatter(runs.sphere_embeddings[0, -1], runs.sphere_labels, runs.sphere_classes)
+
+# %% [markdown]
 # ## What we have shown
 # - Label noise is described by a transition matrix: row = true class, column = given label. Noise that
 #   depends on the image has no single matrix.

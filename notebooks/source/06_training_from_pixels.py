@@ -1,18 +1,26 @@
 # %% [markdown]
 # # 6. Training from pixels
+# The question: **what does a network do with wrong labels, from the first epoch to the last?**
+#
+# Two networks train below as soon as you press **play**, each on the same points. 40 of 100 labels are wrong.
+#
+# **Predict first.** A network that is trained long enough knows *all* its labels by heart, the right
+# ones and the wrong ones. Which ones does it learn first? Or are both learned at the same speed?
+
+# %%
+from rnsl_tutorial.tutorial import explorers
+
+explorers.Playground(rate=0.4, b_loss="trnsl")
+
+# %% [markdown]
 # **You will be able to** say when a network learns right and wrong labels. You notice it without a true label, and
 # train on a folder of your own.
 #
 # **Time** 50 min. **Runs on** any laptop. **Needs** notebook 05 (what t-RNSL is). **Downloads** nothing.
 #
-# The question: **what does a network do with wrong labels, from the first epoch to the last?**
-#
 # Until now a small head was trained on features of a network that somebody else had trained. Now a
 # small network learns from the pixels, from nothing. Our own program draws the images, so there is nothing
-# to download. 40 of 100 labels are wrong.
-#
-# **Predict first.** A network that is trained long enough knows *all* its labels by heart, the right
-# ones and the wrong ones. Which ones does it learn first? Or are both learned at the same speed?
+# to download. Again 40 of 100 labels are wrong.
 
 # %%
 import csv
@@ -67,11 +75,15 @@ dashboard
 # ## A training in front of you
 # Three runs wait, one for each loss. They begin with the same weights, images and wrong labels.
 #
-# **Press Start.** The training runs beside the notebook, not inside a cell: run other cells meanwhile. **Pause**
-# lets the batch at hand end. **Resume** goes on from there. **Stop** ends a run for good. Choose another run, and
-# start it, too. Have all runs finished already, after *Run All*? Run the cell above once more.
+# **Press Start.** The training runs beside the notebook, not inside a cell: run other cells meanwhile. The same
+# button pauses after the batch at hand, and resumes. Choose another run, and start it, too. Have all runs finished
+# already, after *Run All*? Then the button plays the film, forward and backward.
 #
-# What the curves say, after each epoch:
+# The wall shows 48 training images, each with the label that it was given. Left this label is right, right it is
+# wrong. A dashed frame says: the label is not believed. It is *filled* once the prototype of that label is the
+# nearest: on the right side this label is memorized. What t-RNSL leaves out is grey.
+#
+# Below are two curves, and seven more when you open *All measures*. What they say, after each epoch:
 #
 # | curve | what it is |
 # |---|---|

@@ -15,7 +15,7 @@ from synthetic_doubts import small_audit
 from synthetic_maps import small_maps
 from synthetic_umap_maps import small_umap_maps
 
-from rnsl_tutorial.tutorial import explorers
+from rnsl_tutorial.tutorial import _album, explorers
 from rnsl_tutorial.tutorial.explorers import _pictures, standalone_html
 
 CLASSES = ("Beach", "Forest", "Port", "River")
@@ -95,7 +95,7 @@ def test_without_the_images_there_are_no_pictures(
     )
     explorer = embedding()
     if named == "not_all":
-        explorer._album = _pictures.Album(("Beach/0.jpg", "Airport/1.jpg"))
+        explorer._album = _album.Album(("Beach/0.jpg", "Airport/1.jpg"))
     asked = Asked(explorer)
     assert asked({"pictures": [0, 1]}) == [({"pictures": [0, 1]}, [b"", b""])]
     assert asked({"near": True}) == []
@@ -129,7 +129,7 @@ def test_nonsense_is_left_alone(nonsense: Any) -> None:
 def test_no_more_is_sent_at_once_than_a_page_asks_for() -> None:
     images = np.zeros((500, 3, 8, 8), np.uint8)
     explorer = embedding()
-    explorer._album = _pictures.Album(images=images)
+    explorer._album = _album.Album(images=images)
     [(told, jpegs)] = Asked(explorer)({"pictures": [*range(500)]})
     assert len(told["pictures"]) == len(jpegs) == _pictures._ASKED_AT_ONCE
 
@@ -209,7 +209,7 @@ def parts(state: Any) -> Iterator[bytes]:
 
 def test_scenes_of_our_own_are_packed_each_at_its_place() -> None:
     shades = np.linspace(0, 255, 60).astype(np.uint8)
-    sheet = _pictures.packed(np.broadcast_to(shades[:, None, None, None], (60, 3, 40, 40)))
+    sheet = _album.packed(np.broadcast_to(shades[:, None, None, None], (60, 3, 40, 40)))
     pixels = np.asarray(Image.open(io.BytesIO(sheet["jpeg"])))
     side = pixels.shape[1] // sheet["columns"]
     assert pixels.shape[0] == side * sheet["rows"]
@@ -221,4 +221,4 @@ def test_scenes_of_our_own_are_packed_each_at_its_place() -> None:
 
 def test_2000_detailed_scenes_stay_below_1500_kb() -> None:
     scenes = np.random.default_rng(0).integers(0, 256, (2000, 3, 48, 48), dtype=np.uint8)
-    assert len(_pictures.packed(scenes)["jpeg"]) < 1.5e6, "even noise, the worst case"
+    assert len(_album.packed(scenes)["jpeg"]) < 1.5e6, "even noise, the worst case"

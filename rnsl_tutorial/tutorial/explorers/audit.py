@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from rnsl_tutorial._arrays import takes
 from rnsl_tutorial.experiments.style import _GREY
 from rnsl_tutorial.tutorial import plots
-from rnsl_tutorial.tutorial.explorers._pictures import Album, Pictured
+from rnsl_tutorial.tutorial._album import Album
+from rnsl_tutorial.tutorial.explorers._pictures import Pictured
 from rnsl_tutorial.tutorial.explorers.base import Choice, module, number_control
 
 __all__ = ["AuditExplorer"]

@@ -7,19 +7,19 @@ from contextlib import suppress
 from numbers import Real
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
-import anywidget
 import numpy as np
 import traitlets
 
 from rnsl_tutorial._files import PACKAGE
 from rnsl_tutorial.experiments.style import _DARK, Axis
+from rnsl_tutorial.tutorial._pictures import _Pictured
 
 __all__ = ["Choice", "Control", "Explorer", "Guess", "handed", "module", "number_control", "static"]
 
 _Value: TypeAlias = float | str
 
 _STATIC = PACKAGE / "tutorial" / "static"
-_OF_PAGES = {"explorers.css", "one_page.css"}
+_OF_PAGES = {"explorers.css", "one_page.css", "tile.css"}
 _STYLES = ("explorers.css", *sorted({p.name for p in _STATIC.glob("*.css")} - _OF_PAGES))
 """What is common comes first. Every explorer brings all of them: on a page of several, the common
 rules that came last would else win over another explorer's own."""
@@ -176,7 +176,7 @@ class Guess(NamedTuple):
     then: Sequence[Mapping[str, Any]] = ()
 
 
-class Explorer(anywidget.AnyWidget):
+class Explorer(_Pictured):
     """A picture that a learner moves; the base of all explorers.
 
     A subclass names its ES module in ``_esm`` and declares one `Choice` a control. Its controls are

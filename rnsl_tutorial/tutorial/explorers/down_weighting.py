@@ -19,7 +19,8 @@ from torch import Tensor
 from rnsl_tutorial import losses
 from rnsl_tutorial._arrays import takes
 from rnsl_tutorial.tutorial import curves, plots
-from rnsl_tutorial.tutorial.explorers._pictures import Album, Pictured
+from rnsl_tutorial.tutorial._album import Album
+from rnsl_tutorial.tutorial.explorers._pictures import Pictured
 from rnsl_tutorial.tutorial.explorers.base import (
     Choice,
     Control,

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnsl_tutorial.tutorial import plots
-from rnsl_tutorial.tutorial.explorers._pictures import Album, Pictured
+from rnsl_tutorial.tutorial._album import Album
+from rnsl_tutorial.tutorial.explorers._pictures import Pictured
 from rnsl_tutorial.tutorial.explorers.base import Choice, Control, Guess, module
 from rnsl_tutorial.tutorial.tables import EmbeddingMaps
 

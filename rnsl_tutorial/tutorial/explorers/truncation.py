@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnsl_tutorial._arrays import takes
 from rnsl_tutorial.tutorial import curves, plots
-from rnsl_tutorial.tutorial.explorers._pictures import Album, Pictured
+from rnsl_tutorial.tutorial._album import Album
+from rnsl_tutorial.tutorial.explorers._pictures import Pictured
 from rnsl_tutorial.tutorial.explorers.audit import _share
 from rnsl_tutorial.tutorial.explorers.base import Choice, Guess, module, number_control
 from rnsl_tutorial.tutorial.plots.truncation import _CUT_COLOR, _P_AXIS

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from rnsl_tutorial.experiments.style import _GREY, _VERMILION
 from rnsl_tutorial.tutorial import plots
-from rnsl_tutorial.tutorial.explorers._pictures import Album, Pictured
+from rnsl_tutorial.tutorial._album import Album
+from rnsl_tutorial.tutorial.explorers._pictures import Pictured
 from rnsl_tutorial.tutorial.explorers.base import Choice, Control, module, number_control
 from rnsl_tutorial.tutorial.explorers.embedding import _medians
 from rnsl_tutorial.tutorial.tables import MEASURES, UmapMaps
