@@ -257,7 +257,7 @@ exercises.check_prototype_gradient(prototype_gradient)
 # **Predict.** At which temperature will the images end **closest** to their prototypes? At 0.05, where
 # a force is 20 times as strong as its arrow, or at 1?
 
-# %% tags=["parameters"]
+# %% tags=["parameters"] ci={"EPOCHS": 8}
 CLASSES = ("Airport", "Beach", "Forest", "Parking", "River", "Stadium")
 TEMPERATURES, EPOCHS, SEED = (0.05, 0.1, 0.3, 1.0), 30, 0
 

@@ -346,13 +346,13 @@ for amount in (0.0, 0.04, 0.1, 0.3):
 # **Predict first.** A robust loss resists wrong labels. Does it save the ten lost classes? Is it at
 # least better there than NSL?
 
-# %% tags=["parameters"]
-SEED = 0
+# %% tags=["parameters"] ci={"EPOCHS": 8}
+SEED, EPOCHS = 0, 40
 
 # %%
 fitted, embeddings = {}, {}
 for loss in ("nsl", "rnsl"):
-    config = Config(noise="label_dependent", rate=0.7, loss=loss, seed=SEED)
+    config = Config(noise="label_dependent", rate=0.7, loss=loss, seed=SEED, epochs=EPOCHS)
     with tqdm(total=config.epochs, desc=plots.LOSS_STYLES[loss].label, unit="epoch") as bar:
         fitted[loss] = experiments.fit(aid, config, lambda _: bar.update())
     embeddings[loss] = embed(fitted[loss].network, experiments.standardized(aid)).numpy()
@@ -467,6 +467,17 @@ print(
 # - One for a number with its spread: what 50 labels can tell, and what not.
 # </details>
 #
+# ## A map to turn (optional)
+# 150 images of six classes, whose embeddings have three numbers: no map was made, this is the sphere itself. Which
+# classes would you take for each other? A wrong label there costs most.
+
+# %%
+from rnsl_tutorial.tutorial.tables import FollowedRuns
+
+runs = FollowedRuns.shipped()
+plots.scatter(runs.sphere_embeddings[0, -1], runs.sphere_labels, runs.sphere_classes)
+
+# %% [markdown]
 # ## What we have shown
 # - Label noise is described by a transition matrix: row = true class, column = given label. Noise that
 #   depends on the image has no single matrix.
@@ -502,7 +513,7 @@ assert lost_in_draw[0] == 11 == min(lost_in_draw) < sorted(lost_in_draw)[1], los
 assert round(np.mean(lost_in_draw)) == 18, lost_in_draw
 
 # %% tags=["hidden-assert"]
-if SEED == 0:
+if (SEED, EPOCHS) == (0, 40):
     for loss, claimed in {"rnsl": (0.23, 0.65), "nsl": (0.27, 0.54)}.items():
         in_lost = [share[is_lost].mean() for share in shares_of_names[loss, 100]]
         assert np.allclose(in_lost, claimed, atol=0.03), (loss, in_lost)

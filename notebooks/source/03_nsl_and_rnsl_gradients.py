@@ -292,6 +292,7 @@ explorer = explorers.GradientShareExplorer(
     wrong,
     batch=history["nsl"].batch,
     epochs=moments,
+    files=[aid.files[i] for i in aid.split.train],
     loss="nsl",
     epoch=5,
     q=0.0,

@@ -138,7 +138,7 @@ exercises.check_balancing_q(balancing_q)
 # Let us look at a real run. We make half of AID's labels wrong and train with $q = 0.7$.
 # `experiments.follow` keeps what the network sees before training and after each of 40 epochs.
 
-# %% tags=["parameters"]
+# %% tags=["parameters"] ci={"EPOCHS": 10}
 NOISE, RATE, SEED = "symmetric", 0.5, 0
 EPOCHS, BATCH = 40, 256
 
@@ -165,6 +165,7 @@ explorer = explorers.DownWeightingExplorer(
     torch.from_numpy(given.labels)[seen.batch],
     wrong[seen.batch],
     moments,
+    files=[aid.files[i] for i in aid.split.train[seen.batch]],
     epoch=moments[len(moments) // 2],
 )
 explorer

@@ -19,7 +19,7 @@ __all__ = ["Choice", "Control", "Explorer", "Guess", "handed", "module", "number
 _Value: TypeAlias = float | str
 
 _STATIC = PACKAGE / "tutorial" / "static"
-_OF_PAGES = {"explorers.css", "one_page.css"}
+_OF_PAGES = {"explorers.css", "one_page.css", "tile.css"}
 _STYLES = ("explorers.css", *sorted({p.name for p in _STATIC.glob("*.css")} - _OF_PAGES))
 """What is common comes first. Every explorer brings all of them: on a page of several, the common
 rules that came last would else win over another explorer's own."""

@@ -19,6 +19,8 @@ from torch import Tensor
 from rnsl_tutorial import losses
 from rnsl_tutorial._arrays import takes
 from rnsl_tutorial.tutorial import curves, plots
+from rnsl_tutorial.tutorial._album import Album
+from rnsl_tutorial.tutorial.explorers._pictures import Pictured
 from rnsl_tutorial.tutorial.explorers.base import (
     Choice,
     Control,
@@ -47,7 +49,7 @@ _NOTE = (
 )
 
 
-class DownWeightingExplorer(Explorer):
+class DownWeightingExplorer(Pictured):
     """Who is heard on one real batch, at every q and temperature.
 
     A heat map over q and temperature shows the share of the pull that comes from wrong labels, or
@@ -62,7 +64,7 @@ class DownWeightingExplorer(Explorer):
         surface: what the heat map shows, "wrong" (at first) or "right".
     """
 
-    _esm = module("widgets.js", "chart.js", "down_weighting.js")
+    _esm = module("widgets.js", "chart.js", "pictures.js", "down_weighting.js")
 
     q = Choice().tag(sync=True)
     temperature = Choice().tag(sync=True)
@@ -83,6 +85,8 @@ class DownWeightingExplorer(Explorer):
         labels: Tensor,
         flipped: Tensor,
         epochs: Sequence[int],
+        *,
+        files: Sequence[str] = (),
         **chosen: float | str | None,
     ) -> None:
         """Score a batch at every q and temperature.
@@ -93,6 +97,7 @@ class DownWeightingExplorer(Explorer):
             labels: int64 [B] in [0, C), as given, some of them wrong.
             flipped: bool [B], True where the label is wrong.
             epochs: [M], after which the moments were seen.
+            files: B names; where a data set on this machine has them, pictures are shown.
             chosen: what to begin with, by the name of the attribute.
 
         Raises:
@@ -101,9 +106,15 @@ class DownWeightingExplorer(Explorer):
         """
         _check_batch(embeddings, prototypes, labels, flipped, epochs)
         self.flipped = flipped.numpy()
+        self._album = Album(files, wrong=self.flipped)
         self.scores = _score(embeddings.detach(), prototypes.detach(), labels, flipped)
         start = {"q": 0.7, "temperature": 0.07}
         super().__init__(_batch_controls(epochs), self._lookup(), {**start, **chosen})
+
+    def _near(self) -> tuple[str, NDArray[np.int64]]:
+        at = (self.place("epoch"), self.place("temperature"), self.place("q"))
+        title = "Heard least, by what they show; below an orange line the label is wrong"
+        return title, np.argsort(self.scores.weights[at], kind="stable")
 
     def _lookup(self) -> dict[str, Any]:
         """What the ES module looks up: see the type ``Table`` in ``static/down_weighting.js``."""

@@ -9,16 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnsl_tutorial.tutorial import plots
-from rnsl_tutorial.tutorial.explorers.base import Choice, Control, Explorer, Guess, module
+from rnsl_tutorial.tutorial._album import Album
+from rnsl_tutorial.tutorial.explorers._pictures import Pictured
+from rnsl_tutorial.tutorial.explorers.base import Choice, Control, Guess, module
 from rnsl_tutorial.tutorial.tables import EmbeddingMaps
 
 __all__ = ["EmbeddingExplorer"]
 
 
-class EmbeddingExplorer(Explorer):
+class EmbeddingExplorer(Pictured):
     """Test images on a map of their embedding, at one noise rate and under one loss.
 
-    Beside the map stands k-NN accuracy over the noise rate. ``noise``, ``rate`` and ``loss`` are
+    Beside the map stands k-NN accuracy over the noise rate. Where the images lie on this machine, a
+    point that is looked at shows its own. ``noise``, ``rate`` and ``loss`` are
     traitlets: setting one moves the control, moving the control sets it, and
     ``ipywidgets.link`` ties them to those of another widget.
 
@@ -29,7 +32,7 @@ class EmbeddingExplorer(Explorer):
         maps: the table that is shown.
     """
 
-    _esm = module("widgets.js", "chart.js", "guess.js", "map.js", "embedding.js")
+    _esm = module("widgets.js", "chart.js", "guess.js", "pictures.js", "map.js", "embedding.js")
 
     noise = Choice().tag(sync=True)
     rate = Choice().tag(sync=True)
@@ -56,7 +59,7 @@ class EmbeddingExplorer(Explorer):
             traitlets.TraitError: a noise, rate or loss that the table does not have.
         """
         _check(maps)
-        self.maps = maps
+        self.maps, self._album = maps, Album(maps.files)
         super().__init__(_controls(maps), _table(maps), chosen, _asked(maps))
 
 

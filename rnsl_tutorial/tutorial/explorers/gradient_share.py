@@ -13,10 +13,11 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from rnsl_tutorial.tutorial import curves, plots
+from rnsl_tutorial.tutorial._album import Album
+from rnsl_tutorial.tutorial.explorers._pictures import Pictured
 from rnsl_tutorial.tutorial.explorers.base import (
     Choice,
     Control,
-    Explorer,
     Guess,
     module,
     number_control,
@@ -43,7 +44,7 @@ _PULL_AXIS = plots.axis("pull on the label's logit", 0, 1)
 _SHARE_AXIS = plots.axis("wrong labels' share of the pull (%)", 0, 100, ticks=(0, 25, 50, 75, 100))
 
 
-class GradientShareExplorer(Explorer):
+class GradientShareExplorer(Pictured):
     """How hard each image of a real batch pulls, and what share the wrong labels have in it.
 
     Left, each image of a batch: the probability p that the prototypes give to its label, and its
@@ -60,7 +61,7 @@ class GradientShareExplorer(Explorer):
         share: float64 [R, Q, E], share of the pull that comes from wrong labels.
     """
 
-    _esm = module("widgets.js", "chart.js", "guess.js", "gradient_share.js")
+    _esm = module("widgets.js", "chart.js", "guess.js", "pictures.js", "gradient_share.js")
 
     loss = Choice().tag(sync=True)
     epoch = Choice().tag(sync=True)
@@ -80,6 +81,8 @@ class GradientShareExplorer(Explorer):
         flipped: ArrayLike,
         batch: ArrayLike,
         epochs: Sequence[float],
+        *,
+        files: Sequence[str] = (),
         **chosen: float | str | None,
     ) -> None:
         """Measure some runs on the same labels.
@@ -90,6 +93,7 @@ class GradientShareExplorer(Explorer):
             flipped: bool [N], whether the label is wrong.
             batch: int [B], places of the images that are drawn one by one.
             epochs: numbers of the E moments, ascending.
+            files: N names; where a data set on this machine has them, pictures are shown.
             chosen: what to begin with, by the name of the attribute; ``guess=True`` asks for a
                 guess first.
 
@@ -98,11 +102,16 @@ class GradientShareExplorer(Explorer):
             traitlets.TraitError: a loss, epoch or q that the table does not have.
         """
         run = _checked(log_p, flipped, batch, epochs)
-        self._run, self._pull = run, _pull_of_batch(run)
+        self._run, self._pull, self._album = run, _pull_of_batch(run), Album(files, wrong=run.wrong)
         self.share = np.stack([_share(log_p_EN, run.wrong) for log_p_EN in run.log_p])
         self._sentences = _sentences(run, self.share)
         asked = _asked(run, 100 * self.share[0])
         super().__init__(_controls(run), self._lookup(), {"q": 0.7, **chosen}, asked)
+
+    def _near(self) -> tuple[str, NDArray[np.int64]]:
+        pull_B = self._pull[self.place("loss"), self.place("q"), self.place("epoch")]
+        title = "They pull hardest, by what they show; below an orange line the label is wrong"
+        return title, self._run.batch[np.argsort(-pull_B, kind="stable")]
 
     def _lookup(self) -> dict[str, Any]:
         """What the ES module looks up: see the type ``Table`` in ``static/gradient_share.js``."""

@@ -54,7 +54,7 @@ function stage(asked, model, told, again, signal) {
   const set = (values) => assign(model, { guess: values });
   const keys = keyboard(asked, hand, drawn, set);
   const show = button("Show", () => {
-    told.textContent = verdict(asked, hand, drawn());
+    told.textContent = judged(asked, hand, drawn());
     element.classList.add("rnsl-told");
     hand.reveal(drawn());
     for (const mark of asked.then) put(chart, mark).element.classList.add("rnsl-grows");
@@ -228,7 +228,7 @@ function keyboard({ kind, x, y, at }, hand, drawn, set) {
 // ---------------------------------------------------------------- what is said
 
 /** The sentence that says by how much, and where, the guess was off. @param {Asked} asked */
-function verdict({ told, unit, x }, { places, axis, measured }, drawn) {
+function judged({ told, unit, x }, { places, axis, measured }, drawn) {
   const [low, high] = axis.range;
   const written = (value) => value.toFixed(high - low < 10 ? 2 : 0);
   const seen = places.map((_, i) => i).filter((i) => drawn[i] !== null);

@@ -10,6 +10,7 @@
 import { Chart } from "./chart.js";
 import { guessing } from "./guess.js";
 import { labelHistogram, measureLines, shadedCut, thresholdRule } from "./label_histogram.js";
+import { pictureStrip } from "./pictures.js";
 import { explorer, nearestPlace, slider } from "./widgets.js";
 
 const widgets = { k: slider, q: slider };
@@ -21,7 +22,7 @@ export default explorer("rnsl-panels rnsl-truncation", widgets, (tools) => {
   const images = labelHistogram(table, "The images, and the threshold: drag it", cutAt, signal);
   const shares = sharesOverK(table, cutAt, signal);
   return {
-    parts: [plateau, images, shares],
+    parts: [plateau, images, shares, pictureStrip(tools)],
     asks: guessing,
     show() {
       const [k, q] = [place("k"), place("q")];
