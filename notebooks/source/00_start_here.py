@@ -1,11 +1,5 @@
 # %% [markdown]
 # # 0. Start here
-# **You will be able to** say what metric learning is for. You will measure what wrong labels do to it,
-# and show that a loss can resist them.
-#
-# **Time** 35 min. **Runs on** any laptop. **Needs** Python, and one network that you have trained
-# before. **Downloads** nothing.
-#
 # The question: **what do wrong labels do to an embedding, and can a loss resist?**
 #
 # Six of these 24 labels are wrong. Click them, then press *Show*.
@@ -17,6 +11,12 @@ spotted = explorers.SpotExplorer()
 spotted
 
 # %% [markdown]
+# **You will be able to** say what metric learning is for. You will measure what wrong labels do to it,
+# and show that a loss can resist them.
+#
+# **Time** 35 min. **Runs on** any laptop. **Needs** Python, and one network that you have trained
+# before. **Downloads** nothing.
+#
 # A program drew these scenes. A small network was trained on 1,400 of them, once with each of two losses. A
 # quarter of the labels was wrong. A ring says: this loss does not believe the label.
 #
@@ -32,18 +32,8 @@ spotted
 # 100 new images will still find their class? Run the next cell, draw your curve, and press *Show*.
 
 # %%
-from dataclasses import replace
-
-import numpy as np
-from tqdm.auto import tqdm
-
-from rnsl_tutorial import datasets, evaluation, experiments
-from rnsl_tutorial.experiments.config import Config
-from rnsl_tutorial.training import embed
-from rnsl_tutorial.tutorial import curves, exercises, plots
 from rnsl_tutorial.tutorial.tables import EmbeddingMaps
 
-aid = datasets.load_shipped_features("aid")
 explorer = explorers.EmbeddingExplorer(EmbeddingMaps.shipped(), rate=0.5, guess=True)
 explorer
 
@@ -76,6 +66,22 @@ explorer
 #
 # More: 76. A label that looks alike still tells something about the image.
 # </details>
+
+# %% [markdown]
+# The rest of the notebook needs this:
+
+# %%
+from dataclasses import replace
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from rnsl_tutorial import datasets, evaluation, experiments
+from rnsl_tutorial.experiments.config import Config
+from rnsl_tutorial.training import embed
+from rnsl_tutorial.tutorial import curves, exercises, plots
+
+aid = datasets.load_shipped_features("aid")
 
 # %% [markdown]
 # ## Metric learning in 100 words

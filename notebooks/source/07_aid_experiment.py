@@ -1,36 +1,28 @@
 # %% [markdown]
 # # 7. The experiment on AID
-# **You will be able to** run a grid of losses and seeds, and say which differences are real. You put a loss of
-# your own into the table.
-#
-# **Time** 55 min. **Runs on** any laptop. **Needs** notebook 03 (what RNSL is), and notebook 05 for
-# t-RNSL. **Downloads** nothing.
-#
-# The question: **do the paper's claims hold on AID?** The paper says: with wrong labels RNSL beats NSL,
-# and t-RNSL beats RNSL. We measure both, on a network that is fine-tuned and on a head over frozen
-# features. And we ask what the paper's tables cannot tell. What would no training at all give? Does another
-# loss do as well?
+# The question: **do the paper's claims hold on AID?**
 #
 # **Predict first.** A network learned on ImageNet, and never saw an image of AID. By nearest neighbours it finds
 # the class of 84 of 100 test images. Half of the training labels are wrong. We **fine-tune** its last blocks with
 # plain NSL, for eight epochs. How many will it find after the first epoch, and how many at the end?
 
 # %%
-import numpy as np
-import torch
-from tqdm.auto import tqdm
-
-from rnsl_tutorial import datasets, experiments, losses
-from rnsl_tutorial._files import shipped
-from rnsl_tutorial.datasets import download
-from rnsl_tutorial.experiments import config, differences, images, report
-from rnsl_tutorial.training.devices import Hardware
-from rnsl_tutorial.tutorial import exercises, explorers
+from rnsl_tutorial.tutorial import explorers
 
 fine_tuning = explorers.FineTuningExplorer(epoch=1)
 fine_tuning
 
 # %% [markdown]
+# **You will be able to** run a grid of losses and seeds, and say which differences are real. You put a loss of
+# your own into the table.
+#
+# **Time** 55 min. **Runs on** any laptop. **Needs** notebook 03 (what RNSL is), and notebook 05 for
+# t-RNSL. **Downloads** nothing.
+#
+# The paper says: with wrong labels RNSL beats NSL, and t-RNSL beats RNSL. We measure both, on a network that
+# is fine-tuned and on a head over frozen features. And we ask what the paper's tables cannot tell. What would
+# no training at all give? Does another loss do as well?
+#
 # ## Fine-tuning: what you see
 # An **EfficientNet-Lite0** with its weights of ImageNet. Five of its seven blocks stay as they are. The rest,
 # and an embedding of 128 numbers, is trained on 7,000 images. Everything but the loss is the same for all
@@ -46,6 +38,21 @@ fine_tuning
 #
 # A **frozen** network could not lose what it knew. This one can: each wrong label that NSL learns by heart
 # bends the features that all images share.
+
+# %% [markdown]
+# The rest of the notebook needs this:
+
+# %%
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from rnsl_tutorial import datasets, experiments, losses
+from rnsl_tutorial._files import shipped
+from rnsl_tutorial.datasets import download
+from rnsl_tutorial.experiments import config, differences, images, report
+from rnsl_tutorial.training.devices import Hardware
+from rnsl_tutorial.tutorial import exercises
 
 
 # %%
