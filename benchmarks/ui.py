@@ -127,6 +127,7 @@ def explorers_to_measure() -> dict[str, Callable[[], explorers.Explorer]]:
         partial(explorers.EmbeddingExplorer, EmbeddingMaps.shipped()),
         partial(explorers.SphereExplorer),
         partial(explorers.SphereTrainingExplorer, **_on_the_sphere(epochs)),
+        partial(explorers.SpotExplorer),
         partial(explorers.TransitionExplorer, rng.integers(30, size=6993)),
         partial(explorers.LossExplorer),
         partial(

@@ -73,15 +73,16 @@ def opened_npz(file: BinaryIO, most: int = 2**32) -> Iterator[_Members]:
         yield members
 
 
-def load_shipped_table(name: str, kind: type[_Table]) -> _Table:
-    """Read ``data/aid/NAME.npz``, which comes with the package and which ``tools/NAME.py`` makes.
+def load_shipped_table(name: str, kind: type[_Table], folder: str = "aid") -> _Table:
+    """Read ``data/FOLDER/NAME.npz``, which comes with the package and ``tools/NAME.py`` makes.
 
     Raises:
         FileNotFoundError: the installation is incomplete.
         ValueError: the file is damaged.
     """
     remedy = f"Install the package again, or make it anew with `python tools/{name}.py`."
-    return load_table(shipped("data", "aid", f"{name}.npz"), kind, name.replace("_", " "), remedy)
+    path = shipped("data", folder, f"{name}.npz")
+    return load_table(path, kind, name.replace("_", " "), remedy)
 
 
 def kept_array(

@@ -204,11 +204,11 @@ class Explorer:
 
     def answers(self) -> bool:
         """Guess by a key where it asks for a guess, look at the answer, and go on."""
-        show = self.element.get_by_role("button", name="Show", exact=True)
-        if not show.count():
+        keys = self.element.get_by_role("slider", name="Your guess")
+        if not keys.count():
             return False
-        self.element.get_by_role("slider", name="Your guess").press("ArrowUp")
-        show.click()
+        keys.press("ArrowUp")
+        self.element.get_by_role("button", name="Show", exact=True).click()
         self.element.get_by_role("button", name="Explore", exact=True).click()
         return True
 

@@ -17,6 +17,7 @@ from rnsl_tutorial.tutorial.explorers.gradient_share import GradientShareExplore
 from rnsl_tutorial.tutorial.explorers.loss_curves import LossExplorer
 from rnsl_tutorial.tutorial.explorers.page import standalone_html
 from rnsl_tutorial.tutorial.explorers.sphere import SphereExplorer, SphereTrainingExplorer
+from rnsl_tutorial.tutorial.explorers.spot import SpotExplorer
 from rnsl_tutorial.tutorial.explorers.transition import TransitionExplorer
 from rnsl_tutorial.tutorial.explorers.truncation import PruningExplorer, TruncationExplorer
 from rnsl_tutorial.tutorial.explorers.umap_maps import EpochMapsExplorer, UmapSettingsExplorer
@@ -38,6 +39,7 @@ __all__ = [
     "QExplorer",
     "SphereExplorer",
     "SphereTrainingExplorer",
+    "SpotExplorer",
     "TransitionExplorer",
     "TruncationExplorer",
     "UmapSettingsExplorer",

@@ -40,10 +40,10 @@ class EmbeddingExplorer(Pictured):
 
     steps: ClassVar = {
         "All right": {"rate": 0.0, "loss": "nsl", "noise": "symmetric"},
-        "Half wrong, NSL": {"rate": 0.5, "loss": "nsl", "noise": "symmetric"},
-        "Half wrong, RNSL": {"rate": 0.5, "loss": "rnsl", "noise": "symmetric"},
-        "70% wrong, t-RNSL": {"rate": 0.7, "loss": "trnsl", "noise": "symmetric"},
-        "70% look-alikes, NSL": {"rate": 0.7, "loss": "nsl", "noise": "label_dependent"},
+        "NSL, 50%": {"rate": 0.5, "loss": "nsl", "noise": "symmetric"},
+        "RNSL, 50%": {"rate": 0.5, "loss": "rnsl", "noise": "symmetric"},
+        "t-RNSL, 70%": {"rate": 0.7, "loss": "trnsl", "noise": "symmetric"},
+        "NSL, look-alikes": {"rate": 0.7, "loss": "nsl", "noise": "label_dependent"},
     }
 
     def __init__(self, maps: EmbeddingMaps, **chosen: float | str | None) -> None:

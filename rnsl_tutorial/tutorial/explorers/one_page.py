@@ -139,6 +139,14 @@ EXPLORERS = (
         lambda: explorers.Playground(),
     ),
     _Place(
+        "wrong-labels",
+        "00",
+        "Who finds the wrong labels?",
+        "<b>Click</b> the pictures whose label is wrong, then press <b>Show</b>. The losses have "
+        "learned from these labels. Then move the <b>epoch</b>.",
+        lambda: explorers.SpotExplorer(),
+    ),
+    _Place(
         "embedding",
         "00",
         "What do wrong labels do to an embedding?",
