@@ -24,7 +24,7 @@ LIGHTNING = $(VENV)/.lightning
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help lab explore test quick lint bench bench-ui bench-gpu soak notebooks instructor assignment site picture hooks lock clean
+.PHONY: help lab explore test quick lint bench bench-ui bench-gpu soak notebooks instructor assignment site pictures picture hooks lock clean
 
 help: ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -35,8 +35,8 @@ help: ## show this text
 	@echo '  TORCH=cpu       for machines without a GPU: PyTorch comes from its own package index, without'
 	@echo '                  the CUDA libraries, a far smaller download. Kept until "make clean".'
 
-lab: $(BUILT) ## open JupyterLab on the first notebook
-	@$(BIN)/jupyter lab $(ARGS) notebooks/00_start_here.ipynb
+lab: $(BUILT) ## open JupyterLab on your own copies of the notebooks, in my-notebooks
+	@$(BIN)/rnsl lab my-notebooks $(ARGS)
 
 explore: $(BUILT) ## open the explorers alone, without code, for a lecture
 	@$(BIN)/rnsl explore $(ARGS)
@@ -80,6 +80,9 @@ assignment: $(BUILT) ## write the notebooks for nbgrader to build/assignment: re
 
 site: $(BUILT) ## execute the notebooks and build the site, which needs no kernel and no network, in build/site
 	@$(BIN)/python docs/build.py $(ARGS)
+
+pictures: $(BUILT) ## draw anew, in Chromium, what stands where explorers cannot move
+	@$(BIN)/python tools/pictures.py $(ARGS)
 
 picture: $(BUILT) ## record the moving picture of the README in Chromium
 	@$(BIN)/python docs/moving_picture.py $(ARGS)

@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Iterator
 from copy import deepcopy
 from functools import cache, reduce
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,7 +41,7 @@ DECIDES = ("rnsl_tutorial/**/*.*", "data/**/*.*", "requirements.lock", "docs/exe
 
 
 class About(NamedTuple):
-    """What a notebook's opening cell says of it."""
+    """What a notebook's opening says of it."""
 
     title: str
     question: str
@@ -48,12 +49,13 @@ class About(NamedTuple):
 
 
 def about(notebook: NotebookNode) -> About:
-    """Read title, question and time from a notebook's opening cell.
+    """Read title, question and time from a notebook's opening: the texts around its first picture.
 
     Raises:
         ValueError: one of them is not there.
     """
-    opening = _opening(notebook).source
+    texts = (cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    opening = "\n\n".join(islice(texts, 2))
     patterns = {
         "title": r"^# ([^\n]+)",
         "question": r"question:\s+\*\*(.+?)\*\*",
@@ -62,12 +64,8 @@ def about(notebook: NotebookNode) -> About:
     found = {name: re.search(p, opening, re.DOTALL | re.IGNORECASE) for name, p in patterns.items()}
     missing = [name for name, match in found.items() if match is None]
     if missing:
-        raise ValueError(f"The first cell names no {' and no '.join(missing)}: {opening[:60]!r}")
+        raise ValueError(f"The opening names no {' and no '.join(missing)}: {opening[:60]!r}")
     return About(**{name: " ".join(match[1].split()) for name, match in found.items() if match})
-
-
-def _opening(notebook: NotebookNode) -> NotebookNode:
-    return next(cell for cell in notebook.cells if cell.cell_type == "markdown")
 
 
 # ------------------------------------------------------------------ executing

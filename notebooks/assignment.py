@@ -49,12 +49,15 @@ def assignment(source: Path, *, release: bool) -> NotebookNode:
         release: for learners; else with solutions and hidden tests, for the teacher.
     """
     notebook = nbformat.reads(build.build(source), as_version=4)
-    first, *cells = notebook.cells
-    checks = {name: call for cell in cells for name, call in checks_of(cell)}
+    raws = iter(jupytext.read(source, fmt="py:percent").cells)
+    checks = {name: call for cell in notebook.cells for name, call in checks_of(cell)}
     points: dict[str, int] = {}
-    graded = [first]
-    for raw, cell in zip(jupytext.read(source, fmt="py:percent").cells, cells, strict=True):
+    graded = []
+    for cell in notebook.cells:
         graded.append(cell)
+        if "colab" in cell.metadata.get("tags", []):
+            continue  # of no source
+        raw = next(raws)
         if cell.cell_type == "markdown":
             cell.source = ANSWERS.sub("", cell.source)
         elif "exercise" in cell.metadata.get("tags", []):

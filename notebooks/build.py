@@ -11,13 +11,18 @@ A code cell tagged ``exercise`` marks its solution so, up to the end of the cell
         # end solution
 
 A cell tagged ``hidden-assert`` is folded away, and runs like any other. What stands in ``<details>``
-is folded for the learner and open for the instructor. Before the cells of the source comes one,
-folded away and tagged ``colab``, that installs the tutorial on Google Colab and does nothing
-elsewhere.
+is folded for the learner and open for the instructor.
+
+The first code cell is the **opening**: it makes an explorer from what is shipped, needs no other
+cell, and is folded away. Its output is the picture ``notebooks/source/NN_name.png`` (``make
+pictures`` draws it), the one output that is committed; ``rnsl lab`` turns it into an explorer that
+moves. Before the opening stands a cell, folded away and tagged ``colab``, that installs the tutorial
+on Google Colab and does nothing elsewhere.
 """
 
 import argparse
 import ast
+import base64
 import hashlib
 import re
 import sys
@@ -30,6 +35,7 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 from packaging.requirements import Requirement
+from PIL import Image
 
 FOLDER = Path(__file__).parent
 PROJECT = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -66,8 +72,8 @@ def build(source: Path, *, solutions: bool = False) -> str:
             and is no exercise.
     """
     cells = jupytext.read(source, fmt="py:percent").cells
-    first = colab_cell(PROJECT)
-    ids = {first.id}
+    colab = colab_cell(PROJECT)
+    ids = {colab.id}
     for number, cell in enumerate(cells, start=1):
         cell.metadata.pop("lines_to_next_cell", None)  # jupytext's note on blank lines
         if cell.cell_type == "code":
@@ -75,7 +81,12 @@ def build(source: Path, *, solutions: bool = False) -> str:
         elif solutions:
             cell.source = cell.source.replace("<details>", "<details open>")
         cell.id = _unused_id(cell, ids)
-    notebook = nbformat.v4.new_notebook(cells=[first, *cells], metadata=KERNEL)
+    kinds = [cell.cell_type for cell in cells]
+    opening = kinds.index("code") if "code" in kinds else 0
+    if (picture := source.with_suffix(".png")).exists():
+        _open_with(picture, cells[opening])
+    cells.insert(opening, colab)
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=KERNEL)
     nbformat.validate(notebook)
     return nbformat.writes(notebook).rstrip("\n") + "\n"
 
@@ -98,6 +109,15 @@ def colab_cell(project: dict[str, Any]) -> NotebookNode:
     # Jupyter folds it by source_hidden, Colab by cellView.
     folded = {"tags": ["colab"], "cellView": "form", "jupyter": {"source_hidden": True}}
     return nbformat.v4.new_code_cell(source, id="colab", metadata=folded)
+
+
+def _open_with(picture: Path, cell: NotebookNode) -> None:
+    """Fold the opening's code away, and let it show the picture of what it makes."""
+    with Image.open(picture) as image:
+        sentence = image.info["Description"]
+    data = {"image/png": base64.b64encode(picture.read_bytes()).decode(), "text/plain": sentence}
+    cell.outputs = [nbformat.v4.new_output("display_data", data)]
+    cell.metadata["jupyter"] = {"source_hidden": True}
 
 
 def _finish_code(cell: NotebookNode, where: str, *, solutions: bool) -> None:
@@ -173,7 +193,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _was_run(path: Path) -> bool:
     """Whether somebody ran the notebook: it may hold answers that nobody wants to lose."""
     cells = nbformat.reads(_read(path), as_version=4).cells
-    return any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
+    return any(cell.get("execution_count") for cell in cells)
 
 
 def _read(path: Path) -> str:

@@ -53,7 +53,7 @@ def of_all_notebooks() -> dict[str, Exercise]:
     found = {}
     for source in notebook_parts.SOURCES:
         notebook = nbformat.reads(build.build(source, solutions=True), as_version=4)
-        code = [cell for cell in notebook.cells[1:] if cell.cell_type == "code"]
+        code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.id != "colab"]
         solved = [cell.source for cell in code if "exercise" in cell.metadata.get("tags", [])]
         names = {"exercises": exercises, **FROM_A_RUN, **_imported(code, solved)}
         for text in solved:

@@ -42,8 +42,8 @@ def solved_cells(source: Path) -> list[str]:
     the name of an exercise, or a name that such a statement sets.
     """
     notebook, touched, found = small(source, solutions=True), set[str](), list[str]()
-    for cell in notebook.cells[1:]:
-        if cell.cell_type == "code":
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and "colab" not in cell.metadata.get("tags", []):
             own, is_exercise = set[str](), "exercise" in cell.metadata.get("tags", [])
             depends = False
             for statement in ast.parse(cell.source).body:

@@ -164,8 +164,9 @@ class Source:
 
     @cached_property
     def opening(self) -> str:
-        """What the first cell says."""
-        return "\n".join(block.text for block in blocks_of(self.cells[0].source))
+        """What the first two texts say, around the first picture."""
+        texts = [cell.source for cell in self.cells if cell.cell_type == "markdown"][:2]
+        return "\n".join(block.text for text in texts for block in blocks_of(text))
 
     @cached_property
     def prose(self) -> list[Block]:

@@ -1,37 +1,27 @@
 # %% [markdown]
 # # 0. Start here
+# The question: **what do wrong labels do to an embedding, and can a loss resist?**
+#
+# A small network learns to place aerial images of one class together. If all labels are right, the
+# neighbours of a new image tell its class in 89 of 100 cases. Guessing tells it in 3.
+#
+# **Predict first.** Now we make **half** of the training labels wrong, and train again. How many of
+# 100 new images will still find their class? Decide, then move *wrong labels* to 50%.
+
+# %%
+from rnsl_tutorial.tutorial import explorers
+from rnsl_tutorial.tutorial.tables import EmbeddingMaps
+
+explorer = explorers.EmbeddingExplorer(EmbeddingMaps.shipped(), rate=0.0)
+explorer
+
+# %% [markdown]
 # **You will be able to** say what metric learning is for. You will measure what wrong labels do to it,
 # and show that a loss can resist them.
 #
 # **Time** 35 min. **Runs on** any laptop. **Needs** Python, and one network that you have trained
 # before. **Downloads** nothing.
 #
-# The question: **what do wrong labels do to an embedding, and can a loss resist?**
-#
-# We have aerial images of 30 classes: airports, beaches, forests, ... A small network learns to place
-# images of one class together. If all labels are right, the neighbours of a new image tell its class in
-# 89 of 100 cases. Guessing tells it in 3.
-#
-# **Predict first.** Now we make **half** of the training labels wrong, and train again. How many of
-# 100 new images will still find their class? Write your number down. Then run the next cell.
-
-# %%
-from dataclasses import replace
-
-import numpy as np
-from tqdm.auto import tqdm
-
-from rnsl_tutorial import datasets, evaluation, experiments
-from rnsl_tutorial.experiments.config import Config
-from rnsl_tutorial.training import embed
-from rnsl_tutorial.tutorial import curves, exercises, explorers, plots
-from rnsl_tutorial.tutorial.tables import EmbeddingMaps
-
-aid = datasets.load_shipped_features("aid")
-explorer = explorers.EmbeddingExplorer(EmbeddingMaps.shipped(), rate=0.5)
-explorer
-
-# %% [markdown]
 # ## What you see
 # Each point is an aerial image that training has not seen, one of 2,000 from **AID** (Xia et al. 2017).
 # The network turns it into 128 numbers, a point on a sphere, which UMAP flattens to this map.
@@ -60,6 +50,22 @@ explorer
 #
 # More: 76. A label that looks alike still tells something about the image.
 # </details>
+
+# %% [markdown]
+# The rest of the notebook needs this:
+
+# %%
+from dataclasses import replace
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from rnsl_tutorial import datasets, evaluation, experiments
+from rnsl_tutorial.experiments.config import Config
+from rnsl_tutorial.training import embed
+from rnsl_tutorial.tutorial import curves, exercises, plots
+
+aid = datasets.load_shipped_features("aid")
 
 # %% [markdown]
 # ## Metric learning in 100 words

@@ -1,26 +1,26 @@
 # %% [markdown]
 # # 1. Metric learning on the sphere
+# The question: **what does the normalized softmax loss pull and push?**
+#
+# A network turns an image into a point $x$ on a sphere, its **embedding**. Each class has a point
+# there, too: its **prototype** $w_c$. The network learns, and the points move. Where to?
+#
+# **Predict first.** The image $x$ below belongs to class A. Move it to 50° from A: then it lies only 35°
+# from B. Which of the five prototypes will move it? Decide, then look at the arrows.
+
+# %%
+from rnsl_tutorial.tutorial import explorers
+
+explorer = explorers.SphereExplorer(temperature=0.05, angle=20)
+explorer
+
+# %% [markdown]
 # **You will be able to** say what the normalized softmax loss pulls and pushes, and choose its
 # temperature. You will write it, and derive its gradient.
 #
 # **Time** 50 min. **Runs on** any laptop. **Needs** notebook 00, vectors, and one derivative of a
 # logarithm. **Downloads** nothing.
 #
-# The question: **what does the normalized softmax loss pull and push?**
-#
-# A network turns an image into a point $x$ on a sphere, its **embedding**. Each class has a point
-# there, too: its **prototype** $w_c$. The network learns, and the points move. Where to?
-#
-# **Predict first.** The image $x$ below belongs to class A. It lies 50° from A and only 35° from B.
-# Which of the five prototypes will move it? Run the cell and look at the arrows.
-
-# %%
-from rnsl_tutorial.tutorial import explorers
-
-explorer = explorers.SphereExplorer(temperature=0.05, angle=50)
-explorer
-
-# %% [markdown]
 # ## What you see
 # The black dot is the image $x$. An arrow that begins there is a **force**: the part of one prototype in
 # the next step of gradient descent. The image's own prototype A draws it near, and every other one
@@ -56,7 +56,7 @@ from rnsl_tutorial.tutorial import exercises, plots
 # %% [markdown]
 # ## Who pushes hardest?
 # **Predict.** We put the image at 60°: B is still the nearest prototype. At $T = 0.05$ you have seen who
-# pushes: B. And at $T = 1$, which prototype pushes hardest? Write down its letter before you run the cell.
+# pushes: B. And at $T = 1$, which prototype pushes hardest? Write down its letter before you look.
 
 # %%
 at_60 = explorers.SphereExplorer(angle=60)

@@ -1,19 +1,10 @@
 # %% [markdown]
 # # 2. When labels lie
-# **You will be able to** name four kinds of label noise, and read a transition matrix. You will corrupt
-# labels at a chosen rate, and say when a class is lost.
-#
-# **Time** 45 min. **Runs on** any laptop. **Needs** notebook 00; notebook 01 helps. **Downloads**
-# nothing.
-#
 # The question: **what kinds of label noise are there, and when is a class lost for good?**
-#
-# A wrong label is not just wrong. Somebody wrote *pond* where the picture shows a *bridge*. Which
-# wrong name is written, and how often, decides what a learner can still find out.
 #
 # **Predict first.** Of all labels of the aerial images of AID (30 classes) 70% are wrong. Only 30% of
 # the bridges are called *bridge*. Is the class lost: can nobody tell any more what these images are?
-# Run the next cell and draw how many get the most frequent wrong name. Then press *Show*.
+# Draw how many get the most frequent wrong name, and press *Show*. Then move the rate to 70%.
 
 # %%
 from rnsl_tutorial import datasets
@@ -27,6 +18,12 @@ explorer = explorers.TransitionExplorer(true, rate=0.5, row="Bridge", guess=True
 explorer
 
 # %% [markdown]
+# **You will be able to** name four kinds of label noise, and read a transition matrix. You will corrupt
+# labels at a chosen rate, and say when a class is lost.
+#
+# **Time** 45 min. **Runs on** any laptop. **Needs** notebook 00; notebook 01 helps. **Downloads**
+# nothing.
+#
 # ## What you see
 # **On the left** each row is a true class, each column the label that its images are given. The bright
 # diagonal holds the right labels. This is the **transition matrix** $M$.

@@ -1,21 +1,13 @@
 # %% [markdown]
 # # 3. Who steers the prototypes?
-# **You will be able to** derive how hard an image pulls, and say why RNSL resists wrong labels. You will
-# write it so that it never gives NaN, and train with it without any library.
-#
-# **Time** 55 min. **Runs on** any laptop. **Needs** the chain rule, and notebooks 00 and 01 for the words
-# *embedding*, *prototype* and *pull*. **Downloads** nothing.
-#
 # The question: **who steers the prototypes, the right labels or the wrong ones?**
 #
-# Training moves the prototypes a little with each batch. Every image of the batch pulls, and some
-# images pull harder than others. The loss decides how hard. Here we look at this one number: **the
-# pull of an image**.
+# Training moves the prototypes a little with each batch. Every image of the batch pulls, and the loss
+# decides how hard. Here we look at this one number: **the pull of an image**.
 #
-# **Predict first.** Take an image whose label the prototypes hardly believe: $p = 0.01$. Its label may be
-# wrong, or the image may be hard. How much harder does it pull under NSL than under RNSL (with its usual
-# $q = 0.7$)? Twice, five times, or more than twenty times? Write your number down. Then run the cell,
-# and move the marker to $p = 0.01$.
+# **Predict first.** The prototypes hardly believe the label of an image: $p = 0.01$. How much harder does
+# it pull under NSL than under RNSL (with its usual $q = 0.7$)? Twice, five times, or more than twenty
+# times? Decide, then move the marked image to $p = 0.01$.
 
 # %%
 from rnsl_tutorial.tutorial import curves, explorers
@@ -23,6 +15,12 @@ from rnsl_tutorial.tutorial import curves, explorers
 explorers.LossExplorer()
 
 # %% [markdown]
+# **You will be able to** derive how hard an image pulls, and say why RNSL resists wrong labels. You will
+# write it so that it never gives NaN, and train with it without any library.
+#
+# **Time** 55 min. **Runs on** any laptop. **Needs** the chain rule, and notebooks 00 and 01 for the words
+# *embedding*, *prototype* and *pull*. **Downloads** nothing.
+#
 # ## What you see
 # $p$ is the probability that the prototypes give to the image's label. The first chart shows what the
 # image costs, the next one how hard it pulls, for three losses. You can drag the marker in the charts.

@@ -1,38 +1,28 @@
 # %% [markdown]
 # # 4. Down-weighting: what the Box-Cox transform trades
-# **You will be able to** say what one wrong label can cost. You will find the $q$ at which right and wrong
-# labels pull alike. You will choose $q$ for an archive whose noise nobody knows.
-#
-# **Time** 50 min. **Runs on** any laptop. **Needs** notebook 03, or the sentence "NSL pulls with
-# $1 - p$, RNSL with $p^q (1 - p)$". **Downloads** nothing.
-#
 # The question: **what does the Box-Cox transform trade?**
 #
 # RNSL has one knob, $q$. At $q \to 0$ it is NSL, which trusts every label. At $q = 1$ it is $1 - p$, the
 # mean absolute error. That hardly listens to an image that disagrees with its label.
 #
 # **Predict first.** Half of the training labels of AID are wrong. You turn $q$ from 0 to 1. What does
-# the accuracy do: rise, fall, or something else? Run the next cell, draw it and press *Show*. Then go on
-# and move the slider *Loss*.
+# the accuracy do: rise, fall, or something else? Draw it, and press *Show*. Then move the slider *Loss*.
 
 # %%
-from dataclasses import replace
-
-import numpy as np
-import torch
-from tqdm.auto import tqdm
-
-from rnsl_tutorial import datasets, experiments, losses
-from rnsl_tutorial.evaluation.embedding import knn_predict
-from rnsl_tutorial.experiments.config import Config
-from rnsl_tutorial.training import embed
-from rnsl_tutorial.tutorial import curves, exercises, explorers, plots
+from rnsl_tutorial import experiments
+from rnsl_tutorial.tutorial import explorers
 
 table = experiments.shipped_over_q()
 measured = explorers.QExplorer(**table._asdict(), q=0, rate=0.5, guess=True)
 measured
 
 # %% [markdown]
+# **You will be able to** say what one wrong label can cost. You will find the $q$ at which right and wrong
+# labels pull alike. You will choose $q$ for an archive whose noise nobody knows.
+#
+# **Time** 50 min. **Runs on** any laptop. **Needs** notebook 03, or the sentence "NSL pulls with
+# $1 - p$, RNSL with $p^q (1 - p)$". **Downloads** nothing.
+#
 # ## What you see: two failures, one knob
 # Each point was measured, with three seeds or more. A small network was trained on the features of
 # 6,993 aerial images. Then 2,000 other images had to find their class among their neighbours.
@@ -51,6 +41,22 @@ measured
 # </details>
 
 # %% [markdown]
+# The rest of the notebook needs this:
+
+# %%
+from dataclasses import replace
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from rnsl_tutorial import datasets, losses
+from rnsl_tutorial.evaluation.embedding import knn_predict
+from rnsl_tutorial.experiments.config import Config
+from rnsl_tutorial.training import embed
+from rnsl_tutorial.tutorial import curves, exercises, plots
+
+# %% [markdown]
 # ## Where the name comes from
 # Box and Cox (1964) looked for a function that makes skewed data look like a bell curve. They took a
 # whole family: $y^{(\lambda)} = (y^\lambda - 1) / \lambda$, with $\log y$ where $\lambda \to 0$. Zhang and
@@ -58,7 +64,7 @@ measured
 # There it is RNSL: minus the **Box-Cox transform** of $p$, with $\lambda = q$.
 #
 # **What can one wrong label cost?** With NSL there is no limit: $-\log p$ grows as $p$ falls. With RNSL
-# the limit is $1/q$, because $p^q$ is never below 0. Before you run the cell: how much is the limit at
+# the limit is $1/q$, because $p^q$ is never below 0. Before you look: how much is the limit at
 # $q = 0.7$?
 
 # %%

@@ -1,18 +1,26 @@
 # %% [markdown]
 # # 6. Training from pixels
+# The question: **what does a network do with wrong labels, from the first epoch to the last?**
+#
+# Two networks train below as soon as you press **play**, each on the same points. 40 of 100 labels are wrong.
+#
+# **Predict first.** A network that is trained long enough knows *all* its labels by heart, the right
+# ones and the wrong ones. Which ones does it learn first? Or are both learned at the same speed?
+
+# %%
+from rnsl_tutorial.tutorial import explorers
+
+explorers.Playground(rate=0.4, b_loss="trnsl")
+
+# %% [markdown]
 # **You will be able to** say when a network learns right and wrong labels. You notice it without a true label, and
 # train on a folder of your own.
 #
 # **Time** 50 min. **Runs on** any laptop. **Needs** notebook 05 (what t-RNSL is). **Downloads** nothing.
 #
-# The question: **what does a network do with wrong labels, from the first epoch to the last?**
-#
 # Until now a small head was trained on features of a network that somebody else had trained. Now a
 # small network learns from the pixels, from nothing. Our own program draws the images, so there is nothing
-# to download. 40 of 100 labels are wrong.
-#
-# **Predict first.** A network that is trained long enough knows *all* its labels by heart, the right
-# ones and the wrong ones. Which ones does it learn first? Or are both learned at the same speed?
+# to download. Again 40 of 100 labels are wrong.
 
 # %%
 import csv

@@ -1,19 +1,10 @@
 # %% [markdown]
 # # 8. 45 classes, a stand-in
-# **You will be able to** say from a transition matrix which classes will suffer. You tell a good prediction from
-# luck, and test an explanation before you believe it.
-#
-# **Time** 45 min. **Runs on** any laptop. **Needs** notebook 02 (transition matrices); notebook 05 helps
-# (t-RNSL). **Downloads** nothing.
-#
 # The question: **and with 45 classes and structured confusion?**
 #
-# Until now one number stood for a whole archive. But wrong labels do not fall evenly. In the paper's
-# noise for NWPU-RESISC45 four of five wrong labels of a storage tank say *industrial area*. Those of an
-# airport say five different names. The average hides who pays.
-#
-# **Predict first.** Half of the labels are wrong. Below is where they go. Write down three classes that
-# will lose most, and three that will hardly lose. You will check them in a few minutes.
+# **Predict first.** Half of the labels are wrong. Below is where they go, in the paper's noise for
+# NWPU-RESISC45. Write down three classes that will lose most, and three that will hardly lose. You will
+# check them in a few minutes.
 
 # %%
 from rnsl_tutorial import datasets, noise
@@ -27,6 +18,16 @@ matrix_explorer = explorers.TransitionExplorer(
 matrix_explorer
 
 # %% [markdown]
+# **You will be able to** say from a transition matrix which classes will suffer. You tell a good prediction from
+# luck, and test an explanation before you believe it.
+#
+# **Time** 45 min. **Runs on** any laptop. **Needs** notebook 02 (transition matrices); notebook 05 helps
+# (t-RNSL). **Downloads** nothing.
+#
+# Until now one number stood for a whole archive. But wrong labels do not fall evenly. In the paper's
+# noise for NWPU-RESISC45 four of five wrong labels of a storage tank say *industrial area*. Those of an
+# airport say five different names. The average hides who pays.
+#
 # ## Read this before you trust a number
 # The 45 x 45 matrix is the published one. The images of NWPU-RESISC45 are not here: they may not be ours to
 # pass on. **So this notebook measures on a stand-in.** It has NWPU45's names and NWPU45's matrix. Its images

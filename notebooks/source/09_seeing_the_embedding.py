@@ -1,43 +1,30 @@
 # %% [markdown]
 # # 9. Seeing the embedding
-# **You will be able to** say what may be read from a UMAP map. You measure how much it keeps, and find wrong
-# labels by eye and by $p$.
-#
-# **Time** 55 min. **Runs on** any laptop. **Needs** notebook 05 (what $p$ is, and which images t-RNSL
-# leaves out). **Downloads** nothing.
-#
 # The question: **what may one read from a UMAP picture?**
 #
 # The network turns each image into a point in 128 dimensions. Nobody can see 128 dimensions. UMAP puts the
-# points on a plane and tries to keep neighbours together. It makes a beautiful picture from nearly
-# anything. So we will look, and then test what we saw.
+# points on a plane and tries to keep neighbours together.
 #
 # **Predict first.** Half of the labels are wrong. After training, where will an image with a wrong label lie: with
 # its *true* class, or with its *given* class? Under NSL? Under t-RNSL?
 
 # %%
-from itertools import combinations
-
-import numpy as np
-from scipy.stats import spearmanr
-from tqdm.auto import tqdm
-
-from rnsl_tutorial import datasets, experiments
-from rnsl_tutorial.evaluation import embedding as evaluate
-from rnsl_tutorial.evaluation import umap as projection
-from rnsl_tutorial.experiments.config import Config
-from rnsl_tutorial.training import embed
-from rnsl_tutorial.tutorial import exercises, explorers, plots
+from rnsl_tutorial.tutorial import explorers
 from rnsl_tutorial.tutorial.tables import UmapMaps
 
 table = UmapMaps.shipped()
 over_epochs = explorers.EpochMapsExplorer(table, epoch=0)
 over_epochs
 
-# %% tags=["parameters"] ci={"STEP": 4}
-STEP = 1  # project each STEP-th of the 2,000 images; 1 takes all
-
 # %% [markdown]
+# **You will be able to** say what may be read from a UMAP map. You measure how much it keeps, and find wrong
+# labels by eye and by $p$.
+#
+# **Time** 55 min. **Runs on** any laptop. **Needs** notebook 05 (what $p$ is, and which images t-RNSL
+# leaves out). **Downloads** nothing.
+#
+# UMAP makes a beautiful picture from nearly anything. So we will look, and then test what we saw.
+#
 # ## What you see
 # 2,000 training images of AID, half of them with a wrong label. Three networks begin with the same weights, so
 # all three maps begin alike. The maps of one loss were made together, by **aligned UMAP**. It pulls each image
@@ -57,7 +44,28 @@ STEP = 1  # project each STEP-th of the 2,000 images; 1 takes all
 # their $p$ is red. NSL begins in the same way (look at epochs 2 to 5). Then it learns the wrong labels by
 # heart. These images leave their true class, many for the one that they were *given*, and red turns to blue.
 # </details>
-#
+
+# %% [markdown]
+# The rest of the notebook needs this:
+
+# %%
+from itertools import combinations
+
+import numpy as np
+from scipy.stats import spearmanr
+from tqdm.auto import tqdm
+
+from rnsl_tutorial import datasets, experiments
+from rnsl_tutorial.evaluation import embedding as evaluate
+from rnsl_tutorial.evaluation import umap as projection
+from rnsl_tutorial.experiments.config import Config
+from rnsl_tutorial.training import embed
+from rnsl_tutorial.tutorial import exercises, plots
+
+# %% tags=["parameters"] ci={"STEP": 4}
+STEP = 1  # project each STEP-th of the 2,000 images; 1 takes all
+
+# %% [markdown]
 # **Your prediction**, in numbers. Of the images with a wrong label we ask the 10 nearest neighbours, in 128
 # dimensions, after the last epoch.
 
@@ -74,7 +82,7 @@ for i, loss in enumerate(table.losses):
 # %% [markdown]
 # ## Find wrong labels by eye
 # Colour by the given label, no crosses. In the map of t-RNSL, drag a rectangle around one cluster. The
-# images with another colour than most look wrong to the eye. Run this cell: it compares your eye with
+# images with another colour than most look wrong to the eye. The next cell compares your eye with
 # the same number of images of smallest $p$.
 
 # %%

@@ -49,19 +49,25 @@ def test_the_tree_passes(copy: Path) -> None:
     assert result.stdout.count("Passed") + result.stdout.count("Skipped") >= 6
 
 
-def notebook_with_an_output() -> str:
-    output = nbformat.v4.new_output("stream", text="an answer")
-    cell = nbformat.v4.new_code_cell("1", outputs=[output], execution_count=1, id="a")
+def notebook_with(kind: str, **said: object) -> str:
+    output = nbformat.v4.new_output(kind, **said)
+    cell = nbformat.v4.new_code_cell("1", outputs=[output], id="a")
     return nbformat.writes(nbformat.v4.new_notebook(cells=[cell]))
 
 
 REFUSED = {
     "bad.py": ('"""A module."""\nx=1\n', "layout", "1 file would be reformatted"),
     "unused.py": ("import os\n", "style", "`os` imported but unused"),
-    "answers.ipynb": (notebook_with_an_output(), "no outputs in a notebook", "answers.ipynb:"),
+    "answers.ipynb": (
+        notebook_with("stream", text="an answer"), "no outputs in a notebook", "answers.ipynb:",
+    ),
+    "alive.ipynb": (
+        notebook_with("display_data", data={"text/html": "<script>"}),
+        "no outputs in a notebook", "alive.ipynb:",
+    ),
     "Scene_7.JPG": ("", "no image of an archive", "must not be committed"),
     "large.bin": ("x" * 2_000_001, "no file above 2 MB", "keep it out of the repository: large"),
-}
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ case "$*" in
     "-m venv"*)
         echo "venv $*" >> log
         rm -rf .venv && mkdir -p .venv/bin
-        for tool in python uv jupyter ruff lint-imports mypy; do
+        for tool in python uv rnsl ruff lint-imports mypy; do
             printf '#!/bin/sh\\necho "%s $*$PYTHONDONTWRITEBYTECODE" >> log\\n' \\
                 $tool > .venv/bin/$tool
             chmod +x .venv/bin/$tool
@@ -73,7 +73,7 @@ def clone(tmp_path: Path) -> Clone:
     return Clone(tmp_path)
 
 
-JUPYTER = "jupyter lab {}notebooks/00_start_here.ipynb"
+OPEN = "rnsl lab my-notebooks{}"
 INSTALL = "uv pip install --python .venv/bin/python -c requirements.lock {}-e .[dev]"
 
 
@@ -83,20 +83,20 @@ def test_lab_builds_once_and_then_only_opens(clone: Clone) -> None:
         "venv -m venv --clear .venv",
         "python -m pip install -q --disable-pip-version-check -r .venv/uv.txt",
         INSTALL.format(""),
-        JUPYTER.format("--no-browser --port 8890 "),
+        OPEN.format(" --no-browser --port 8890"),
     ]
     named, *hashes = (clone.folder / ".venv" / "uv.txt").read_text().splitlines()
     assert named.startswith("uv==")
     assert hashes
     assert all(line.startswith("    --hash=sha256:") for line in hashes)
     assert clone.make("lab").returncode == 0
-    assert clone.log() == [JUPYTER.format("")]
+    assert clone.log() == [OPEN.format("")]
 
 
 def test_an_interrupted_build_is_repaired(clone: Clone) -> None:
     (clone.folder / "broken").touch()
     assert clone.make("lab").returncode != 0
-    assert not any(line.startswith("jupyter") for line in clone.log())
+    assert not any(line.startswith("rnsl") for line in clone.log())
     (clone.folder / "broken").unlink()
     assert clone.make("lab").returncode == 0
     assert len(clone.log()) == 4
@@ -122,7 +122,7 @@ def test_torch_is_handed_on_and_kept_until_clean(clone: Clone) -> None:
     clone.make("lab", "TORCH=cpu")
     assert INSTALL.format("--torch-backend cpu ") in clone.log()
     clone.make("lab")
-    assert clone.log() == [JUPYTER.format("")]
+    assert clone.log() == [OPEN.format("")]
     touch_later(clone, "requirements.lock")
     clone.make("lab")
     assert INSTALL.format("--torch-backend cpu ") in clone.log()

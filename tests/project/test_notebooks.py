@@ -1,5 +1,7 @@
 """The builder of the notebooks on small sources, and every notebook itself, executed."""
 
+import base64
+import io
 import re
 import shlex
 import shutil
@@ -15,6 +17,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 from notebook_parts import SOURCES
 from packaging.requirements import Requirement
+from PIL import Image, PngImagePlugin
 
 from notebooks import build
 
@@ -49,8 +52,9 @@ def built(tmp_path: Path, text: str, *, solutions: bool = False) -> NotebookNode
 
 
 def cells_of(tmp_path: Path, text: str, *, solutions: bool = False) -> list[NotebookNode]:
-    """The cells that a source makes, without the one that stands before them all."""
-    return list(built(tmp_path, text, solutions=solutions).cells[1:])
+    """The cells that a source makes, without the one for Colab."""
+    made = built(tmp_path, text, solutions=solutions).cells
+    return [cell for cell in made if cell.id != "colab"]
 
 
 def test_the_learner_gets_a_turn_and_the_instructor_the_solution(tmp_path: Path) -> None:
@@ -114,6 +118,24 @@ def test_a_notebook_is_clean_valid_and_built_alike_again(tmp_path: Path) -> None
     assert len({cell.id for cell in notebook.cells}) == 4
     assert built(tmp_path, text) == notebook
     assert build.build(tmp_path / "00_small.py").endswith("}\n")
+
+
+def test_the_opening_is_folded_shows_its_picture_and_stands_after_colabs_cell(
+    tmp_path: Path,
+) -> None:
+    text = "# %% [markdown]\n# Hi\n# %%\n1 + 1\n# %%\n2\n"
+    about = PngImagePlugin.PngInfo()
+    about.add_text("Description", "Two dots.")
+    Image.new("1", (2, 1)).save(tmp_path / "00_small.png", pnginfo=about)
+    notebook = built(tmp_path, text)
+    assert [cell.id == "colab" for cell in notebook.cells] == [False, True, False, False]
+    opening, other = notebook.cells[2:]
+    assert opening.metadata == {"jupyter": {"source_hidden": True}}
+    assert (opening.execution_count, other.outputs, other.metadata) == (None, [], {})
+    shown = base64.b64decode(opening.outputs[0].data["image/png"])
+    assert shown == (tmp_path / "00_small.png").read_bytes()
+    assert opening.outputs[0].data["text/plain"] == "Two dots."
+    assert built(tmp_path, text) == notebook
 
 
 def test_a_cell_keeps_its_id_when_another_is_inserted_before_it(tmp_path: Path) -> None:
@@ -240,9 +262,28 @@ def test_what_a_cell_takes_from_others(code: str, taken: set[str], set_there: se
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
 def test_a_notebook_opens_and_closes_as_agreed(source: Path) -> None:
     cells = nbformat.reads(build.build(source), as_version=4).cells
-    assert cells[1].cell_type == "markdown"
-    assert [words for words in OPENING if words not in cells[1].source] == []
+    kinds = [cell.cell_type for cell in cells[:4]]
+    assert kinds == ["markdown", "code", "code", "markdown"], "question, Colab, picture, the rest"
+    assert re.match(r"# .+\nThe question: \*\*.+\?\*\*\n", cells[0].source)
+    assert cells[1].id == "colab"
+    assert [words for words in OPENING if words not in cells[3].source] == []
     assert any("hidden-assert" in cell.metadata.get("tags", []) for cell in cells)
+
+
+MOST_BYTES = 1_500_000  # of a notebook
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_the_picture_of_the_opening_is_the_one_output_that_is_committed(source: Path) -> None:
+    text = build.build(source)
+    assert len(text.encode()) <= MOST_BYTES
+    cells = [cell for cell in nbformat.reads(text, as_version=4).cells if cell.get("outputs")]
+    assert [cell.metadata.jupyter.source_hidden for cell in cells] == [True]
+    [output] = cells[0].outputs
+    assert set(output.data) == {"image/png", "text/plain"}
+    assert "Run this cell to move it." in output.data["text/plain"]
+    with Image.open(io.BytesIO(base64.b64decode(output.data["image/png"]))) as picture:
+        assert picture.width > 800
 
 
 @pytest.mark.slow
@@ -262,7 +303,7 @@ def test_a_notebook_runs(source: Path, tmp_path: Path, monkeypatch: pytest.Monke
     resources = {"metadata": {"path": str(tmp_path)}}
     NotebookClient(notebook, kernel_name="python3", timeout=300, resources=resources).execute()
     assert int(notebook.cells.pop().outputs[0].text) < notebook_parts.MOST_MEMORY
-    code = [cell for cell in notebook.cells[1:] if cell.cell_type == "code"]
+    code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.id != "colab"]
     assert [output.text for cell in code for output in cell.outputs if is_stderr(output)] == []
     kinds = ((kind for output in cell.outputs for kind in output.get("data", {})) for cell in code)
     assert notebook_parts.shows_a_picture(kinds)

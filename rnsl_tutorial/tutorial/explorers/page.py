@@ -5,6 +5,7 @@ mounts, the places where it is shown. What is moved at one mount moves at the ot
 """
 
 import base64
+import gzip
 import html
 import json
 from collections.abc import Iterable, Mapping
@@ -38,7 +39,11 @@ def model(state: Mapping[str, Any]) -> Model:
 
 def mount(name: str) -> str:
     """Return the place in a page where the explorer of a model is shown."""
-    return f'<div data-explorer="{html.escape(name)}"></div>'
+    return _mount(name)
+
+
+def _mount(name: str, until_then: str = "") -> str:
+    return f'<div data-explorer="{html.escape(name)}">{until_then}</div>'
 
 
 def style_sheet(models: Iterable[Model]) -> str:
@@ -53,8 +58,28 @@ def scripts(models: Mapping[str, Model], then: str = "") -> str:
         models: by the names of their mounts.
         then: JavaScript that goes on; mounts in hidden elements are left to it.
     """
-    page = f'<script type="module">\n{static("page.js")}{then}\n</script>'
-    return "\n".join([*(_data(name, model) for name, model in models.items()), page])
+    return "\n".join([*(_data(name, model) for name, model in models.items()), _script(then)])
+
+
+def _script(then: str = "") -> str:
+    return f'<script type="module">\n{static("page.js")}{then}\n</script>'
+
+
+def _arriving_html(name: str, model: Model, picture: str, sentence: str) -> str:
+    """Return what a notebook keeps of an explorer, so that it moves before anything was run.
+
+    Where scripts run (JupyterLab runs those of notebooks that it trusts, and so do the pages that
+    nbconvert writes) the explorer takes the place of its picture. Anywhere else the picture stays.
+
+    Args:
+        name: of its mount, one of its own.
+        model: of the explorer.
+        picture: a PNG in base64.
+        sentence: what it says to those who do not see it.
+    """
+    image = f'<img alt="{html.escape(sentence)}" src="data:image/png;base64,{picture}">'
+    style, data = f"<style>\n{model.style}\n</style>", _data(name, model, packed=True)
+    return "\n".join([_mount(name, image), style, data, _script()])
 
 
 def standalone_html(*explorers: anywidget.AnyWidget, title: str = "Explorer") -> str:
@@ -105,11 +130,14 @@ body {{ margin: 0; background: light-dark(#ffffff, #0d1117); }}
 """
 
 
-def _data(name: str, model: Model) -> str:
+def _data(name: str, model: Model, *, packed: bool = False) -> str:
     module = base64.b64encode(model.module.encode()).decode()
     data = json.dumps({"module": module, "state": model.state}, default=_encoded)
-    data = data.replace("<", r"\u003c")
-    return f'<script type="application/json" data-model="{html.escape(name)}">{data}</script>'
+    data, kind = data.replace("<", r"\u003c"), "json"
+    if packed:
+        data, kind = base64.b64encode(gzip.compress(data.encode(), mtime=0)).decode(), "gzip"
+    name = html.escape(name)
+    return f'<script type="application/{kind}" data-model="{name}">{data}</script>'
 
 
 def _encoded(value: bytes) -> dict[str, str]:

@@ -40,10 +40,16 @@ function decoded(key, value) {
   return new DataView(Uint8Array.from(atob(value.base64), (c) => c.charCodeAt(0)).buffer);
 }
 
+async function unpacked(text) {
+  const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+}
+
 /** @returns {Promise<{ render: Function, model: PageModel }>} what the script of this name saved */
 async function load(name) {
-  const { textContent } = document.querySelector(`script[data-model="${name}"]`);
-  const { module, state } = JSON.parse(textContent, decoded);
+  const { type, textContent } = document.querySelector(`script[data-model="${name}"]`);
+  const text = type.endsWith("gzip") ? await unpacked(textContent) : textContent;
+  const { module, state } = JSON.parse(text, decoded);
   const { default: explorer } = await import(`data:text/javascript;charset=utf-8;base64,${module}`);
   return { render: explorer.render, model: new PageModel(state) };
 }
@@ -65,9 +71,11 @@ async function fill(element, before = () => {}) {
   const el = document.createElement("div");
   render({ model, el });
   element.replaceChildren(el);
+  element.dataset.alive = "";
   return model;
 }
 
-for (const element of document.querySelectorAll("[data-explorer]")) {
+// In a notebook each output brings this script: it leaves alone what another one has filled.
+for (const element of document.querySelectorAll("[data-explorer]:not([data-alive])")) {
   if (!element.closest("[hidden]")) await fill(element);
 }

@@ -1,0 +1,61 @@
+"""Notebooks on the disk, without what is worth nothing there: the views of widgets.
+
+A view names a model that lives in a kernel. Where there is none, JupyterLab says "Error displaying
+widget" and never looks at the picture beside it. So a notebook is saved without views, and gets
+them back as long as the kernel runs that they came from.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
+
+__all__: list[str] = []
+
+_VIEW = "application/vnd.jupyter.widget-view+json"
+_TAKEN = "rnsl-view"  # of an output's metadata: the view that was taken out
+
+
+class _Contents(AsyncLargeFileManager):
+    """Files as JupyterLab reads and writes them."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._homes: dict[str, int | None] = {}  # of models: the kernel's process when first saved
+
+    async def get(self, path: str, *args: Any, **options: Any) -> dict[str, Any]:
+        """Read a file; the views of a notebook come back while their kernel runs."""
+        file: dict[str, Any] = await super().get(path, *args, **options)  # type: ignore[no-untyped-call]
+        taken = [output for output in _outputs(file) if _TAKEN in output["metadata"]]
+        process = await self._kernel_of(path) if taken else None
+        for output in taken:
+            view = output["metadata"].pop(_TAKEN)
+            if process is not None and self._homes.get(view["model_id"]) == process:
+                output["data"][_VIEW] = view
+        return file
+
+    async def save(self, model: dict[str, Any], path: str = "") -> dict[str, Any]:
+        """Write a file; a notebook without its views."""
+        seen = [output for output in _outputs(model) if _VIEW in output["data"]]
+        process = await self._kernel_of(path) if seen else None
+        for output in seen:
+            view = output["metadata"][_TAKEN] = output["data"].pop(_VIEW)
+            self._homes.setdefault(view["model_id"], process)
+        saved: dict[str, Any] = await super().save(model, path)  # type: ignore[no-untyped-call]
+        return saved
+
+    async def _kernel_of(self, path: str) -> int | None:
+        """The process of the kernel of a notebook, or None if there is none."""
+        server: Any = self.parent
+        for session in await server.session_manager.list_sessions():
+            if session["path"].strip("/") == path.strip("/"):
+                kernel = server.kernel_manager.get_kernel(session["kernel"]["id"])
+                return getattr(kernel.provisioner, "pid", None)
+        return None
+
+
+def _outputs(file: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The outputs of a notebook that hold data; of any other file none."""
+    if file.get("type") == "notebook" and file.get("content"):
+        for cell in file["content"]["cells"]:
+            yield from (output for output in cell.get("outputs", []) if "data" in output)

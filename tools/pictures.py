@@ -1,0 +1,104 @@
+"""Draw the pictures that stand where explorers cannot move; ``make pictures`` calls this.
+
+Usage: python tools/pictures.py [NAME ...]
+
+One for the opening of each notebook, ``notebooks/source/NN_name.png``, and one for each class of
+explorers, ``rnsl_tutorial/tutorial/static/pictures/CLASS.png``, as the page of all explorers shows
+it. A headless Chromium takes them, so they are what a learner sees. One that looks as before keeps
+its bytes: another version of Chromium or of its fonts changes nothing by itself.
+"""
+
+import argparse
+import io
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import anywidget
+import nbformat
+import numpy as np
+from PIL import Image, PngImagePlugin
+from playwright.sync_api import Browser, expect
+
+from notebooks import build
+from rnsl_tutorial._files import PACKAGE, written_whole
+from rnsl_tutorial.cli import lab
+from rnsl_tutorial.tutorial.explorers import one_page, standalone_html
+from tests.browser.harness import chromium
+
+OF_CLASSES = PACKAGE / "tutorial" / "static" / "pictures"
+WIDTH, COLORS = 860, 64
+SAME = 0.5  # mean difference in levels of 255, up to which two pictures look alike
+SENTENCE = "A picture of something that moves. Run this cell to move it."
+CAPTION = f'<p style="font: 600 15px sans-serif; margin: 6px 12px 10px">{SENTENCE}</p>'
+
+
+class Sitter(NamedTuple):
+    """Where a picture lies, and what makes the explorer that it shows."""
+
+    path: Path
+    make: Callable[[], anywidget.AnyWidget]
+
+
+def sitters() -> Iterator[Sitter]:
+    """Yield what is to be drawn: the openings of notebooks, then the classes."""
+    for source in sorted((build.FOLDER / "source").glob("[0-9]*.py")):
+        yield Sitter(source.with_suffix(".png"), lambda source=source: opening(source))
+    for place in one_page.EXPLORERS:
+        made = place.make()
+        yield Sitter(OF_CLASSES / f"{type(made).__name__}.png", lambda made=made: made)
+
+
+def opening(source: Path) -> anywidget.AnyWidget:
+    """Return the explorer that the first code cell of a notebook makes."""
+    cells = nbformat.reads(build.build(source), as_version=4).cells
+    code = (c for c in cells if c.cell_type == "code" and "colab" not in c.metadata.get("tags", []))
+    return lab._explorer_of(next(code).source)
+
+
+def picture(explorer: anywidget.AnyWidget, browser: Browser) -> Image.Image:
+    """Return what a learner sees of an explorer, and below it how to make it move."""
+    page = browser.new_page(
+        viewport={"width": WIDTH, "height": 700}, reduced_motion="reduce", color_scheme="light"
+    )
+    page.set_content(standalone_html(explorer).replace("</body>", f"{CAPTION}</body>"))
+    expect(page.locator("canvas, svg").first).to_be_visible()
+    page.wait_for_timeout(500)
+    shot = page.locator("body").screenshot()
+    page.close()
+    image = Image.open(io.BytesIO(shot)).convert("RGB")
+    return image.quantize(COLORS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+
+
+def looks_as(path: Path, image: Image.Image) -> bool:
+    """Whether a picture that lies there looks like this one."""
+    if not path.exists():
+        return False
+    with Image.open(path) as earlier:
+        levels = [np.asarray(one.convert("RGB"), dtype=float) for one in (earlier, image)]
+    return levels[0].shape == levels[1].shape and np.abs(levels[0] - levels[1]).mean() <= SAME
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Draw what looks different, and say what was written."""
+    parser = argparse.ArgumentParser(description="Draw the pictures of the explorers.")
+    parser.add_argument("names", nargs="*", help="what the files' names begin with; all by default")
+    begins = tuple(parser.parse_args(arguments).names) or ("",)
+    about = PngImagePlugin.PngInfo()
+    about.add_text("Description", SENTENCE)
+    with chromium() as browser:
+        for path, make in sitters():
+            if not path.name.startswith(begins):
+                continue
+            if looks_as(path, image := picture(make(), browser)):
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with written_whole(path) as file:
+                image.save(file, "PNG", optimize=True, pnginfo=about)
+            print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
