@@ -45,7 +45,8 @@ def test_each_view_is_a_mount_and_each_explorer_one_model(notebook: NotebookNode
     states = [json.loads(text)["state"] for _, text in models]
     assert "0.55" in outputs(notebook)  # a later cell set it, which moves no explorer above it
     assert [(state["rate"], state["loss"]) for state in states] == [(0.3, "nsl"), (0.0, "rnsl")]
-    assert set(states[0]) == {"noise", "rate", "loss", "_controls", "_table"}
+    own = {"noise", "rate", "loss", "guess", "_controls", "_guessing", "_table"}
+    assert set(states[0]) == own
     packed = states[0]["_table"]["coordinates"]["data"]["base64"]
     assert base64.b64decode(packed) == small_maps().coordinates.tobytes()
 
