@@ -7,6 +7,7 @@ so is a link that leads nowhere. Executed notebooks are kept in build/executed (
 """
 
 import argparse
+import html
 import shutil
 import sys
 import time
@@ -23,9 +24,9 @@ from sphinx.util.docutils import docutils_namespace
 
 from docs import executed, links
 from notebooks import build
-from rnsl_tutorial.tutorial.explorers import EmbeddingExplorer, Playground, one_page, page
+from rnsl_tutorial.tutorial.explorers import Playground, one_page, page
+from rnsl_tutorial.tutorial.explorers.base import static
 from rnsl_tutorial.tutorial.playground import page_html
-from rnsl_tutorial.tutorial.tables import EmbeddingMaps
 
 ROOT = executed.ROOT
 DOCS = Path(__file__).parent
@@ -106,18 +107,14 @@ def _copy(path: Path, to: Path) -> None:
 
 
 def _lay_out_start(notebooks: dict[str, NotebookNode], folder: Path) -> None:
-    """Complete the start page: the playground, an explorer, lists of explorers and notebooks."""
+    """Complete the start page: the playground, tiles of the explorers, a list of notebooks."""
     start = folder / "docs" / "index.md"
     text = start.read_text(encoding="utf-8").replace("<!-- notebooks -->", listed(notebooks))
-    text = text.replace("<!-- explorers -->", listed_explorers())
+    text = text.replace("<!-- explorers -->", tiles())
     start.unlink()
     (folder / "index.md").write_text(text, encoding="utf-8")
-    shown = {
-        "playground": Playground(),
-        "start": EmbeddingExplorer(EmbeddingMaps.shipped(), rate=0.5),
-    }
-    models = {name: page.model(explorer.get_state()) for name, explorer in shown.items()}
-    _add_explorers(models, folder / "index")
+    state = {**Playground().get_state(), "playing": True}  # the first picture moves
+    _add_explorers({"playground": page.model(state)}, folder / "index")
 
 
 def listed(notebooks: dict[str, NotebookNode]) -> str:
@@ -129,13 +126,33 @@ def listed(notebooks: dict[str, NotebookNode]) -> str:
     return "\n".join(["| notebook | the question | time |", "|---|---|---|", *rows])
 
 
-def listed_explorers() -> str:
-    """Return the list of explorers: the question of each, which leads to it, and its notebook."""
+def tiles() -> str:
+    """Return a live tile for each explorer but the playground, which stands above them.
+
+    A tile is a page of its own: site.js loads it when it is about to be seen, and lets it move
+    while it is pointed at.
+    """
     links = (
-        f'- <a href="explorers.html#{place.name}">{place.question}</a> ({place.notebook})'
-        for place in one_page.EXPLORERS
+        f'<a class="tile" href="explorers.html#{place.name}">'
+        f'<span class="tile-page"><iframe data-src="tiles/{place.name}.html" '
+        f'title="{place.name}" tabindex="-1"></iframe></span>'
+        f"<b>{html.escape(place.question)}</b><small>notebook {place.notebook}</small></a>"
+        for place in _tiled()
     )
-    return "\n".join(links)
+    return f'<div class="tiles">{"".join(links)}</div>'
+
+
+def _tiled() -> list[one_page._Place]:
+    return [place for place in one_page.EXPLORERS if place.name != "playground"]
+
+
+def _write_tiles(folder: Path) -> None:
+    folder.mkdir()
+    style, script = (static(f"tile.{kind}") for kind in ("css", "js"))
+    for place in _tiled():
+        text = page._page_of({place.name: one_page._models()[place.name]}, then=script)
+        made = text.replace("</head>", f"{one_page._POLICY}\n<style>\n{style}</style>\n</head>")
+        (folder / f"{place.name}.html").write_text(made, encoding="utf-8")
 
 
 def _lay_out_notebook(notebook: NotebookNode, path: Path) -> None:
@@ -175,6 +192,7 @@ def write_pages(laid_out: Path, folder: Path) -> list[str]:
         app = Sphinx(laid_out, DOCS, made, trees, "html", status=None, warning=said)
         app.build()
         (made / "playground.html").write_text(page_html(), encoding="utf-8")
+        _write_tiles(made / "tiles")
         (made / "explorers.html").write_text(one_page.all_html(), encoding="utf-8")
         if folder.exists():
             shutil.rmtree(folder)

@@ -10,7 +10,6 @@ records the same picture as a fast one. Writes an animated WebP and prints its s
 
 import argparse
 import io
-import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from playwright.sync_api import Browser, Locator, Page
 from rnsl_tutorial._files import written_whole
 from rnsl_tutorial.tutorial.explorers import EmbeddingExplorer, standalone_html
 from rnsl_tutorial.tutorial.tables import EmbeddingMaps
-from tests.browser.harness import chromium
+from tests.browser.harness import chromium, px_of
 
 OUT = Path(__file__).with_name("rnsl_tutorial.webp")
 TICK_MS = 60
@@ -98,7 +97,11 @@ class Hand:
     def click(self, target: Locator, duration: int = 600) -> None:
         """Go to an element and click, beside its middle, where the arrow hides no text."""
         box = _box(target)
-        self.go(box["x"] + 0.75 * box["width"], box["y"] + 0.75 * box["height"], duration)
+        self.press(box["x"] + 0.75 * box["width"], box["y"] + 0.75 * box["height"], duration)
+
+    def press(self, x: float, y: float, duration: int) -> None:
+        """Go to a place and click."""
+        self.go(x, y, duration)
         self.page.mouse.down()
         self.rest(2 * TICK_MS)
         self.page.mouse.up()
@@ -146,17 +149,19 @@ def tell(hand: Hand) -> None:
     hand.rest(600)
     hand.click(page.get_by_role("radio", name="RNSL", exact=True), 720)
     hand.rest(2100)
-    hand.click(_point(page, "t-RNSL", "0 %"), 900)
+    maps = EmbeddingMaps.shipped()
+    hand.press(*_place(page, 0, 100 * maps.accuracy[0, 0, maps.losses.index("trnsl")]), 900)
     hand.rest(900)
     hand.click(page.get_by_role("radio", name="NSL", exact=True), 720)
     hand.rest(600)
     hand.go(START[0] * WIDTH, START[1] * HEIGHT, 600)
 
 
-def _point(page: Page, loss: str, rate: str) -> Locator:
-    """The point of a loss's line in the chart."""
-    title = page.locator("title", has_text=re.compile(f"^{loss}: .* at {rate} "))
-    return page.locator(".rnsl-target", has=title)
+def _place(page: Page, x: float, y: float) -> tuple[float, float]:
+    """Where a point of the chart lies on the page."""
+    drawing = page.locator(".rnsl-plot svg")
+    box = _box(drawing)
+    return box["x"] + px_of(drawing, "x", x), box["y"] + px_of(drawing, "y", float(y))
 
 
 # ------------------------------------------------------------------ how it is recorded

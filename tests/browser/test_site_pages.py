@@ -16,6 +16,7 @@ from synthetic_maps import small_maps
 from docs import build as site
 from docs import executed
 from docs.extension import REPOSITORY
+from rnsl_tutorial.tutorial.explorers import one_page
 
 MAPS = small_maps()
 SMALL = "notebooks/00_start_here.html"  # the small notebook stands in the place of a real one
@@ -104,7 +105,11 @@ def test_every_page_forbids_requests_to_others(built: Site) -> None:
         if "_static" not in file.parts:
             policy = re.search(r'Content-Security-Policy" content="([^"]*)"', file.read_text())
             assert policy, file
-            if file.name in ("playground.html", "explorers.html"):  # which ask for nothing at all
+            is_tile = file.parent.name == "tiles"
+            if is_tile or file.name in (
+                "playground.html",
+                "explorers.html",
+            ):  # they ask for nothing
                 assert "default-src 'none'" in policy[1]
                 assert not re.search(r"'self'|https?:|\*", policy[1])
             else:
@@ -171,6 +176,26 @@ def test_a_slider_moves_all_views_of_its_explorer_and_no_other(page: Page) -> No
     page.get_by_role("radio", name="RNSL", exact=True).nth(1).press("ArrowRight")
     for readout, rate, loss in ((first, 2, 2), (again, 2, 2), (other, 0, 1)):
         expect(readout).to_contain_text(told(rate, loss))
+
+
+def test_tiles_are_loaded_as_they_come_into_view_and_move_while_pointed_at(
+    built: Site, browser: Browser
+) -> None:
+    with opened(built.folder / "index.html", browser, color_scheme="dark") as page:
+        assert len(page.frames) < 1 + len(one_page.EXPLORERS), "those far below are not loaded"
+        tile = page.locator('.tile[href="explorers.html#transition"]')
+        tile.scroll_into_view_if_needed()
+        inside = page.frame_locator('iframe[data-src="tiles/transition.html"]')
+        slider = inside.locator('input[name="rate"]')
+        expect(inside.locator("svg").first).to_be_visible()
+        expect(slider).to_be_hidden()
+        start = slider.input_value()
+        tile.hover()
+        expect(slider).not_to_have_value(start)
+        expect(inside.locator("html")).to_have_attribute("data-theme", "dark")
+        page.screenshot(path=SCREENSHOTS / "site_tiles.png")
+        tile.click()
+        page.wait_for_url("**/explorers.html#transition")
 
 
 def test_formulas_are_drawn_and_answers_stay_folded(page: Page) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 from PIL import Image
-from plotly.callbacks import Points
 
 from rnsl_tutorial.evaluation.umap import umap_map
 from rnsl_tutorial.tutorial import plots
@@ -20,8 +19,12 @@ NAMES = ("Beach", "Forest", "<b>Pond</b>")
 IMAGES = np.broadcast_to(np.arange(20, dtype=np.uint8)[:, None, None, None], (20, 3, 8, 8))
 
 
-def point_at(shown: Any, trace: Any, places: list[int]) -> Points:
-    return Points(point_inds=places, xs=[], ys=[], trace_name=trace.name, trace_index=0)
+def answered(shown: Any, content: Any) -> list[tuple[Any, list[bytes]]]:
+    """What a map answers to a message of its page."""
+    sent: list[tuple[Any, list[bytes]]] = []
+    shown.send = lambda told, buffers=(): sent.append((told, [*buffers]))
+    shown._handle_custom_msg(content, [])
+    return sent
 
 
 @pytest.mark.parametrize(("map_ND", "kind"), [(FLAT, go.Scatter), (SOLID, go.Scatter3d)])
@@ -41,20 +44,29 @@ def test_a_pointer_is_told_and_shown_the_image() -> None:
     trace = shown.figure.data[1]
     assert trace.text[2] == "7.jpg"
     assert trace.hovertemplate.startswith("<b>Forest</b>")
-    before, sent = shown.children[1].get_state(), []
-    shown.children[1].send = lambda _, buffers: sent.extend(buffers)
-    trace._dispatch_on_hover(point_at(shown, trace, [2]), None)
-    with Image.open(io.BytesIO(sent[0])) as picture:
+    before = shown.get_state()
+    [(told, jpegs)] = answered(shown, {"hover": 7})
+    assert told == {"hover": 7}
+    with Image.open(io.BytesIO(jpegs[0])) as picture:
         np.testing.assert_allclose(np.asarray(picture), np.full((8, 8, 3), 7), atol=2)
-    assert shown.children[1].get_state() == before, "no state keeps a picture"
+    assert shown.get_state() == before, "no state keeps a picture"
+    assert answered(plots.scatter(FLAT, LABELS, NAMES), {"hover": 7}) == [({"hover": 7}, [b""])]
+
+
+def test_plotly_comes_when_it_is_asked_for_and_is_not_kept() -> None:
+    shown = plots.scatter(FLAT, LABELS, NAMES)
+    assert len(str(shown.get_state())) < 20_000
+    [(told, [code])] = answered(shown, {"plotly": True})
+    assert told == {"plotly": True}
+    assert b"plotly.js" in code[:200]
+    for nonsense in (None, "plotly", {}, {"hover": "7"}, {"selected": 3}):
+        assert answered(shown, nonsense) == []
 
 
 def test_a_lasso_over_classes_selects_images() -> None:
     shown = plots.scatter(FLAT, LABELS, NAMES)
     assert shown.selected.tolist() == []
-    first, _, third = shown.figure.data
-    first.selectedpoints, third.selectedpoints = [0, 2], [1]
-    first._dispatch_on_selection(point_at(shown, first, [0, 2]), None)
+    assert answered(shown, {"selected": [6, 0, 5]}) == []
     assert shown.selected.tolist() == [0, 5, 6]
     assert shown.figure.layout.dragmode == "lasso"
 

@@ -3,15 +3,17 @@
 Shapes: N images, D = 2 or 3 dimensions, C classes, S x S pixels.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anywidget
-import ipywidgets
 import numpy as np
+import traitlets
 from numpy.typing import ArrayLike, NDArray
 
 from rnsl_tutorial._arrays import array, finite, labels_in
+from rnsl_tutorial._files import PACKAGE
 from rnsl_tutorial.experiments.style import INK, QUIET, class_colors
 from rnsl_tutorial.tutorial._album import Album
 
@@ -23,55 +25,37 @@ _SCALE = ((0.0, "#0072B2"), (1.0, "#D55E00"))  # of numbers, low to high
 _NO_AXIS = {"showticklabels": False, "title": "", "zeroline": False, "showgrid": False}
 
 
-class _Picture(anywidget.AnyWidget):
-    """The picture of the image that is pointed at; it comes as a message, and no state keeps it."""
-
-    _esm = """
-    export default {
-      render({ model, el }) {
-        const picture = document.createElement("img");
-        picture.width = 180;
-        el.append(picture);
-        model.on("msg:custom", (_, [jpeg]) => {
-          URL.revokeObjectURL(picture.src);
-          picture.hidden = !jpeg.byteLength;
-          picture.src = URL.createObjectURL(new Blob([jpeg], { type: "image/jpeg" }));
-        });
-      },
-    };
-    """
-
-
-class _Scatter(ipywidgets.HBox):  # type: ignore[misc]
+class _Scatter(anywidget.AnyWidget):
     """A figure, and beside it the picture of the image that is pointed at.
 
+    Pictures and plotly's own code come as messages, so that no state keeps them.
+
     Attributes:
-        figure: plotly's `FigureWidget`; ``figure.write_html(path)`` keeps it as a page that moves.
+        figure: plotly's `Figure`; ``figure.write_html(path)`` keeps it as a page that moves.
         selected: int64, the images in the last lasso or rectangle, ascending.
     """
+
+    _esm = (PACKAGE / "tutorial" / "static" / "scatter.js").read_text(encoding="utf-8")
+    _drawn = traitlets.Dict().tag(sync=True)
 
     def __init__(self, figure: Any, album: Album) -> None:
         self.figure, self._album = figure, album
         self.selected: NDArray[np.int64] = np.empty(0, np.int64)
-        self._picture = _Picture()
-        for trace in figure.data:
-            trace.on_hover(lambda trace, points, _: self._show(trace, points))
-            if trace.type != "scatter3d":
-                trace.on_selection(lambda *_: self._select())
-        super().__init__([figure, self._picture])
+        super().__init__(_drawn=json.loads(figure.to_json()))
+        self.on_msg(self._asked)
 
-    def _show(self, trace: Any, points: Any) -> None:
-        if points.point_inds:
-            place = int(trace.customdata[points.point_inds[0]])
-            self._picture.send({}, [self._album.picture(place)])
+    def _asked(self, _: object, content: Any, __: object) -> None:
+        """Answer what the page asks; anything else is left alone."""
+        if not isinstance(content, dict):
+            return
+        if content.get("plotly"):
+            from plotly.offline import get_plotlyjs  # here, because it takes half a second
 
-    def _select(self) -> None:
-        found = [
-            np.asarray(trace.customdata)[list(trace.selectedpoints)]
-            for trace in self.figure.data
-            if trace.selectedpoints
-        ]
-        self.selected = np.sort(np.concatenate(found)) if found else np.empty(0, np.int64)
+            self.send({"plotly": True}, [get_plotlyjs().encode()])
+        if type(place := content.get("hover")) is int:
+            self.send({"hover": place}, [self._album.picture(place)])
+        if isinstance(places := content.get("selected"), list):
+            self.selected = np.array(sorted(i for i in places if type(i) is int), np.int64)
 
 
 def scatter(
@@ -156,9 +140,7 @@ def _figure(
         )
         for name, (found, look) in groups.items()
     ]
-    figure = go.FigureWidget(traces, _layout(title, dims))
-    figure._config = {"displaylogo": False, "scrollZoom": True}
-    return figure
+    return go.Figure(traces, _layout(title, dims))
 
 
 def _told(name: str, look: Mapping[str, Any]) -> str:
