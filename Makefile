@@ -6,7 +6,8 @@ WORKERS = 2
 ARGS =
 VENV := .venv
 BIN := $(VENV)/bin
-PROPERTIES = $(shell grep -rl --include='test_*.py' '^@given' tests)
+# What make soak runs beside tests/soak: properties, with many more examples, and what is marked soak.
+SOAKED = $(shell grep -rlE --include='test_*.py' --exclude-dir=soak '^@given|mark\.soak' tests)
 # What has a test module of its own beside it, and neither a browser nor a process to wait for.
 QUICK = tests/test_*.py tests/training tests/datasets tests/evaluation tests/experiments tests/audit tests/tutorial
 
@@ -64,7 +65,7 @@ bench-gpu: $(BUILT) ## measure on a CUDA GPU in twelve minutes (ARGS=--small tri
 
 soak: $(BUILT) ## try to break everything for half an hour or more, and write benchmarks/RELIABILITY.md
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -p tests.reliability -m 'soak or not soak' \
-		--reliability benchmarks/RELIABILITY.md tests/soak $(PROPERTIES) $(ARGS)
+		--reliability benchmarks/RELIABILITY.md tests/soak $(SOAKED) $(ARGS)
 
 notebooks: $(BUILT) ## write notebooks/*.ipynb anew from notebooks/source/*.py
 	@$(BIN)/python notebooks/build.py

@@ -1,6 +1,7 @@
 import os
 import signal
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,11 @@ def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
 # The longest first, so that processes that share the tests finish together.
 LONGEST = ("notebooks", "browser", "site", "umap", "packaging", "binder", "sweep", "resume")
 # They share an executed notebook, and UMAP, which each process compiles for itself.
-TOGETHER = {"test_site_pages": "test_site", "test_build_umap_maps": "test_umap"}
+TOGETHER = {
+    "test_site_pages": "test_site",
+    "test_build_umap_maps": "test_umap",
+    "test_scatter": "test_umap",
+}
 
 
 # They train networks or maps, or start processes: too slow for the inner loop.
@@ -50,14 +55,36 @@ SLOW = (
 )
 
 
+# Coverage makes Python half as slow again. So it counts the lines of three cases of each test, not
+# of all its cases and examples, nor of the browser's tests: what it prints is a lower bound.
+COUNTED = pytest.StashKey[bool]()
+
+
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is slow; where several processes share the tests, begin with the longest."""
+    cases = Counter[str]()
     for item in items:
+        function = item.nodeid.partition("[")[0]
+        cases[function] += 1
+        item.stash[COUNTED] = (
+            item.path.parent.name != "browser"
+            and not hasattr(getattr(item, "obj", None), "hypothesis")
+            and cases[function] <= 3
+        )
         if item.path.stem in SLOW:
             item.add_marker("slow")
     if "PYTEST_XDIST_WORKER" in os.environ:
         items.sort(key=_place)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let coverage count where it learns something; elsewhere it would only take time."""
+    coverage = getattr(item.config.pluginmanager.get_plugin("_cov"), "cov_controller", None)
+    if coverage and coverage.started != item.stash[COUNTED]:
+        (coverage.resume if item.stash[COUNTED] else coverage.pause)()
+    return (yield)
 
 
 def _place(item: pytest.Item) -> int:

@@ -31,7 +31,7 @@ explorer
 # class, a **push** is $p_c$ of another one. A force is a pull or a push, times $1/T$, along the sphere.
 # Arrows are drawn **times T**, so that they can be compared from one temperature to another.
 #
-# **Your answer**: two, A and B. The other three push, too, but at this temperature so little that you
+# **Answer**: two, A and B. The other three push, too, but at this temperature so little that you
 # see no arrow.
 #
 # Move the image with its slider, or drag it. Three places to visit at $T = 0.05$:
@@ -257,7 +257,7 @@ exercises.check_prototype_gradient(prototype_gradient)
 # **Predict.** At which temperature will the images end **closest** to their prototypes? At 0.05, where
 # a force is 20 times as strong as its arrow, or at 1?
 
-# %% tags=["parameters"]
+# %% tags=["parameters"] ci={"EPOCHS": 8}
 CLASSES = ("Airport", "Beach", "Forest", "Parking", "River", "Stadium")
 TEMPERATURES, EPOCHS, SEED = (0.05, 0.1, 0.3, 1.0), 30, 0
 
@@ -325,7 +325,7 @@ for t, temperature in enumerate(TEMPERATURES):
 
 # %% [markdown]
 # ## What happened
-# **Your answer**: closest at 1, farthest at 0.05, where the forces are strongest.
+# **Answer**: closest at 1, farthest at 0.05, where the forces are strongest.
 #
 # **At T = 0.05 the images do not gather around their prototypes.** Half of them stay more than 60° away.
 # An image only needs to be *nearer* to its own prototype than to any other. A few degrees are enough:

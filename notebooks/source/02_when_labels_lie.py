@@ -4,7 +4,7 @@
 #
 # **Predict first.** Of all labels of the aerial images of AID (30 classes) 70% are wrong. Only 30% of
 # the bridges are called *bridge*. Is the class lost: can nobody tell any more what these images are?
-# Decide, yes or no, and why. Then move the rate to 70%.
+# Draw how many get the most frequent wrong name. Then press *Show*.
 
 # %%
 from rnsl_tutorial import datasets
@@ -14,7 +14,7 @@ from rnsl_tutorial.tutorial import explorers
 aid = datasets.load_shipped_features("aid")
 train, test = aid.split.train, aid.split.test
 true = aid.labels[train]
-explorer = explorers.TransitionExplorer(true, rate=0.5, row="Bridge")
+explorer = explorers.TransitionExplorer(true, rate=0.5, row="Bridge", guess=True)
 explorer
 
 # %% [markdown]
@@ -25,6 +25,9 @@ explorer
 # nothing.
 #
 # ## What you see
+# A wrong label is not just wrong. Somebody wrote *pond* where the picture shows a *bridge*. Which
+# wrong name is written, and how often, decides what a learner can still find out.
+#
 # **On the left** each row is a true class, each column the label that its images are given. The bright
 # diagonal holds the right labels. This is the **transition matrix** $M$.
 #
@@ -128,7 +131,7 @@ for name, (labels, flipped) in drawn.items():
     print(f" of {both.sum()} pairs")
 
 # %% [markdown]
-# **Your answer**: about three of ten, with instance-dependent noise. With symmetric noise it is 3%, up
+# **Answer**: about three of ten, with instance-dependent noise. With symmetric noise it is 3%, up
 # to chance.
 #
 # One can still *count* a matrix after the fact: how many images of class $i$ got the label $j$. But
@@ -343,13 +346,13 @@ for amount in (0.0, 0.04, 0.1, 0.3):
 # **Predict first.** A robust loss resists wrong labels. Does it save the ten lost classes? Is it at
 # least better there than NSL?
 
-# %% tags=["parameters"]
-SEED = 0
+# %% tags=["parameters"] ci={"EPOCHS": 8}
+SEED, EPOCHS = 0, 40
 
 # %%
 fitted, embeddings = {}, {}
 for loss in ("nsl", "rnsl"):
-    config = Config(noise="label_dependent", rate=0.7, loss=loss, seed=SEED)
+    config = Config(noise="label_dependent", rate=0.7, loss=loss, seed=SEED, epochs=EPOCHS)
     with tqdm(total=config.epochs, desc=plots.LOSS_STYLES[loss].label, unit="epoch") as bar:
         fitted[loss] = experiments.fit(aid, config, lambda _: bar.update())
     embeddings[loss] = embed(fitted[loss].network, experiments.standardized(aid)).numpy()
@@ -379,7 +382,7 @@ for loss in fitted:
             )
 
 # %% [markdown]
-# **Your answer**: no (100 neighbours). In the lost classes RNSL gives 23% of the test images their own name, and 65% the
+# **Answer**: no (100 neighbours). In the lost classes RNSL gives 23% of the test images their own name, and 65% the
 # wrong one. NSL has 27% and 54%. **There the robust loss is worse. Why?**
 #
 # <details><summary>Answer</summary>
@@ -464,6 +467,17 @@ print(
 # - One for a number with its spread: what 50 labels can tell, and what not.
 # </details>
 #
+# ## A map to turn (optional)
+# 150 images of six classes, whose embeddings have three numbers: no map was made, this is the sphere itself. Which
+# classes would you take for each other? A wrong label there costs most.
+
+# %%
+from rnsl_tutorial.tutorial.tables import FollowedRuns
+
+runs = FollowedRuns.shipped()
+plots.scatter(runs.sphere_embeddings[0, -1], runs.sphere_labels, runs.sphere_classes)
+
+# %% [markdown]
 # ## What we have shown
 # - Label noise is described by a transition matrix: row = true class, column = given label. Noise that
 #   depends on the image has no single matrix.
@@ -499,7 +513,7 @@ assert lost_in_draw[0] == 11 == min(lost_in_draw) < sorted(lost_in_draw)[1], los
 assert round(np.mean(lost_in_draw)) == 18, lost_in_draw
 
 # %% tags=["hidden-assert"]
-if SEED == 0:
+if (SEED, EPOCHS) == (0, 40):
     for loss, claimed in {"rnsl": (0.23, 0.65), "nsl": (0.27, 0.54)}.items():
         in_lost = [share[is_lost].mean() for share in shares_of_names[loss, 100]]
         assert np.allclose(in_lost, claimed, atol=0.03), (loss, in_lost)

@@ -30,7 +30,7 @@ explorers.LossExplorer()
 # - **RNSL** pulls hardest somewhere in the middle: on the images that are undecided.
 # - **MAE**, the mean absolute error, is RNSL with $q = 1$.
 #
-# **Your answer**: at $p = 0.01$ and $q = 0.7$ NSL pulls 25 times as hard. Move $q$ down to 0: RNSL
+# **Answer**: at $p = 0.01$ and $q = 0.7$ NSL pulls 25 times as hard. Move $q$ down to 0: RNSL
 # becomes NSL.
 
 # %% [markdown]
@@ -279,9 +279,9 @@ print(f"{wrong.sum()} of {len(wrong)} labels are wrong: {wrong.float().mean():.0
 # Labels were flipped for 39% of the images. If every image pulled alike, the wrong labels would make 39%
 # of the pull.
 #
-# **Predict first.** We stop the run with NSL after 5 of 40 epochs and add up the pulls of all images.
-# What share do the wrong labels make: 20%, 40%, or 60%? And if we measure the same moment with
-# RNSL's pull, $p^{0.7} (1 - p)$? Write both down, then move **q** to 0.7.
+# **Predict first.** We train with NSL, and after each epoch add up the pulls of all images. Which share
+# do the wrong labels make? Does it rise or fall? Draw it, and press *Show*. Then say how it
+# will look with RNSL's pull, $p^{0.7} (1 - p)$, and move **q** to 0.7.
 
 # %%
 moments = [*range(11), 12, 14, 16, 18, 20, 25, 30, 40]
@@ -290,9 +290,11 @@ explorer = explorers.GradientShareExplorer(
     wrong,
     batch=history["nsl"].batch,
     epochs=moments,
+    files=[aid.files[i] for i in aid.split.train],
     loss="nsl",
     epoch=5,
     q=0.0,
+    guess=True,
 )
 explorer
 
@@ -303,7 +305,7 @@ explorer
 # wrong labels make, over the epochs. **Trained with** chooses the run. **Measured with q** chooses how
 # the pull is measured in that run; $q = 0$ is NSL.
 #
-# **Your answer**: 60% with NSL, and 23% with $q = 0.7$. Early in training most wrong labels have a small
+# **Answer**: 60% with NSL after 5 epochs, and 23% with $q = 0.7$. Early in training most wrong labels have a small
 # $p$. The right labels agree with each other, so the prototypes follow them. NSL pulls hardest on the
 # images that disagree. RNSL nearly lets them go.
 #

@@ -6,14 +6,15 @@
 # mean absolute error. That hardly listens to an image that disagrees with its label.
 #
 # **Predict first.** Half of the training labels of AID are wrong. You turn $q$ from 0 to 1. What does
-# the accuracy do: rise, fall, or something else? Draw a line with your finger, then look.
+# the accuracy do: rise, fall, or something else? Draw it and press *Show*. Then go on and
+# move the slider *Loss*.
 
 # %%
 from rnsl_tutorial import experiments
 from rnsl_tutorial.tutorial import explorers
 
 table = experiments.shipped_over_q()
-measured = explorers.QExplorer(**table._asdict(), q=0, rate=0.5)
+measured = explorers.QExplorer(**table._asdict(), q=0, rate=0.5, guess=True)
 measured
 
 # %% [markdown]
@@ -144,7 +145,7 @@ exercises.check_balancing_q(balancing_q)
 # Let us look at a real run. We make half of AID's labels wrong and train with $q = 0.7$.
 # `experiments.follow` keeps what the network sees before training and after each of 40 epochs.
 
-# %% tags=["parameters"]
+# %% tags=["parameters"] ci={"EPOCHS": 10}
 NOISE, RATE, SEED = "symmetric", 0.5, 0
 EPOCHS, BATCH = 40, 256
 
@@ -171,6 +172,7 @@ explorer = explorers.DownWeightingExplorer(
     torch.from_numpy(given.labels)[seen.batch],
     wrong[seen.batch],
     moments,
+    files=[aid.files[i] for i in aid.split.train[seen.batch]],
     epoch=moments[len(moments) // 2],
 )
 explorer

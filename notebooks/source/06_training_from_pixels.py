@@ -75,11 +75,15 @@ dashboard
 # ## A training in front of you
 # Three runs wait, one for each loss. They begin with the same weights, images and wrong labels.
 #
-# **Press Start.** The training runs beside the notebook, not inside a cell: run other cells meanwhile. **Pause**
-# lets the batch at hand end. **Resume** goes on from there. **Stop** ends a run for good. Choose another run, and
-# start it, too. Have all runs finished already, after *Run All*? Run the cell above once more.
+# **Press Start.** The training runs beside the notebook, not inside a cell: run other cells meanwhile. The same
+# button pauses after the batch at hand, and resumes. Choose another run, and start it, too. Have all runs finished
+# already, after *Run All*? Then the button plays the film, forward and backward.
 #
-# What the curves say, after each epoch:
+# The wall shows 48 training images, each with the label that it was given. Left this label is right, right it is
+# wrong. A dashed frame says: the label is not believed. It is *filled* once the prototype of that label is the
+# nearest: on the right side this label is memorized. What t-RNSL leaves out is grey.
+#
+# Below are two curves, and seven more when you open *All measures*. What they say, after each epoch:
 #
 # | curve | what it is |
 # |---|---|

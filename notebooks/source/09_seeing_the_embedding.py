@@ -49,9 +49,7 @@ over_epochs
 # The rest of the notebook needs this:
 
 # %%
-import os
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -189,16 +187,10 @@ exercises.check_neighbor_overlap(neighbor_overlap)
 # embedding varies most. Each map here was made alone, by plain UMAP: it keeps a few more neighbours than
 # the gliding maps above.
 #
-# If the images of AID are here (`RNSL_AID` names their folder or tar), you see the scenes, else their names.
+# If the images of AID are here (`rnsl data get aid`, or `RNSL_AID` names them), you see the scenes, else their names.
 
 # %%
-images, root = None, os.environ.get("RNSL_AID")
-if root:
-    archive = datasets.load_archive(Path(root), 64)
-    place = {file: i for i, file in enumerate(archive.files)}
-    images = archive.images[[place[file] for file in table.files]]
-
-settings = explorers.UmapSettingsExplorer(table, n_neighbors=15, min_dist=0.1, images=images)
+settings = explorers.UmapSettingsExplorer(table, n_neighbors=15, min_dist=0.1)
 settings
 
 # %% [markdown]
@@ -441,6 +433,14 @@ exercises.check_may_be_read(may_be_read)
 # | 2 | What a reader will wrongly take from it, and the words in the caption that prevent this. |
 # | 1 | Code that makes the same picture again. |
 #
+# ## A map to turn (optional)
+# A third direction leaves UMAP more room. Turn the map with the mouse, and look for a class that lies in two pieces.
+
+# %%
+files = [table.files[i] for i in shown]
+plots.scatter(projection.umap_map(points, dims=3), true, table.class_names, files=files)
+
+# %% [markdown]
 # ## What we have shown
 # - Under RNSL and t-RNSL images with wrong labels stay near their true class. Under NSL they leave it, many
 #   for the class they were given.

@@ -34,11 +34,12 @@ explorers.AuditExplorer(
 # **Predict first.** We rank all files by doubt. Of the 100 most doubtful ones, how many lie in the wrong
 # folder: 50, 70 or 90? What share of all wrong files do we find if we look at 1 file in 5? Write both down.
 
-# %% tags=["parameters"] ci={"SCENES": 800, "TEST_SCENES": 300, "AID_IMAGES": 900}
+# %% tags=["parameters"] ci={"SCENES": 800, "TEST_SCENES": 300, "AID_IMAGES": 900, "MAP_2D": false}
 ARCHIVE = None  # or your own folder of class folders, such as "D:/archives/coast"
 DECISIONS = None  # or the decisions.csv that you saved on the page of your own archive
 SCENES, RATE, DIFFICULTY, SEED = 1000, 0.2, 0.9, 1
 TEST_SCENES, AID_IMAGES = 600, 2000
+MAP_2D = True  # the map at the end takes half a minute
 
 # %%
 import csv
@@ -56,7 +57,7 @@ from IPython.display import display
 from PIL import Image
 from tqdm.auto import tqdm
 
-from rnsl_tutorial import audit, experiments, losses, noise
+from rnsl_tutorial import audit, evaluation, experiments, losses, noise
 from rnsl_tutorial._files import shipped
 from rnsl_tutorial.datasets import scenes
 from rnsl_tutorial.training import embed, train
@@ -157,6 +158,7 @@ if wrong is not None:
 explorer = explorers.AuditExplorer(
     scores.doubt, given, names, wrong=wrong,
     estimate=found.precision, class_noise=found.class_noise, threshold=0.5,
+    files=archive.files, images=archive.images,
 )  # fmt: skip
 explorer
 
@@ -779,6 +781,20 @@ if truth is not None:
 # | 2 | What a look costs and what an error costs here, and the decisions that follow. |
 # | 2 | The same model trained before and after, on test labels that were checked, with an interval. |
 #
+# ## Your archive as a map (optional)
+# Each point is a file, coloured by its doubt. Go around an orange place with the lasso: its files are then
+# `doubt_map.selected`.
+
+# %%
+if MAP_2D:
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+    doubt_map = plots.scatter(
+        evaluation.umap_map(unit), scores.doubt,
+        files=archive.files, images=archive.images, measure="doubt",
+    )  # fmt: skip
+    display(doubt_map)
+
+# %% [markdown]
 # ## What we have shown
 # - Three witnesses say what an image shows. None of them knew its label. In fold a plain loss has learned the
 #   wrong labels by heart, and its doubt says little.

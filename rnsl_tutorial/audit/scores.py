@@ -27,6 +27,7 @@ from rnsl_tutorial.audit._transition import (
 )
 from rnsl_tutorial.experiments.config import Config
 from rnsl_tutorial.experiments.heads import build_head, build_loss, one_thread
+from rnsl_tutorial.losses import TruncatedRobustNormalizedSoftmaxLoss as _Truncated
 from rnsl_tutorial.noise import Matrix
 from rnsl_tutorial.training import embed, train
 
@@ -337,12 +338,20 @@ def _judge(inputs_ND: Tensor, labels_N: Tensor, num_classes: int, head: _Head) -
     network = build_head(head.config, inputs_ND.shape[1], generator)
     loss = build_loss(head.config, num_classes, len(head.trained), generator)
     settings = head.config.settings
-    train(network, loss, inputs_ND[head.trained], labels_N[head.trained], settings)
+    given_M = labels_N[head.trained]
+    prune = _prune_in_parts if isinstance(loss, _Truncated) else None
+    train(network, loss, inputs_ND[head.trained], given_M, settings, prune=prune)
     embeddings_MD = embed(network, inputs_ND[head.held])
     with torch.no_grad():
         return losses.class_log_probabilities(
             embeddings_MD, loss.prototypes, head.config.temperature
         ).exp()
+
+
+def _prune_in_parts(loss: _Truncated, embeddings_MD: Tensor, given_M: Tensor) -> None:
+    """Decide who is kept, some thousand at a time: of all at once, the logits would be large."""
+    for places_B in torch.split(torch.arange(len(given_M)), _ROWS):
+        loss.update_kept(embeddings_MD[places_B], given_M[places_B], places_B)
 
 
 # ------------------------------------------------------------------ checks

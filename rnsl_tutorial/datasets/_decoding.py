@@ -157,10 +157,12 @@ def squared(data: bytes, size: int, bands: Sequence[int], span: Span | None) -> 
     try:
         image = _opened(data, bands, 2 * size)
         rgb = _scaled(image, span) if isinstance(image, Deep) else _to_rgb(image)
+        rgb.load()
     except Exception as error:  # decoders raise nearly anything on damaged bytes
         return _reason(error)
-    square = rgb.resize((size, size), Image.Resampling.BILINEAR)
-    return np.asarray(square).transpose(2, 0, 1).tobytes()
+    fits = rgb.size == (size, size)
+    square = rgb if fits else rgb.resize((size, size), Image.Resampling.BILINEAR)
+    return b"".join(square.tobytes("raw", band) for band in "RGB")
 
 
 def _reason(error: Exception) -> str:
@@ -235,7 +237,7 @@ def _chosen(image: Image.Image, bands: Sequence[int]) -> Image.Image:
 def _to_rgb(image: Image.Image) -> Image.Image:
     if "transparency" in image.info:
         image = image.convert("RGBA")  # Pillow warns on the direct way
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _check_bands(bands: Sequence[int], count: int) -> None:

@@ -48,12 +48,18 @@ def embed(
     rank, world = (fabric.global_rank, fabric.world_size) if fabric else (0, 1)
     share = math.ceil(len(inputs) / world)
     places_M = torch.arange(rank * share, (rank + 1) * share).clamp(max=len(inputs) - 1)
-    autocast = fabric.autocast() if fabric else nullcontext()
-    with _evaluating(network), torch.inference_mode(), autocast:
-        parts = sources.batches(inputs, torch.split(places_M, batch_size))
-        embeddings_MD = torch.cat([sources._passed(network, batch) for batch in parts])
-    dtype = torch.promote_types(embeddings_MD.dtype, torch.float32)
-    embeddings_MD = nn.functional.normalize(embeddings_MD.to(dtype), dim=1)
+    autocast, start = fabric.autocast() if fabric else nullcontext(), 0
+    embeddings_MD = torch.empty(0)
+    with _evaluating(network), autocast:
+        for batch in sources.batches(inputs, torch.split(places_M, batch_size)):
+            with torch.inference_mode():
+                rows_BD = sources._passed(network, batch)
+            rows_BD = rows_BD.to(torch.promote_types(rows_BD.dtype, torch.float32))
+            if not start:  # in place: beside large inputs, a list of parts would double the memory
+                embeddings_MD = rows_BD.new_empty(len(places_M), rows_BD.shape[1])
+            end = start + len(rows_BD)
+            embeddings_MD[start:end] = nn.functional.normalize(rows_BD, dim=1)
+            start = end
     if fabric and world > 1:
         gathered = fabric.all_gather(embeddings_MD)
         assert isinstance(gathered, Tensor)

@@ -15,7 +15,11 @@ from types import MappingProxyType
 from typing import NamedTuple
 from weakref import WeakSet
 
-from rnsl_tutorial.evaluation import embedding as evaluate
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
 from rnsl_tutorial.experiments.images import Run
 from rnsl_tutorial.training import EpochReport, devices
 
@@ -61,7 +65,19 @@ class Moment(NamedTuple):
     memory_gb: float
 
 
-def _look(run: Run, report: EpochReport, images: int) -> Moment:
+class _Minds(NamedTuple):
+    """What a run makes of each training image after an epoch, bool [N] each.
+
+    Attributes:
+        believed: whether the nearest prototype is that of the label that the image was given.
+        kept: whether the loss goes on listening to it, as `Moment.precision` counts.
+    """
+
+    believed: NDArray[np.bool_]
+    kept: NDArray[np.bool_]
+
+
+def _look(run: Run, report: EpochReport, images: int) -> tuple[Moment, _Minds]:
     """Measure a run between two epochs; it draws no random number and changes no weight.
 
     Args:
@@ -70,24 +86,28 @@ def _look(run: Run, report: EpochReport, images: int) -> Moment:
         images: training images that the seconds of the report are for.
     """
     found = run.measure("test")
-    right_N = ~run.given.flipped
-    embeddings_ND = run.embed("train").cpu()[right_N]
-    learned = evaluate.prototype_accuracy(
-        embeddings_ND, run.loss.prototypes.detach().cpu(), run.given.labels[right_N]
-    )
+    minds = _minds(run)
     known = not run.config.as_given
     memory = devices.memory(run.fabric.device)
-    return Moment(
+    moment = Moment(
         loss=report.loss,
         knn_clean=found.get("knn_clean", math.nan),
         knn_noisy=found["knn_noisy"],
-        learned=learned if known else math.nan,
+        learned=float(minds.believed[~run.given.flipped].mean()) if known else math.nan,
         memorized=found.get("memorized", math.nan),
         kept=report.kept,
         precision=found.get("precision", math.nan),
         images_per_s=images / report.seconds,
         memory_gb=(memory.device_bytes or memory.process_bytes) / 1e9,
     )
+    return moment, minds
+
+
+def _minds(run: Run) -> _Minds:
+    cosine_NC = F.normalize(run.embed("train")) @ F.normalize(run.loss.prototypes.detach()).T
+    believed_N = cosine_NC.argmax(dim=1).cpu().numpy() == run.given.labels
+    kept: torch.Tensor | None = getattr(run.loss, "kept", None)
+    return _Minds(believed_N, np.ones_like(believed_N) if kept is None else kept.cpu().numpy())
 
 
 class BackgroundRun:
@@ -104,6 +124,7 @@ class BackgroundRun:
         state: "ready", "running", "pausing", "paused", "stopping", "stopped", "finished" or
             "failed".
         moments: one for each epoch that is done.
+        minds: for each of them, which labels it believes, and which images it keeps.
         error: what ended the run, where it failed.
 
     Raises:
@@ -125,6 +146,7 @@ class BackgroundRun:
         self.run, self.folder = run, folder
         self.state = _READY
         self.moments: list[Moment] = []
+        self.minds: list[_Minds] = []
         self.error: Exception | None = None
         self._on_change = on_change or (lambda: None)
         self._thread: threading.Thread | None = None
@@ -244,7 +266,9 @@ class BackgroundRun:
         training = self.run.training
         images = len(training.labels) - training.step * self.run.config.batch_size
         for report in training.epochs(self.folder):
-            self.moments.append(_look(self.run, report, images))
+            moment, minds = _look(self.run, report, images)
+            self.minds.append(minds)  # first: whoever sees a moment finds what belongs to it
+            self.moments.append(moment)
             images = len(training.labels)
             self._on_change()
         if training.finished:

@@ -1,16 +1,16 @@
-"""The dashboard of runs that train in front of the learner, in a notebook.
+"""The dashboard of runs that train in front of the learner, in a notebook: a film of a few images.
 
 The training thread sends the curves itself. That is safe: ipykernel passes on what any thread
 sends in a thread of its own, and a lock keeps apart those that set traits here, training and page.
 Buttons come as messages, which ipykernel answers between two cells, as with every widget: while a
 cell waits for a run, an interrupt of the cell is the pause.
 
-Shapes: R runs, M measures, E epochs of the longest run.
+Shapes: R runs, M measures, E epochs of the longest run, N training images, W of them on the wall.
 """
 
 import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,19 +21,17 @@ from numpy.typing import NDArray
 
 from rnsl_tutorial.experiments.images import Run
 from rnsl_tutorial.tutorial import plots
+from rnsl_tutorial.tutorial._album import Album, packed
 from rnsl_tutorial.tutorial.background_run import BackgroundRun, Moment
-from rnsl_tutorial.tutorial.explorers.base import (
-    Choice,
-    Control,
-    Explorer,
-    handed,
-    module,
-    number_control,
-)
+from rnsl_tutorial.tutorial.explorers._pictures import Pictured
+from rnsl_tutorial.tutorial.explorers.base import Choice, Control, handed, module, number_control
 
 __all__ = ["Dashboard"]
 
-_BUTTONS = ("start", "pause", "resume", "stop")
+_ON_WALL = 24  # images with a right label, and as many with a wrong one
+_BELIEVED, _LEFT_OUT = 1, 2  # of an image on the wall, added up
+_FIRST = {True: ("memorized", "knn_clean"), False: ("loss", "knn_noisy")}
+"""The charts in view, by whether the true labels are known; the others are folded away."""
 
 
 class _Measure(NamedTuple):
@@ -57,11 +55,13 @@ _MEASURES = {
 }
 
 
-class Dashboard(Explorer):
-    """Runs that train in front of the learner: curves that grow, and buttons.
+class Dashboard(Pictured):
+    """Runs that train in front of the learner: a wall of images, curves that grow, one button.
 
-    Of one run the readout tells the numbers, and its buttons start, pause, resume and stop it. All
-    runs stand in the same charts. Where no kernel is, the recorded curves can be looked at.
+    Of one run the wall shows, epoch by epoch, which labels it believes and which images it leaves
+    out, and the readout tells the numbers; the button starts, pauses and resumes it, and plays the
+    film once it is finished. All runs stand in the same charts. Where no kernel is, the recorded
+    film can be played.
 
     Attributes:
         run: whose numbers and buttons are shown, a name.
@@ -69,7 +69,7 @@ class Dashboard(Explorer):
         lives: the runs by name, as `live.BackgroundRun`.
     """
 
-    _esm = module("widgets.js", "chart.js", "dashboard.js")
+    _esm = module("widgets.js", "chart.js", "pictures.js", "dashboard.js")
     _live = traitlets.Dict().tag(sync=True)
 
     run = Choice().tag(sync=True)
@@ -93,6 +93,9 @@ class Dashboard(Explorer):
             name: BackgroundRun(run, folder=folder and folder / name, on_change=self._publish)
             for name, run in runs.items()
         }
+        self._wall = _wall([*runs.values()])
+        shared = next(iter(runs.values())).data.archive
+        self._album = Album(images=shared.images[self._wall.places])
         self._epochs = max(run.config.epochs for run in runs.values())
         names = tuple(runs)
         labels = tuple(self._styles[name].label for name in names)
@@ -163,16 +166,28 @@ class Dashboard(Explorer):
                 "summary": "; ".join(map(self._standing, self.lives)),
                 "curves": values_MRE,
                 "axes": [*map(_axis, _MEASURES.values(), values_MRE)],
+                "minds": self._minds(),
             }
             self._live = handed(live)
 
     def _lookup(self) -> dict[str, Any]:
         """What the ES module looks up: see the type ``Table`` in ``static/dashboard.js``."""
+        runs = [one.run for one in self.lives.values()]
+        first, wall, archive = runs[0], self._wall, runs[0].data.archive
+        names, true_W = archive.class_names, first.data.part("train")[1][wall.rows]
         return {
             "titles": [one.title for one in _MEASURES.values()],
+            "first": [[*_MEASURES].index(name) for name in _FIRST[not first.config.as_given]],
             "epochs": _epochs_axis(self._epochs),
             "styles": [self._styles[name] for name in self.lives],
-            "buttons": _BUTTONS,
+            "given": [[names[c] for c in run.given.labels[wall.rows]] for run in runs],
+            "true": [names[c] for c in true_W],
+            "wrong": np.stack([run.given.flipped[wall.rows] for run in runs]).astype(np.uint8),
+            "known": not first.config.as_given,
+            "labels": {"right": plots.RIGHT, "wrong": plots.WRONG},
+            "scenes": packed(archive.images[wall.places])
+            if first.config.dataset == "scenes"
+            else None,
         }
 
     def _told(self, name: str) -> dict[str, Any]:
@@ -195,6 +210,15 @@ class Dashboard(Explorer):
             return f"{label}: not started"
         return f"{label}: {one.state}, {done} of {one.run.config.epochs} epochs done"
 
+    def _minds(self) -> NDArray[np.uint8]:
+        """What runs make of the images on the wall after each epoch, [R, E, W]."""
+        minds_REW = np.zeros((len(self.lives), self._epochs, len(self._wall.rows)), np.uint8)
+        for r, one in enumerate(self.lives.values()):
+            for e, (believed_N, kept_N) in enumerate(list(one.minds)):
+                codes_N = _BELIEVED * believed_N + _LEFT_OUT * ~kept_N
+                minds_REW[r, e] = codes_N[self._wall.rows]
+        return minds_REW
+
     def _values(self) -> NDArray[np.float32]:
         """The curves [M, R, E], NaN where nothing is yet."""
         values_MRE = np.full((len(_MEASURES), len(self.lives), self._epochs), np.nan, np.float32)
@@ -202,6 +226,24 @@ class Dashboard(Explorer):
             for e, moment in enumerate(list(one.moments)):
                 values_MRE[:, r, e] = [getattr(moment, name) for name in _MEASURES]
         return values_MRE
+
+
+class _Wall(NamedTuple):
+    """Images on the wall: rows among the training images, places in the archive, int64 [W] each."""
+
+    rows: NDArray[np.int64]
+    places: NDArray[np.int64]
+
+
+def _wall(runs: Sequence[Run]) -> _Wall:
+    """Take the first images with a right label and with a wrong one; none if data differ."""
+    first = runs[0]
+    if any(run.data.archive is not first.data.archive for run in runs):
+        rows = np.empty(0, np.int64)
+    else:
+        wrong_N = first.given.flipped
+        rows = np.concatenate([np.flatnonzero(side)[:_ON_WALL] for side in (~wrong_N, wrong_N)])
+    return _Wall(rows, first.data.part("train")[0][rows])
 
 
 def _epochs_axis(epochs: int) -> plots.Axis:

@@ -184,7 +184,7 @@ def test_every_repeat_judges_every_image_once_and_by_a_head_that_did_not_see_it(
     def places(inputs: torch.Tensor) -> set[int]:
         return {place[row.numpy().tobytes()] for row in inputs}
 
-    def watched_train(network: Any, loss: Any, inputs: Any, labels: Any, config: Any) -> None:
+    def watched_train(network: Any, loss: Any, inputs: Any, *_: Any, **__: Any) -> None:
         trained.append(places(inputs))
 
     def watched_embed(network: Any, inputs: Any) -> torch.Tensor:

@@ -192,6 +192,16 @@ class Explorer:
     def __init__(self, element: Locator) -> None:
         self.element = element
 
+    def answers(self) -> bool:
+        """Guess by a key where it asks for a guess, look at the answer, and go on."""
+        show = self.element.get_by_role("button", name="Show", exact=True)
+        if not show.count():
+            return False
+        self.element.get_by_role("slider", name="Your guess").press("ArrowUp")
+        show.click()
+        self.element.get_by_role("button", name="Explore", exact=True).click()
+        return True
+
     def sliders(self) -> list[Locator]:
         return self.element.locator('input[type="range"]').all()
 

@@ -40,19 +40,27 @@ def dashboard() -> Dashboard:
 # ------------------------------------------------------------------ without a kernel
 
 
+def note_of(root: Locator) -> Locator:
+    """Where it is told how far the runs are."""
+    return root.locator(".rnsl-dashboard > .rnsl-note")
+
+
 def chart(root: Locator, title: str) -> Locator:
     return root.locator(".rnsl-chart", has_text=title)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_plain_page_shows_the_recorded_curves_and_says_that_buttons_need_a_kernel(
+def test_a_plain_page_shows_the_recorded_curves_and_says_that_the_button_needs_a_kernel(
     dashboard: Dashboard, open_page: Open, scheme: str
 ) -> None:
     page = open_page(dashboard, color_scheme=scheme, height=800)
+    page.screenshot(path=SCREENSHOTS / f"dashboard_{scheme}.png")
     root = page.locator(".rnsl-explorer")
-    expect(root.locator(".rnsl-note")).to_contain_text("the buttons need a running kernel")
-    for button in root.locator("button:not(.rnsl-saving *)").all():
-        expect(button).to_be_disabled()
+    expect(note_of(root)).to_contain_text("the button needs a running kernel")
+    expect(root.locator(".rnsl-chart:visible")).to_have_count(2)
+    root.get_by_text("All measures").click()
+    expect(root.locator(".rnsl-chart:visible")).to_have_count(9)
+    expect(root.get_by_role("button", name="Stop")).to_be_disabled()
     for field, title in (
         ("memorized", "Wrong labels memorized"),
         ("loss", "Loss"),
@@ -64,13 +72,13 @@ def test_a_plain_page_shows_the_recorded_curves_and_says_that_buttons_need_a_ker
             scale = max(1.0, *values)
             drawn = curve(chart(root, title), label)
             np.testing.assert_allclose(drawn, expected, atol=0.01 * scale)
-    page.screenshot(path=SCREENSHOTS / f"dashboard_{scheme}.png")
 
 
 def test_the_slider_looks_back_and_the_radio_buttons_choose_the_run(
     dashboard: Dashboard, open_page: Open
 ) -> None:
     root = open_page(dashboard).locator(".rnsl-explorer")
+    root.get_by_text("All measures").click()
     root.get_by_role("slider", name="Look at epoch").press("Home")
     expect(root.locator(".rnsl-readout")).to_contain_text("NSL, epoch 1:")
     root.get_by_role("radio", name="NSL", exact=True).press("ArrowLeft")  # around to the last
@@ -78,6 +86,26 @@ def test_the_slider_looks_back_and_the_radio_buttons_choose_the_run(
     [[at, height]] = curve(chart(root, "Right labels learned"), "shown")
     moment = dashboard.lives["trnsl"].moments[0]
     assert (at, height) == pytest.approx((1, moment.learned), abs=0.01)
+
+
+def test_the_wall_is_a_film_that_runs_both_ways(dashboard: Dashboard, open_page: Open) -> None:
+    root = open_page(dashboard, height=800).locator(".rnsl-explorer")
+    wall, run = root.locator(".rnsl-wall"), dashboard.lives["trnsl"]
+    root.get_by_role("radio", name="t-RNSL", exact=True).check(force=True)
+    slider = root.get_by_role("slider", name="Look at epoch")
+    for key, epoch in (("Home", 0), ("ArrowRight", 1), ("End", 2), ("ArrowLeft", 1)):
+        slider.press(key)
+        believed, kept = (shown[dashboard._wall.rows] for shown in run.minds[epoch])
+        expect(wall.locator(".rnsl-wall-believed")).to_have_count(int(believed.sum()))
+        expect(wall.locator(".rnsl-wall-out")).to_have_count(int((~kept).sum()))
+        memorized = believed[24:].sum()
+        expect(wall).to_contain_text(f"{memorized} of 24 wrong labels memorized")
+    expect(wall.locator(".rnsl-scene:visible")).to_have_count(48)
+    slider.press("End")
+    for name, end in (("Play backward", "1"), ("Play", "3")):
+        root.get_by_role("button", name=name, exact=True).click()
+        expect(root.locator(".rnsl-control .rnsl-value")).to_have_text(end)
+    expect(root.get_by_role("button", name="Play backward")).to_be_enabled()
 
 
 def test_the_slider_ends_at_the_last_epoch_that_is_done(open_page: Open) -> None:
@@ -126,7 +154,7 @@ def test_an_exported_notebook_keeps_the_curves_of_a_run_that_it_waited_for(
     file.write_text(_page_of(executed.explorer_models(notebook)), encoding="utf-8")
     page = browser.new_page()
     page.goto(file.as_uri())
-    note = page.locator(".rnsl-dashboard .rnsl-note")
+    note = note_of(page.locator(".rnsl-explorer"))
     expect(note).to_contain_text("NSL: finished, 3 of 3 epochs done; t-RNSL: finished, 3 of 3")
     assert len(curve(chart(page.locator(".rnsl-explorer"), "learned"), "t-RNSL")) == 3
     page.close()
@@ -163,7 +191,7 @@ def test_buttons_work_while_it_trains_and_the_kernel_answers_meanwhile(
     live_lab: JupyterLab,
 ) -> None:
     root = live_lab.page.locator(".rnsl-explorer")
-    note = root.locator(".rnsl-note")
+    note = note_of(root)
 
     def press(name: str) -> None:
         root.get_by_role("button", name=name, exact=True).click()
@@ -173,6 +201,7 @@ def test_buttons_work_while_it_trains_and_the_kernel_answers_meanwhile(
 
     # start: the curve grows, and the kernel answers
     expect(note).to_have_text("NSL: not started; t-RNSL: not started")
+    root.get_by_text("All measures").click()
     press("Start")
     until(live_lab, lambda: points(root) >= 2)
     assert ask("print(dashboard.lives['nsl'].state, 6 * 7)") == "running 42"
@@ -188,7 +217,7 @@ def test_buttons_work_while_it_trains_and_the_kernel_answers_meanwhile(
     assert points(root) == paused < EPOCHS
     threads = "import threading; print([t.name for t in threading.enumerate()].count('training'))"
     assert ask(threads) == "0"
-    expect(root.get_by_role("button", name="Pause")).to_be_disabled()
+    expect(root.get_by_role("button", name="Pause", exact=True)).to_have_count(0)
 
     # resume: it goes on to the same bits; the other run is started meanwhile, and stopped
     press("Resume")

@@ -121,10 +121,11 @@ def test_the_noise_is_chosen_in_the_menu(shown: Shown) -> None:
 
 def test_every_control_is_reached_by_tab_and_has_a_label(shown: Shown) -> None:
     names = []
-    for _ in range(4):
+    for _ in range(6):
         shown.page.keyboard.press("Tab")
         names.append(shown.page.evaluate("document.activeElement.tagName"))
-    assert names == ["INPUT", "INPUT", "SELECT", "CANVAS"]
+    steps = ["BUTTON"] * shown.root.locator(".rnsl-steps > *").count()
+    assert names == ["INPUT", "INPUT", "SELECT", *steps, "CANVAS"]
     expect(shown.root.get_by_role("group", name="Loss").get_by_role("radio")).to_have_count(3)
 
 

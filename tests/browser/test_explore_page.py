@@ -1,5 +1,7 @@
 """`rnsl explore` as a teacher starts it: the page in a browser, each slider, and the end."""
 
+import json
+import re
 import socket
 import subprocess
 import sys
@@ -11,14 +13,21 @@ from urllib.request import urlopen
 
 import psutil
 import pytest
-from boxes import SIZES, texts_of
+from boxes import SIZES, TWO_FRAMES, texts_of
 from harness import HOST, SCREENSHOTS, Explorer
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from rnsl_tutorial.tutorial import explorers
 from rnsl_tutorial.tutorial.explorers.one_page import EXPLORERS
 
 NAMES = [place.name for place in EXPLORERS]
 ALIVE = ".rnsl-explorer, .rnsl-playground[data-step]"
+STEPS = ".rnsl-step"
+KINDS = [
+    kind
+    for kind in vars(explorers).values()
+    if isinstance(kind, type) and issubclass(kind, explorers.Explorer)
+]
 START_MS = 120_000  # all tables are computed before the first answer
 
 # A shell may have started the tests in the background, where Ctrl-C is ignored.
@@ -101,6 +110,12 @@ def opened(browser: Browser, served: Served) -> Iterator[Opened]:
     page.close()
 
 
+def walk(page: Page, key: str, times: int) -> None:
+    for _ in range(times):
+        page.keyboard.press(key)
+        page.evaluate(TWO_FRAMES)  # the address is followed later
+
+
 def test_only_the_explorer_in_view_is_made_alive(opened: Opened) -> None:
     assert opened.shown().get_attribute("id") == NAMES[0]
     assert opened.page.locator(".rnsl-explorer, .rnsl-playground").count() == 1
@@ -145,10 +160,12 @@ def test_keys_go_from_one_to_the_next_and_leave_sliders_their_arrows(opened: Ope
     page = opened.page
     opened.go(NAMES[1])
     page.locator("h1:visible").click()
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowRight")
+    walk(page, "ArrowRight", opened.shown().locator(STEPS).count() + 1)
+    opened.at(NAMES[2])
+    walk(page, "ArrowRight", opened.shown().locator(STEPS).count() + 1)
+    opened.at(NAMES[3])
     page.keyboard.press("ArrowLeft")
-    assert opened.shown().get_attribute("id") == NAMES[2]
+    opened.at(NAMES[2])
     slider = opened.shown().locator('input[type="range"]').first
     before = slider.input_value()
     slider.press("ArrowRight")
@@ -164,6 +181,70 @@ def test_keys_go_from_one_to_the_next_and_leave_sliders_their_arrows(opened: Ope
     page.keyboard.press("ArrowLeft")
     assert opened.shown().get_attribute("id") == NAMES[2], "no slider keeps the focus"
     page.set_viewport_size({"width": 1280, "height": 720})
+
+
+def test_arrows_go_through_the_steps_and_then_on(opened: Opened) -> None:
+    page = opened.page
+    section = opened.go("losses")
+    steps = section.locator(STEPS).all_inner_texts()
+    assert steps == list(explorers.LossExplorer.steps)
+    chosen = section.locator(f"{STEPS}[aria-pressed=true]")
+    page.locator("h1:visible").click()
+    for step in steps:
+        page.keyboard.press("ArrowRight")
+        expect(chosen).to_have_text(step)
+    page.keyboard.press("ArrowLeft")
+    expect(chosen).to_have_text(steps[-2])
+    section.get_by_role("button", name=steps[0]).click()
+    page.keyboard.press("ArrowLeft")
+    assert opened.at(NAMES[NAMES.index("losses") - 1])
+
+
+def test_every_step_is_offered_and_is_where_it_says(opened: Opened, file: Path) -> None:
+    """Each explorer has three to five, of values that its controls have."""
+    found = re.findall(r'data-model="([^"]+)">(.*?)</script>', file.read_text("utf-8"))
+    states = {name: json.loads(text)["state"] for name, text in found}
+    own = {tuple(kind.steps) for kind in KINDS}
+    opened.page.emulate_media(reduced_motion="reduce")
+    for name in NAMES:
+        if name == "playground":  # which has sentences of its own
+            continue
+        offered = states[name]["_table"]["steps"]
+        assert tuple(step["name"] for step in offered) in own, name
+        assert 3 <= len(offered) <= 5, name
+        section = opened.go(name)
+        for step in offered:
+            section.get_by_role("button", name=step["name"], exact=True).click()
+            chip = section.get_by_role("button", name=step["name"], exact=True)
+            expect(chip).to_have_attribute("aria-pressed", "true")
+            for trait, place in step["places"].items():
+                slider = section.locator(f'input[type="range"][name="{trait}"]')
+                if slider.count():
+                    expect(slider).to_have_value(str(place))
+    opened.page.emulate_media(reduced_motion="no-preference")
+
+
+def test_a_step_glides_and_the_first_thumb_nudges_once(browser: Browser, file: Path) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{file.as_uri()}#losses")
+        slider = page.locator('#losses input[type="range"]').first
+        expect(slider).to_have_class("rnsl-nudge")
+        expect(slider).to_have_class("")
+        page.evaluate("""() => {
+            const seen = (window.seen = new Set());
+            const slider = document.querySelector('#losses input[name="p"]');
+            const look = () => (seen.add(slider.value), requestAnimationFrame(look));
+            look();
+        }""")
+        page.get_by_role("button", name="Believed: p = 0.9").click()
+        expect(page.locator('#losses input[name="p"]')).to_have_value("89")
+        assert page.evaluate("seen.size") > 3, "it passes other values"
+        page.goto(f"{file.as_uri()}#accuracy-over-q")
+        page.reload()
+        expect(page.locator("#accuracy-over-q .rnsl-readout")).not_to_be_empty()
+        page.evaluate(TWO_FRAMES)
+        assert page.locator(".rnsl-nudge").count() == 0, "somebody has seen it"
 
 
 def test_the_bar_goes_to_an_explorer_and_the_ends_are_ends(opened: Opened) -> None:

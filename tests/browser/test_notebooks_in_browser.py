@@ -218,6 +218,13 @@ print(json.dumps(np.asarray({value}).tolist()))
 """
 
 
+# How many explorers hold a guess of their learner.
+GUESSES = """
+from ipywidgets.widgets.widget import _instances
+print(sum(bool(getattr(w, "guess", None)) for w in _instances.values()))
+"""
+
+
 def test_every_notebook_is_run_here() -> None:
     """Where these tests run, nothing else executes the notebooks."""
     assert sorted(CLAIMS) == [source.stem for source in SOURCES]
@@ -236,11 +243,16 @@ def test_a_notebook_runs_by_run_all_its_sliders_move_the_picture_and_its_solutio
     assert notebook_parts.shows_a_picture(shown["kinds"][1:])
     claims = CLAIMS[name]
     assert bool(jupyterlab.explorers()) == (claims is not None), "None says that nothing moves"
+    guessed = 0
     for explorer in jupyterlab.explorers():
         jupyterlab.show(explorer)
+        guessed += explorer.answers()
         assert explorer.sliders()
         for slider in explorer.sliders():
             assert explorer.changes_with(slider), slider.get_attribute("name")
+    assert (
+        json.loads(jupyterlab.kernel(GUESSES)) == guessed == source.read_text().count("guess=True")
+    )
     for claim in claims or ():
         assert_holds(jupyterlab, claim)
     for number, explorer in enumerate(jupyterlab.explorers()):

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from asking import asking_page
 from harness import SCREENSHOTS, Open, box_of
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 from synthetic_umap_maps import FULL_SCALE, IMAGES, small_umap_maps
 
 from rnsl_tutorial.tutorial.explorers import EpochMapsExplorer, UmapSettingsExplorer
@@ -243,12 +244,30 @@ def test_pointing_at_an_image_tells_its_labels_and_joins_its_neighbours(open_pag
     expect(page.locator(".rnsl-tip:visible")).to_have_count(0)
 
 
-def test_thumbnails_show_the_scenes(open_page: Open) -> None:
-    page = open_page(EpochMapsExplorer(TABLE, images=SCENES), height=900)
-    drag(page, page.locator("canvas").first, (0.45, 0.0), (1.0, 1.0))
-    scene = page.locator(".rnsl-card .rnsl-scene")
+def test_thumbnails_show_the_scenes_that_the_kernel_sends(browser: Browser, tmp_path: Path) -> None:
+    explorer = EpochMapsExplorer(TABLE, images=SCENES)
+    page = asking_page(browser, explorer, tmp_path, viewport={"width": 1000, "height": 900})
+    canvas = page.locator("canvas").first
+    drag(page, canvas, (0.45, 0.0), (1.0, 1.0))
+    scene = page.locator(".rnsl-card .rnsl-scene:visible")
     expect(scene).to_have_count(48)
     assert "blob:" in scene.first.evaluate("scene => getComputedStyle(scene).backgroundImage")
+    x, y = place_of(canvas, TABLE.over_epochs[0, 2, 0])
+    canvas.hover(position={"x": x, "y": y})
+    expect(page.locator(".rnsl-tip:visible .rnsl-scene")).to_be_visible()
+    expect(page.locator(".rnsl-tip:visible .rnsl-file")).to_be_hidden()
+    page.screenshot(path=SCREENSHOTS / "map_with_pictures.png")
+    page.close()
+
+
+def test_without_a_kernel_the_file_is_named(open_page: Open) -> None:
+    page = open_page(EpochMapsExplorer(TABLE, images=SCENES), height=900)
+    canvas = page.locator("canvas").first
+    canvas.scroll_into_view_if_needed()
+    x, y = place_of(canvas, TABLE.over_epochs[0, 2, 0])
+    canvas.hover(position={"x": x, "y": y})
+    expect(page.locator(".rnsl-tip:visible .rnsl-file")).to_have_text("0.jpg")
+    expect(page.locator(".rnsl-scene:visible")).to_have_count(0)
 
 
 @pytest.mark.parametrize("color", ["given", "true", "p", "kept"])

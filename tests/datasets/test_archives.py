@@ -20,6 +20,7 @@ from PIL import Image
 
 from rnsl_tutorial.datasets import _listing, archives
 from rnsl_tutorial.datasets.archives import Archive, Reading, load_archive
+from rnsl_tutorial.datasets.features import load_shipped_features
 from rnsl_tutorial.datasets.splits import paper_split, stratified_split
 
 SIDE = 12
@@ -992,6 +993,9 @@ def test_aid(aid, cache):
     assert archive.images.shape == (10_000, 3, 150, 150)
     assert archive.class_names == tuple(AID_COUNTS)
     assert np.bincount(archive.labels).tolist() == list(AID_COUNTS.values())
+    shipped = load_shipped_features("aid")
+    assert archive.files == shipped.files
+    np.testing.assert_array_equal(archive.labels, shipped.labels)
     with tarfile.open(aid) as tar:
         for index in (0, 4_321, 9_999):
             file = tar.extractfile(f"AID/{archive.files[index]}")

@@ -94,6 +94,7 @@ def test_ctrl_c_leaves_a_checkpoint_that_the_next_sweep_goes_on_from(
     assert row["config"]["network"] == "small"
 
 
+@pytest.mark.soak
 def test_a_sweep_on_a_cluster(tmp_path: Path, clouds: Path) -> None:
     if find_spec("ray") is None:
         pytest.skip("Ray is an extra")

@@ -156,12 +156,14 @@ def test_start_hands_the_command_on_and_keeps_to_one_core() -> None:
 
 
 @pytest.mark.timeout(900)  # of which nearly all is installing what uv does not have in its cache
+@pytest.mark.soak
 def test_the_image_can_run_the_tutorial(image: Image) -> None:
     assert "The tutorial can run." in image.run("rnsl", "doctor")
     where = image.run("python", "-c", "import rnsl_tutorial as r; print(r.__file__)").strip()
     assert Path(where) == image.clone / "rnsl_tutorial" / "__init__.py"
 
 
+@pytest.mark.soak
 def test_the_image_has_the_locked_versions(image: Image) -> None:
     installed = image.run("uv", "pip", "freeze", "--exclude-editable").splitlines()
     locked = (ROOT / "requirements.lock").read_text().split()
@@ -169,6 +171,7 @@ def test_the_image_has_the_locked_versions(image: Image) -> None:
     assert [Requirement(line).name for line in beside] == ["notebook"]
 
 
+@pytest.mark.soak
 def test_the_kernel_of_the_notebooks_is_the_environments_own(image: Image) -> None:
     specs = json.loads(image.run("jupyter", "kernelspec", "list", "--json"))["kernelspecs"]
     assert [*specs] == ["python3"]
@@ -176,6 +179,7 @@ def test_the_kernel_of_the_notebooks_is_the_environments_own(image: Image) -> No
     assert python.parent == image.prefix / "bin"
 
 
+@pytest.mark.soak
 def test_the_notebooks_are_trusted(image: Image) -> None:
     notary = NotebookNotary(data_dir=image.run("jupyter", "--data-dir").strip())
     notebooks = [*(image.clone / "notebooks").glob("*.ipynb")]
@@ -189,12 +193,14 @@ def test_the_notebooks_are_trusted(image: Image) -> None:
     ("module", "app"),
     [("jupyterlab.labapp", "LabApp"), ("notebook.app", "JupyterNotebookApp")],
 )
+@pytest.mark.soak
 def test_a_server_opens_on_the_first_notebook(image: Image, module: str, app: str) -> None:
     printed = image.run("python", "-c", SERVER.format(module=module, app=app))
     assert printed.splitlines()[-1] == FIRST
     assert (image.clone / FIRST.removeprefix("/lab/tree/")).is_file()
 
 
+@pytest.mark.soak
 def test_jupyterlab_asks_nothing_about_news(image: Image) -> None:
     overrides = image.prefix / "share" / "jupyter" / "lab" / "settings" / "overrides.d"
     settings = json.loads((overrides / "rnsl-tutorial.json").read_text())

@@ -85,7 +85,7 @@ def called(environment: Mapping[str, str], out: Path, minutes: str, spent: list[
     return ran.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(1800)
 def test_a_bare_machine_stops_in_time_and_a_second_call_measures_what_is_missing(
     bare: dict[str, str], tmp_path: Path

@@ -155,11 +155,15 @@ def test_quick_leaves_out_what_is_slow_and_soak_takes_all(clone: Clone) -> None:
     [quick] = [line for line in clone.log() if "pytest" in line]
     assert "-m not slow and not soak" in quick
     assert quick.endswith("tests/tutorial -k losses")
+    (clone.folder / "tests" / "room").mkdir(parents=True)
+    for name, mark in {"a": "given(x)", "b": "pytest.mark.soak", "c": "pytest.mark.slow"}.items():
+        (clone.folder / "tests" / "room" / f"test_{name}.py").write_text(f"@{mark}\n")
     clone.make("soak", "ARGS=-k memory")
     [soak] = [line for line in clone.log() if "pytest" in line]
     assert "-p tests.reliability" in soak
     assert "--reliability benchmarks/RELIABILITY.md tests/soak" in soak
-    assert soak.endswith(" -k memory")
+    beside = soak.partition(" tests/soak ")[2].split()
+    assert sorted(beside) == ["-k", "memory", "tests/room/test_a.py", "tests/room/test_b.py"]
 
 
 def test_notebooks_come_from_the_builder(clone: Clone) -> None:

@@ -242,6 +242,23 @@ def test_no_notebook_is_stale(source: Path) -> None:
     assert build.build(source) in found, f"{notebook.name} is stale: make notebooks"
 
 
+@pytest.mark.parametrize(
+    ("code", "taken", "set_there"),
+    [
+        ("for k in x:\n    a = f(k)\n    a", {"x", "f"}, {"k", "a"}),
+        ("if c:\n    d = 1\nd", {"c", "d"}, {"d"}),
+        ("x += 1", {"x"}, {"x"}),
+        ("a[i] = 3", {"a", "i"}, {"a"}),
+        ("m = {k: k + n for k in y}", {"n", "y"}, {"m"}),
+        ("def f(u):\n    v = u + w\n    return v", {"w"}, {"f"}),
+        ("with o() as (p, q):\n    r = p\nr", {"o", "r"}, {"p", "q", "r"}),
+        ("b, c = c, b", {"b", "c"}, {"b", "c"}),
+    ],
+)
+def test_what_a_cell_takes_from_others(code: str, taken: set[str], set_there: set[str]) -> None:
+    assert notebook_parts.names(code) == (taken, set_there)
+
+
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
 def test_a_notebook_opens_and_closes_as_agreed(source: Path) -> None:
     cells = nbformat.reads(build.build(source), as_version=4).cells
@@ -298,7 +315,8 @@ def is_stderr(output: NotebookNode) -> bool:
 
 def test_what_the_solution_adds_is_its_exercises_and_what_depends_on_them(tmp_path: Path) -> None:
     source = tmp_path / "00_small.py"
-    own = "# %%\nx = 1\n# %%\ny = [double(x) for _ in 'a']\n# %%\nx\n# %%\nprint(y)\n"
+    own = "# %%\nx = 1\n# %%\ny = [double(x) for k in 'a']\nz = k = 2\n# %%\nx\n# %%\nprint(y)\n"
+    own += "# %%\nfor y in [x]:\n    print(y)\n# %%\nprint([y for y in 'a'], z)\n"
     source.write_text(EXERCISE + own)
     exercise, uses, depends = notebook_parts.solved_cells(source)
     assert exercise.startswith("def double(x)")

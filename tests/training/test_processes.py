@@ -73,6 +73,7 @@ def test_two_processes_stop_together_and_go_on_with_the_same_bits(two: Path) -> 
     assert all(torch.equal(resumed[name], value) for name, value in reached(two / "whole").items())
 
 
+@pytest.mark.soak
 def test_the_command_reaches_about_the_same_with_two_processes(tmp_path: Path) -> None:
     """Each process normalises its own half of a batch."""
     words = ["--preset", "scenes", "--rate", "0.4", "--loss", "trnsl", "--accelerator", "cpu"]

@@ -128,6 +128,7 @@ def test_a_signal_stops_after_a_checkpoint_and_gives_the_handlers_back(
     assert fingerprint(again) == uninterrupted(config())
 
 
+@pytest.mark.soak
 def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path: Path) -> None:
     chosen = config(epochs=20)  # more than it can reach between two kills
     command = [sys.executable, str(SCRIPT), "1", str(tmp_path), "--slow", "0.1"]

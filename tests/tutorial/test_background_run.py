@@ -135,7 +135,9 @@ def test_the_speed_of_a_resumed_epoch_counts_the_images_since_then(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     counts: list[int] = []
-    monkeypatch.setattr(background_run, "_look", lambda run, report, images: counts.append(images))
+    monkeypatch.setattr(
+        background_run, "_look", lambda run, report, images: (counts.append(images), None)
+    )
     one = interrupted(9, lambda one: one.ask("pause"))
     one.resume()
     one.wait()

@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 import torch
 import traitlets
 from explorer_checks import array
-from tiny_scenes import CallingAt, same_bits, tiny_run
+from tiny_scenes import TINY, CallingAt, same_bits, tiny_data, tiny_run
 
+from rnsl_tutorial.experiments import images
 from rnsl_tutorial.tutorial.background_run import Moment
 from rnsl_tutorial.tutorial.dashboard import _MEASURES, Dashboard, _epochs_axis
 from rnsl_tutorial.tutorial.explorers import standalone_html
@@ -55,6 +57,40 @@ def test_of_labels_as_given_nothing_is_told_that_needs_true_ones() -> None:
     told = dashboard._live["runs"][0]["told"][-1]
     assert f"{moments[-1].knn_noisy:.0%}, by given labels; 100% kept" in told
     assert "wrong" not in told
+
+
+def test_the_wall_shows_what_a_run_believes_and_leaves_out(finished: Dashboard) -> None:
+    minds = array(finished._live["minds"])
+    wrong = array(finished._table["wrong"])
+    assert minds.shape == (2, 3, 48)
+    assert wrong[0].tolist() == [0] * 24 + [1] * 24
+    for r, one in enumerate(finished.lives.values()):
+        flipped = one.run.given.flipped
+        for moment, seen, shown in zip(one.moments, one.minds, minds[r], strict=True):
+            assert seen.believed[flipped].mean() == pytest.approx(moment.memorized)
+            assert seen.believed[~flipped].mean() == pytest.approx(moment.learned)
+            if not math.isnan(moment.precision):
+                assert flipped[~seen.kept].mean() == pytest.approx(moment.precision)
+            np.testing.assert_array_equal(shown % 2, seen.believed[finished._wall.rows])
+            np.testing.assert_array_equal(shown // 2, ~seen.kept[finished._wall.rows])
+    names = one.run.data.archive.class_names
+    true = one.run.data.archive.labels[finished._wall.places]
+    assert [*finished._table["true"]] == [names[c] for c in true]
+    told = zip(finished._table["given"][0], finished._table["true"], wrong[0], strict=True)
+    assert all((given != truth) == is_wrong for given, truth, is_wrong in told)
+
+
+def test_scenes_are_packed_and_images_of_an_archive_are_not() -> None:
+    data = tiny_data()
+    assert made("nsl")._table["scenes"]["columns"] == 7
+    own = Dashboard({"nsl": images.Run(data, replace(TINY, dataset="mine"))})
+    assert own._table["scenes"] is None
+    sent: list[Any] = []
+    own.send = lambda told, buffers=(): sent.append((told, [*buffers]))
+    own._handle_custom_msg({"pictures": [0, 47]}, [])
+    [(told, jpegs)] = sent
+    assert told == {"pictures": [0, 47]}
+    assert all(jpeg.startswith(b"\xff\xd8") for jpeg in jpegs)
 
 
 def test_the_axes_hold_the_curves(finished: Dashboard) -> None:

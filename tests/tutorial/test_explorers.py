@@ -265,7 +265,8 @@ def test_a_page_carries_each_explorer_with_its_state(explorer: EmbeddingExplorer
         ("symmetric", 0.0, "nsl"),
         ("symmetric", 0.55, "rnsl"),
     ]
-    assert set(states[0]) == {"noise", "rate", "loss", "_controls", "_table"}
+    own = {"noise", "rate", "loss", "guess", "_guessing", "_controls", "_table"}
+    assert set(states[0]) == own
     coordinates = base64.b64decode(states[0]["_table"]["coordinates"]["data"]["base64"])
     assert coordinates == explorer._table["coordinates"]["data"]
 

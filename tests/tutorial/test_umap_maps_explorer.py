@@ -1,12 +1,9 @@
 """The explorers of maps hold the table as it is; what is selected comes back to Python."""
 
-import io
-
 import numpy as np
 import pytest
 import traitlets
 from explorer_checks import array
-from PIL import Image
 from synthetic_umap_maps import DISTS, IMAGES, LOSSES, NEIGHBORS, small_umap_maps
 
 from rnsl_tutorial.tutorial import plots
@@ -90,26 +87,6 @@ def test_a_selection_is_sorted_and_of_images() -> None:
     assert explorer.selected == [3, 7]
     with pytest.raises(traitlets.TraitError, match="selected holds 60; there are 60 images, 0 to"):
         explorer.selected = [60]
-
-
-def test_the_atlas_holds_each_scene_at_its_place() -> None:
-    shades = np.linspace(0, 255, IMAGES).astype(np.uint8)
-    images = np.broadcast_to(shades[:, None, None, None], (IMAGES, 3, 40, 40))
-    atlas = EpochMapsExplorer(TABLE, images=images)._table["atlas"]
-    sheet = np.asarray(Image.open(io.BytesIO(atlas["jpeg"])))
-    side = sheet.shape[1] // atlas["columns"]
-    assert sheet.shape[0] == side * atlas["rows"]
-    for i in (0, 7, 8, 33, IMAGES - 1):
-        row, column = divmod(i, atlas["columns"])
-        middle = sheet[row * side + side // 2, column * side + side // 2]
-        np.testing.assert_allclose(middle, shades[i], atol=4)
-
-
-def test_2000_detailed_scenes_stay_below_2_mb() -> None:
-    from rnsl_tutorial.tutorial.explorers.umap_maps import _atlas
-
-    images = np.random.default_rng(0).integers(0, 256, (2000, 3, 48, 48), dtype=np.uint8)
-    assert len(_atlas(images, 2000)["jpeg"]) < 1.5e6, "even noise, the worst case"
 
 
 @pytest.mark.parametrize("shape", [(IMAGES - 1, 3, 8, 8), (IMAGES, 8, 8, 3), (IMAGES, 8, 8)])

@@ -4,7 +4,7 @@ Shapes: N images, C classes, K thresholds, B bins, L classes shown.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,7 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from rnsl_tutorial._arrays import takes
 from rnsl_tutorial.experiments.style import _GREY
 from rnsl_tutorial.tutorial import plots
-from rnsl_tutorial.tutorial.explorers.base import Choice, Explorer, module, number_control
+from rnsl_tutorial.tutorial._album import Album
+from rnsl_tutorial.tutorial.explorers._pictures import Pictured
+from rnsl_tutorial.tutorial.explorers.base import Choice, module, number_control
 
 __all__ = ["AuditExplorer"]
 
@@ -74,19 +76,27 @@ class _Shown(NamedTuple):
     class_true: _Floats
 
 
-class AuditExplorer(Explorer):
+class AuditExplorer(Pictured):
     """A threshold that moves through the doubts of an archive.
 
     Flagged are the images whose doubt is at least the threshold. What the audit estimates stands
-    beside the truth, where that is known.
+    beside the truth, where that is known. Where the images lie on this machine, the last ones that
+    are flagged show themselves.
 
     Attributes:
         threshold: on the doubt, 0 (all images are flagged) to 0.9999; at first 0.5.
     """
 
-    _esm = module("widgets.js", "chart.js", "audit.js")
+    _esm = module("widgets.js", "chart.js", "pictures.js", "audit.js")
 
     threshold = Choice().tag(sync=True)
+
+    steps: ClassVar = {
+        "All": {"threshold": 0.0},
+        "Doubt from 0.5": {"threshold": 0.5},
+        "From 0.9": {"threshold": 0.9},
+        "From 0.99": {"threshold": 0.99},
+    }
 
     @takes(doubt="any ...", labels="any ...", wrong="any ...?", class_noise="drawn ...?")
     def __init__(
@@ -98,6 +108,8 @@ class AuditExplorer(Explorer):
         wrong: ArrayLike | None = None,
         estimate: _Estimate | None = None,
         class_noise: ArrayLike | None = None,
+        files: Sequence[str] = (),
+        images: NDArray[np.uint8] | None = None,
         **chosen: float | None,
     ) -> None:
         """Sort the images by their doubt, and show them.
@@ -109,6 +121,8 @@ class AuditExplorer(Explorer):
             wrong: bool [N], which labels are wrong, where that is known.
             estimate: of precision and recall, where there is one.
             class_noise: float [C], estimated share of wrong labels among the images given a class.
+            files: N names; where a data set on this machine has them, pictures are shown.
+            images: uint8 [N, 3, S, S], to be shown themselves.
             chosen: what to begin with, by the name of the attribute.
 
         Raises:
@@ -117,6 +131,8 @@ class AuditExplorer(Explorer):
         """
         doubt_N, labels_N, wrong_N = _checked(doubt, labels, len(class_names), wrong)
         noise_C = _checked_noise(class_noise, len(class_names))
+        self._album = Album(files, images, wrong_N, [class_names[c] for c in labels_N])
+        self._order = np.argsort(-doubt_N, kind="stable")
         self._shown = _count(doubt_N, labels_N, wrong_N, estimate, noise_C)
         self._names = [class_names[c] for c in self._shown.order]
         self._is_known = wrong_N is not None
@@ -125,6 +141,11 @@ class AuditExplorer(Explorer):
         }
         told = [_sentence(self._shown, k, len(doubt_N)) for k in range(len(_THRESHOLDS))]
         super().__init__(controls, self._lookup(told), {"threshold": 0.5, **chosen})
+
+    def _near(self) -> tuple[str, _Integers]:
+        flagged = int(self._shown.flagged[self.place("threshold")])
+        title = "Flagged last, under their given labels"
+        return title, self._order[:flagged][::-1]
 
     def _count_axis(self) -> plots.Axis:
         shown = self._shown

@@ -2,23 +2,24 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from numbers import Real
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 import traitlets
 
 from rnsl_tutorial._files import PACKAGE
-from rnsl_tutorial.experiments.style import _DARK
+from rnsl_tutorial.experiments.style import _DARK, Axis
 from rnsl_tutorial.tutorial._pictures import _Pictured
 
-__all__ = ["Choice", "Control", "Explorer", "handed", "module", "number_control", "static"]
+__all__ = ["Choice", "Control", "Explorer", "Guess", "handed", "module", "number_control", "static"]
 
 _Value: TypeAlias = float | str
 
 _STATIC = PACKAGE / "tutorial" / "static"
-_OF_PAGES = {"explorers.css", "one_page.css"}
+_OF_PAGES = {"explorers.css", "one_page.css", "tile.css"}
 _STYLES = ("explorers.css", *sorted({p.name for p in _STATIC.glob("*.css")} - _OF_PAGES))
 """What is common comes first. Every explorer brings all of them: on a page of several, the common
 rules that came last would else win over another explorer's own."""
@@ -142,6 +143,39 @@ def _listed(choices: tuple[_Value, ...]) -> str:
     return f"{choices[0]!r}, {choices[1]!r}, {choices[2]!r}, ... to {choices[-1]!r}"
 
 
+class Guess(NamedTuple):
+    """What a learner is asked to draw before the explorer shows what was measured.
+
+    Attributes:
+        kind: "curve" (a height at each of some places), "bar" (one height) or "place" (one place on
+            the x axis).
+        question: what is asked, without the answer.
+        x: the axis of the places.
+        y: the axis of the heights.
+        at: places of a curve; of a bar its edges; of a place where the keyboard begins.
+        measured: the answer: heights, or the place.
+        told: the sentence about it, with ``{mean}`` (how far off), ``{at}`` (the place of the
+            largest difference), ``{drawn}`` and ``{measured}`` (there), ``{off}`` (by how much).
+        start: place and height at which a curve begins, which the question tells.
+        unit: behind a difference, such as " points".
+        given: marks that are seen from the start, each a method of ``static/chart.js``, its style
+            and what it shows.
+        then: marks that come with the answer.
+    """
+
+    kind: str
+    question: str
+    x: Axis
+    y: Axis
+    at: Sequence[float]
+    measured: Sequence[float]
+    told: str
+    start: Sequence[float] = ()
+    unit: str = " points"
+    given: Sequence[Mapping[str, Any]] = ()
+    then: Sequence[Mapping[str, Any]] = ()
+
+
 class Explorer(_Pictured):
     """A picture that a learner moves; the base of all explorers.
 
@@ -152,8 +186,15 @@ class Explorer(_Pictured):
 
     Attributes:
         controls: by name, what can be chosen.
+        guess: what the learner has drawn, where the explorer asks for a guess: heights in the units
+            of the chart, None at places that were left out; or one place. Empty before.
+        steps: three to five named choices that the explorer glides to, each the values of some of
+            its controls. One whose values the table at hand lacks is not offered.
     """
 
+    steps: ClassVar[Mapping[str, Mapping[str, _Value]]] = {}
+    guess = traitlets.List(traitlets.Float(allow_none=True)).tag(sync=True)
+    _guessing = traitlets.Bool(False).tag(sync=True)
     _css = "\n".join(map(static, _STYLES))
     _controls = traitlets.Dict().tag(sync=True)
     _table = traitlets.Dict().tag(sync=True)
@@ -163,27 +204,46 @@ class Explorer(_Pictured):
         controls: Mapping[str, Control],
         table: Mapping[str, Any],
         chosen: Mapping[str, _Value | None],
+        asked: Guess | None = None,
     ) -> None:
         """Hand controls and table over.
 
         Args:
             controls: by name of the trait.
             table: what the ES module looks up: arrays, named tuples, and what JSON holds.
-            chosen: what to begin with; None, or no entry, for the first value.
+            chosen: what to begin with; None, or no entry, for the first value. Where the explorer
+                asks for a guess, ``guess=True`` begins with that.
+            asked: the guess that it asks for.
 
         Raises:
             TypeError: a name that no control has.
             traitlets.TraitError: a value that its control does not have.
         """
         self.controls = dict(controls)
+        table, chosen, guessing = dict(table), dict(chosen), False
+        if asked:
+            table["asked"], guessing = asked, bool(chosen.pop("guess", False))
+        table["steps"] = self._offered()
         if unknown := [name for name in chosen if name not in controls]:
             raise TypeError(f"This explorer has no {unknown[0]!r}; it has {', '.join(controls)}.")
         start = {
             name: control.values[0] if chosen.get(name) is None else chosen[name]
             for name, control in controls.items()
         }
-        super().__init__(_controls=handed(controls), _table=handed(table), **start)
+        super().__init__(
+            _controls=handed(controls), _table=handed(table), _guessing=guessing, **start
+        )
         self._is_ready = True
+
+    def _offered(self) -> list[dict[str, Any]]:
+        """The steps that the table has, by the places of their values in the controls."""
+        traits, offered = self.traits(), []
+        for name, values in self.steps.items():
+            with suppress(traitlets.TraitError):
+                chosen = {at: traits[at].validate(self, value) for at, value in values.items()}
+                places = {at: self.controls[at].values.index(to) for at, to in chosen.items()}
+                offered.append({"name": name, "places": places})
+        return offered
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name[0] != "_" and getattr(self, "_is_ready", False) and not hasattr(self, name):

@@ -4,7 +4,7 @@ Shapes: P predictions, L losses, J judges, R noise rates, C classes, B labels sh
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,6 +26,8 @@ _JUDGES = {
 }
 
 _LABELS_SHOWN = 7  # labels around a class: its own, and the most frequent wrong ones
+_BY_MATRIX = {"prediction": "the matrix alone", "judge": "prototype"}
+_BY_BOTH = {"prediction": "matrix and neighbours", "judge": "prototype"}
 _PLACE = ("prediction", "loss", "judge", "rate")
 
 
@@ -53,6 +55,13 @@ class ClassMarginsExplorer(Explorer):
     judge = Choice().tag(sync=True)
     prediction = Choice().tag(sync=True)
     row = Choice().tag(sync=True)
+
+    steps: ClassVar = {
+        "30% wrong": {**_BY_MATRIX, "rate": 0.3, "loss": "rnsl"},
+        "70% wrong": {**_BY_MATRIX, "rate": 0.7, "loss": "rnsl"},
+        "With neighbours": {**_BY_BOTH, "rate": 0.7, "loss": "rnsl"},
+        "Under NSL": {**_BY_BOTH, "rate": 0.7, "loss": "nsl"},
+    }
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 Shapes: M metrics, K noise kinds, R rates, L losses.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ _METRICS = {
     "prototype": "accuracy of the nearest prototype",
     "memorized": "wrong labels learned by heart",
 }
+
+_FOUND = {"metric": "knn_clean", "noise": "symmetric"}
 
 
 class ComparisonExplorer(Explorer):
@@ -38,6 +40,14 @@ class ComparisonExplorer(Explorer):
     loss = Choice().tag(sync=True)
     metric = Choice().tag(sync=True)
     noise = Choice().tag(sync=True)
+
+    steps: ClassVar = {
+        "All right": {**_FOUND, "rate": 0.0, "loss": "nsl"},
+        "Half wrong, NSL": {**_FOUND, "rate": 0.5, "loss": "nsl"},
+        "NSL, tuned": {**_FOUND, "rate": 0.5, "loss": "nsl_tuned"},
+        "Cross-entropy": {**_FOUND, "rate": 0.5, "loss": "ce"},
+        "By given labels": {**_FOUND, "metric": "knn_noisy", "rate": 0.5, "loss": "nsl"},
+    }
 
     def __init__(self, table: plots.Comparison, **chosen: float | str | None) -> None:
         """Show a table, such as that of `differences.compare`.

@@ -6,7 +6,7 @@ points of a line; K noise kinds, R noise rates.
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import contourpy
 import matplotlib as mpl
@@ -19,7 +19,16 @@ from torch import Tensor
 from rnsl_tutorial import losses
 from rnsl_tutorial._arrays import takes
 from rnsl_tutorial.tutorial import curves, plots
-from rnsl_tutorial.tutorial.explorers.base import Choice, Control, Explorer, module, number_control
+from rnsl_tutorial.tutorial._album import Album
+from rnsl_tutorial.tutorial.explorers._pictures import Pictured
+from rnsl_tutorial.tutorial.explorers.base import (
+    Choice,
+    Control,
+    Explorer,
+    Guess,
+    module,
+    number_control,
+)
 
 __all__ = ["DownWeightingExplorer", "QExplorer"]
 
@@ -40,7 +49,7 @@ _NOTE = (
 )
 
 
-class DownWeightingExplorer(Explorer):
+class DownWeightingExplorer(Pictured):
     """Who is heard on one real batch, at every q and temperature.
 
     A heat map over q and temperature shows the share of the pull that comes from wrong labels, or
@@ -55,12 +64,19 @@ class DownWeightingExplorer(Explorer):
         surface: what the heat map shows, "wrong" (at first) or "right".
     """
 
-    _esm = module("widgets.js", "chart.js", "down_weighting.js")
+    _esm = module("widgets.js", "chart.js", "pictures.js", "down_weighting.js")
 
     q = Choice().tag(sync=True)
     temperature = Choice().tag(sync=True)
     epoch = Choice().tag(sync=True)
     surface = Choice().tag(sync=True)
+
+    steps: ClassVar = {
+        "q = 0: all are heard": {"q": 0.0, "temperature": 0.07, "epoch": 10, "surface": "wrong"},
+        "q = 0.7": {"q": 0.7, "temperature": 0.07, "epoch": 10, "surface": "wrong"},
+        "T = 1: none stands out": {"q": 0.7, "temperature": 1.0, "epoch": 10, "surface": "wrong"},
+        "The price": {"q": 1.0, "temperature": 0.07, "epoch": 1, "surface": "right"},
+    }
 
     def __init__(
         self,
@@ -69,6 +85,8 @@ class DownWeightingExplorer(Explorer):
         labels: Tensor,
         flipped: Tensor,
         epochs: Sequence[int],
+        *,
+        files: Sequence[str] = (),
         **chosen: float | str | None,
     ) -> None:
         """Score a batch at every q and temperature.
@@ -79,6 +97,7 @@ class DownWeightingExplorer(Explorer):
             labels: int64 [B] in [0, C), as given, some of them wrong.
             flipped: bool [B], True where the label is wrong.
             epochs: [M], after which the moments were seen.
+            files: B names; where a data set on this machine has them, pictures are shown.
             chosen: what to begin with, by the name of the attribute.
 
         Raises:
@@ -87,9 +106,15 @@ class DownWeightingExplorer(Explorer):
         """
         _check_batch(embeddings, prototypes, labels, flipped, epochs)
         self.flipped = flipped.numpy()
+        self._album = Album(files, wrong=self.flipped)
         self.scores = _score(embeddings.detach(), prototypes.detach(), labels, flipped)
         start = {"q": 0.7, "temperature": 0.07}
         super().__init__(_batch_controls(epochs), self._lookup(), {**start, **chosen})
+
+    def _near(self) -> tuple[str, NDArray[np.int64]]:
+        at = (self.place("epoch"), self.place("temperature"), self.place("q"))
+        title = "Heard least, by what they show; below an orange line the label is wrong"
+        return title, np.argsort(self.scores.weights[at], kind="stable")
 
     def _lookup(self) -> dict[str, Any]:
         """What the ES module looks up: see the type ``Table`` in ``static/down_weighting.js``."""
@@ -323,11 +348,19 @@ class QExplorer(Explorer):
         noise: kind of label noise.
     """
 
-    _esm = module("widgets.js", "chart.js", "down_weighting_q.js")
+    _esm = module("widgets.js", "chart.js", "guess.js", "down_weighting_q.js")
 
     q = Choice().tag(sync=True)
     rate = Choice().tag(sync=True)
     noise = Choice().tag(sync=True)
+
+    steps: ClassVar = {
+        "All right": {"q": 0.0, "rate": 0.0, "noise": "symmetric"},
+        "Half wrong, NSL": {"q": 0.0, "rate": 0.5, "noise": "symmetric"},
+        "Half wrong, q = 0.7": {"q": 0.7, "rate": 0.5, "noise": "symmetric"},
+        "Half wrong, q = 1": {"q": 1.0, "rate": 0.5, "noise": "symmetric"},
+        "70% look-alikes": {"q": 0.5, "rate": 0.7, "noise": "label_dependent"},
+    }
 
     @takes(
         accuracy="drawn ...",
@@ -359,7 +392,8 @@ class QExplorer(Explorer):
                 wrong.
             memorized_spread: [K, R, Q], its standard deviation.
             seeds: the fewest behind any mean.
-            chosen: what to begin with, by the name of the attribute; by default the first of each.
+            chosen: what to begin with, by the name of the attribute; by default the first of each;
+                ``guess=True`` asks for a guess first, at that rate.
 
         Raises:
             ValueError: shapes that disagree.
@@ -373,7 +407,9 @@ class QExplorer(Explorer):
                 f"noises, {shape[1]} rates and {shape[2]} values of q need {shape} each."
             )
         self.controls = _over_q_controls(noises, rates, qs)
-        super().__init__(self.controls, self._lookup(seeds), chosen)
+        super().__init__(
+            self.controls, self._lookup(seeds), chosen, self._asked(chosen.get("rate"))
+        )
 
     def _lookup(self, seeds: int) -> dict[str, Any]:
         """What the ES module looks up: see the type ``Table`` in ``static/down_weighting_q.js``."""
@@ -394,6 +430,26 @@ class QExplorer(Explorer):
             "note": f"Head on frozen features. Mean of {seeds} seeds or more; bars: ± 1 standard "
             "deviation. Ring: the best q.",
         }
+
+    def _asked(self, rate: float | str | None) -> Guess | None:
+        """Ask for the accuracy over q at one rate, the first by default, with the first noise."""
+        rates, qs = self.controls["rate"], [float(q) for q in self.controls["q"].values]
+        if len(qs) < 2:
+            return None
+        r = rates.values.index(rate) if rate in rates.values else 0
+        first, *measured = (100 * self.tables[0][0, r]).tolist()
+        return Guess(
+            "curve",
+            f"With q = 0 and {rates.texts[r]} wrong labels, {first:.0f} of 100 test images find "
+            "their class. What happens as q grows to 1? Draw it.",
+            plots.axis("q (0: NSL)" if qs[0] == 0 else "q", qs[0], qs[-1], ticks=qs),
+            plots.axis("k-NN accuracy (% of test images)", 0, 100, ticks=range(0, 101, 20)),
+            qs[1:],
+            measured,
+            "At q = {at} you drew {drawn}%, measured are {measured}%: {off}. "
+            "On average you are {mean} off.",
+            start=[qs[0], first],
+        )
 
     def _headline(self, k: int, r: int, i: int) -> str:
         """What is reached at one noise, rate and q, beside the best q."""

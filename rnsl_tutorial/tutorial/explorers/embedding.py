@@ -3,22 +3,25 @@
 Shapes: K noise kinds, R rates, L losses, M test images, C classes.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnsl_tutorial.tutorial import plots
-from rnsl_tutorial.tutorial.explorers.base import Choice, Control, Explorer, module
+from rnsl_tutorial.tutorial._album import Album
+from rnsl_tutorial.tutorial.explorers._pictures import Pictured
+from rnsl_tutorial.tutorial.explorers.base import Choice, Control, Guess, module
 from rnsl_tutorial.tutorial.tables import EmbeddingMaps
 
 __all__ = ["EmbeddingExplorer"]
 
 
-class EmbeddingExplorer(Explorer):
+class EmbeddingExplorer(Pictured):
     """Test images on a map of their embedding, at one noise rate and under one loss.
 
-    Beside the map stands k-NN accuracy over the noise rate. ``noise``, ``rate`` and ``loss`` are
+    Beside the map stands k-NN accuracy over the noise rate. Where the images lie on this machine, a
+    point that is looked at shows its own. ``noise``, ``rate`` and ``loss`` are
     traitlets: setting one moves the control, moving the control sets it, and
     ``ipywidgets.link`` ties them to those of another widget.
 
@@ -29,26 +32,35 @@ class EmbeddingExplorer(Explorer):
         maps: the table that is shown.
     """
 
-    _esm = module("widgets.js", "chart.js", "map.js", "embedding.js")
+    _esm = module("widgets.js", "chart.js", "guess.js", "pictures.js", "map.js", "embedding.js")
 
     noise = Choice().tag(sync=True)
     rate = Choice().tag(sync=True)
     loss = Choice().tag(sync=True)
+
+    steps: ClassVar = {
+        "All right": {"rate": 0.0, "loss": "nsl", "noise": "symmetric"},
+        "Half wrong, NSL": {"rate": 0.5, "loss": "nsl", "noise": "symmetric"},
+        "Half wrong, RNSL": {"rate": 0.5, "loss": "rnsl", "noise": "symmetric"},
+        "70% wrong, t-RNSL": {"rate": 0.7, "loss": "trnsl", "noise": "symmetric"},
+        "70% look-alikes, NSL": {"rate": 0.7, "loss": "nsl", "noise": "label_dependent"},
+    }
 
     def __init__(self, maps: EmbeddingMaps, **chosen: float | str | None) -> None:
         """Show a table of maps.
 
         Args:
             maps: what to show.
-            chosen: what to begin with, by the name of the attribute; by default the first of each.
+            chosen: what to begin with, by the name of the attribute; by default the first of each;
+                ``guess=True`` asks for a guess first.
 
         Raises:
             ValueError: arrays of the table whose shapes disagree.
             traitlets.TraitError: a noise, rate or loss that the table does not have.
         """
         _check(maps)
-        self.maps = maps
-        super().__init__(_controls(maps), _table(maps), chosen)
+        self.maps, self._album = maps, Album(maps.files)
+        super().__init__(_controls(maps), _table(maps), chosen, _asked(maps))
 
 
 # ------------------------------------------------------------------ the table for the page
@@ -86,6 +98,34 @@ def _table(maps: EmbeddingMaps) -> dict[str, Any]:
         "predicted": maps.predicted,
         "labels": maps.labels,
     }
+
+
+def _asked(maps: EmbeddingMaps) -> Guess | None:
+    """Ask for the accuracy of the first loss over the rate, with the first kind of noise."""
+    if len(maps.rates) < 2:
+        return None
+    percents = [float(_percent(rate)) for rate in maps.rates]
+    measured = (100.0 * maps.accuracy[0].astype(float)).tolist()
+    loss, *_, last = plots.loss_styles((*maps.losses, maps.losses[-1]))
+    return Guess(
+        "curve",
+        f"How many of 100 new images find their class, when labels are wrong in training? Draw it "
+        f"for {loss.label}.",
+        plots.axis("wrong labels in training (%)", 0, percents[-1] or 1, ticks=percents),
+        plots.axis("of 100 new images find their class", 0, 100, ticks=range(0, 101, 20)),
+        percents[1:],
+        [at_rate[0] for at_rate in measured[1:]],
+        f"With {{at}}% wrong labels you drew {{drawn}}, {loss.label} has {{measured}}: {{off}}. "
+        "On average you are {mean} off.",
+        start=[percents[0], measured[0][0]],
+        then=[
+            {
+                "mark": "line",
+                "style": {**last._asdict(), "name": "other", "marker": ""},
+                "shows": [percents, [at_rate[-1] for at_rate in measured]],
+            }
+        ],
+    )
 
 
 def _headline(maps: EmbeddingMaps, k: int, r: int, i: int) -> str:

@@ -4,6 +4,7 @@ Shapes: P places (a kind of noise at a rate), L losses, E epochs.
 """
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,13 @@ class FineTuningExplorer(Explorer):
 
     epoch = Choice().tag(sync=True)
     noise = Choice().tag(sync=True)
+
+    steps: ClassVar = {
+        "After 1 epoch": {"epoch": 1, "noise": "symmetric 0.5"},
+        "After 8": {"epoch": 8, "noise": "symmetric 0.5"},
+        "Look-alikes": {"epoch": 8, "noise": "label_dependent 0.5"},
+        "All right": {"epoch": 8, "noise": "symmetric 0"},
+    }
 
     def __init__(self, results: Sequence[Result] | None = None, **chosen: float | str) -> None:
         """Show runs that were watched.

@@ -6,20 +6,29 @@ G points of a curve.
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
 from rnsl_tutorial.tutorial import curves, plots
-from rnsl_tutorial.tutorial.explorers.base import Choice, Control, Explorer, module, number_control
+from rnsl_tutorial.tutorial._album import Album
+from rnsl_tutorial.tutorial.explorers._pictures import Pictured
+from rnsl_tutorial.tutorial.explorers.base import (
+    Choice,
+    Control,
+    Guess,
+    module,
+    number_control,
+)
 
 __all__ = ["GradientShareExplorer"]
 
 _Floats = NDArray[np.float64]
 
 _QS = np.arange(21) / 20
+_ASKED_BESIDE = 0.7  # what a guess about NSL is shown beside
 _LOG_ODDS_RANGE = (-6.7, 4.3)
 _LOG_ODDS_G = np.linspace(*_LOG_ODDS_RANGE, 221)
 _LOG_P_G = -np.logaddexp(0.0, -math.log(10) * _LOG_ODDS_G)
@@ -35,7 +44,7 @@ _PULL_AXIS = plots.axis("pull on the label's logit", 0, 1)
 _SHARE_AXIS = plots.axis("wrong labels' share of the pull (%)", 0, 100, ticks=(0, 25, 50, 75, 100))
 
 
-class GradientShareExplorer(Explorer):
+class GradientShareExplorer(Pictured):
     """How hard each image of a real batch pulls, and what share the wrong labels have in it.
 
     Left, each image of a batch: the probability p that the prototypes give to its label, and its
@@ -52,11 +61,19 @@ class GradientShareExplorer(Explorer):
         share: float64 [R, Q, E], share of the pull that comes from wrong labels.
     """
 
-    _esm = module("widgets.js", "chart.js", "gradient_share.js")
+    _esm = module("widgets.js", "chart.js", "guess.js", "pictures.js", "gradient_share.js")
 
     loss = Choice().tag(sync=True)
     epoch = Choice().tag(sync=True)
     q = Choice().tag(sync=True)
+
+    steps: ClassVar = {
+        "Before training": {"epoch": 0, "q": 0.0, "loss": "nsl"},
+        "NSL, 5 epochs": {"epoch": 5, "q": 0.0, "loss": "nsl"},
+        "Heard with q = 0.7": {"epoch": 5, "q": 0.7, "loss": "nsl"},
+        "RNSL, 8 epochs": {"epoch": 8, "q": 0.7, "loss": "rnsl"},
+        "Heard with q = 0": {"epoch": 8, "q": 0.0, "loss": "rnsl"},
+    }
 
     def __init__(
         self,
@@ -64,6 +81,8 @@ class GradientShareExplorer(Explorer):
         flipped: ArrayLike,
         batch: ArrayLike,
         epochs: Sequence[float],
+        *,
+        files: Sequence[str] = (),
         **chosen: float | str | None,
     ) -> None:
         """Measure some runs on the same labels.
@@ -74,17 +93,25 @@ class GradientShareExplorer(Explorer):
             flipped: bool [N], whether the label is wrong.
             batch: int [B], places of the images that are drawn one by one.
             epochs: numbers of the E moments, ascending.
-            chosen: what to begin with, by the name of the attribute.
+            files: N names; where a data set on this machine has them, pictures are shown.
+            chosen: what to begin with, by the name of the attribute; ``guess=True`` asks for a
+                guess first.
 
         Raises:
             ValueError: arrays that disagree, a log p above 0, or labels of one kind only.
             traitlets.TraitError: a loss, epoch or q that the table does not have.
         """
         run = _checked(log_p, flipped, batch, epochs)
-        self._run, self._pull = run, _pull_of_batch(run)
+        self._run, self._pull, self._album = run, _pull_of_batch(run), Album(files, wrong=run.wrong)
         self.share = np.stack([_share(log_p_EN, run.wrong) for log_p_EN in run.log_p])
         self._sentences = _sentences(run, self.share)
-        super().__init__(_controls(run), self._lookup(), {"q": 0.7, **chosen})
+        asked = _asked(run, 100 * self.share[0])
+        super().__init__(_controls(run), self._lookup(), {"q": 0.7, **chosen}, asked)
+
+    def _near(self) -> tuple[str, NDArray[np.int64]]:
+        pull_B = self._pull[self.place("loss"), self.place("q"), self.place("epoch")]
+        title = "They pull hardest, by what they show; below an orange line the label is wrong"
+        return title, self._run.batch[np.argsort(-pull_B, kind="stable")]
 
     def _lookup(self) -> dict[str, Any]:
         """What the ES module looks up: see the type ``Table`` in ``static/gradient_share.js``."""
@@ -174,6 +201,34 @@ def _sentence(run: _Run, e: int, q: float, share: float, nsl: float) -> str:
     beside = f" (NSL: {nsl:.0%})" if q else ""
     name = f"q = {q:.2f}" if q else "NSL (q = 0)"
     return f"{name} {when}: the {run.rate:.0%} wrong labels make {share:.0%} of the pull{beside}"
+
+
+def _asked(run: _Run, share_QE: _Floats) -> Guess:
+    """Ask for the wrong labels' share of NSL's pull over the first run."""
+    trained = plots.loss_styles(run.losses)[0].label
+    robust = int(np.abs(_QS - _ASKED_BESIDE).argmin())
+    label = f"the same run, measured with q = {_QS[robust]:g}"
+    alike = {"name": "alike", "label": "if all pulled alike", "width": 1}
+    beside = plots.LOSS_STYLES["rnsl"]._replace(label=label, marker="")
+    return Guess(
+        "curve",
+        f"{run.rate:.0%} of the labels are wrong. Which share of the pull comes from them, while "
+        f"{trained} trains? Draw it.",
+        plots.axis("epoch", run.epochs[0], run.epochs[-1]),
+        _SHARE_AXIS,
+        run.epochs.tolist(),
+        share_QE[0].tolist(),
+        "After epoch {at} you drew {drawn}%, measured are {measured}%: {off}. "
+        "On average you are {mean} off.",
+        given=[{"mark": "rule", "style": alike, "axis": "y", "shows": [100 * run.rate]}],
+        then=[
+            {
+                "mark": "line",
+                "style": {**beside._asdict(), "name": "beside"},
+                "shows": [run.epochs.tolist(), share_QE[robust].tolist()],
+            }
+        ],
+    )
 
 
 def _controls(run: _Run) -> dict[str, Control]:

@@ -3,7 +3,7 @@
 Shapes: Q values of q, T temperatures, P values of p, G cosines, L = 3 losses.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -48,6 +48,13 @@ class LossExplorer(Explorer):
     q = Choice().tag(sync=True)
     temperature = Choice().tag(sync=True)
     p = Choice().tag(sync=True)
+
+    steps: ClassVar = {
+        "Believed: p = 0.9": {"p": 0.9, "q": 0.7},
+        "Doubted: p = 0.01": {"p": 0.01, "q": 0.7},
+        "q = 0 is NSL": {"p": 0.01, "q": 0.0},
+        "q = 1 is MAE": {"p": 0.01, "q": 1.0},
+    }
 
     def __init__(self, **chosen: float | str | None) -> None:
         """Compute the curves and show them.

@@ -275,17 +275,24 @@ EXPLORERS = (
 """The explorers of the page, in the order of the notebooks that explain them."""
 
 
+@cache
+def _models() -> dict[str, page.Model]:
+    """The models of all explorers, by name."""
+    return {place.name: page.model(place.make().get_state()) for place in EXPLORERS}
+
+
 def all_html() -> str:
     """Return the page of all explorers, on what comes with the package.
 
     It needs no kernel and asks nobody for anything, opened from a server or as a file. Only the
     explorer in view is made alive; ``#NAME`` in its address names it.
     """
-    models = {place.name: page.model(place.make().get_state()) for place in EXPLORERS}
+    shown = _models()
     return _PAGE.format(
-        styles="\n".join([page.style_sheet(models.values()), static("one_page.css")]),
+        policy=_POLICY,
+        styles="\n".join([page.style_sheet(shown.values()), static("one_page.css")]),
         sections="\n".join(map(_section, EXPLORERS)),
-        scripts=page.scripts(models, then=static("one_page.js")),
+        scripts=page.scripts(shown, then=static("one_page.js")),
     )
 
 
@@ -298,14 +305,18 @@ def _section(place: _Place) -> str:
 </section>"""
 
 
+_POLICY = """<meta http-equiv="Content-Security-Policy" content="default-src 'none'; \
+style-src 'unsafe-inline'; script-src 'unsafe-inline' data: blob:; worker-src blob:; \
+img-src data: blob:">"""
+"""Such a page asks nobody for anything."""
+
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; \
-script-src 'unsafe-inline' data: blob:; worker-src blob:; img-src data: blob:">
+{policy}
 <link rel="icon" href="data:,">
 <title>Learning from wrong labels</title>
 <style>

@@ -93,13 +93,19 @@ def standalone_html(*explorers: anywidget.AnyWidget, title: str = "Explorer") ->
     return _page_of(models, title=title)
 
 
-def _page_of(models: Mapping[str, Model], *, title: str = "Explorer") -> str:
-    """Return a web page in which the explorers of these models stand one below the other."""
+def _page_of(models: Mapping[str, Model], *, title: str = "Explorer", then: str = "") -> str:
+    """Return a web page in which the explorers of these models stand one below the other.
+
+    Args:
+        models: by the names of their mounts.
+        title: of the page.
+        then: as in `scripts`.
+    """
     return _PAGE.format(
         title=html.escape(title),
         styles=style_sheet(models.values()),
         explorers="\n".join(map(mount, models)),
-        scripts=scripts(models),
+        scripts=scripts(models, then),
     )
 
 

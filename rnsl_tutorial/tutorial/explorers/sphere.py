@@ -8,7 +8,7 @@ B images; a point or arrow has 3 coordinates.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -79,6 +79,13 @@ class SphereExplorer(Explorer):
 
     temperature = Choice().tag(sync=True)
     angle = Choice().tag(sync=True)
+
+    steps: ClassVar = {
+        "Almost there": {"temperature": 0.05, "angle": 20},
+        "At 60°, T = 0.05": {"temperature": 0.05, "angle": 60},
+        "At 60°, T = 1": {"temperature": 1.0, "angle": 60},
+        "Among others": {"temperature": 0.05, "angle": 120},
+    }
 
     def __init__(
         self,
@@ -297,6 +304,13 @@ class SphereTrainingExplorer(Explorer):
 
     temperature = Choice().tag(sync=True)
     epoch = Choice().tag(sync=True)
+
+    steps: ClassVar = {
+        "Before training": {"temperature": 0.05, "epoch": 0},
+        "T = 0.05, trained": {"temperature": 0.05, "epoch": 30},
+        "T = 0.3, trained": {"temperature": 0.3, "epoch": 30},
+        "T = 1, trained": {"temperature": 1.0, "epoch": 30},
+    }
 
     def __init__(
         self,

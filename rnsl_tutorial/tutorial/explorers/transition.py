@@ -4,7 +4,7 @@ Shapes: R noise rates, A amounts of concentration, C classes, N images.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +13,14 @@ from rnsl_tutorial import noise
 from rnsl_tutorial._arrays import array
 from rnsl_tutorial.evaluation import class_margins
 from rnsl_tutorial.tutorial import plots
-from rnsl_tutorial.tutorial.explorers.base import Choice, Control, Explorer, module, number_control
+from rnsl_tutorial.tutorial.explorers.base import (
+    Choice,
+    Control,
+    Explorer,
+    Guess,
+    module,
+    number_control,
+)
 from rnsl_tutorial.tutorial.plots.transition import (
     _BARS,
     _HEAT_TICKS,
@@ -31,6 +38,12 @@ _AMOUNTS = tuple(round(-1 + 0.1 * step, 1) for step in range(21))
 _VIEWS = {"nominal": "probabilities", "drawn": "one draw"}
 _NWPU45_IMAGES = 489  # training images of each class: see `datasets.paper_split`
 _SEED, _DRAWS = 42, 10
+_ASKED_AT = 0.7  # the rate that a guess is about
+_AS_PUBLISHED: Mapping[str, float | str] = {
+    "dataset": "aid",
+    "view": "nominal",
+    "concentration": 0.0,
+}
 _SHARES_AT = 0.5  # a rate to read the shares at: they are the same at every rate
 
 _Floats = NDArray[np.float64]
@@ -95,7 +108,7 @@ class TransitionExplorer(Explorer):
         concentration: -1 (spread evenly) to 1 (all to one class) in steps of 0.1; at first 0.
     """
 
-    _esm = module("widgets.js", "chart.js", "transition.js")
+    _esm = module("widgets.js", "chart.js", "guess.js", "transition.js")
 
     dataset = Choice().tag(sync=True)
     noise = Choice().tag(sync=True)
@@ -104,6 +117,17 @@ class TransitionExplorer(Explorer):
     nwpu45_row = Choice().tag(sync=True)
     view = Choice().tag(sync=True)
     concentration = Choice().tag(sync=True)
+
+    steps: ClassVar = {
+        "30% wrong": {**_AS_PUBLISHED, "rate": 0.3, "noise": "label_dependent"},
+        "70% wrong": {**_AS_PUBLISHED, "rate": 0.7, "noise": "label_dependent"},
+        "70%, symmetric": {**_AS_PUBLISHED, "rate": 0.7, "noise": "symmetric"},
+        "55%, pair flip": {**_AS_PUBLISHED, "rate": 0.55, "noise": "pair_flip"},
+        "BareLand, spread": {
+            **_AS_PUBLISHED, "rate": 0.7, "noise": "label_dependent", "aid_row": "BareLand",
+            "concentration": -0.4,
+        },
+    }  # fmt: skip
 
     def __init__(
         self, aid_labels: ArrayLike, *, row: str | None = None, **chosen: float | str | None
@@ -114,7 +138,8 @@ class TransitionExplorer(Explorer):
             aid_labels: integers [N], the true labels of AID's training images; what is drawn is
                 drawn for them. NWPU45 has 489 images in each class.
             row: name of a class of the data set to begin with; by default its first.
-            chosen: what to begin with, by the name of the attribute.
+            chosen: what to begin with, by the name of the attribute; ``guess=True`` asks for a
+                guess first, about that row of AID.
 
         Raises:
             ValueError: labels that are not those of 30 classes, each with an image.
@@ -127,8 +152,10 @@ class TransitionExplorer(Explorer):
         states = {
             (name, kind): _state(name, kind, labels[name]) for name in _DATASETS for kind in _NOISES
         }
-        start = {"rate": 0.7, "concentration": 0.0, f"{chosen.get('dataset') or 'aid'}_row": row}
-        super().__init__(_controls(), _table(states), {**start, **chosen})
+        start: dict[str, Any] = {"rate": 0.7, "concentration": 0.0, "aid_row": None}
+        start[f"{chosen.get('dataset') or 'aid'}_row"] = row
+        asked = _asked(states["aid", _NOISES[0]], start["aid_row"])
+        super().__init__(_controls(), _table(states), {**start, **chosen}, asked)
 
     @property
     def row(self) -> str:
@@ -206,6 +233,32 @@ def _checked(aid_labels: ArrayLike) -> _Integers:
 
 
 # ------------------------------------------------------------------ what is said
+
+
+def _asked(state: _State, row: str | None) -> Guess | None:
+    """Ask for the most frequent wrong label of a class at 70%: is the class lost?"""
+    name = row or state.names[0]
+    if name not in state.names:
+        return None
+    i, r = state.names.index(name), _RATES.index(_ASKED_AT)
+    wrong_C = np.delete(state.nominal[r, i], i)
+    called = np.delete(np.array(state.names), i)[wrong_C.argmax()]
+    right, most = 100 * state.nominal[r, i, i], float(100 * wrong_C.max())
+    lost = "lost" if most > right else "not lost"
+    limit = {"name": "right", "label": f"called {name}: {right:.0f} of 100", "dash": [4, 2.5]}
+    return Guess(
+        "bar",
+        f"With {_ASKED_AT:.0%} wrong labels, {right:.0f} of 100 images of {name} are still called "
+        "so. How many get the most frequent wrong name? Beyond the line the class is lost.",
+        plots.Axis("the most frequent wrong name", (0.0, 1.0), (), ()),
+        plots.axis(f"of 100 images of {name}", 0, 70, ticks=range(0, 71, 10)),
+        [0.38, 0.62],
+        [most],
+        f"You said {{drawn}}; {{measured}} are called {called}: {{off}}. {name} is {lost}: "
+        f"{right:.0f} are still called {name}.",
+        unit="",
+        given=[{"mark": "rule", "style": limit, "axis": "y", "shows": [float(right)]}],
+    )
 
 
 def _notes(state: _State) -> list[str]:

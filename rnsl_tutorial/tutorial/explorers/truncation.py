@@ -3,7 +3,8 @@
 Shapes: N images, Q values of q, K thresholds, P values of p, B bins, E moments.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -12,8 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnsl_tutorial._arrays import takes
 from rnsl_tutorial.tutorial import curves, plots
+from rnsl_tutorial.tutorial._album import Album
+from rnsl_tutorial.tutorial.explorers._pictures import Pictured
 from rnsl_tutorial.tutorial.explorers.audit import _share
-from rnsl_tutorial.tutorial.explorers.base import Choice, Explorer, module, number_control
+from rnsl_tutorial.tutorial.explorers.base import Choice, Guess, module, number_control
 from rnsl_tutorial.tutorial.plots.truncation import _CUT_COLOR, _P_AXIS
 
 __all__ = ["PruningExplorer", "TruncationExplorer"]
@@ -26,6 +29,8 @@ _KS = _EDGES[:-1]
 _QS = np.arange(5, 11) / 10
 _P = np.arange(101) / 100
 _NAMES = ("precision", "recall", "kept")
+_ASKED_PRECISION = 0.95  # that a guess is about
+_LEFT_OUT = "Left out last, by what they show; below an orange line the label is wrong"
 
 
 class _Split(NamedTuple):
@@ -46,7 +51,7 @@ class _Split(NamedTuple):
     measures: _Floats
 
 
-class TruncationExplorer(Explorer):
+class TruncationExplorer(Pictured):
     """RNSL cut off at L_q(k), and the images of one moment of a run on both sides of k.
 
     A threshold leaves out the images with p <= k, whatever q is. As a finder of wrong labels it has
@@ -57,32 +62,55 @@ class TruncationExplorer(Explorer):
         q: of the loss that is drawn, 0.5 to 1; at first 0.7.
     """
 
-    _esm = module("widgets.js", "chart.js", "label_histogram.js", "truncation.js")
+    _esm = module(
+        "widgets.js", "chart.js", "guess.js", "pictures.js", "label_histogram.js", "truncation.js"
+    )
 
     k = Choice().tag(sync=True)
     q = Choice().tag(sync=True)
 
+    steps: ClassVar = {
+        "Nobody out": {"k": 0.0, "q": 0.7},
+        "k = 0.1": {"k": 0.1, "q": 0.7},
+        "k = 0.5": {"k": 0.5, "q": 0.7},
+        "k = 0.9": {"k": 0.9, "q": 0.7},
+    }
+
     @takes(log_p="any ...", flipped="any ...")
-    def __init__(self, log_p: ArrayLike, flipped: ArrayLike, **chosen: float | None) -> None:
+    def __init__(
+        self,
+        log_p: ArrayLike,
+        flipped: ArrayLike,
+        *,
+        files: Sequence[str] = (),
+        **chosen: float | None,
+    ) -> None:
         """Sort the images of one moment, and show them.
 
         Args:
             log_p: float [N], at most 0: log of the probability that the prototypes give to the
                 label that each training image was given, such as `experiments.History.log_p[20]`.
             flipped: bool [N], which labels are wrong.
-            chosen: what to begin with, by the name of the attribute.
+            files: N names; where a data set on this machine has them, pictures are shown.
+            chosen: what to begin with, by the name of the attribute; ``guess=True`` asks for a
+                guess first.
 
         Raises:
             ValueError: shapes that disagree, or values out of range.
             traitlets.TraitError: a q or k that its control does not have.
         """
         log_p_N, flipped_N = _checked_run(log_p, flipped, moments=False)
+        self._log_p, self._album = log_p_N, Album(files, wrong=flipped_N)
         self._split = _split(log_p_N[None], flipped_N)
         controls = {
             "k": number_control("Threshold k", _KS, snaps=True),
             "q": number_control("q of the loss", _QS, "{:.1f}", snaps=True),
         }
-        super().__init__(controls, self._lookup(flipped_N), {"q": 0.7, "k": 0.5, **chosen})
+        asked = _asked(self._split.measures[0, 0], flipped_N)
+        super().__init__(controls, self._lookup(flipped_N), {"q": 0.7, "k": 0.5, **chosen}, asked)
+
+    def _near(self) -> tuple[str, NDArray[np.int64]]:
+        return _LEFT_OUT, _last_left_out(self._log_p, self.k)
 
     def _lookup(self, flipped_N: _Bools) -> dict[str, Any]:
         """What the ES module looks up: see the type ``Table`` in ``static/truncation.js``."""
@@ -110,10 +138,40 @@ class TruncationExplorer(Explorer):
         }
 
 
+def _asked(precision_K: _Floats, flipped_N: _Bools) -> Guess | None:
+    """Ask for the largest threshold of a precision; None where no threshold has it, or all have."""
+    fine_K = precision_K >= _ASKED_PRECISION
+    if not fine_K.any() or fine_K[-1]:
+        return None
+    k, is_seen_K = float(_KS[fine_K].max()), ~np.isnan(precision_K)
+    wanted = {"name": "wanted", "label": f"{_ASKED_PRECISION:.0%}", "dash": [4, 2.5]}
+    style = plots.MEASURE_STYLES["precision"]._replace(marker="")
+    return Guess(
+        "place",
+        f"{flipped_N.mean():.0%} of the labels are wrong. How high may the threshold k be, if "
+        f"{100 * _ASKED_PRECISION:.0f} of 100 images left out shall have a wrong label? Set it.",
+        plots.axis("threshold k", 0, 1),
+        plots.axis("precision of “left out”", 0.5, 1, text="{:.0%}"),
+        [0.5],
+        [k],
+        f"You said k = {{drawn}}: {{off}}. Up to k = {{measured}} at least "
+        f"{100 * _ASKED_PRECISION:.0f} of 100 have a wrong label.",
+        unit="",
+        given=[{"mark": "rule", "style": wanted, "axis": "y", "shows": [_ASKED_PRECISION]}],
+        then=[
+            {
+                "mark": "line",
+                "style": {**style._asdict(), "name": "precision over k"},
+                "shows": [_KS[is_seen_K].tolist(), precision_K[is_seen_K].tolist()],
+            }
+        ],
+    )
+
+
 # ------------------------------------------------------------------ over the epochs
 
 
-class PruningExplorer(Explorer):
+class PruningExplorer(Pictured):
     """The images of a run on both sides of a threshold, moment after moment.
 
     Beside them stand precision, recall and share kept of the threshold over all moments; dashed
@@ -125,10 +183,18 @@ class PruningExplorer(Explorer):
         pruned: the moments at which the run itself pruned.
     """
 
-    _esm = module("widgets.js", "chart.js", "label_histogram.js", "pruning.js")
+    _esm = module("widgets.js", "chart.js", "pictures.js", "label_histogram.js", "pruning.js")
 
     epoch = Choice().tag(sync=True)
     k = Choice().tag(sync=True)
+
+    steps: ClassVar = {
+        "Before training": {"epoch": 0, "k": 0.5},
+        "After 1 epoch": {"epoch": 1, "k": 0.5},
+        "After 5": {"epoch": 5, "k": 0.5},
+        "After 20": {"epoch": 20, "k": 0.5},
+        "After 40, k = 0.9": {"epoch": 40, "k": 0.9},
+    }
 
     @takes(log_p="any ...", flipped="any ...", kept="any ...?")
     def __init__(
@@ -136,6 +202,8 @@ class PruningExplorer(Explorer):
         log_p: ArrayLike,
         flipped: ArrayLike,
         kept: ArrayLike | None = None,
+        *,
+        files: Sequence[str] = (),
         **chosen: float | None,
     ) -> None:
         """Sort the images of every moment, and show them.
@@ -145,6 +213,7 @@ class PruningExplorer(Explorer):
             flipped: bool [N], which labels are wrong.
             kept: bool [E, N], as `experiments.History.kept`: whether epoch e trained on the image;
                 None for a run that prunes nobody.
+            files: as in `TruncationExplorer`.
             chosen: what to begin with, by the name of the attribute.
 
         Raises:
@@ -152,6 +221,7 @@ class PruningExplorer(Explorer):
             traitlets.TraitError: an epoch or k that its control does not have.
         """
         log_p_EN, flipped_N = _checked_run(log_p, flipped, moments=True)
+        self._log_p, self._album = log_p_EN, Album(files, wrong=flipped_N)
         self._split = _split(log_p_EN, flipped_N)
         self.pruned = _pruned(kept, log_p_EN.shape)
         controls = {
@@ -159,6 +229,9 @@ class PruningExplorer(Explorer):
             "k": number_control("Threshold k", _KS, snaps=True),
         }
         super().__init__(controls, self._lookup(flipped_N), {"k": 0.5, **chosen})
+
+    def _near(self) -> tuple[str, NDArray[np.int64]]:
+        return _LEFT_OUT, _last_left_out(self._log_p[self.place("epoch")], self.k)
 
     def figure(self) -> Figure:
         """Return the picture that is shown now as a static figure, for a page that is printed."""
@@ -190,6 +263,14 @@ class PruningExplorer(Explorer):
 
 
 # ------------------------------------------------------------------ what is counted
+
+
+def _last_left_out(log_p_N: NDArray[np.float32], k: float) -> NDArray[np.int64]:
+    """Places of the images with p <= k, those next to k first."""
+    order_N = np.argsort(-log_p_N, kind="stable")
+    with np.errstate(divide="ignore"):
+        left_out_N: NDArray[np.bool_] = log_p_N[order_N] <= np.log(k)
+    return order_N[left_out_N]
 
 
 def _checked_run(

@@ -1,28 +1,25 @@
 """The explorers of maps: maps of the same images, in which a selection is seen everywhere.
 
-Shapes: P panels, L losses, E moments, N images, S pixels a side.
+Shapes: P panels, L losses, E moments, N images, S x S pixels.
 """
 
-import io
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import traitlets
 from numpy.typing import NDArray
-from PIL import Image
 
 from rnsl_tutorial.experiments.style import _GREY, _VERMILION
 from rnsl_tutorial.tutorial import plots
-from rnsl_tutorial.tutorial.explorers.base import Choice, Control, Explorer, module, number_control
+from rnsl_tutorial.tutorial._album import Album
+from rnsl_tutorial.tutorial.explorers._pictures import Pictured
+from rnsl_tutorial.tutorial.explorers.base import Choice, Control, module, number_control
 from rnsl_tutorial.tutorial.explorers.embedding import _medians
 from rnsl_tutorial.tutorial.tables import MEASURES, UmapMaps
 
 __all__ = ["EpochMapsExplorer", "UmapSettingsExplorer"]
 
-_THUMBNAIL = 40  # px a side in the atlas
-_MOST_ATLAS = 1_500_000  # bytes
-_QUALITIES = (80, 60, 40, 25, 10)
 _P_STEPS = 256  # colours from p = 0 to p = 1
 _P_ENDS = ((0.86, 0.24, 0.05), (0.58, 0.50, 0.20), (0.20, 0.50, 0.85))  # red, sand, blue
 _KEPT_COLORS = (_VERMILION, _GREY)  # left out, kept
@@ -58,7 +55,7 @@ class _Codes(NamedTuple):
     codes: NDArray[np.uint8]  # [..., N]
 
 
-class _LinkedMaps(Explorer):
+class _LinkedMaps(Pictured):
     """Maps of the same images side by side; a selection on one is seen on all.
 
     Attributes:
@@ -68,7 +65,7 @@ class _LinkedMaps(Explorer):
         table: what is shown.
     """
 
-    _esm = module("widgets.js", "chart.js", "map.js", "umap_maps.js")
+    _esm = module("widgets.js", "chart.js", "pictures.js", "map.js", "umap_maps.js")
 
     color = Choice().tag(sync=True)
     mark = Choice().tag(sync=True)
@@ -88,7 +85,7 @@ class _LinkedMaps(Explorer):
     ) -> None:
         """Hand over what a subclass puts together."""
         _check(table)
-        self.table = table
+        self.table, self._album = table, Album(table.files, _checked(images, len(table.files)))
         colors = {
             "color": Control("Colour", tuple(_COLORS), tuple(_COLORS.values())),
             "mark": Control("Crosses", _MARKS, _MARKS),
@@ -102,7 +99,6 @@ class _LinkedMaps(Explorer):
             "class_names": table.class_names,
             "files": table.files,
             "wrong_color": plots.WRONG.color,
-            "atlas": None if images is None else _atlas(images, len(table.files)),
             **handed,
         }
         super().__init__({**controls, **colors}, own, chosen)
@@ -128,6 +124,13 @@ class EpochMapsExplorer(_LinkedMaps):
 
     epoch = Choice().tag(sync=True)
 
+    steps: ClassVar = {
+        "Before training": {"epoch": 0, "color": "true", "mark": "nothing"},
+        "After 5 epochs": {"epoch": 5, "color": "true", "mark": "nothing"},
+        "After 40": {"epoch": 40, "color": "true", "mark": "nothing"},
+        "By given label": {"epoch": 40, "color": "given", "mark": "wrong labels"},
+    }
+
     def __init__(
         self,
         table: UmapMaps,
@@ -140,7 +143,7 @@ class EpochMapsExplorer(_LinkedMaps):
         Args:
             table: what to show.
             images: uint8 [N, 3, S, S], the scenes themselves, in the order of ``table.files``;
-                shown as small pictures beside the maps.
+                by default those of the data set on this machine that has these files.
             chosen: what to begin with, by the name of the attribute.
 
         Raises:
@@ -184,6 +187,13 @@ class UmapSettingsExplorer(_LinkedMaps):
     loss = Choice().tag(sync=True)
     n_neighbors = Choice().tag(sync=True)
     min_dist = Choice().tag(sync=True)
+
+    steps: ClassVar = {
+        "4 neighbours": {"n_neighbors": 4, "min_dist": 0.1},
+        "15, as usual": {"n_neighbors": 15, "min_dist": 0.1},
+        "150 neighbours": {"n_neighbors": 150, "min_dist": 0.1},
+        "Spread out": {"n_neighbors": 15, "min_dist": 0.9},
+    }
 
     def __init__(
         self,
@@ -232,32 +242,15 @@ class UmapSettingsExplorer(_LinkedMaps):
 # ------------------------------------------------------------------ the table for the page
 
 
-def _atlas(images: NDArray[np.uint8], count: int) -> dict[str, Any]:
-    """Return small pictures of all images in one JPEG, row by row, and how to find one in it.
-
-    Args:
-        images: uint8 [N, 3, S, S].
-        count: N that is needed.
-
-    Raises:
-        ValueError: another shape or type.
-    """
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[:2] != (count, 3):
-        raise ValueError(
-            f"images are {images.dtype} {images.shape}; uint8 ({count}, 3, S, S) is needed, in the "
-            "order of the table's files."
-        )
-    columns = int(np.ceil(np.sqrt(count)))
-    sheet = Image.new("RGB", (columns * _THUMBNAIL, -(-count // columns) * _THUMBNAIL))
-    for i, image in enumerate(images):
-        small = Image.fromarray(image.transpose(1, 2, 0)).resize((_THUMBNAIL, _THUMBNAIL))
-        sheet.paste(small, (i % columns * _THUMBNAIL, i // columns * _THUMBNAIL))
-    for quality in _QUALITIES:
-        jpeg = io.BytesIO()
-        sheet.save(jpeg, format="JPEG", quality=quality)
-        if jpeg.tell() <= _MOST_ATLAS:
-            break
-    return {"jpeg": jpeg.getvalue(), "columns": columns, "rows": -(-count // columns)}
+def _checked(images: NDArray[np.uint8] | None, count: int) -> NDArray[np.uint8] | None:
+    if images is None or (
+        images.dtype == np.uint8 and images.shape[:2] == (count, 3) and images.ndim == 4
+    ):
+        return images
+    raise ValueError(
+        f"images are {images.dtype} {images.shape}; uint8 ({count}, 3, S, S) is needed, in the "
+        "order of the table's files."
+    )
 
 
 def _with_medians(panel: _Panel, table: UmapMaps) -> dict[str, Any]:

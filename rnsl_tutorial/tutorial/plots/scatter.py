@@ -3,25 +3,43 @@
 Shapes: N images, D = 2 or 3 dimensions, C classes, S x S pixels.
 """
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import anywidget
 import ipywidgets
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image
 
 from rnsl_tutorial._arrays import array, finite, labels_in
 from rnsl_tutorial.experiments.style import INK, QUIET, class_colors
+from rnsl_tutorial.tutorial._album import Album
 
 __all__ = ["scatter"]
 
 _SIZE = {2: 6, 3: 3}  # px of a point
 _FLAT_BY_GPU = 5000  # points from which on a flat map is drawn by WebGL
 _SCALE = ((0.0, "#0072B2"), (1.0, "#D55E00"))  # of numbers, low to high
-_PICTURE_PX = 180
 _NO_AXIS = {"showticklabels": False, "title": "", "zeroline": False, "showgrid": False}
+
+
+class _Picture(anywidget.AnyWidget):
+    """The picture of the image that is pointed at; it comes as a message, and no state keeps it."""
+
+    _esm = """
+    export default {
+      render({ model, el }) {
+        const picture = document.createElement("img");
+        picture.width = 180;
+        el.append(picture);
+        model.on("msg:custom", (_, [jpeg]) => {
+          URL.revokeObjectURL(picture.src);
+          picture.hidden = !jpeg.byteLength;
+          picture.src = URL.createObjectURL(new Blob([jpeg], { type: "image/jpeg" }));
+        });
+      },
+    };
+    """
 
 
 class _Scatter(ipywidgets.HBox):  # type: ignore[misc]
@@ -32,19 +50,20 @@ class _Scatter(ipywidgets.HBox):  # type: ignore[misc]
         selected: int64, the images in the last lasso or rectangle, ascending.
     """
 
-    def __init__(self, figure: Any, images: NDArray[np.uint8] | None) -> None:
-        self.figure, self._images = figure, images
+    def __init__(self, figure: Any, album: Album) -> None:
+        self.figure, self._album = figure, album
         self.selected: NDArray[np.int64] = np.empty(0, np.int64)
-        self._picture = ipywidgets.Image(format="png", width=_PICTURE_PX, height=_PICTURE_PX)
+        self._picture = _Picture()
         for trace in figure.data:
             trace.on_hover(lambda trace, points, _: self._show(trace, points))
             if trace.type != "scatter3d":
                 trace.on_selection(lambda *_: self._select())
-        super().__init__([figure] if images is None else [figure, self._picture])
+        super().__init__([figure, self._picture])
 
     def _show(self, trace: Any, points: Any) -> None:
-        if self._images is not None and points.point_inds:
-            self._picture.value = _png(self._images[trace.customdata[points.point_inds[0]]])
+        if points.point_inds:
+            place = int(trace.customdata[points.point_inds[0]])
+            self._picture.send({}, [self._album.picture(place)])
 
     def _select(self) -> None:
         found = [
@@ -68,7 +87,7 @@ def scatter(
     """Draw a map that can be turned, zoomed, selected on and kept.
 
     A pointer tells the class and the file of an image, and shows its picture where there are
-    pictures and a kernel. A flat map has a lasso and a rectangle; a click in the legend hides a
+    images and a kernel. A flat map has a lasso and a rectangle; a click in the legend hides a
     class. The camera in the corner saves a PNG, ``.figure.write_html("map.html")`` a page that
     moves without a kernel and without a network.
 
@@ -78,7 +97,8 @@ def scatter(
             such as doubts, from blue (low) to vermilion (high).
         class_names: C names.
         files: N names; none by default.
-        images: uint8 [N, 3, S, S], shown where one points.
+        images: uint8 [N, 3, S, S], shown where one points; by default those of the data set on this
+            machine that has these files.
         title: above the map.
         measure: what the numbers of ``color`` are.
 
@@ -96,7 +116,7 @@ def scatter(
         groups = _classes(labels_in(len(class_names), color_N), class_names)
     else:
         groups = {measure: (np.arange(len(map_ND)), _scale(finite("color", color_N), measure))}
-    return _Scatter(_figure(map_ND, groups, texts, title), images)
+    return _Scatter(_figure(map_ND, groups, texts, title), Album(files, images))
 
 
 _Group = tuple[NDArray[np.int64], Mapping[str, Any]]
@@ -170,12 +190,6 @@ def _plain(text: str) -> str:
     """Text in which plotly finds neither a tag nor a place to fill."""
     given = str(text).encode("utf-8", "replace").decode()
     return given.replace("&", "&amp;").replace("<", "&lt;").replace("%{", "%&#123;")
-
-
-def _png(image: NDArray[np.uint8]) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(image.transpose(1, 2, 0)).save(file, "PNG")
-    return file.getvalue()
 
 
 def _check(

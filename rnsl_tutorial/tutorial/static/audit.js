@@ -14,6 +14,7 @@
  *   `class_noise`: whether there are estimates
  */
 import { Chart, csvOf, saving } from "./chart.js";
+import { pictureStrip } from "./pictures.js";
 import { explorer, html, nearestPlace, slider } from "./widgets.js";
 
 const ROWS = { precision: 0, recall: 1, low: 2, high: 3, true: 4, flagged: 6 }; // of the curves
@@ -27,7 +28,7 @@ export default explorer("rnsl-panels rnsl-audit", widgets, (tools) => {
   const curves = curvesOverThreshold(table, flagFrom, signal);
   const classes = classRows(table);
   return {
-    parts: [images, curves, classes],
+    parts: [images, curves, pictureStrip(tools), classes],
     show() {
       const at = place("threshold");
       images.show(choices("threshold")[at]);

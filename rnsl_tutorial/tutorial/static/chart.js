@@ -254,12 +254,26 @@ export class Chart {
    * @param {(x: number, y: number) => void} callback
    */
   onPoint(callback) {
+    this.#point(callback, (right, down) => Math.abs(right) < Math.abs(down));
+  }
+
+  /**
+   * As `onPoint`, for a hand that draws: a finger counts whichever way it moves. The third argument
+   * says whether the pointer was pressed just now.
+   *
+   * @param {(x: number, y: number, pressed: boolean) => void} callback
+   */
+  onDraw(callback) {
+    this.#point(callback, () => false);
+  }
+
+  #point(callback, isScrolling) {
     let from = null; // where the pointer was pressed
     const tell = (event) => {
       const [right, down] = [event.clientX - from?.clientX, event.clientY - from?.clientY];
-      const scrolls = event.pointerType === "touch" && Math.abs(right) < Math.abs(down);
+      const scrolls = event.pointerType === "touch" && isScrolling(right, down);
       if (event.type === "pointermove" && (scrolls || event.buttons !== 1)) return;
-      callback(...this.#under(event));
+      callback(...this.#under(event), event.type !== "pointermove");
     };
     this.#drawing.classList.add("rnsl-pointed");
     this.#drawing.addEventListener("pointerdown", (event) => {
@@ -431,7 +445,7 @@ function valueAt({ read: [places, values] = [[], []] }, place) {
 }
 
 /** The value at a place in words: those of a tick, and in percent where the axis is. @param {Axis} axis */
-function read(axis, place) {
+export function read(axis, place) {
   const tick = axis.ticks.indexOf(place);
   if (tick >= 0) return axis.texts[tick];
   const value = valueAt(axis, place);

@@ -18,6 +18,7 @@
  *   temperature and q
  */
 import { Chart } from "./chart.js";
+import { pictureStrip } from "./pictures.js";
 import { explorer, html, nearestPlace, segments, slider } from "./widgets.js";
 
 const WHOLE = 65535; // the weight of an image that is fully heard
@@ -32,7 +33,7 @@ export default explorer("rnsl-panels rnsl-weighting", widgets, (tools) => {
   const note = html("div", { class: "rnsl-note rnsl-wide" }, table.note);
   const choice = html("div", { class: "rnsl-wide" }, segments(model, "surface", signal));
   return {
-    parts: [choice, map, weights, note],
+    parts: [choice, map, weights, pictureStrip(tools), note],
     show() {
       const at = [place("epoch"), place("temperature"), place("q")];
       map.show(place("surface"), ...at);

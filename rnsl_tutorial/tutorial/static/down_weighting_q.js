@@ -13,6 +13,7 @@
  * }} Table accuracy_axes one a noise; best the position of the best q
  */
 import { Chart } from "./chart.js";
+import { guessing } from "./guess.js";
 import { explorer, html, menu, slider } from "./widgets.js";
 
 const PALE = { color: "var(--rnsl-quiet)", width: 1 };
@@ -36,6 +37,7 @@ export default explorer("rnsl-panels", widgets, ({ model, table, choices, signal
   const note = html("div", { class: "rnsl-note rnsl-wide" }, table.note);
   return {
     parts: [accuracy, memorized, note],
+    asks: guessing,
     show() {
       const [noise, rate, q] = [place("noise"), place("rate"), place("q")];
       accuracy.rescale(table.x, table.accuracy_axes[noise]);

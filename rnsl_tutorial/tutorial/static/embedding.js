@@ -15,7 +15,9 @@
  *   classes that are mostly found, the best first; accuracy and spread [noise][rate][loss] in percent
  */
 import { Chart, lineSample } from "./chart.js";
+import { guessing } from "./guess.js";
 import { ImageMap, Shared } from "./map.js";
+import { Pictures } from "./pictures.js";
 import { explorer, html, menu, nearestPlace, segments, slider } from "./widgets.js";
 
 const widgets = ({ losses }) => ({
@@ -25,7 +27,7 @@ const widgets = ({ losses }) => ({
 });
 
 export default explorer("rnsl-embedding", widgets, (tools) => {
-  const { table, choices, signal, choose, place } = tools;
+  const { model, table, choices, signal, choose, place } = tools;
   const labels = table.labels();
   const { class_names: names, files } = table;
   let predicted = null;
@@ -42,16 +44,21 @@ export default explorer("rnsl-embedding", widgets, (tools) => {
       const name = html("strong", {}, names[focus.class]);
       const lines = focus.image === undefined
         ? classLines(shared.ofClass(focus.class), focus.class, predicted, names)
-        : imageLines(focus, predicted, table);
-      return [name, ...lines.map((line) => html("span", {}, line))];
+        : [verdict(focus, predicted, names)];
+      const told = [name, ...lines.map((line) => html("span", {}, line))];
+      if (focus.image === undefined) return told;
+      const file = html("span", { class: "rnsl-file" }, files[focus.image]);
+      return [pictures.of(focus.image), ...told, file];
     },
   });
+  const pictures = new Pictures(model, signal, () => shared.redraw());
   const map = new ImageMap("Test images", shared, signal);
   map.element.append(html("div", { class: "rnsl-note" }, "UMAP: what lies together is alike; the axes have no unit."));
   const chart = accuracyChart(table, choose, signal);
   const sizes = ["noise", "rate", "loss"].map((name) => choices(name).length);
   return {
     parts: [map, chart],
+    asks: guessing,
     show() {
       const at = ["noise", "rate", "loss"].map(place);
       const number = (at[0] * sizes[1] + at[1]) * sizes[2] + at[2];
@@ -72,9 +79,8 @@ export default explorer("rnsl-embedding", widgets, (tools) => {
   };
 });
 
-function imageLines({ class: c, image }, predicted, { class_names: names, files }) {
-  const found = predicted[image] === c;
-  return [found ? "k-NN agrees" : `k-NN says ${names[predicted[image]]}`, files[image]];
+function verdict({ class: c, image }, predicted, names) {
+  return predicted[image] === c ? "k-NN agrees" : `k-NN says ${names[predicted[image]]}`;
 }
 
 function classLines(images, c, predicted, names) {

@@ -11,6 +11,8 @@
  *   first; curves by q
  */
 import { Chart } from "./chart.js";
+import { guessing } from "./guess.js";
+import { pictureStrip } from "./pictures.js";
 import { explorer, html, nearestPlace, player, segments, slider } from "./widgets.js";
 
 const widgets = { epoch: player, q: slider, loss: segments };
@@ -22,7 +24,8 @@ export default explorer("rnsl-panels rnsl-gradient-share", widgets, (tools) => {
   const shares = shareChart(table, epochs, (epoch) => choose({ epoch }), signal);
   const split = splitBars(table);
   return {
-    parts: [split, pulls, shares],
+    parts: [split, pulls, shares, pictureStrip(tools)],
+    asks: guessing,
     show() {
       const [run, q, epoch] = ["loss", "q", "epoch"].map(place);
       split.show(run, q, epoch);

@@ -1,5 +1,7 @@
 /**
  * The page of all explorers, after page.js: one is shown, and made alive when it is first shown.
+ * The arrow keys left and right go through its steps and then on to the next explorer; the page keys
+ * read what is below, and then go on.
  * Those that name one value in `data-tied` move together in it.
  */
 const main = document.querySelector("main");
@@ -9,7 +11,9 @@ const alive = new Map(); // section: its model, once it was shown
 const PAGES = { PageDown: 1, PageUp: -1 };
 const ARROWS = { ArrowRight: 1, ArrowLeft: -1 };
 const PLOTS = ".rnsl-plot, .rnsl-linked-maps .rnsl-stage";
-const OWN_KEYS = "input, select, textarea, canvas, summary, [role]";
+const STEPS = ".rnsl-step, .pg-chip";
+const OWN_KEYS = `input, select, textarea, canvas, summary, [role]:not(:has(${STEPS}))`;
+const walked = new Map(); // section: the number of the step where the arrows, or a click, have led
 
 for (const section of sections) {
   const { notebook } = section.dataset;
@@ -20,7 +24,8 @@ for (const section of sections) {
 function fit() {
   const section = sections.find(({ hidden }) => !hidden);
   for (const name of ["--rnsl-more", "--rnsl-side"]) section.style.removeProperty(name);
-  const boxes = [...section.querySelectorAll(PLOTS)].map((plot) => plot.getBoundingClientRect());
+  const all = [...section.querySelectorAll(PLOTS)].map((plot) => plot.getBoundingClientRect());
+  const boxes = all.filter(({ height }) => height); // a guess hides the others
   const isBeside = (a) => (b) => a.top < b.bottom && b.top < a.bottom;
   const rows = boxes.filter((box, i) => !boxes.slice(0, i).some(isBeside(box)));
   const least = Math.min(...boxes.map(({ height }) => height));
@@ -39,6 +44,7 @@ async function show(section) {
   if (!alive.has(section)) {
     const model = await fill(section.querySelector("[data-explorer]"), (made) => tie(section, made));
     alive.set(section, model);
+    model.on("change:_guessing", fit);
   }
   fit();
 }
@@ -60,8 +66,18 @@ const go = (id) => (location.hash = id);
 function step(by) {
   const next = sections[sections.indexOf(shown()) + by];
   if (!next) return;
+  if (by > 0) walked.delete(next); // it is gone through from the start
   go(next.id);
   document.activeElement.blur(); // else a slider that is out of view would take the next arrow key
+}
+
+/** The arrows go through the steps of the explorer, then on to the next one. */
+function walk(by) {
+  const section = shown();
+  const chips = [...section.querySelectorAll(STEPS)].filter((chip) => chip.checkVisibility());
+  const to = (walked.get(section) ?? -1) + by;
+  if (chips[to]) chips[to].click();
+  else step(by);
 }
 
 /** Page keys read what is below first. */
@@ -78,9 +94,14 @@ addEventListener("keydown", (event) => {
   if (ctrlKey || shiftKey || altKey || metaKey || !(isArrow || key in PAGES)) return;
   event.preventDefault();
   event.stopPropagation();
-  if (isArrow) step(ARROWS[key]);
+  if (isArrow) walk(ARROWS[key]);
   else turnPage(PAGES[key]);
 }, true);
+addEventListener("click", ({ target }) => {
+  const chip = target.closest(STEPS);
+  const section = chip?.closest("main > section");
+  if (section) walked.set(section, [...section.querySelectorAll(STEPS)].indexOf(chip));
+});
 addEventListener("hashchange", () => show(shown()));
 addEventListener("resize", fit);
 select.addEventListener("change", () => go(select.value));

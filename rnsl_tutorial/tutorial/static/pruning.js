@@ -7,6 +7,7 @@
  */
 import { Chart } from "./chart.js";
 import { labelHistogram, measureLines } from "./label_histogram.js";
+import { pictureStrip } from "./pictures.js";
 import { explorer, nearestPlace, player, slider } from "./widgets.js";
 
 const widgets = { epoch: player, k: slider };
@@ -18,7 +19,7 @@ export default explorer("rnsl-panels rnsl-pruning", widgets, (tools) => {
   const images = labelHistogram(table, "The images at this epoch", cutAt, signal);
   const shares = sharesOverEpochs(table, choices("epoch"), goTo, signal);
   return {
-    parts: [images, shares],
+    parts: [images, shares, pictureStrip(tools)],
     show() {
       const [epoch, k] = [place("epoch"), place("k")];
       images.show(epoch, choices("k")[k]);

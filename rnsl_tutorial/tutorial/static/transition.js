@@ -17,6 +17,7 @@
  * }} Picture what is shown of one choice; `matrix` as positions in the colours
  */
 import { Chart } from "./chart.js";
+import { guessing } from "./guess.js";
 import { explorer, html, menu, segments, slider } from "./widgets.js";
 
 const widgets = {
@@ -33,6 +34,7 @@ export default explorer("rnsl-transition rnsl-panels", widgets, (tools) => {
   const bars = rowBars(table, signal);
   return {
     parts: [heat, bars],
+    asks: guessing,
     note,
     show() {
       const isDrawn = model.get("view") === "drawn";

@@ -8,7 +8,9 @@
  *   of the plateau; told is one sentence a threshold
  */
 import { Chart } from "./chart.js";
+import { guessing } from "./guess.js";
 import { labelHistogram, measureLines, shadedCut, thresholdRule } from "./label_histogram.js";
+import { pictureStrip } from "./pictures.js";
 import { explorer, nearestPlace, slider } from "./widgets.js";
 
 const widgets = { k: slider, q: slider };
@@ -20,7 +22,8 @@ export default explorer("rnsl-panels rnsl-truncation", widgets, (tools) => {
   const images = labelHistogram(table, "The images, and the threshold: drag it", cutAt, signal);
   const shares = sharesOverK(table, cutAt, signal);
   return {
-    parts: [plateau, images, shares],
+    parts: [plateau, images, shares, pictureStrip(tools)],
+    asks: guessing,
     show() {
       const [k, q] = [place("k"), place("q")];
       plateau.show(q, k);

@@ -14,12 +14,12 @@
  *     axes: string[], codes: object, colors: string[], legend: { color: string, text: string }[],
  *   }>,
  *   labels: object, given: object, class_names: string[], files: string[], wrong_color: string,
- *   atlas: { jpeg: DataView, columns: number, rows: number } | null,
  *   players?: string[], sliders?: string[], menus?: string[],
  *   neighbors?: { axes: string[], places: object },
  * }} Table arrays as Python packed them, with images as their last axis (before x and y)
  */
 import { ImageMap, Shared } from "./map.js";
+import { breakable, Pictures } from "./pictures.js";
 import { assign, explorer, html, menu, player, segments, slider, watch } from "./widgets.js";
 
 const MOST_CARDS = 48;
@@ -36,7 +36,8 @@ const widgets = ({ players = [], sliders = [], menus = [] }) => ({
 export default explorer("rnsl-panels rnsl-projection", widgets, (tools) => {
   const { model, table: given, signal, place, choices } = tools;
   const table = readTable(given);
-  const scenes = sceneMaker(table, signal);
+  const pictures = new Pictures(model, signal, () => shared.redraw());
+  const scenes = sceneMaker(pictures, table);
   const detail = selectionList(table, scenes, (images) => shared.select(images));
   const places = (axes, panel = 0) => axes.map((name) => (name === "panel" ? panel : place(name)));
   const number = (axes) => axes.reduce((at, name) => at * choices(name).length + place(name), 0);
@@ -110,26 +111,14 @@ function legendOf(entries, { wrong_color }, crossed) {
 
 // ---------------------------------------------------------------- scenes
 
-/** Small pictures of the scenes, where they are at hand, and what is to be said of each. */
-function sceneMaker({ atlas, class_names, labels, given, wrong, files, wrong_color }, signal) {
-  const address = atlas && URL.createObjectURL(new Blob([atlas.jpeg], { type: "image/jpeg" }));
-  signal.addEventListener("abort", () => address && URL.revokeObjectURL(address));
-  const picture = (image) => {
-    const [column, row] = [image % atlas.columns, Math.floor(image / atlas.columns)];
-    const share = (at, all) => (all > 1 ? (100 * at) / (all - 1) : 0);
-    return html("i", {
-      class: "rnsl-scene",
-      style: `background-image: url(${address});
-        background-size: ${100 * atlas.columns}% ${100 * atlas.rows}%;
-        background-position: ${share(column, atlas.columns)}% ${share(row, atlas.rows)}%`,
-    });
-  };
+/** What is to be said of an image, with its picture. */
+function sceneMaker(pictures, { class_names, labels, given, wrong, files, wrong_color }) {
   const lines = (image) => {
-    const name = html("strong", {}, class_names[given[image]]);
+    const name = html("strong", {}, ...breakable(class_names[given[image]]));
     const truth = html("span", {}, wrong[image] ? `✕ is ${class_names[labels[image]]}` : "✓");
     if (wrong[image]) truth.style.borderBottom = `2px solid ${wrong_color}`;
     const file = html("span", { class: "rnsl-file" }, files[image].split("/").at(-1));
-    return [...(atlas ? [picture(image)] : []), name, truth, file];
+    return [pictures.of(image), name, truth, file];
   };
   return { lines };
 }

@@ -105,9 +105,12 @@ function assignPlaces(model, places) {
  *   told: Element, place: (name: string) => number,
  *   choices: (name: string) => (string | number)[],
  *   choose: (places: Record<string, number>) => void,
- * }) => { parts: (Node | { element: Node })[], note?: Node, show: () => string }} build makes what is
- *   seen once, of the `opened` table; `show` draws the model's current choice, and returns the
- *   sentence; `place` is the position of a value among its `choices`, `choose` sets it
+ * }) => {
+ *   parts: (Node | { element: Node })[], note?: Node, show: () => string,
+ *   asks?: (tools: object) => Element,
+ * }} build makes what is seen once, of the `opened` table; `show` draws the model's current choice, and
+ *   returns the sentence; `place` is the position of a value among its `choices`, `choose` sets it;
+ *   `asks` makes what is seen instead while a guess is asked for, see guess.js
  */
 export function explorer(className, widgets, build) {
   const render = ({ model, el }) => {
@@ -117,7 +120,7 @@ export function explorer(className, widgets, build) {
     const told = html("p", { class: "rnsl-readout", "aria-live": "polite" });
     const make = ([name, widget]) => [name, widget(model, name, signal)];
     const made = Object.entries(typeof widgets === "function" ? widgets(table) : widgets).map(make);
-    const { parts, note = "", show } = build({
+    const tools = {
       model,
       table,
       signal,
@@ -126,14 +129,29 @@ export function explorer(className, widgets, build) {
       place: (name) => placeOf(model, name),
       choices: (name) => control(model, name).values,
       choose: (places) => assignPlaces(model, places),
-    });
-    const controls = html("div", { class: "rnsl-controls" }, ...made.map(([, element]) => element));
+    };
+    const { parts, note = "", show, asks } = build(tools);
+    const steps = stepChips(tools, asks);
+    const elements = made.map(([, element]) => element);
+    const controls = html("div", { class: "rnsl-controls" }, ...elements, steps.element);
     const shown = parts.map((part) => part.element ?? part);
-    const root = explorerRoot(html("div", { class: className }, told, note, controls, ...shown));
-    const draw = () => (told.textContent = show());
-    watch(model, Object.keys(model.get("_controls")), draw, signal);
+    const seen = html("div", { class: className }, told, note, controls, ...shown);
+    const root = explorerRoot(seen);
+    let guess = null;
+    const draw = () => {
+      const guesses = Boolean(asks && model.get("_guessing"));
+      seen.classList.toggle("rnsl-guessing", guesses);
+      if (guesses && !guess) seen.append((guess = asks(tools)));
+      if (guesses) return;
+      guess?.remove();
+      guess = null;
+      told.textContent = show();
+      steps.show();
+    };
+    watch(model, [...Object.keys(model.get("_controls")), "_guessing"], draw, signal);
     el.append(root);
     draw();
+    nudge(controls, signal);
     return () => {
       end.abort();
       root.remove();
@@ -150,14 +168,19 @@ export function explorer(className, widgets, build) {
  */
 function explorerRoot(...children) {
   const root = html("div", { class: "rnsl-explorer" }, ...children);
-  for (const element of root.querySelectorAll("input, select, button, [tabindex]")) {
-    element.setAttribute("data-lm-suppress-shortcuts", "true");
-  }
+  ownKeys(root);
   root.addEventListener("keydown", (event) => {
     const plain = !(event.ctrlKey || event.shiftKey || event.altKey || event.metaKey);
     if (plain) event.stopPropagation();
   });
   return root;
+}
+
+/** Keep the keys of what can have the focus in an element from JupyterLab. */
+export function ownKeys(element) {
+  for (const part of element.querySelectorAll("input, select, button, [tabindex]")) {
+    part.setAttribute("data-lm-suppress-shortcuts", "true");
+  }
 }
 
 /**
@@ -267,6 +290,105 @@ export function player(model, name, signal) {
   signal.addEventListener("abort", () => turn(false));
   turn(false);
   return html("div", { class: "rnsl-player" }, button, slider(model, name, signal));
+}
+
+// ---------------------------------------------------------------- steps
+
+const GLIDE_MS = 700;
+
+/**
+ * Buttons for the explorer's steps, named choices that it glides to, and for its guess. The page of all
+ * explorers goes through the steps by the arrow keys.
+ */
+function stepChips({ model, table, controls, told, signal }, asks) {
+  const go = glider(model, controls, told, signal);
+  const chips = (table.steps ?? []).map(({ name, places }) => {
+    const chip = html("button", { type: "button", class: "rnsl-step" }, name);
+    chip.addEventListener("click", () => go(places));
+    const isHere = () => Object.entries(places).every(([name, place]) => placeOf(model, name) === place);
+    return { chip, show: () => chip.setAttribute("aria-pressed", isHere()) };
+  });
+  const element = html("div", { class: "rnsl-steps", role: "group", "aria-label": "Steps" });
+  if (asks) {
+    const first = html("button", { type: "button", class: "rnsl-guess-first" }, "Guess first");
+    first.addEventListener("click", () => assign(model, { guess: [], _guessing: true }));
+    element.append(first);
+  }
+  element.append(...chips.map(({ chip }) => chip));
+  element.hidden = !element.children.length;
+  return { element, show: () => chips.forEach((chip) => chip.show()) };
+}
+
+/**
+ * A function that lets sliders glide to places, and sets what is no slider; where the system asks for
+ * less motion, all is set at once. A slider that is moved meanwhile ends it.
+ */
+function glider(model, controls, told, signal) {
+  const glides = (name) => Boolean(controls[name]?.querySelector('input[type="range"]'));
+  let way = null; // from where to where, how much is done, and where it has come
+  const end = () => {
+    told.setAttribute("aria-live", "polite");
+    return false;
+  };
+  const start = animation((elapsed) => {
+    const names = Object.keys(way.to);
+    if (names.some((name) => placeOf(model, name) !== way.now[name])) return end();
+    way.done = Math.min(1, way.done + elapsed / GLIDE_MS);
+    const gone = way.done * (2 - way.done);
+    const at = (name) => Math.round(way.from[name] + gone * (way.to[name] - way.from[name]));
+    const moved = names.filter((name) => at(name) !== way.now[name]);
+    for (const name of moved) way.now[name] = at(name);
+    if (way.done === 1) end();
+    if (moved.length) assignPlaces(model, Object.fromEntries(moved.map((name) => [name, way.now[name]])));
+    return way.done < 1;
+  }, signal);
+  return (places) => {
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const [gliding, set] = [[], []];
+    for (const place of Object.entries(places)) (glides(place[0]) && !calm ? gliding : set).push(place);
+    if (set.length) assignPlaces(model, Object.fromEntries(set));
+    if (!gliding.length) return;
+    const from = Object.fromEntries(gliding.map(([name]) => [name, placeOf(model, name)]));
+    way = { from, to: Object.fromEntries(gliding), done: 0, now: { ...from } };
+    told.setAttribute("aria-live", "off");
+    start();
+  };
+}
+
+const NUDGED = "rnsl-nudged"; // in the browser's memory, once it has seen a nudge
+const NUDGE_MS = 3000; // longer than it takes, see the style sheet
+
+/** At the first visit the first slider's thumb nudges, once it is in view: it can be moved. */
+function nudge(controls, signal) {
+  const slider = controls.querySelector('input[type="range"]');
+  if (!slider || remembered(NUDGED)) return;
+  const observer = new IntersectionObserver(([{ isIntersecting }]) => {
+    if (!isIntersecting) return;
+    observer.disconnect();
+    if (remembered(NUDGED)) return; // by another explorer
+    remember(NUDGED);
+    slider.classList.add("rnsl-nudge");
+    setTimeout(() => slider.classList.remove("rnsl-nudge"), NUDGE_MS);
+  }, { threshold: 1 });
+  observer.observe(slider);
+  signal.addEventListener("abort", () => observer.disconnect());
+}
+
+/** Whether the browser keeps a name; some pages have no memory, and know of this page's alone. */
+function remembered(name) {
+  try {
+    return localStorage.getItem(name) !== null;
+  } catch {
+    return name in window;
+  }
+}
+
+function remember(name) {
+  try {
+    localStorage.setItem(name, "1");
+  } catch {
+    window[name] = true;
+  }
 }
 
 /** The place of the value that lies nearest to x. @param {ArrayLike<number>} values */

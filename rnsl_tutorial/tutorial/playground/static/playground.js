@@ -510,7 +510,7 @@ function render({ model, el: root }) {
       points: Array.from(labels, (_, i) => [points[2 * i], points[2 * i + 1]]), history: { a: finite(a), b: finite(b) },
     });
   };
-  const made = mount(root, { start, onChange: tell });
+  const made = mount(root, { start, onChange: tell, playing: model.get("playing") });
   const on = (name, callback) => model.on(`change:${name}`, callback);
   const current = () => made.world.current();
   on("q", () => model.get("q") === (current()["b.q"] ?? lab.DEFAULTS.q) || made.set("b.q", model.get("q")));
