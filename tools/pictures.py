@@ -63,7 +63,7 @@ def picture(explorer: anywidget.AnyWidget, browser: Browser) -> Image.Image:
         viewport={"width": WIDTH, "height": 700}, reduced_motion="reduce", color_scheme="light"
     )
     page.set_content(standalone_html(explorer).replace("</body>", f"{CAPTION}</body>"))
-    expect(page.locator("canvas, svg").first).to_be_visible()
+    expect(page.locator("canvas:visible, svg:visible").first).to_be_visible()
     page.wait_for_timeout(500)
     shot = page.locator("body").screenshot()
     page.close()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from harness import ARRIVED, START_S, TOKEN, Explorer, JupyterLab, box_of
+from harness import ARRIVED, PICTURE, START_S, TOKEN, Explorer, JupyterLab, box_of
 from notebook_parts import SOURCES
 from playwright.sync_api import Browser, Locator, expect
 
@@ -54,13 +54,15 @@ def test_a_notebook_opens_on_its_question_and_a_picture_that_moves_without_a_ker
 ) -> None:
     panel = learner.look_at(f"{ARRIVED}/{name}.ipynb")
     opening = alive(panel)
+    explorer = Explorer(opening)
+    expect(opening.locator("svg:visible, canvas:visible").first).to_be_in_viewport()
+    learner.screenshot(f"arrived_{name}")
+    before = opening.evaluate(PICTURE)
+    assert not explorer.answers() or opening.evaluate(PICTURE) != before, "a guess is drawn"
     expect(opening.locator("input[type=range]").first).to_be_in_viewport()
     expect(panel.locator("h1").first).to_be_in_viewport()
     asked = panel.locator(".jp-RenderedMarkdown p", has_text="The question:").first
     expect(asked).to_be_in_viewport()
-    expect(opening.locator("svg, canvas").first).to_be_in_viewport()
-    learner.screenshot(f"arrived_{name}")
-    explorer = Explorer(opening)
     in_view = (one for one in explorer.sliders() if one.is_visible())
     if play := opening.get_by_role("button", name="Play", exact=True).all():
         play[0].click()  # of the playground, whose sliders tell a run how to go on
