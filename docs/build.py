@@ -158,7 +158,8 @@ def _write_tiles(folder: Path) -> None:
 def _lay_out_notebook(notebook: NotebookNode, path: Path) -> None:
     made = executed.for_page(notebook)
     was_run = any(cell.get("execution_count") for cell in made.cells)
-    made.cells.insert(1, nbformat.v4.new_markdown_cell(NOTE if was_run else NOT_RUN))
+    place = 1 + [cell.cell_type for cell in made.cells[:2]].count("code")  # below the first picture
+    made.cells.insert(place, nbformat.v4.new_markdown_cell(NOTE if was_run else NOT_RUN))
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(made, path.with_suffix(".ipynb"))
     _add_explorers(executed.explorer_models(notebook), path)

@@ -153,10 +153,17 @@ def explorer_models(notebook: NotebookNode) -> dict[str, page.Model]:
 
 
 def for_page(notebook: NotebookNode) -> NotebookNode:
-    """Return a notebook as a page shows it: mounts in the place of widgets, no hidden cells."""
+    """Return a notebook as a page shows it: mounts in the place of widgets, no hidden cells.
+
+    Of the opening, whose code is folded in the notebook, only the explorer is shown.
+    """
     made, explorers = deepcopy(notebook), explorer_models(notebook)
     made.cells = [c for c in made.cells if LEFT_OUT.isdisjoint(c.metadata.get("tags", []))]
     for cell in made.cells:
+        if cell.metadata.get("jupyter", {}).get("source_hidden"):
+            cell.metadata.tags = [*cell.metadata.get("tags", []), "remove-input"]
+        if "outputs" in cell and not cell.execution_count:
+            cell.outputs = []  # the picture of an opening says "run this cell", which nobody can
         for output in cell.get("outputs", []):
             if VIEW in output.get("data", {}):
                 name = output.data[VIEW]["model_id"]

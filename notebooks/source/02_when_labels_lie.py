@@ -4,7 +4,7 @@
 #
 # **Predict first.** Of all labels of the aerial images of AID (30 classes) 70% are wrong. Only 30% of
 # the bridges are called *bridge*. Is the class lost: can nobody tell any more what these images are?
-# Draw how many get the most frequent wrong name, and press *Show*. Then move the rate to 70%.
+# Draw how many get the most frequent wrong name. Then press *Show*.
 
 # %%
 from rnsl_tutorial import datasets
@@ -25,6 +25,9 @@ explorer
 # nothing.
 #
 # ## What you see
+# A wrong label is not just wrong. Somebody wrote *pond* where the picture shows a *bridge*. Which
+# wrong name is written, and how often, decides what a learner can still find out.
+#
 # **On the left** each row is a true class, each column the label that its images are given. The bright
 # diagonal holds the right labels. This is the **transition matrix** $M$.
 #

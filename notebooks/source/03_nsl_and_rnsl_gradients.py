@@ -280,7 +280,7 @@ print(f"{wrong.sum()} of {len(wrong)} labels are wrong: {wrong.float().mean():.0
 # of the pull.
 #
 # **Predict first.** We train with NSL, and after each epoch add up the pulls of all images. Which share
-# do the wrong labels make? Does it rise or fall? Run the cell, draw it, and press *Show*. Then say how it
+# do the wrong labels make? Does it rise or fall? Draw it, and press *Show*. Then say how it
 # will look with RNSL's pull, $p^{0.7} (1 - p)$, and move **q** to 0.7.
 
 # %%

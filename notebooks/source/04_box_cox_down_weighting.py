@@ -6,7 +6,8 @@
 # mean absolute error. That hardly listens to an image that disagrees with its label.
 #
 # **Predict first.** Half of the training labels of AID are wrong. You turn $q$ from 0 to 1. What does
-# the accuracy do: rise, fall, or something else? Draw it, and press *Show*. Then move the slider *Loss*.
+# the accuracy do: rise, fall, or something else? Draw it and press *Show*. Then go on and
+# move the slider *Loss*.
 
 # %%
 from rnsl_tutorial import experiments

@@ -1,12 +1,13 @@
 """A browser, a JupyterLab of its own, and both together."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
-from harness import ROOT, JupyterLab, Open, chromium, chromium_path, lab_server
+from harness import ARRIVED, ROOT, JupyterLab, Open, chromium, chromium_path, lab_server
 from playwright.sync_api import Browser, Page, expect
 
 from notebooks import build
@@ -24,10 +25,17 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copies of the notebooks, with the smaller constants that the other tests of them use."""
+    """Copies of the notebooks, with the smaller constants that the other tests of them use.
+
+    In the folder `ARRIVED` they lie as a learner gets them, trusted by the server.
+    """
     folder = tmp_path_factory.mktemp("jupyterlab") / "notebooks"
-    lab.copy_notebooks(ROOT / "notebooks", folder)
-    for path in folder.glob("*.ipynb"):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("JUPYTER_DATA_DIR", str(folder.parent / "JUPYTER_DATA_DIR"))
+        lab.copy_notebooks(ROOT / "notebooks", folder / ARRIVED)
+    for arrived in (folder / ARRIVED).glob("*.ipynb"):
+        path = folder / arrived.name
+        shutil.copy(arrived, path)
         notebook = nbformat.read(path, as_version=4)
         build.shrink(notebook)
         nbformat.write(notebook, path)

@@ -20,6 +20,7 @@ from benchmarks.lab import free_port, wait_for_answer
 
 ROOT = Path(__file__).parent.parent.parent
 SCREENSHOTS = ROOT / "build" / "screenshots"
+ARRIVED = "arrived"  # in the server's folder: notebooks as a learner gets them
 HOST = "127.0.0.1"
 TOKEN = "for-the-tests"
 START_S, RUN_S, REDRAW_S = 60, 300, 30

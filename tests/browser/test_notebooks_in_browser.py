@@ -50,6 +50,12 @@ WEIGHTS = """(e.q * losses.label_log_probability(
 )).exp()[wrong[seen.batch]]"""
 PLATEAU = "curves.loss_of_p(torch.arange(101) / 100, e.q, e.k)"
 
+FINE_TUNED = Claim(
+    "FineTuningExplorer", "epoch", "After epoch", "NSL now",
+    "[e.curves[0, e.place('noise'), 0, e.epoch - 1]]",
+    within=0.05, inside=".rnsl-fine-tuning", chart="k-NN accuracy",
+)  # fmt: skip
+
 CLAIMS: dict[str, list[Claim] | None] = {  # None for a notebook in which nothing moves
     "00_start_here": [],  # its map is drawn on a canvas: see the test of its page
     "01_metric_learning_on_the_sphere": [
@@ -161,11 +167,7 @@ CLAIMS: dict[str, list[Claim] | None] = {  # None for a notebook in which nothin
         ),
     ],
     "07_aid_experiment": [
-        Claim(
-            "FineTuningExplorer", "epoch", "After epoch", "NSL now",
-            "[e.curves[0, e.place('noise'), 0, e.epoch - 1]]",
-            within=0.05, inside=".rnsl-fine-tuning", chart="k-NN accuracy",
-        ),
+        FINE_TUNED,
         Claim(
             "ComparisonExplorer", "rate", "Wrong labels", "NSL",
             """[
@@ -192,19 +194,19 @@ CLAIMS: dict[str, list[Claim] | None] = {  # None for a notebook in which nothin
     "10_audit_your_own_archive": [
         Claim(
             "AuditExplorer", "threshold", "Threshold on the doubt", "true recall now",
-            "[(scores.doubt[wrong].astype(float) >= e.threshold).mean()]",
+            "[(shown.doubt[shown.wrong].astype(float) >= e.threshold).mean()]",
             inside=".rnsl-audit",
         ),
         Claim(
             "AuditExplorer", "threshold", "Threshold on the doubt", "true precision",
             """[
-                wrong[scores.doubt.astype(float) >= t].mean()
-                for t in e.controls["threshold"].values if (scores.doubt >= t).any()
+                shown.wrong[shown.doubt.astype(float) >= t].mean()
+                for t in e.controls["threshold"].values if (shown.doubt >= t).any()
             ]""",
             inside=".rnsl-audit",
         ),
     ],
-    "11_appendix_the_reference": None,
+    "11_appendix_the_reference": [FINE_TUNED],
 }  # fmt: skip
 
 

@@ -1,4 +1,5 @@
 import base64
+import io
 import json
 import re
 import shutil
@@ -10,12 +11,20 @@ import ipywidgets
 import numpy as np
 import pytest
 import traitlets
+from PIL import Image
 from synthetic_maps import CLASSES, IMAGES, small_maps
 
 from rnsl_tutorial._files import PACKAGE
 from rnsl_tutorial.experiments.style import _DARK, _luminance
-from rnsl_tutorial.tutorial import explorers, plots
-from rnsl_tutorial.tutorial.explorers import EmbeddingExplorer, Explorer, base, standalone_html
+from rnsl_tutorial.tutorial import _pictures, explorers, plots
+from rnsl_tutorial.tutorial.explorers import (
+    EmbeddingExplorer,
+    Explorer,
+    Playground,
+    base,
+    one_page,
+    standalone_html,
+)
 
 MODULES = sorted((PACKAGE / "tutorial").glob("**/static/*.js"))
 EXPLORERS = [
@@ -280,3 +289,22 @@ def test_names_cannot_break_out_of_the_page() -> None:
     found = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page)
     assert found
     assert json.loads(found[1])["state"]["_table"]["class_names"][0] == attack
+
+
+# ------------------------------------------------------------------ where no widget can live
+
+
+def test_an_output_holds_a_picture_of_its_class_and_how_to_move_it(
+    explorer: EmbeddingExplorer,
+) -> None:
+    for shown in (explorer, Playground()):
+        data, _ = shown._repr_mimebundle_()
+        assert "application/vnd.jupyter.widget-view+json" in data
+        assert data["text/plain"].endswith("Run this cell to move it.")
+        with Image.open(io.BytesIO(base64.b64decode(data["image/png"]))) as picture:
+            assert picture.format == "PNG"
+
+
+def test_every_explorer_of_the_page_of_all_has_a_picture() -> None:
+    pictures = {path.stem for path in _pictures._FOLDER.glob("*.png")}
+    assert {type(place.make()).__name__ for place in one_page.EXPLORERS} <= pictures

@@ -1,0 +1,89 @@
+"""Notebooks on the disk, and what JupyterLab gets of them, with a kernel and without."""
+
+import asyncio
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import nbformat
+import pytest
+from traitlets.config import Configurable
+
+from rnsl_tutorial.cli import _contents
+
+VIEW = {"model_id": "abc", "version_major": 2, "version_minor": 0}
+DATA = {_contents._VIEW: VIEW, "image/png": "PNG", "text/plain": "Run this cell to move it."}
+
+
+class Server(Configurable):
+    """A server with one kernel, of the notebook a.ipynb, or with none."""
+
+    process: int | None = 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.session_manager = self.kernel_manager = self
+
+    async def list_sessions(self) -> list[dict[str, Any]]:
+        return [{"path": "a.ipynb", "kernel": {"id": "k"}}] if self.process else []
+
+    def get_kernel(self, name: str) -> Any:
+        return SimpleNamespace(provisioner=SimpleNamespace(pid=self.process))
+
+
+class Disk:
+    """Contents of a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.server = folder, Server()
+        self.contents = _contents._Contents(root_dir=str(folder), parent=self.server)
+
+    def save(self, name: str = "a.ipynb") -> None:
+        output = nbformat.v4.new_output("display_data", dict(DATA))
+        cell = nbformat.v4.new_code_cell("explorer", outputs=[output], id="a")
+        content = nbformat.v4.new_notebook(cells=[cell])
+        asyncio.run(self.contents.save({"type": "notebook", "content": content}, name))
+
+    def written(self) -> str:
+        return (self.folder / "a.ipynb").read_text()
+
+    def got(self) -> dict[str, Any]:
+        notebook = asyncio.run(self.contents.get("a.ipynb"))["content"]
+        [output] = notebook["cells"][0]["outputs"]
+        assert output["metadata"] == {}
+        return dict(output["data"])
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Disk:
+    return Disk(tmp_path)
+
+
+def test_a_notebook_is_saved_without_the_views_of_widgets(disk: Disk) -> None:
+    disk.save()
+    [output] = json.loads(disk.written())["cells"][0]["outputs"]
+    assert output["data"].keys() == {"image/png", "text/plain"}
+
+
+def test_views_come_back_while_their_kernel_runs(disk: Disk) -> None:
+    disk.save()
+    assert disk.got() == DATA
+
+
+@pytest.mark.parametrize("process", [None, 2])
+def test_without_their_kernel_the_picture_stays(disk: Disk, process: int | None) -> None:
+    """It has ended, or was started again."""
+    disk.save()
+    disk.server.process = process
+    without = {kind: DATA[kind] for kind in ("image/png", "text/plain")}
+    assert disk.got() == without
+    disk.save()
+    assert disk.got() == without, "another save does not tell a new kernel of an old model"
+
+
+def test_what_is_no_notebook_is_left_alone(disk: Disk) -> None:
+    model = {"type": "file", "format": "text", "content": "VIEW"}
+    asyncio.run(disk.contents.save(model, "notes.txt"))
+    assert asyncio.run(disk.contents.get("notes.txt"))["content"] == "VIEW"
+    assert asyncio.run(disk.contents.get(""))["type"] == "directory"
