@@ -182,6 +182,7 @@ def still_page(
         )
         page.clock.install(time=0)
         page.goto(file.as_uri())
+        page.add_style_tag(content=".rnsl-steps { display: none; }")  # more than the hand needs
         page.locator(".rnsl-readout", has_text="%").wait_for()
         page.clock.pause_at(10_000)
         inspector = page.context.new_cdp_session(page)
