@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, FloatRect, Locator, Page, Route, expect, sync_playwright
 
-from benchmarks.lab import free_port, wait_for_answer
+from benchmarks.lab import PICTURE, free_port, wait_for_answer
 
 ROOT = Path(__file__).parent.parent.parent
 SCREENSHOTS = ROOT / "build" / "screenshots"
@@ -65,10 +65,6 @@ CLOSE = """async () => {
     }
     await window.jupyterapp?.serviceManager.sessions.shutdownAll();
 }"""
-PICTURE = """explorer => [
-    ...Array.from(explorer.querySelectorAll("canvas"), canvas => canvas.toDataURL()),
-    ...Array.from(explorer.querySelectorAll("svg"), svg => svg.outerHTML),
-].join()"""
 
 
 def chromium_path() -> str | None:
