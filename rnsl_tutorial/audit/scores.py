@@ -6,6 +6,7 @@ Shapes: N images, F features, D principal components, C classes, M images that a
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -339,7 +340,8 @@ def _judge(inputs_ND: Tensor, labels_N: Tensor, num_classes: int, head: _Head) -
     loss = build_loss(head.config, num_classes, len(head.trained), generator)
     settings = head.config.settings
     given_M = labels_N[head.trained]
-    prune = _prune_in_parts if isinstance(loss, _Truncated) else None
+    by_rule = partial(_prune_in_parts, rule=settings.prune_rule)
+    prune = by_rule if isinstance(loss, _Truncated) else None
     train(network, loss, inputs_ND[head.trained], given_M, settings, prune=prune)
     embeddings_MD = embed(network, inputs_ND[head.held])
     with torch.no_grad():
@@ -348,10 +350,10 @@ def _judge(inputs_ND: Tensor, labels_N: Tensor, num_classes: int, head: _Head) -
         ).exp()
 
 
-def _prune_in_parts(loss: _Truncated, embeddings_MD: Tensor, given_M: Tensor) -> None:
+def _prune_in_parts(loss: _Truncated, embeddings_MD: Tensor, given_M: Tensor, *, rule: str) -> None:
     """Decide who is kept, some thousand at a time: of all at once, the logits would be large."""
     for places_B in torch.split(torch.arange(len(given_M)), _ROWS):
-        loss.update_kept(embeddings_MD[places_B], given_M[places_B], places_B)
+        loss.update_kept(embeddings_MD[places_B], given_M[places_B], places_B, rule=rule)
 
 
 # ------------------------------------------------------------------ checks

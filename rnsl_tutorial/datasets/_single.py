@@ -18,14 +18,19 @@ def readers(root: Path) -> Mapping[str, Callable[[], bytes]]:
         root: folder of class folders, or a tar or zip of one. A compressed tar is slow.
 
     Raises:
-        ValueError: it is no such archive, or damaged; the readers raise it, too, and OSError.
+        ValueError: it is no such archive, or damaged; the readers raise it, too.
     """
     with _packed.explained(root):
         members = {} if root.is_dir() else _members(root)
         listed = _listing.list_members(members) if members else _listing.list_on_disk(root)
         found = _listing.find(root, listed, classes=True, nested=False, skip_broken=True)
     read = {path: members.get(path) or (root / path).read_bytes for path in found.images}
-    return {found.name(path): reader for path, reader in read.items()}
+    return {found.name(path): partial(_explained, root, one) for path, one in read.items()}
+
+
+def _explained(root: Path, reader: Callable[[], bytes]) -> bytes:
+    with _packed.explained(root):
+        return reader()
 
 
 def _members(root: Path) -> dict[str, Callable[[], bytes]]:

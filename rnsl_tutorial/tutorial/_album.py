@@ -57,7 +57,7 @@ class Album:
             return b""
         try:
             pixels = _decoding.squared(self._readers[self._files[place]](), _SIDE, (), None)
-        except (OSError, ValueError):  # it went since, or is damaged: its name tells enough
+        except ValueError:  # it went since, or is damaged: its name tells enough
             return b""
         if isinstance(pixels, str):
             return b""

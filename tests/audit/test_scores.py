@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,16 @@ def test_the_odds_of_other_labels_need_no_further_training(
     assert (moved[FLIPS:] > scores.log_odds[FLIPS:]).mean() > 0.99
     np.testing.assert_allclose(scores.flips(given_N).sum(axis=1), 1)
     np.testing.assert_allclose(scores.flips_on_paper(given_N).sum(axis=1), 1)
+
+
+def test_heads_prune_by_the_rule_of_their_recipe(data: Any) -> None:
+    features_NF, _, given_N = data
+    recipe = replace(scoring.recipe_for(N), k=0.9, epochs=3, prune_from=1, prune_every=1)
+    found = [
+        scoring.out_of_fold(features_NF, given_N, C, replace(recipe, prune_rule=rule), repeats=1)
+        for rule in ("paper", "ratio")
+    ]
+    assert not np.array_equal(*found)
 
 
 @pytest.mark.parametrize("witness", range(3))

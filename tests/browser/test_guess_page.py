@@ -129,7 +129,8 @@ def test_a_bar_is_lifted_and_a_place_is_set_by_hand_and_by_keys(open_page: Open)
     np.testing.assert_allclose(curve(root, "guess")[:, 0], [0.8, 0.8], atol=0.006)
     press(page, "Show")
     (k,) = asked(MAKERS["truncation"]())["measured"]
-    expect(root.locator(".rnsl-readout")).to_contain_text(f"Up to k = {k:.2f} at least 95 of 100")
+    told = f"k = {k:.2f} is the largest at which at least 95 of 100"
+    expect(root.locator(".rnsl-readout")).to_contain_text(told)
     np.testing.assert_allclose(curve(root, "measured")[:, 0], [k, k], atol=0.006)
 
 

@@ -50,6 +50,13 @@ def test_the_question_does_not_tell_the_answer(name: str) -> None:
     assert len(guess["measured"]) == places
 
 
+def test_what_was_not_measured_is_not_asked() -> None:
+    maps = small_maps()
+    accuracy = maps.accuracy.copy()
+    accuracy[0, 1, 0] = np.nan
+    assert "asked" not in EmbeddingExplorer(maps._replace(accuracy=accuracy))._table
+
+
 def test_an_explorer_that_asks_nothing_says_so() -> None:
     with pytest.raises(TypeError, match="no 'guess'; it has q, temperature, p"):
         LossExplorer(guess=True)  # type: ignore[arg-type]

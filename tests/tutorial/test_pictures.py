@@ -15,6 +15,7 @@ from synthetic_doubts import small_audit
 from synthetic_maps import small_maps
 from synthetic_umap_maps import small_umap_maps
 
+from rnsl_tutorial.datasets import _single
 from rnsl_tutorial.tutorial import _album, explorers
 from rnsl_tutorial.tutorial.explorers import _pictures, standalone_html
 
@@ -117,6 +118,22 @@ def test_a_file_that_went_or_is_damaged_has_none(
     assert whole.exists()
     [(_, jpegs)] = Asked(explorer)({"pictures": [0, 1, 2, -1, 10_000]})
     assert [bool(jpeg) for jpeg in jpegs] == [False, False, True, False, False]
+
+
+def test_of_a_damaged_zip_the_whole_images_are_shown(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    packed, first = tmp_path / "AID.zip", files(EMBEDDING.labels)[0]
+    with zipfile.ZipFile(packed, "w") as pack:
+        for path in folder.rglob("*.jpg"):
+            pack.write(path, path.relative_to(folder.parent))
+    bytes_of_first = (folder / first).read_bytes()
+    packed.write_bytes(packed.read_bytes().replace(bytes_of_first, bytes(len(bytes_of_first)), 1))
+    with pytest.raises(ValueError, match=r"cannot be read to its end .*CRC"):
+        _single.readers(packed)[first]()
+    monkeypatch.setenv("RNSL_AID", str(packed))
+    [(_, jpegs)] = Asked(embedding())({"pictures": [0, 1]})
+    assert [bool(jpeg) for jpeg in jpegs] == [False, True]
 
 
 @pytest.mark.parametrize(

@@ -438,6 +438,8 @@ class QExplorer(Explorer):
             return None
         r = rates.values.index(rate) if rate in rates.values else 0
         first, *measured = (100 * self.tables[0][0, r]).tolist()
+        if not np.isfinite([first, *measured]).all():
+            return None
         return Guess(
             "curve",
             f"With q = 0 and {rates.texts[r]} wrong labels, {first:.0f} of 100 test images find "

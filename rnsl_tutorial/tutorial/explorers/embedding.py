@@ -102,7 +102,7 @@ def _table(maps: EmbeddingMaps) -> dict[str, Any]:
 
 def _asked(maps: EmbeddingMaps) -> Guess | None:
     """Ask for the accuracy of the first loss over the rate, with the first kind of noise."""
-    if len(maps.rates) < 2:
+    if len(maps.rates) < 2 or not np.isfinite(maps.accuracy[0]).all():
         return None
     percents = [float(_percent(rate)) for rate in maps.rates]
     measured = (100.0 * maps.accuracy[0].astype(float)).tolist()

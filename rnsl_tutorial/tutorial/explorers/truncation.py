@@ -154,7 +154,7 @@ def _asked(precision_K: _Floats, flipped_N: _Bools) -> Guess | None:
         plots.axis("precision of “left out”", 0.5, 1, text="{:.0%}"),
         [0.5],
         [k],
-        f"You said k = {{drawn}}: {{off}}. Up to k = {{measured}} at least "
+        f"You said k = {{drawn}}: {{off}}. k = {{measured}} is the largest at which at least "
         f"{100 * _ASKED_PRECISION:.0f} of 100 have a wrong label.",
         unit="",
         given=[{"mark": "rule", "style": wanted, "axis": "y", "shows": [_ASKED_PRECISION]}],
