@@ -21,8 +21,8 @@ spotted
 # quarter of the labels was wrong. A ring says: this loss does not believe the label.
 #
 # **NSL** is the usual loss. At the end it believes all 24 wrong labels of the four sets: it has learned
-# them by heart. **t-RNSL** doubts 19 of them, and no right one. Move *after epoch* to 7: NSL doubted them, too,
-# and some right ones.
+# them by heart. **t-RNSL**, a robust loss that you will meet below, doubts 19 of them, and no right one. After
+# *Show* move *after epoch* to 7: NSL doubted them, too, and some right ones.
 #
 # Now real images, of 30 classes: airports, beaches, forests, ... A small network learns to place
 # images of one class together. If all labels are right, the neighbours of a new image tell its class in
@@ -408,6 +408,7 @@ at_end = [(at[:, -1] & spotted.wrong).sum() for at in is_struck]
 assert at_end == [0, 19], at_end
 assert not (is_struck[:, :, -1] & ~spotted.wrong).any(), "a right label is doubted at the end"
 assert (is_struck[0, :, 6] & spotted.wrong).sum() > 18 < 24 == spotted.wrong.sum()
+assert (is_struck[0, :, 6] & ~spotted.wrong).any(), "no right label is doubted at epoch 7"
 assert abs(by_epoch["nsl"][-1] - 0.69) < 0.005, by_epoch
 assert min(by_epoch["rnsl"][1:].min(), by_epoch["trnsl"][1:].min()) > 0.875, by_epoch
 early = {name: experiments.stopped(run).metrics["knn_clean"] for name, run in of_seed_0.items()}

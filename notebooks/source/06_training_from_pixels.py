@@ -2,7 +2,8 @@
 # # 6. Training from pixels
 # The question: **what does a network do with wrong labels, from the first epoch to the last?**
 #
-# Two networks train below as soon as you press **play**, each on the same points. 40 of 100 labels are wrong.
+# Two networks train below as soon as you press **play**: left NSL, right t-RNSL. A ring is a point's true class,
+# its inside the label that was given. 40 of 100 labels are wrong.
 #
 # **Predict first.** A network that is trained long enough knows *all* its labels by heart, the right
 # ones and the wrong ones. Which ones does it learn first? Or are both learned at the same speed?

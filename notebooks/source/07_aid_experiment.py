@@ -4,7 +4,8 @@
 #
 # **Predict first.** A network learned on ImageNet, and never saw an image of AID. By nearest neighbours it finds
 # the class of 84 of 100 test images. Half of the training labels are wrong. We **fine-tune** its last blocks with
-# plain NSL, for eight epochs. How many will it find after the first epoch, and how many at the end?
+# plain NSL, for eight epochs. How many will it find after the first epoch, and how many at the end? Decide, then
+# move *After epoch*.
 
 # %%
 from rnsl_tutorial.tutorial import explorers
