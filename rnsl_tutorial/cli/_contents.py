@@ -2,9 +2,11 @@
 
 A view names a model that lives in a kernel. Where there is none, JupyterLab says "Error displaying
 widget" and never looks at the picture beside it. So a notebook is saved without views, and gets
-them back as long as the kernel runs that they came from.
+them back as long as the kernel runs that they came from. A view that another program saved is taken
+out when the notebook is read.
 """
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,16 +23,17 @@ class _Contents(AsyncLargeFileManager):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._homes: dict[str, int | None] = {}  # of models: the kernel's process when first saved
+        self._homes: dict[str, int | None] = {}  # of views: the kernel's process when first saved
 
     async def get(self, path: str, *args: Any, **options: Any) -> dict[str, Any]:
-        """Read a file; the views of a notebook come back while their kernel runs."""
+        """Read a file; of the views of a notebook those whose kernel runs."""
         file: dict[str, Any] = await super().get(path, *args, **options)  # type: ignore[no-untyped-call]
-        taken = [output for output in _outputs(file) if _TAKEN in output["metadata"]]
-        process = await self._kernel_of(path) if taken else None
-        for output in taken:
-            view = output["metadata"].pop(_TAKEN)
-            if process is not None and self._homes.get(view["model_id"]) == process:
+        seen = [one for one in _outputs(file) if _VIEW in one["data"] or _TAKEN in one["metadata"]]
+        process = await self._kernel_of(path) if seen else None
+        for output in seen:
+            taken = output["metadata"].pop(_TAKEN, None)
+            view = output["data"].pop(_VIEW, taken)
+            if process is not None and self._homes.get(_key(view)) == process:
                 output["data"][_VIEW] = view
         return file
 
@@ -40,7 +43,7 @@ class _Contents(AsyncLargeFileManager):
         process = await self._kernel_of(path) if seen else None
         for output in seen:
             view = output["metadata"][_TAKEN] = output["data"].pop(_VIEW)
-            self._homes.setdefault(view["model_id"], process)
+            self._homes.setdefault(_key(view), process)
         saved: dict[str, Any] = await super().save(model, path)  # type: ignore[no-untyped-call]
         return saved
 
@@ -54,8 +57,15 @@ class _Contents(AsyncLargeFileManager):
         return None
 
 
+def _key(view: Any) -> str:
+    return json.dumps(view, sort_keys=True)
+
+
 def _outputs(file: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The outputs of a notebook that hold data; of any other file none."""
+    """The outputs of a notebook that hold data, with metadata; of any other file none."""
     if file.get("type") == "notebook" and file.get("content"):
         for cell in file["content"]["cells"]:
-            yield from (output for output in cell.get("outputs", []) if "data" in output)
+            for output in cell.get("outputs", []):
+                if "data" in output:
+                    output.setdefault("metadata", {})
+                    yield output

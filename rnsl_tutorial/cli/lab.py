@@ -7,23 +7,30 @@ where the notebook is trusted, so copies are signed; anywhere else the picture s
 """
 
 import ast
+import functools
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rnsl_tutorial import __version__
 from rnsl_tutorial import _files as paths
 
 if TYPE_CHECKING:
     import anywidget
+    from nbformat import NotebookNode
 
 __all__ = ["copy_notebooks", "start"]
 
 _FIRST = "00_start_here.ipynb"
 _MANIFEST = ".rnsl.json"
 _CONTENTS = "rnsl_tutorial.cli._contents._Contents"
+_MADE_OF = {".py", ".js", ".css", ".json", ".npz", ".png"}  # explorers, in code and tables
+_PICTURE = {"image/png", "text/plain"}
 
 
 class _Copied(NamedTuple):
@@ -31,7 +38,7 @@ class _Copied(NamedTuple):
 
     Attributes:
         written: new, or updated where the learner had changed nothing.
-        kept: changed by the learner, while a newer one is shipped.
+        kept: changed by the learner, while what is shipped would make another one.
     """
 
     written: list[str]
@@ -39,18 +46,26 @@ class _Copied(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """The SHA-256 of a notebook, as it was shipped and as its copy was written."""
+    """The SHA-256 of a copy as it was written, and of what it was made from."""
 
-    shipped: str
+    origin: str
     written: str
+
+
+class _Made(NamedTuple):
+    """A copy, and whether all that it shows is ours: that nobody ran a cell of it."""
+
+    content: bytes
+    is_ours: bool
 
 
 def copy_notebooks(source: Path, folder: Path) -> _Copied:
     """Copy the notebooks of one folder into another, never over a file that was changed there.
 
-    A manifest in ``folder`` holds the SHA-256 of every notebook and of its copy. A notebook that
-    still equals its copy is updated, one that is gone is copied again, any other is kept: one that
-    was only executed as well, for it holds the learner's results.
+    A manifest in ``folder`` holds the SHA-256 of every copy, and of the notebook and the explorers
+    that it was made from. A copy that is still as it was written is updated, one that is gone is
+    made again, any other is kept: one that was only executed as well, for it holds the learner's
+    results.
 
     Args:
         source: holds the notebooks (``*.ipynb``) that are shipped.
@@ -62,19 +77,13 @@ def copy_notebooks(source: Path, folder: Path) -> _Copied:
     if folder.is_file():
         raise NotADirectoryError(f"{folder} is a file. Name a folder: rnsl lab DIR")
     notebooks = sorted(source.glob("*.ipynb"))
-    lock = paths.lock_of(folder / _MANIFEST)
-    busy = f"Another process copies notebooks into {folder}. Run this again."
-    try:
+    with _writing_into(folder):
         for name in (_MANIFEST, *(notebook.name for notebook in notebooks)):
             paths.check_output(folder / name, overwrite=True)
         folder.mkdir(parents=True, exist_ok=True)
-        with paths.alone(lock, busy):
-            return _update(notebooks, folder)
-    except OSError as error:
-        raise OSError(
-            f"Cannot write the notebooks into {folder} ({error.strerror or error}). Name a folder "
-            "that you may write to: rnsl lab DIR"
-        ) from error
+    busy = f"Another process copies notebooks into {folder}. Run this again."
+    with paths.alone(paths.lock_of(folder / _MANIFEST), busy):
+        return _update(notebooks, folder)
 
 
 def start(folder: Path, options: Sequence[str] = ()) -> None:
@@ -104,22 +113,26 @@ def _jupyter_arguments(folder: Path, options: Sequence[str] = ()) -> list[str]:
 
 
 def _update(notebooks: Sequence[Path], folder: Path) -> _Copied:
-    copied, result = _read_manifest(folder), _Copied([], [])
-    for notebook in notebooks:
-        name, shipped, own = notebook.name, _digest(notebook), _digest(folder / notebook.name)
-        known = copied.get(name, _Known("", ""))
-        if own not in (None, shipped, known.written):
-            if known.shipped != shipped:
+    copied, result, make = _read_manifest(folder), _Copied([], []), functools.cache(_alive)
+    explorers = _digest_of_explorers()
+    try:
+        for notebook in notebooks:
+            name, copy, shipped = notebook.name, folder / notebook.name, _digest(notebook)
+            known, own = copied.get(name, _Known("", "")), _digest(copy)
+            origin = _sha256(f"{shipped}{explorers}".encode())
+            if known == (origin, own):
+                continue
+            made = make(notebook) if own in (None, shipped, known.written) else None
+            if made and _digest(copy) == own:  # else it was saved meanwhile
+                _write(copy, made.content)
+                copied[name] = _Known(origin, _sha256(made.content))
+                result.written.append(name)
+            elif known.origin != origin:
                 result.kept.append(name)
-            continue
-        if own is None or known != (shipped, own):
-            content = _alive(notebook)
-            _write(folder / name, content)
-            copied[name] = _Known(str(shipped), hashlib.sha256(content).hexdigest())
-            result.written.append(name)
-    _write(folder / _MANIFEST, json.dumps(copied, indent=1).encode())
-    places = {folder / name: known.written for name, known in copied.items()}
-    _sign(path for path, written in places.items() if _digest(path) == written)
+    finally:  # also of those before an interrupt: they are not the learner's
+        _write(folder / _MANIFEST, json.dumps(copied, indent=1).encode())
+    copies = {notebook: folder / notebook.name for notebook in notebooks if notebook.name in copied}
+    _sign({of: at for of, at in copies.items() if _digest(at) == copied[of.name].written}, make)
     return result
 
 
@@ -133,33 +146,67 @@ def _read_manifest(folder: Path) -> dict[str, _Known]:
         return {}
 
 
+def _digest_of_explorers() -> str:
+    """The SHA-256 of what decides how explorers open: the version, their code and the tables."""
+    made_of = hashlib.sha256(__version__.encode())
+    for folder in (paths.PACKAGE / "tutorial", paths.shipped("data")):
+        for path in sorted(path for path in folder.rglob("*") if path.suffix in _MADE_OF):
+            made_of.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    return made_of.hexdigest()
+
+
 def _digest(path: Path) -> str | None:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+    return _sha256(path.read_bytes()) if path.exists() else None
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _write(path: Path, content: bytes) -> None:
-    with paths.written_whole(path) as file:
+    with _writing_into(path.parent), paths.written_whole(path) as file:
         file.write(content)
 
 
-def _sign(notebooks: Iterable[Path]) -> None:
-    """Let JupyterLab trust notebooks, which hold what was shipped and nothing else."""
+@contextmanager
+def _writing_into(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OSError(
+            f"Cannot write the notebooks into {folder} ({error.strerror or error}). Name a folder "
+            "that you may write to: rnsl lab DIR"
+        ) from error
+
+
+def _sign(copies: Mapping[Path, Path], make: Callable[[Path], _Made]) -> None:
+    """Let JupyterLab trust copies of notebooks, and nothing else that lies in their place.
+
+    A manifest may come from anybody. So what is signed is not a copy, but what is made of its
+    notebook, and nothing of one that shows what somebody computed.
+    """
+    import sqlite3
+
     import nbformat
     from jupyter_core.paths import jupyter_data_dir
     from nbformat.sign import NotebookNotary
 
-    Path(jupyter_data_dir()).mkdir(parents=True, exist_ok=True)  # else the signatures are lost
-    with NotebookNotary(data_dir=jupyter_data_dir()) as notary:
-        for path in notebooks:
-            notebook = nbformat.read(path, as_version=4)
-            if not notary.check_signature(notebook):
-                notary.sign(notebook)
+    try:
+        Path(jupyter_data_dir()).mkdir(parents=True, exist_ok=True)  # else nothing is kept
+        with NotebookNotary(data_dir=jupyter_data_dir()) as notary:
+            for notebook, copy in copies.items():
+                trusted = notary.check_signature(nbformat.read(copy, as_version=4))
+                if not trusted and make(notebook).is_ours:
+                    notary.sign(nbformat.reads(make(notebook).content, as_version=4))
+    except (OSError, sqlite3.Error) as error:
+        said = f"JupyterLab may not trust the notebooks ({paths.in_one_line(error)}): "
+        warnings.warn(f"{said}their pictures move once you run their cells.", stacklevel=2)
 
 
 # ------------------------------------------------------------------ arriving alive
 
 
-def _alive(path: Path) -> bytes:
+def _alive(path: Path) -> _Made:
     """Return a notebook whose opening moves where its picture was; links lead to the project."""
     import nbformat
 
@@ -167,11 +214,23 @@ def _alive(path: Path) -> bytes:
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = cell.source.replace("](../docs/", elsewhere)
-        elif cell.execution_count is None:  # else somebody ran it: these are other pictures
-            for output in cell.outputs:
-                output.data = _moving(path.stem, cell.source, output.data)
+    shown, opening = [cell for cell in notebook.cells if cell.get("outputs")], _opening(notebook)
+    is_ours = shown in ([], [opening])
+    if opening and is_ours:  # elsewhere it would not be trusted, and so not move
+        [output] = opening.outputs
+        output.data = _moving(path.stem, opening.source, output.data)
     text: str = nbformat.writes(notebook)
-    return (text.rstrip("\n") + "\n").encode()
+    return _Made((text.rstrip("\n") + "\n").encode(), is_ours)
+
+
+def _opening(notebook: "NotebookNode") -> "NotebookNode | None":
+    """Return the first cell of code, but for Colab's, if it shows its picture and was not run."""
+    code = (cell for cell in notebook.cells if cell.cell_type == "code")
+    first = next((cell for cell in code if "colab" not in cell.metadata.get("tags", [])), None)
+    if first is None or first.execution_count is not None:
+        return None
+    shown = [(output.output_type, {*output.get("data", {})}) for output in first.outputs]
+    return first if shown == [("display_data", _PICTURE)] else None
 
 
 def _moving(name: str, code: str, shown: dict[str, str]) -> dict[str, str]:

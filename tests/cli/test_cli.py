@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import nbformat
 import numpy as np
 import pytest
 import typer
@@ -25,7 +26,8 @@ def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path,
     calls: list[tuple[Path, list[str]]] = []
     shipped = tmp_path / "shipped"
     shipped.mkdir()
-    (shipped / lab._FIRST).write_text("start")
+    nbformat.write(nbformat.v4.new_notebook(), shipped / lab._FIRST)
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
     monkeypatch.setattr(paths, "shipped", lambda *parts: shipped)
     monkeypatch.setattr(lab, "start", lambda folder, options: calls.append((folder, options)))
     monkeypatch.chdir(tmp_path)
@@ -61,7 +63,7 @@ def test_lab_copies_and_starts(
     result = run(cli.app, ["lab", *arguments])
     assert result.exit_code == 0, result.output
     assert started == [(Path(folder), options)]
-    assert (Path(folder) / lab._FIRST).read_text() == "start"
+    assert nbformat.read(Path(folder) / lab._FIRST, as_version=4).cells == []
     assert f"Notebooks in {folder}: 1 new or updated." in result.output
 
 

@@ -13,7 +13,8 @@ from traitlets.config import Configurable
 from rnsl_tutorial.cli import _contents
 
 VIEW = {"model_id": "abc", "version_major": 2, "version_minor": 0}
-DATA = {_contents._VIEW: VIEW, "image/png": "PNG", "text/plain": "Run this cell to move it."}
+WITHOUT = {"image/png": "PNG", "text/plain": "Run this cell to move it."}
+DATA = {_contents._VIEW: VIEW, **WITHOUT}
 
 
 class Server(Configurable):
@@ -32,6 +33,13 @@ class Server(Configurable):
         return SimpleNamespace(provisioner=SimpleNamespace(pid=self.process))
 
 
+def notebook(view: Any = VIEW) -> nbformat.NotebookNode:
+    """A notebook with an explorer, as a program may leave it: its output lacks metadata."""
+    output = {"output_type": "display_data", "data": DATA | {_contents._VIEW: view}}
+    cell = nbformat.v4.new_code_cell("explorer", id="a") | {"outputs": [output]}
+    return nbformat.from_dict(nbformat.v4.new_notebook() | {"cells": [cell]})
+
+
 class Disk:
     """Contents of a folder."""
 
@@ -39,18 +47,16 @@ class Disk:
         self.folder, self.server = folder, Server()
         self.contents = _contents._Contents(root_dir=str(folder), parent=self.server)
 
-    def save(self, name: str = "a.ipynb") -> None:
-        output = nbformat.v4.new_output("display_data", dict(DATA))
-        cell = nbformat.v4.new_code_cell("explorer", outputs=[output], id="a")
-        content = nbformat.v4.new_notebook(cells=[cell])
+    def save(self, name: str = "a.ipynb", view: Any = VIEW) -> None:
+        content = notebook(view)
         asyncio.run(self.contents.save({"type": "notebook", "content": content}, name))
 
     def written(self) -> str:
         return (self.folder / "a.ipynb").read_text()
 
     def got(self) -> dict[str, Any]:
-        notebook = asyncio.run(self.contents.get("a.ipynb"))["content"]
-        [output] = notebook["cells"][0]["outputs"]
+        content = asyncio.run(self.contents.get("a.ipynb"))["content"]
+        [output] = content["cells"][0]["outputs"]
         assert output["metadata"] == {}
         return dict(output["data"])
 
@@ -76,10 +82,27 @@ def test_without_their_kernel_the_picture_stays(disk: Disk, process: int | None)
     """It has ended, or was started again."""
     disk.save()
     disk.server.process = process
-    without = {kind: DATA[kind] for kind in ("image/png", "text/plain")}
-    assert disk.got() == without
+    assert disk.got() == WITHOUT
     disk.save()
-    assert disk.got() == without, "another save does not tell a new kernel of an old model"
+    assert disk.got() == WITHOUT, "another save does not tell a new kernel of an old model"
+
+
+def test_a_view_that_another_program_saved_stays_only_where_its_kernel_is_known(
+    disk: Disk,
+) -> None:
+    (disk.folder / "a.ipynb").write_text(json.dumps(notebook()))
+    assert disk.got() == WITHOUT
+    disk.save()
+    (disk.folder / "a.ipynb").write_text(json.dumps(notebook()))
+    assert disk.got() == DATA
+
+
+@pytest.mark.parametrize("view", [{}, "abc", None])
+def test_a_view_without_a_model_is_no_error(disk: Disk, view: Any) -> None:
+    (disk.folder / "a.ipynb").write_text(json.dumps(notebook(view)))
+    assert disk.got() == WITHOUT
+    disk.save(view=view)
+    assert disk.got() == DATA | {_contents._VIEW: view}
 
 
 def test_what_is_no_notebook_is_left_alone(disk: Disk) -> None:

@@ -3,6 +3,7 @@ import gzip
 import hashlib
 import json
 import re
+import sqlite3
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -132,6 +133,79 @@ def test_a_full_disk_leaves_no_half_written_notebook(
     assert list(own.iterdir()) == []
 
 
+def test_what_was_copied_before_an_interrupt_is_known_and_trusted_afterwards(
+    shipped: Path, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = lab._alive
+
+    def interrupted(path: Path) -> lab._Made:
+        if path.name != lab._FIRST:
+            raise KeyboardInterrupt
+        return real(path)
+
+    monkeypatch.setattr(lab, "_alive", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        lab.copy_notebooks(shipped, own)
+    monkeypatch.setattr(lab, "_alive", real)
+    assert lab.copy_notebooks(shipped, own) == (["01_next.ipynb"], [])
+    assert trusted(own / lab._FIRST)
+    write(shipped / lab._FIRST, "a newer start")
+    assert lab.copy_notebooks(shipped, own) == ([lab._FIRST], [])
+
+
+def test_what_is_saved_while_a_newer_copy_is_made_is_kept(
+    shipped: Path, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.copy_notebooks(shipped, own)
+    write(shipped / lab._FIRST, "a newer start")
+    real = lab._alive
+
+    def meanwhile(path: Path) -> lab._Made:
+        write(own / path.name, "my answers")
+        return real(path)
+
+    monkeypatch.setattr(lab, "_alive", meanwhile)
+    assert lab.copy_notebooks(shipped, own) == ([], [lab._FIRST])
+    assert said(own / lab._FIRST) == "my answers"
+    assert not trusted(own / lab._FIRST)
+
+
+def test_untouched_copies_are_made_again_when_explorers_have_changed(
+    shipped: Path, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.copy_notebooks(shipped, own)
+    write(own / "01_next.ipynb", "my answers")
+    monkeypatch.setattr(lab, "__version__", "99.0")
+    assert lab.copy_notebooks(shipped, own) == ([lab._FIRST], ["01_next.ipynb"])
+
+
+@pytest.mark.parametrize(
+    ("file", "counts"),
+    [("static/page.js", True), ("explorers/page.py", True), ("explorers/page.pyc", False)],
+)
+def test_the_digest_of_explorers_covers_their_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, counts: bool
+) -> None:
+    monkeypatch.setattr(paths, "PACKAGE", tmp_path)
+    monkeypatch.setattr(paths, "shipped", lambda *parts: tmp_path.joinpath(*parts))
+    before = lab._digest_of_explorers()
+    path = tmp_path / "tutorial" / file
+    path.parent.mkdir(parents=True)
+    path.write_text("newer")
+    assert (lab._digest_of_explorers() != before) == counts
+
+
+def test_only_what_cannot_be_written_names_the_folder(
+    shipped: Path, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path) -> lab._Made:
+        raise OSError(2, "No such file or directory", "maps.npz")
+
+    monkeypatch.setattr(lab, "_alive", fail)
+    with pytest.raises(OSError, match=r"^\[Errno 2\] No such file or directory: 'maps.npz'$"):
+        lab.copy_notebooks(shipped, own)
+
+
 # ------------------------------------------------------------------ arriving alive
 
 CODE = """from rnsl_tutorial.tutorial import explorers
@@ -140,9 +214,10 @@ explorer = explorers.FineTuningExplorer(epoch=3)
 explorer"""
 
 
-def opening(**attributes: Any) -> NotebookNode:
+def opening(name: str = "open", **attributes: Any) -> NotebookNode:
     shown = nbformat.v4.new_output("display_data", {"image/png": "PNG", "text/plain": "Run it."})
-    return nbformat.v4.new_code_cell(CODE, id="open", outputs=[shown], **attributes)
+    attributes = {"outputs": [shown], **attributes}
+    return nbformat.v4.new_code_cell(CODE, id=name, **attributes)
 
 
 def trusted(path: Path) -> bool:
@@ -175,6 +250,80 @@ def test_a_notebook_that_was_run_is_copied_with_what_it_shows(shipped: Path, own
     write(shipped / lab._FIRST, "start", opening(execution_count=1))
     lab.copy_notebooks(shipped, own)
     assert nbformat.read(own / lab._FIRST, as_version=4).cells[1] == opening(execution_count=1)
+
+
+def test_only_the_first_cell_is_an_opening_and_only_where_nothing_else_is_shown(
+    shipped: Path, own: Path
+) -> None:
+    colab = nbformat.v4.new_code_cell("install", id="colab", metadata={"tags": ["colab"]})
+    write(shipped / lab._FIRST, "start", colab, opening())
+    printed = opening(outputs=[nbformat.v4.new_output("stream", text="mine")])
+    write(shipped / "printed.ipynb", "next", printed)
+    write(shipped / "second.ipynb", "next", opening(outputs=[]), opening("second"))
+    write(shipped / "further.ipynb", "next", opening(), opening("second"))
+    lab.copy_notebooks(shipped, own)
+    _, first, moving = nbformat.read(own / lab._FIRST, as_version=4).cells
+    assert first == colab
+    assert moving.outputs[0].data.keys() == {"text/html", "text/plain"}
+    for name in ("printed.ipynb", "second.ipynb", "further.ipynb"):
+        assert (own / name).read_text() == (shipped / name).read_text()
+        assert not trusted(own / name)
+
+
+def test_notebooks_may_be_made_alive_where_they_lie_and_that_twice(shipped: Path) -> None:
+    write(shipped / lab._FIRST, "start", opening())
+    lab.copy_notebooks(shipped, shipped)
+    alive = (shipped / lab._FIRST).read_bytes()
+    assert b"text/html" in alive
+    lab.copy_notebooks(shipped, shipped)
+    assert (shipped / lab._FIRST).read_bytes() == alive
+    assert trusted(shipped / lab._FIRST)
+
+
+def test_a_manifest_of_somebody_else_makes_nothing_trusted(shipped: Path, own: Path) -> None:
+    html = nbformat.v4.new_output("display_data", {"text/html": "<script>evil()</script>"})
+    evil = nbformat.v4.new_code_cell("", id="evil", outputs=[html])
+    lab.copy_notebooks(shipped, own)
+    places = [own / lab._FIRST, own / "more.ipynb", own.parent / "outside.ipynb"]
+    known = json.loads((own / lab._MANIFEST).read_text())
+    for path, name in zip(places, [lab._FIRST, "more.ipynb", "../outside.ipynb"], strict=True):
+        write(path, "start", evil)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        known[name] = [known[lab._FIRST][0], digest]
+    (own / lab._MANIFEST).write_text(json.dumps(known))
+    assert lab.copy_notebooks(shipped, own) == ([], [])
+    assert [trusted(path) for path in places] == [False] * 3
+    assert trusted(own / "01_next.ipynb")
+
+
+def test_what_somebody_computed_in_a_shipped_notebook_is_not_trusted(
+    shipped: Path, own: Path
+) -> None:
+    ran = nbformat.v4.new_output("display_data", {"text/html": "<script>evil()</script>"})
+    write(shipped / lab._FIRST, "start", nbformat.v4.new_code_cell("", id="ran", outputs=[ran]))
+    lab.copy_notebooks(shipped, own)
+    assert not trusted(own / lab._FIRST)
+
+
+def test_what_is_trusted_is_not_made_again(
+    shipped: Path, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.copy_notebooks(shipped, own)
+    monkeypatch.delattr(lab, "_opening")
+    assert lab.copy_notebooks(shipped, own) == ([], [])
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "No"), sqlite3.OperationalError("No")])
+def test_signatures_that_cannot_be_kept_are_a_warning(
+    shipped: Path, own: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(NotebookNotary, "sign", fail)
+    with pytest.warns(UserWarning, match=r"^JupyterLab may not trust the notebooks \(.*No\): .+$"):
+        copied = lab.copy_notebooks(shipped, own)
+    assert copied.written == [lab._FIRST, "01_next.ipynb"]
 
 
 def test_copies_are_trusted_and_what_a_learner_changed_is_not(shipped: Path, own: Path) -> None:
