@@ -68,7 +68,7 @@ def picture(explorer: anywidget.AnyWidget, browser: Browser) -> Image.Image:
     shot = page.locator("body").screenshot()
     page.close()
     image = Image.open(io.BytesIO(shot)).convert("RGB")
-    return image.quantize(COLORS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    return image.quantize(COLORS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
 
 
 def looks_as(path: Path, image: Image.Image) -> bool:

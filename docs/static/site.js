@@ -2,14 +2,17 @@
 if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 
 // Tiles of explorers move while they are pointed at; where nothing can point, while they are in view.
+const plays = new WeakMap(); // by a tile's window, which may hear of it before its page is there
 function tell(tile, message) {
-  tile.querySelector("iframe").contentWindow.postMessage(message, "*");
+  const { contentWindow } = tile.querySelector("iframe");
+  if ("plays" in message) plays.set(contentWindow, message.plays);
+  contentWindow.postMessage(message, "*");
 }
 const theme = () => document.documentElement.dataset.theme;
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 addEventListener("DOMContentLoaded", () => {
   const tiles = [...document.querySelectorAll(".tile")];
-  const play = (plays) => (event) => tell(event.currentTarget, { plays: plays && !calm.matches });
+  const play = (on) => (event) => tell(event.currentTarget, { plays: on && !calm.matches });
   const near = new IntersectionObserver((entries) => {
     for (const { target: frame, isIntersecting } of entries) if (isIntersecting && !frame.src) frame.src = frame.dataset.src;
   }, { rootMargin: "150px" });
@@ -18,7 +21,8 @@ addEventListener("DOMContentLoaded", () => {
     for (const name of ["pointerenter", "focus"]) tile.addEventListener(name, play(true));
     for (const name of ["pointerleave", "blur"]) tile.addEventListener(name, play(false));
   }
-  addEventListener("message", ({ source, data }) => data.tile && source.postMessage({ theme: theme() }, "*"));
+  const answer = (source) => source.postMessage({ theme: theme(), plays: plays.get(source) ?? false }, "*");
+  addEventListener("message", ({ source, data }) => data?.tile && answer(source));
   const recolor = () => tiles.forEach((tile) => tell(tile, { theme: theme() }));
   new MutationObserver(recolor).observe(document.documentElement, { attributeFilter: ["data-theme"] });
   if (!matchMedia("(hover: none)").matches || calm.matches) return;

@@ -9,7 +9,7 @@
 # %%
 from rnsl_tutorial.tutorial import explorers
 
-fine_tuning = explorers.FineTuningExplorer(epoch=8)
+fine_tuning = explorers.FineTuningExplorer(epoch=1)
 fine_tuning
 
 # %% [markdown]

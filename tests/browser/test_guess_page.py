@@ -82,6 +82,7 @@ def test_a_curve_is_drawn_by_hand_and_what_was_measured_grows_over_it(open_page:
     np.testing.assert_array_equal(curve(root, "guess"), before)
     press(page, "Guess again")
     expect(root.locator(".rnsl-readout")).to_contain_text("Draw it.")
+    expect(keys(page)).to_be_focused()
     assert len(curve(root, "guess")) == 1, "where it starts"
     draw(page, [(0.3, 60), (0.7, 80), (1.0, 75)])
     press(page, "Show")
@@ -90,6 +91,7 @@ def test_a_curve_is_drawn_by_hand_and_what_was_measured_grows_over_it(open_page:
     expect(root.locator(".rnsl-readout")).to_contain_text("with 50% wrong labels")
     press(page, "Guess first")
     expect(root.locator(".rnsl-readout")).to_contain_text("Draw it.")
+    expect(keys(page)).to_be_focused()
 
 
 def test_a_curve_is_drawn_by_keys_place_by_place(open_page: Open) -> None:

@@ -463,3 +463,10 @@ def test_it_outlives_being_hidden_and_taken_out_of_the_page(
 
 def test_all_modules_together_take_at_most_60_kb() -> None:
     assert len(str(Playground._esm).encode()) <= 60_000
+
+
+def test_what_is_taken_off_the_page_trains_no_more(open_playground: OpenPage) -> None:
+    page = open_playground(SMALL)
+    until(page, "window.playground.playing")
+    page.locator(".rnsl-playground").evaluate("all => all.remove()")
+    until(page, "!window.playground.playing")

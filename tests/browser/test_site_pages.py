@@ -198,6 +198,17 @@ def test_tiles_are_loaded_as_they_come_into_view_and_move_while_pointed_at(
         page.wait_for_url("**/explorers.html#transition")
 
 
+def test_tiles_move_on_a_touch_screen_though_they_came_into_view_before_they_were_loaded(
+    built: Site, browser: Browser
+) -> None:
+    with opened(built.folder / "index.html", browser, is_mobile=True, has_touch=True) as page:
+        page.locator('.tile[href="explorers.html#transition"]').scroll_into_view_if_needed()
+        inside = page.frame_locator('iframe[data-src="tiles/transition.html"]')
+        slider = inside.locator('input[name="rate"]')
+        expect(inside.locator("svg").first).to_be_visible()
+        expect(slider).not_to_have_value(slider.input_value())
+
+
 def test_formulas_are_drawn_and_answers_stay_folded(page: Page) -> None:
     sizes = page.locator("article math").evaluate_all(
         "all => all.filter(math => math.checkVisibility()).map(math => math.clientHeight)"

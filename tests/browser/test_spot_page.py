@@ -115,6 +115,27 @@ def test_against_the_clock_a_minute_ends_it(page: Page) -> None:
     expect(page.get_by_role("button", name="40 s left")).to_be_visible()
     page.clock.fast_forward(41_000)
     expect(page.locator(".rnsl-readout")).to_contain_text("You found 0 of 6 in 61 s.")
+    expect(page.get_by_role("button", name="Next set")).to_be_focused()
+    press(page.locator(".rnsl-explorer"), "Both losses, after epoch", "Home")
+    expect(page.locator(".rnsl-readout")).to_contain_text("You found 0 of 6 in 61 s.")
+    page.get_by_role("button", name="Once more").click()
+    show(page)
+    expect(page.locator(".rnsl-readout")).to_contain_text("You found 0 of 6. ")
+
+
+def test_another_set_is_another_though_nothing_was_struck_out(page: Page) -> None:
+    sets = page.get_by_role("slider", name="Set of scenes")
+    image = page.locator(".rnsl-scene-tile image").first
+    first = image.get_attribute("href")
+    sets.press("ArrowRight")
+    second = image.get_attribute("href")
+    assert second != first
+    show(page)
+    page.get_by_role("button", name="Play").click()
+    sets.press("ArrowRight")
+    assert image.get_attribute("href") not in (first, second)
+    expect(sets).to_be_focused()
+    expect(page.locator(".rnsl-readout")).to_have_attribute("aria-live", "polite")
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (390, "dark"), (1300, "dark")])

@@ -76,6 +76,8 @@ def test_the_answers_are_what_the_explorers_show() -> None:
     assert guess["given"][0]["shows"] == pytest.approx([100 * row[b]])
     assert "Bridge is not lost" in guess["told"]
     assert "BareLand is lost" in asked(TransitionExplorer(LABELS, row="BareLand"))["told"]
+    other = TransitionExplorer(LABELS, dataset="nwpu45")
+    assert f"wrong labels in NWPU45, 30 of 100 images of {other.row}" in asked(other)["question"]
 
     shares = GradientShareExplorer(**small_runs())
     assert asked(shares)["measured"] == pytest.approx(100 * shares.share[0, 0])

@@ -25,7 +25,7 @@ _UNTRAINED = "no_training"
 
 
 class FineTuningExplorer(Explorer):
-    """Accuracy, memorized labels and images that are kept, over the epochs, a line for each loss.
+    """Accuracy, memorized labels and images that are kept, a line for each loss up to an epoch.
 
     Attributes:
         epoch: 1 to E.

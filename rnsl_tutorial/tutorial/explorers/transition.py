@@ -139,7 +139,7 @@ class TransitionExplorer(Explorer):
                 drawn for them. NWPU45 has 489 images in each class.
             row: name of a class of the data set to begin with; by default its first.
             chosen: what to begin with, by the name of the attribute; ``guess=True`` asks for a
-                guess first, about that row of AID.
+                guess first, about that row.
 
         Raises:
             ValueError: labels that are not those of 30 classes, each with an image.
@@ -153,8 +153,9 @@ class TransitionExplorer(Explorer):
             (name, kind): _state(name, kind, labels[name]) for name in _DATASETS for kind in _NOISES
         }
         start: dict[str, Any] = {"rate": 0.7, "concentration": 0.0, "aid_row": None}
-        start[f"{chosen.get('dataset') or 'aid'}_row"] = row
-        asked = _asked(states["aid", _NOISES[0]], start["aid_row"])
+        dataset = str(chosen.get("dataset") or "aid")
+        start[f"{dataset}_row"] = row
+        asked = _asked(states, dataset, row)
         super().__init__(_controls(), _table(states), {**start, **chosen}, asked)
 
     @property
@@ -235,10 +236,10 @@ def _checked(aid_labels: ArrayLike) -> _Integers:
 # ------------------------------------------------------------------ what is said
 
 
-def _asked(state: _State, row: str | None) -> Guess | None:
+def _asked(states: Mapping[tuple[str, str], _State], dataset: str, row: str | None) -> Guess | None:
     """Ask for the most frequent wrong label of a class at 70%: is the class lost?"""
-    name = row or state.names[0]
-    if name not in state.names:
+    state = states.get((dataset, _NOISES[0]))
+    if state is None or (name := row or state.names[0]) not in state.names:
         return None
     i, r = state.names.index(name), _RATES.index(_ASKED_AT)
     wrong_C = np.delete(state.nominal[r, i], i)
@@ -248,8 +249,9 @@ def _asked(state: _State, row: str | None) -> Guess | None:
     limit = {"name": "right", "label": f"called {name}: {right:.0f} of 100", "dash": [4, 2.5]}
     return Guess(
         "bar",
-        f"With {_ASKED_AT:.0%} wrong labels, {right:.0f} of 100 images of {name} are still called "
-        "so. How many get the most frequent wrong name? Beyond the line the class is lost.",
+        f"With {_ASKED_AT:.0%} wrong labels in {_DATASETS[dataset]}, {right:.0f} of 100 images of "
+        f"{name} are still called so. How many get the most frequent wrong name? Beyond the line "
+        "the class is lost.",
         plots.Axis("the most frequent wrong name", (0.0, 1.0), (), ()),
         plots.axis(f"of 100 images of {name}", 0, 70, ticks=range(0, 71, 10)),
         [0.38, 0.62],

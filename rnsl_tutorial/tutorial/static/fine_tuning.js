@@ -29,7 +29,7 @@ export default explorer("rnsl-panels rnsl-fine-tuning", widgets, ({ table, choic
   };
 });
 
-/** A line for each loss over the epochs, with dots at the chosen one. */
+/** A line for each loss, up to the chosen epoch, and a dot there: what follows is left to guess. */
 function overEpochs({ axes, curves, styles, untrained }, epochs, title, kind, signal) {
   const y = kind ? axes.share : axes.accuracy;
   const description = `${title} over the epochs, a line for each loss`;
@@ -45,7 +45,7 @@ function overEpochs({ axes, curves, styles, untrained }, epochs, title, kind, si
     rule.show(epochs[epoch]);
     styles.forEach((_, loss) => {
       const heights = Array.from(curves(kind, noise, loss));
-      lines[loss].show(...seen(epochs, heights));
+      lines[loss].show(...seen(epochs.slice(0, epoch + 1), heights));
       dots[loss].show(epochs[epoch], heights[epoch]);
     });
   });

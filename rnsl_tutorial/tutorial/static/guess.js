@@ -29,7 +29,14 @@ const HINTS = {
 /** What an explorer shows instead of itself while it asks; its table has what is `asked`. */
 export function guessing({ table: { asked }, model, told, signal }) {
   const element = html("div", { class: "rnsl-guess" });
-  const begin = () => element.replaceChildren(...stage(asked, model, told, begin, signal));
+  let end = null; // of the stage that stands
+  const begin = () => {
+    end?.abort();
+    end = new AbortController();
+    const own = AbortSignal.any([signal, end.signal]);
+    watch(model, ["_guessing"], () => model.get("_guessing") || end.abort(), own);
+    element.replaceChildren(...stage(asked, model, told, begin, own));
+  };
   begin();
   return element;
 }
@@ -45,10 +52,10 @@ function stage(asked, model, told, again, signal) {
     made.addEventListener("click", act);
     return made;
   };
+  const focus = (what) => told.closest(".rnsl-explorer").querySelector(what).focus({ preventScroll: true });
   const explore = () => {
-    const root = told.closest(".rnsl-explorer");
     assign(model, { _guessing: false });
-    root.querySelector("input, select").focus({ preventScroll: true });
+    focus("input, select");
   };
   const drawn = () => Array.from(hand.places, (_, i) => model.get("guess")[i] ?? null);
   const set = (values) => assign(model, { guess: values });
@@ -63,6 +70,7 @@ function stage(asked, model, told, again, signal) {
     buttons.replaceChildren(on, button("Guess again", () => {
       set([]);
       again();
+      focus(".rnsl-guess-keys");
     }));
     ownKeys(element);
     on.focus({ preventScroll: true });

@@ -14,7 +14,7 @@ class PageModel {
   }
 
   set(name, value) {
-    if (this.#state[name] === value) return;
+    if (JSON.stringify(this.#state[name]) === JSON.stringify(value)) return; // as in JupyterLab
     this.#state[name] = value;
     for (const callback of [...this.#of(`change:${name}`)]) callback();
   }

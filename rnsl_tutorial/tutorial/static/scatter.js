@@ -4,9 +4,18 @@
  */
 const CONFIG = { displaylogo: false, scrollZoom: true, responsive: false };
 
+/** plotly, as the first view of the page got it; each that comes after a failure asks anew. */
+function plotlyOf(model, signal) {
+  if (!window.rnslPlotly) {
+    window.rnslPlotly = asked(model, signal);
+    window.rnslPlotly.catch(() => delete window.rnslPlotly);
+  }
+  return window.rnslPlotly;
+}
+
 /** Run plotly's code as a script of its own, since it is no module. @returns {Promise<object>} */
-async function plotlyOf(model) {
-  window.rnslPlotly ??= new Promise((done, fail) => {
+function asked(model, signal) {
+  return new Promise((done, fail) => {
     const hear = ({ plotly }, [code]) => {
       if (!plotly) return;
       model.off("msg:custom", hear);
@@ -16,13 +25,18 @@ async function plotlyOf(model) {
       Object.assign(script, { src: URL.createObjectURL(blob), onload: () => done(window.Plotly), onerror: fail });
       document.head.append(script);
     };
+    signal.addEventListener("abort", () => {
+      model.off("msg:custom", hear);
+      fail(new Error("The view has ended."));
+    });
     model.on("msg:custom", hear);
     model.send({ plotly: true });
   });
-  return window.rnslPlotly;
 }
 
-async function render({ model, el }) {
+function render({ model, el }) {
+  const end = new AbortController();
+  const { signal } = end;
   const [plot, picture] = ["div", "img"].map((tag) => document.createElement(tag));
   Object.assign(picture, { width: 180, hidden: true, alt: "" });
   el.style.cssText = "display: flex; flex-wrap: wrap; gap: 12px; align-items: flex-start";
@@ -34,16 +48,19 @@ async function render({ model, el }) {
     picture.src = URL.createObjectURL(new Blob([jpeg], { type: "image/jpeg" }));
   };
   model.on("msg:custom", hear);
-  const plotly = await plotlyOf(model);
-  const { data, layout } = structuredClone(model.get("_drawn"));
-  await plotly.newPlot(plot, data, layout, CONFIG);
-  const placesOf = (found) => (found?.points ?? []).map(({ customdata }) => Number(customdata));
-  plot.on("plotly_hover", (found) => model.send({ hover: placesOf(found)[0] }));
-  plot.on("plotly_selected", (found) => model.send({ selected: placesOf(found) }));
-  return () => {
-    model.off("msg:custom", hear);
-    plotly.purge(plot);
+  signal.addEventListener("abort", () => model.off("msg:custom", hear));
+  const draw = async (plotly) => {
+    if (signal.aborted) return;
+    signal.addEventListener("abort", () => plotly.purge(plot));
+    const { data, layout } = structuredClone(model.get("_drawn"));
+    await plotly.newPlot(plot, data, layout, CONFIG);
+    const placesOf = (found) => (found?.points ?? []).map(({ customdata }) => Number(customdata));
+    plot.on("plotly_hover", (found) => model.send({ hover: placesOf(found)[0] }));
+    plot.on("plotly_selected", (found) => model.send({ selected: placesOf(found) }));
   };
+  const again = () => signal.aborted || plotlyOf(model, signal).then(draw); // another view failed or ended
+  plotlyOf(model, signal).then(draw, again).catch((error) => signal.aborted || console.error(error));
+  return () => end.abort();
 }
 
 export default { render };

@@ -32,10 +32,7 @@ export default explorer("rnsl-panels rnsl-spot", { round: slider }, (tools) => {
   };
   const clock = timer(() => assign(model, { _guessing: false }), signal);
   const show = act("Show", () => assign(model, { _guessing: false }));
-  const again = () => {
-    clock.stop();
-    assign(model, { guess: [], _guessing: true });
-  };
+  const again = () => assign(model, { _guessing: true, guess: [] });
   const next = act("Next set", () => {
     choose({ round: (place("round") + 1) % choices("round").length, epoch: choices("epoch").length - 1 });
   });
@@ -47,18 +44,25 @@ export default explorer("rnsl-panels rnsl-spot", { round: slider }, (tools) => {
   let seen = null; // the set that is shown, and whether it is told
   const draw = () => {
     const set = place("round");
-    if (seen && seen.set !== set) return void [(seen = null), again()];
+    if (seen && seen.set !== set) {
+      seen = null;
+      again();
+      if (seen) return; // drawn by a change, which there is none of where nothing was struck out
+    }
     const asks = isAsking();
-    if (!asks) clock.stop();
     if (seen?.asks !== asks) {
+      if (asks) clock.reset();
+      else clock.stop();
+      if (asks) epochs.pause();
+      const hadFocus = bar.matches(":focus-within");
       buttons.replaceChildren(...(asks ? [show, clock.element] : [next, act("Once more", again)]));
       buttons.append(...(asks ? [] : [key]));
       bar.replaceChildren(buttons, ...(asks ? [] : [epochs]));
       ownKeys(bar);
       grid.classList.toggle("rnsl-told", !asks);
       note.textContent = asks ? "" : table.notes[set];
+      if (seen && hadFocus) (asks ? tiles[0].element : next).focus({ preventScroll: true });
     }
-    if (seen && seen.asks !== asks) (asks ? tiles[0].element : next).focus({ preventScroll: true });
     seen = { set, asks };
     tiles.forEach(({ look }, i) => look({
       file: files[set * tiles.length + i],
@@ -160,20 +164,26 @@ function timer(callback, signal) {
     tick();
   });
   const tick = () => {
+    if (beat && !element.isConnected) return reset();
     const rest = beat ? CLOCK_S - Math.floor((performance.now() - began) / 1000) : CLOCK_S;
     element.textContent = beat ? `${rest} s left` : "Against the clock";
     element.setAttribute("aria-pressed", Boolean(beat));
     if (rest <= 0) callback();
   };
   const stop = () => {
-    took = beat ? Math.round((performance.now() - began) / 1000) : null;
+    if (!beat) return;
+    took = Math.round((performance.now() - began) / 1000);
     clearInterval(beat);
     beat = 0;
     tick();
   };
+  const reset = () => {
+    stop();
+    took = null;
+  };
   signal.addEventListener("abort", () => clearInterval(beat));
   tick();
-  return { element, stop, took: () => took };
+  return { element, stop, reset, took: () => took };
 }
 
 // ---------------------------------------------------------------- what is said

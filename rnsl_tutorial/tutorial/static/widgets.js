@@ -259,8 +259,8 @@ const STEP_MS = 250; // between two steps of a play button
 
 /**
  * A slider with a button that plays it: step after step from where it stands, from the start where
- * it stands at the end, until the end or until the button is pressed again. A screen reader hears
- * the readout of the last step alone.
+ * it stands at the end, until the end, until the button is pressed again, until `pause` or until it is
+ * taken off the page. A screen reader hears the readout of the last step alone.
  *
  * @param {Model} model
  * @param {string} name
@@ -270,15 +270,17 @@ export function player(model, name, signal) {
   const { label, values } = control(model, name);
   const button = html("button", { type: "button", class: "rnsl-play" });
   let timer = 0;
+  let told = null;
   const turn = (on) => {
     clearInterval(timer);
     timer = on ? setInterval(step, STEP_MS) : 0;
     button.textContent = on ? "\u23f8" : "\u25b6";
     button.setAttribute("aria-label", `${on ? "Pause" : "Play"}: ${label}`);
-    const told = button.closest(".rnsl-explorer")?.querySelector(".rnsl-readout");
+    told = button.closest(".rnsl-explorer")?.querySelector(".rnsl-readout") ?? told;
     told?.setAttribute("aria-live", on ? "off" : "polite");
   };
   const step = () => {
+    if (!button.isConnected) return turn(false);
     const place = placeOf(model, name);
     if (place >= values.length - 2) turn(false);
     if (place < values.length - 1) assignPlaces(model, { [name]: place + 1 });
@@ -289,7 +291,8 @@ export function player(model, name, signal) {
   });
   signal.addEventListener("abort", () => turn(false));
   turn(false);
-  return html("div", { class: "rnsl-player" }, button, slider(model, name, signal));
+  const element = html("div", { class: "rnsl-player" }, button, slider(model, name, signal));
+  return Object.assign(element, { pause: () => timer && turn(false) });
 }
 
 // ---------------------------------------------------------------- steps
@@ -311,7 +314,10 @@ function stepChips({ model, table, controls, told, signal }, asks) {
   const element = html("div", { class: "rnsl-steps", role: "group", "aria-label": "Steps" });
   if (asks) {
     const first = html("button", { type: "button", class: "rnsl-guess-first" }, "Guess first");
-    first.addEventListener("click", () => assign(model, { guess: [], _guessing: true }));
+    first.addEventListener("click", () => {
+      assign(model, { guess: [], _guessing: true });
+      element.closest(".rnsl-explorer").querySelector(".rnsl-guess-keys").focus({ preventScroll: true });
+    });
     element.append(first);
   }
   element.append(...chips.map(({ chip }) => chip));

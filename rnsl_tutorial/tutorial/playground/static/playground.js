@@ -435,10 +435,12 @@ export function mount(root, { start, address = "playground.html", playing = fals
     });
   }
 
-  let last = 0;
+  let [last, wasSeen] = [0, false];
   const frames = [];
   function frame(now) {
     if (end.signal.aborted) return;
+    if (wasSeen && !all.isConnected) play(false); // an output that was replaced, or a cell scrolled away
+    wasSeen = all.isConnected;
     if (last) frames.push(now - last);
     if (frames.length > 600) frames.shift();
     const passed = Math.min(now - last, 50);
