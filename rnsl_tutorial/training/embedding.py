@@ -56,7 +56,7 @@ def embed(
                 rows_BD = sources._passed(network, batch)
             rows_BD = rows_BD.to(torch.promote_types(rows_BD.dtype, torch.float32))
             if not start:  # in place: beside large inputs, a list of parts would double the memory
-                embeddings_MD = rows_BD.new_empty(len(places_M), rows_BD.shape[1])
+                embeddings_MD = rows_BD.new_empty(len(places_M), *rows_BD.shape[1:])
             end = start + len(rows_BD)
             embeddings_MD[start:end] = nn.functional.normalize(rows_BD, dim=1)
             start = end

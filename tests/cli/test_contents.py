@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -40,6 +42,12 @@ def notebook(view: Any = VIEW) -> nbformat.NotebookNode:
     return nbformat.from_dict(nbformat.v4.new_notebook() | {"cells": [cell]})
 
 
+def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run it in a thread of its own: where a browser is open, this one has a loop already."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
+
+
 class Disk:
     """Contents of a folder."""
 
@@ -49,13 +57,13 @@ class Disk:
 
     def save(self, name: str = "a.ipynb", view: Any = VIEW) -> None:
         content = notebook(view)
-        asyncio.run(self.contents.save({"type": "notebook", "content": content}, name))
+        run(self.contents.save({"type": "notebook", "content": content}, name))
 
     def written(self) -> str:
         return (self.folder / "a.ipynb").read_text()
 
     def got(self) -> dict[str, Any]:
-        content = asyncio.run(self.contents.get("a.ipynb"))["content"]
+        content = run(self.contents.get("a.ipynb"))["content"]
         [output] = content["cells"][0]["outputs"]
         assert output["metadata"] == {}
         return dict(output["data"])
@@ -107,6 +115,6 @@ def test_a_view_without_a_model_is_no_error(disk: Disk, view: Any) -> None:
 
 def test_what_is_no_notebook_is_left_alone(disk: Disk) -> None:
     model = {"type": "file", "format": "text", "content": "VIEW"}
-    asyncio.run(disk.contents.save(model, "notes.txt"))
-    assert asyncio.run(disk.contents.get("notes.txt"))["content"] == "VIEW"
-    assert asyncio.run(disk.contents.get(""))["type"] == "directory"
+    run(disk.contents.save(model, "notes.txt"))
+    assert run(disk.contents.get("notes.txt"))["content"] == "VIEW"
+    assert run(disk.contents.get(""))["type"] == "directory"

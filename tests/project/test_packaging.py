@@ -46,7 +46,11 @@ def shipped_files(folder: str, pattern: str) -> set[str]:
 def test_the_wheel_holds_code_data_notebooks_and_licence(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     code = {str(p.relative_to(ROOT)) for p in (ROOT / "rnsl_tutorial").rglob("*.py")}
-    static = {str(p.relative_to(ROOT)) for p in (ROOT / "rnsl_tutorial").glob("**/static/*")}
+    static = {
+        str(p.relative_to(ROOT))
+        for p in (ROOT / "rnsl_tutorial").glob("**/static/**/*")
+        if p.is_file()
+    }
     assert code | static | {"rnsl_tutorial/py.typed"} <= names
     assert shipped_files("notebooks", "*.ipynb") <= names
     assert shipped_files("data", "**/*.json") | shipped_files("data", "**/*.npz") <= names

@@ -120,8 +120,10 @@ def test_a_page_says_whether_its_notebook_was_run(notebook: NotebookNode, tmp_pa
         nbformat.read(tmp_path / "notebooks" / f"{name}.ipynb", as_version=4)
         for name in ("01_run", "02_unrun")
     )
-    assert "make lab" in run.cells[1].source
-    assert "was not run" in plain.cells[1].source
+    for made, words in ((run, "make lab"), (plain, "was not run")):
+        kinds = [cell.cell_type for cell in made.cells]
+        [note] = [i for i, cell in enumerate(made.cells) if words in cell.source]
+        assert note == kinds.index("code") + 1, "below the first picture"
     assert (tmp_path / "notebooks" / "01_run.end.html").exists()
     assert not (tmp_path / "notebooks" / "02_unrun.end.html").exists()
 

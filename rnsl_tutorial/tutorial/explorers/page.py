@@ -131,8 +131,7 @@ body {{ margin: 0; background: light-dark(#ffffff, #0d1117); }}
 
 
 def _data(name: str, model: Model, *, packed: bool = False) -> str:
-    module = base64.b64encode(model.module.encode()).decode()
-    data = json.dumps({"module": module, "state": model.state}, default=_encoded)
+    data = json.dumps({"module": model.module, "state": model.state}, default=_encoded)
     data, kind = data.replace("<", r"\u003c"), "json"
     if packed:
         data, kind = base64.b64encode(gzip.compress(data.encode(), mtime=0)).decode(), "gzip"

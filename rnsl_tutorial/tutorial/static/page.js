@@ -50,7 +50,8 @@ async function load(name) {
   const { type, textContent } = document.querySelector(`script[data-model="${name}"]`);
   const text = type.endsWith("gzip") ? await unpacked(textContent) : textContent;
   const { module, state } = JSON.parse(text, decoded);
-  const { default: explorer } = await import(`data:text/javascript;charset=utf-8;base64,${module}`);
+  const code = encodeURIComponent(module);
+  const { default: explorer } = await import(`data:text/javascript;charset=utf-8,${code}`);
   return { render: explorer.render, model: new PageModel(state) };
 }
 
