@@ -117,6 +117,7 @@ def test_a_picture_stays_after_saving_running_and_the_day_after(
 
     assert "text/html" in saved(learner.look_at(name)).data
     expect(alive(learner.look_at(name))).to_be_visible()  # the next save took nothing away
+    page.evaluate(CLOSE)
     learner.open(name)
     panel = page.locator(".jp-NotebookPanel:visible")
     for _ in range(2):

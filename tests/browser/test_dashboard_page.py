@@ -156,6 +156,7 @@ def test_an_exported_notebook_keeps_the_curves_of_a_run_that_it_waited_for(
     page.goto(file.as_uri())
     note = note_of(page.locator(".rnsl-explorer"))
     expect(note).to_contain_text("NSL: finished, 3 of 3 epochs done; t-RNSL: finished, 3 of 3")
+    page.get_by_text("All measures").click()
     assert len(curve(chart(page.locator(".rnsl-explorer"), "learned"), "t-RNSL")) == 3
     page.close()
 
