@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -42,10 +43,11 @@ def notebook(view: Any = VIEW) -> nbformat.NotebookNode:
     return nbformat.from_dict(nbformat.v4.new_notebook() | {"cells": [cell]})
 
 
+THREAD = ThreadPoolExecutor(1)  # where a browser is open, the main one has a loop already
+
+
 def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Run it in a thread of its own: where a browser is open, this one has a loop already."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, coroutine).result()
+    return THREAD.submit(asyncio.run, coroutine).result()
 
 
 class Disk:
@@ -53,7 +55,8 @@ class Disk:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.server = folder, Server()
-        self.contents = _contents._Contents(root_dir=str(folder), parent=self.server)
+        made = partial(_contents._Contents, root_dir=str(folder), parent=self.server)
+        self.contents = THREAD.submit(made).result()
 
     def save(self, name: str = "a.ipynb", view: Any = VIEW) -> None:
         content = notebook(view)
