@@ -113,8 +113,8 @@ def arrive(browser: Browser) -> Arrived:
     page.set_default_timeout(1000 * MOST_S)
     with second_make_lab() as address:
         answers_s = time.perf_counter() - start
-        page.goto(f"{address}/lab/tree/00_start_here.ipynb?token={TOKEN}")
-        page.locator(".jp-NotebookPanel h1").first.wait_for()
+        page.goto(f"{address}/lab/tree/00_start_here.ipynb?reset&token={TOKEN}")
+        page.locator(".jp-NotebookPanel:visible h1").first.wait_for()
         cells_s = time.perf_counter() - start
         explorer = page.locator("[data-explorer][data-alive]").first
         before = explorer.evaluate(PICTURE)
