@@ -55,9 +55,9 @@ def sitters() -> Iterator[Sitter]:
 
 def opening(source: Path) -> anywidget.AnyWidget:
     """Return the explorer that the first code cell of a notebook makes."""
-    cells = nbformat.reads(build.build(source), as_version=4).cells
-    code = (c for c in cells if c.cell_type == "code" and "colab" not in c.metadata.get("tags", []))
-    return lab._explorer_of(next(code).source)
+    first = lab._first_code(nbformat.reads(build.build(source), as_version=4))
+    assert first is not None, f"{source} has no code"
+    return lab._explorer_of(first.source)
 
 
 def picture(explorer: anywidget.AnyWidget, sentence: str, browser: Browser) -> Image.Image:

@@ -11,7 +11,7 @@ but by seed.
 
 import argparse
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,7 +56,7 @@ def followed(config: Config, on_epoch: Callable[[], object]) -> Followed:
     """Train with each loss on the same labels."""
     data, told = images.load_images(config), []
     for loss in LOSSES:
-        run = images.Run(data, Config(**{**asdict(config), "loss": loss}))
+        run = images.Run(data, replace(config, loss=loss))
         labels, beliefs = torch.from_numpy(run.given.labels), []
 
         def note(_: object, run: Any = run, labels: Any = labels, beliefs: Any = beliefs) -> None:
@@ -132,9 +132,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("data", "scenes", "spotted_scenes.npz"))
     args = parser.parse_args()
     with tqdm(total=len(NOISES) * len(LOSSES) * CONFIG.epochs, unit="epoch") as bar:
-        runs = [
-            followed(Config(**{**asdict(CONFIG), "noise": noise}), bar.update) for noise in NOISES
-        ]
+        runs = [followed(replace(CONFIG, noise=noise), bar.update) for noise in NOISES]
     args.out.parent.mkdir(parents=True, exist_ok=True)
     save_table(args.out, spotted(CONFIG, runs))
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.2f} MB")

@@ -224,13 +224,18 @@ def _alive(path: Path) -> _Made:
 
 
 def _opening(notebook: "NotebookNode") -> "NotebookNode | None":
-    """Return the first cell of code, but for Colab's, if it shows its picture and was not run."""
-    code = (cell for cell in notebook.cells if cell.cell_type == "code")
-    first = next((cell for cell in code if "colab" not in cell.metadata.get("tags", [])), None)
+    """Return the first cell of code, if it shows its picture and was not run."""
+    first = _first_code(notebook)
     if first is None or first.execution_count is not None:
         return None
     shown = [(output.output_type, {*output.get("data", {})}) for output in first.outputs]
     return first if shown == [("display_data", _PICTURE)] else None
+
+
+def _first_code(notebook: "NotebookNode") -> "NotebookNode | None":
+    """Return the first cell of code, but for Colab's."""
+    code = (cell for cell in notebook.cells if cell.cell_type == "code")
+    return next((cell for cell in code if "colab" not in cell.metadata.get("tags", [])), None)
 
 
 def _moving(name: str, code: str, shown: dict[str, str]) -> dict[str, str]:

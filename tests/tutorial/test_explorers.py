@@ -16,7 +16,7 @@ from synthetic_maps import CLASSES, IMAGES, small_maps
 
 from rnsl_tutorial._files import PACKAGE
 from rnsl_tutorial.experiments.style import _DARK, _luminance
-from rnsl_tutorial.tutorial import _pictures, explorers, plots
+from rnsl_tutorial.tutorial import _standing, explorers, plots
 from rnsl_tutorial.tutorial.explorers import (
     EmbeddingExplorer,
     Explorer,
@@ -306,5 +306,5 @@ def test_an_output_holds_a_picture_of_its_class_and_how_to_move_it(
 
 
 def test_every_explorer_of_the_page_of_all_has_a_picture() -> None:
-    pictures = {path.stem for path in _pictures._FOLDER.glob("*.png")}
+    pictures = {path.stem for path in _standing._FOLDER.glob("*.png")}
     assert {type(place.make()).__name__ for place in one_page.EXPLORERS} <= pictures

@@ -24,13 +24,13 @@ class Pictured(Explorer):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.on_msg(self._asked)
+        self.on_msg(self._answer)
 
     def _near(self) -> tuple[str, NDArray[np.integer]]:
         """What a strip of pictures shows at the current choice: a title, and places of images."""
         return "", np.empty(0, np.int64)
 
-    def _asked(self, _: object, content: Any, __: object) -> None:
+    def _answer(self, _: object, content: Any, __: object) -> None:
         """Answer what the page asks; anything else is left alone."""
         asked = content if isinstance(content, dict) else {}
         if asked.get("near") and self._album:

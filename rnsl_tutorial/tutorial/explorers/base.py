@@ -12,7 +12,7 @@ import traitlets
 
 from rnsl_tutorial._files import PACKAGE
 from rnsl_tutorial.experiments.style import _DARK, Axis
-from rnsl_tutorial.tutorial._pictures import _Pictured
+from rnsl_tutorial.tutorial._standing import _Standing
 
 __all__ = ["Choice", "Control", "Explorer", "Guess", "handed", "module", "number_control", "static"]
 
@@ -176,7 +176,7 @@ class Guess(NamedTuple):
     then: Sequence[Mapping[str, Any]] = ()
 
 
-class Explorer(_Pictured):
+class Explorer(_Standing):
     """A picture that a learner moves; the base of all explorers.
 
     A subclass names its ES module in ``_esm`` and declares one `Choice` a control. Its controls are

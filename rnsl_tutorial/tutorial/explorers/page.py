@@ -37,12 +37,8 @@ def model(state: Mapping[str, Any]) -> Model:
     return Model(str(state["_esm"]), str(state["_css"]), own)
 
 
-def mount(name: str) -> str:
-    """Return the place in a page where the explorer of a model is shown."""
-    return _mount(name)
-
-
-def _mount(name: str, until_then: str = "") -> str:
+def mount(name: str, until_then: str = "") -> str:
+    """Return the place in a page where the explorer of a model is shown, and what stands before."""
     return f'<div data-explorer="{html.escape(name)}">{until_then}</div>'
 
 
@@ -79,7 +75,7 @@ def _arriving_html(name: str, model: Model, picture: str, sentence: str) -> str:
     """
     image = f'<img alt="{html.escape(sentence)}" src="data:image/png;base64,{picture}">'
     style, data = f"<style>\n{model.style}\n</style>", _data(name, model, packed=True)
-    return "\n".join([_mount(name, image), style, data, _script()])
+    return "\n".join([mount(name, image), style, data, _script()])
 
 
 def standalone_html(*explorers: anywidget.AnyWidget, title: str = "Explorer") -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import traitlets
 
 from rnsl_tutorial._files import PACKAGE
-from rnsl_tutorial.tutorial._pictures import _Pictured
+from rnsl_tutorial.tutorial._standing import _Standing
 
 __all__ = ["Playground", "page_html"]
 
@@ -73,7 +73,7 @@ def _module() -> str:
     return "\n".join(_lean(_static(name)) for name in _MODULES)
 
 
-class Playground(_Pictured):
+class Playground(_Standing):
     """Two runs side by side that train in the page: on the same points, from the same start.
 
     A network of 2 to H to H to 3 numbers (sines, then rectifiers) places points of the plane on the

@@ -42,9 +42,9 @@ class _Scatter(anywidget.AnyWidget):
         self.figure, self._album = figure, album
         self.selected: NDArray[np.int64] = np.empty(0, np.int64)
         super().__init__(_drawn=json.loads(figure.to_json()))
-        self.on_msg(self._asked)
+        self.on_msg(self._answer)
 
-    def _asked(self, _: object, content: Any, __: object) -> None:
+    def _answer(self, _: object, content: Any, __: object) -> None:
         """Answer what the page asks; anything else is left alone."""
         if not isinstance(content, dict):
             return

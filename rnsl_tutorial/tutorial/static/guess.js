@@ -12,7 +12,7 @@
  * }} Asked of Python's `Guess`
  */
 import { Chart, read } from "./chart.js";
-import { assign, html, nearestPlace, ownKeys, watch } from "./widgets.js";
+import { act, assign, html, nearestPlace, ownKeys, watch } from "./widgets.js";
 
 const FINENESS = 100; // steps that an axis has for the hand
 const BY_KEY = { ArrowUp: 2, ArrowDown: -2, PageUp: 10, PageDown: -10 }; // of these steps
@@ -47,11 +47,6 @@ function stage(asked, model, told, again, signal) {
   for (const mark of asked.given) put(chart, mark);
   const hand = HANDS[asked.kind](chart, asked);
   const hint = html("p", { class: "rnsl-note" }, HINTS[asked.kind]);
-  const button = (text, act) => {
-    const made = html("button", { type: "button", class: "rnsl-act" }, text);
-    made.addEventListener("click", act);
-    return made;
-  };
   const focus = (what) => told.closest(".rnsl-explorer").querySelector(what).focus({ preventScroll: true });
   const explore = () => {
     assign(model, { _guessing: false });
@@ -60,14 +55,14 @@ function stage(asked, model, told, again, signal) {
   const drawn = () => Array.from(hand.places, (_, i) => model.get("guess")[i] ?? null);
   const set = (values) => assign(model, { guess: values });
   const keys = keyboard(asked, hand, drawn, set);
-  const show = button("Show", () => {
+  const show = act("Show", () => {
     told.textContent = judged(asked, hand, drawn());
     element.classList.add("rnsl-told");
     hand.reveal(drawn());
     for (const mark of asked.then) put(chart, mark).element.classList.add("rnsl-grows");
     for (const part of [hint, here, keys]) part.remove();
-    const on = button("Explore", explore);
-    buttons.replaceChildren(on, button("Guess again", () => {
+    const on = act("Explore", explore);
+    buttons.replaceChildren(on, act("Guess again", () => {
       set([]);
       again();
       focus(".rnsl-guess-keys");
@@ -75,7 +70,7 @@ function stage(asked, model, told, again, signal) {
     ownKeys(element);
     on.focus({ preventScroll: true });
   });
-  const buttons = html("div", { class: "rnsl-guess-buttons" }, show, button("Skip", explore));
+  const buttons = html("div", { class: "rnsl-guess-buttons" }, show, act("Skip", explore));
   const element = html("div", { class: `rnsl-asked rnsl-asked-${asked.kind}` }, chart.element, hint, buttons);
   chart.element.classList.add("rnsl-asking");
   const here = html("div", { class: "rnsl-draw-here", "aria-hidden": "true" }, "✎ draw here");

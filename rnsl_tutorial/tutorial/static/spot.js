@@ -9,7 +9,7 @@
  * }} Table pictures of all sets, one after the other; true and given [set, image] among the names;
  *   doubted [set, loss, epoch, image]
  */
-import { assign, explorer, html, ownKeys, player, slider, svg, watch } from "./widgets.js";
+import { act, assign, explorer, html, ownKeys, player, slider, svg, watch } from "./widgets.js";
 
 const CLOCK_S = 60;
 const RINGS = [34, 44]; // radii, of a picture of 100, one a loss
@@ -145,12 +145,6 @@ function ringSample({ label, color, dash }) {
   const ring = svg("circle", { cx: 9, cy: 9, r: 7, fill: "none", ...stroke });
   const sample = svg("svg", { width: 18, height: 18, viewBox: "0 0 18 18", "aria-hidden": "true" }, ring);
   return html("span", {}, sample, `${label} doubts`);
-}
-
-function act(text, callback) {
-  const button = html("button", { type: "button", class: "rnsl-act" }, text);
-  button.addEventListener("click", callback);
-  return button;
 }
 
 // ---------------------------------------------------------------- the clock

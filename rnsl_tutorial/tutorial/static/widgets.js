@@ -176,6 +176,13 @@ function explorerRoot(...children) {
   return root;
 }
 
+/** A button that calls back when it is pressed. */
+export function act(text, callback, className = "rnsl-act") {
+  const button = html("button", { type: "button", class: className }, text);
+  button.addEventListener("click", callback);
+  return button;
+}
+
 /** Keep the keys of what can have the focus in an element from JupyterLab. */
 export function ownKeys(element) {
   for (const part of element.querySelectorAll("input, select, button, [tabindex]")) {
@@ -306,19 +313,16 @@ const GLIDE_MS = 700;
 function stepChips({ model, table, controls, told, signal }, asks) {
   const go = glider(model, controls, told, signal);
   const chips = (table.steps ?? []).map(({ name, places }) => {
-    const chip = html("button", { type: "button", class: "rnsl-step" }, name);
-    chip.addEventListener("click", () => go(places));
+    const chip = act(name, () => go(places), "rnsl-step");
     const isHere = () => Object.entries(places).every(([name, place]) => placeOf(model, name) === place);
     return { chip, show: () => chip.setAttribute("aria-pressed", isHere()) };
   });
   const element = html("div", { class: "rnsl-steps", role: "group", "aria-label": "Steps" });
   if (asks) {
-    const first = html("button", { type: "button", class: "rnsl-guess-first" }, "Guess first");
-    first.addEventListener("click", () => {
+    element.append(act("Guess first", () => {
       assign(model, { guess: [], _guessing: true });
       element.closest(".rnsl-explorer").querySelector(".rnsl-guess-keys").focus({ preventScroll: true });
-    });
-    element.append(first);
+    }, "rnsl-guess-first"));
   }
   element.append(...chips.map(({ chip }) => chip));
   element.hidden = !element.children.length;

@@ -14,7 +14,7 @@ __all__: list[str] = []
 _FOLDER = PACKAGE / "tutorial" / "static" / "pictures"
 
 
-class _Pictured(anywidget.AnyWidget):
+class _Standing(anywidget.AnyWidget):
     """A widget whose output also holds a picture of its kind, and how to make it move.
 
     The picture of a class is ``static/pictures/CLASS.png``; ``make pictures`` draws it.
@@ -23,11 +23,11 @@ class _Pictured(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         bundle = super()._repr_mimebundle_(**kwargs)
         assert bundle is not None, "every explorer has a view"
-        return bundle[0] | _standing(type(self).__name__), bundle[1]
+        return bundle[0] | _picture_of(type(self).__name__), bundle[1]
 
 
 @cache
-def _standing(name: str) -> dict[str, str]:
+def _picture_of(name: str) -> dict[str, str]:
     """The picture of a class and what stands below it, as parts of an output; or neither."""
     path = _FOLDER / f"{name}.png"
     if not path.exists():
