@@ -87,6 +87,20 @@ def cache_dir() -> Path:
     return platformdirs.user_cache_path("rnsl-tutorial")
 
 
+SEEN = "RNSL_SEEN"  # an environment variable: the folder of what was last seen of widgets
+
+
+def seen_in(folder: str, model: str) -> Path | None:
+    """Return where the picture lies of a widget as it was last seen; None for what names none.
+
+    Args:
+        folder: of the pictures, or "".
+        model: the id of the widget's model, 32 hexadecimal digits.
+    """
+    is_id = re.fullmatch("[0-9a-f]{32}", model)
+    return Path(folder, f"{model}.png") if folder and is_id else None
+
+
 # ------------------------------------------------------------------ written whole or not at all
 
 

@@ -3,19 +3,28 @@
 A view names a model that lives in a kernel. Where there is none, JupyterLab says "Error displaying
 widget" and never looks at the picture beside it. So a notebook is saved without views, and gets
 them back as long as the kernel runs that they came from. A view that another program saved is taken
-out when the notebook is read.
+out when the notebook is read. In the place of a view stands a picture: of what was last seen of
+the widget, if its kernel has put one down, else the example that the widget brought.
 """
 
+import base64
 import json
+import os
+import shutil
+import weakref
 from collections.abc import Iterator
+from tempfile import mkdtemp
 from typing import Any
 
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
+
+from rnsl_tutorial import _files as paths
 
 __all__: list[str] = []
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
 _TAKEN = "rnsl-view"  # of an output's metadata: the view that was taken out
+_SEEN = "As it was last seen here. Run this cell to move it."
 
 
 class _Contents(AsyncLargeFileManager):
@@ -24,6 +33,8 @@ class _Contents(AsyncLargeFileManager):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._homes: dict[str, int | None] = {}  # of views: the kernel's process when first saved
+        self._pictures = os.environ[paths.SEEN] = mkdtemp(prefix="rnsl-seen-")  # kernels inherit it
+        weakref.finalize(self, shutil.rmtree, self._pictures, ignore_errors=True)
 
     async def get(self, path: str, *args: Any, **options: Any) -> dict[str, Any]:
         """Read a file; of the views of a notebook those whose kernel runs."""
@@ -44,8 +55,17 @@ class _Contents(AsyncLargeFileManager):
         for output in seen:
             view = output["metadata"][_TAKEN] = output["data"].pop(_VIEW)
             self._homes.setdefault(_key(view), process)
+            output["data"] |= self._seen(view)
         saved: dict[str, Any] = await super().save(model, path)  # type: ignore[no-untyped-call]
         return saved
+
+    def _seen(self, view: Any) -> dict[str, str]:
+        """What was last seen of a widget, as parts of an output, or nothing."""
+        model = view.get("model_id") if isinstance(view, dict) else None
+        path = paths.seen_in(self._pictures, str(model))
+        if path is None or not path.exists():
+            return {}
+        return {"image/png": base64.b64encode(path.read_bytes()).decode(), "text/plain": _SEEN}
 
     async def _kernel_of(self, path: str) -> int | None:
         """The process of the kernel of a notebook, or None if there is none."""

@@ -69,7 +69,7 @@ class Dashboard(Pictured):
         lives: the runs by name, as `live.BackgroundRun`.
     """
 
-    _esm = module("widgets.js", "chart.js", "pictures.js", "dashboard.js")
+    _esm = module("dashboard.js")
     _live = traitlets.Dict().tag(sync=True)
 
     run = Choice().tag(sync=True)

@@ -1,7 +1,10 @@
 """Notebooks on the disk, and what JupyterLab gets of them, with a kernel and without."""
 
 import asyncio
+import base64
 import json
+import os
+import tempfile
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -13,9 +16,11 @@ import nbformat
 import pytest
 from traitlets.config import Configurable
 
+from rnsl_tutorial import _files as paths
 from rnsl_tutorial.cli import _contents
 
 VIEW = {"model_id": "abc", "version_major": 2, "version_minor": 0}
+MODEL = "0123456789abcdef" * 2
 WITHOUT = {"image/png": "PNG", "text/plain": "Run this cell to move it."}
 DATA = {_contents._VIEW: VIEW, **WITHOUT}
 
@@ -55,6 +60,7 @@ class Disk:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.server = folder, Server()
+        folder.mkdir()
         made = partial(_contents._Contents, root_dir=str(folder), parent=self.server)
         self.contents = THREAD.submit(made).result()
 
@@ -73,8 +79,10 @@ class Disk:
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Disk:
-    return Disk(tmp_path)
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
+    monkeypatch.setenv(paths.SEEN, "")  # so that what is set here ends with the test
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return Disk(tmp_path / "notebooks")
 
 
 def test_a_notebook_is_saved_without_the_views_of_widgets(disk: Disk) -> None:
@@ -114,6 +122,31 @@ def test_a_view_without_a_model_is_no_error(disk: Disk, view: Any) -> None:
     assert disk.got() == WITHOUT
     disk.save(view=view)
     assert disk.got() == DATA | {_contents._VIEW: view}
+
+
+def test_in_the_place_of_a_view_stands_what_was_last_seen_of_it(disk: Disk) -> None:
+    seen = paths.seen_in(os.environ[paths.SEEN], MODEL)
+    assert seen
+    seen.write_bytes(b"SEEN")
+    view = VIEW | {"model_id": MODEL}
+    disk.save(view=view)
+    shown = {"image/png": base64.b64encode(b"SEEN").decode(), "text/plain": _contents._SEEN}
+    assert disk.got() == {_contents._VIEW: view, **shown}
+    disk.server.process = None
+    assert disk.got() == shown
+    seen.unlink()
+    disk.save()
+    assert disk.got() == WITHOUT, "of another widget nothing was seen"
+
+
+@pytest.mark.parametrize("model", ["../secret", MODEL.upper(), "", "secret"])
+def test_the_name_of_a_model_leads_to_no_other_file(disk: Disk, model: str) -> None:
+    folder = Path(os.environ[paths.SEEN])
+    for path in (folder.parent / "secret.png", folder / "secret.png", folder / ".png"):
+        path.write_bytes(b"SEEN")
+    disk.save(view=VIEW | {"model_id": model})
+    disk.server.process = None
+    assert disk.got() == WITHOUT
 
 
 def test_what_is_no_notebook_is_left_alone(disk: Disk) -> None:

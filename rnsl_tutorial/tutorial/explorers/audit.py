@@ -87,7 +87,7 @@ class AuditExplorer(Pictured):
         threshold: on the doubt, 0 (all images are flagged) to 0.9999; at first 0.5.
     """
 
-    _esm = module("widgets.js", "chart.js", "pictures.js", "audit.js")
+    _esm = module("audit.js")
 
     threshold = Choice().tag(sync=True)
 

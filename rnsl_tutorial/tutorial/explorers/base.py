@@ -24,21 +24,32 @@ _STYLES = ("explorers.css", *sorted({p.name for p in _STATIC.glob("*.css")} - _O
 """What is common comes first. Every explorer brings all of them: on a page of several, the common
 rules that came last would else win over another explorer's own."""
 
+_IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+\.js)";\n', re.MULTILINE)
+
 
 def static(name: str) -> str:
     """Return the text of a file of the folder ``static``."""
     return (_STATIC / name).read_text(encoding="utf-8")
 
 
-def module(*names: str) -> str:
-    """Join ES modules of the folder ``static`` into one, what is imported first.
+def module(name: str) -> str:
+    """Join an ES module of the folder ``static`` and all that it imports into one.
 
     anywidget loads an explorer's module as one blob, which has no address that a relative import
     could start from. So the imports between the files are taken out, and each file sees the names
-    of those before it.
+    of those before it: what is imported comes first, each file once.
     """
-    imports = re.compile(r'^import \{[^}]*\} from "\./\w+\.js";\n', re.MULTILINE)
-    return "\n".join(imports.sub("", static(name)) for name in names)
+    joined: dict[str, str] = {}
+
+    def join(name: str) -> None:
+        source = static(name)
+        for needed in _IMPORT.findall(source):
+            if needed not in joined:
+                join(needed)
+        joined[name] = _IMPORT.sub("", source)
+
+    join(name)
+    return "\n".join(joined.values())
 
 
 def handed(part: Any) -> Any:

@@ -48,7 +48,7 @@ class ClassMarginsExplorer(Explorer):
         row: the class whose labels are shown.
     """
 
-    _esm = module("widgets.js", "chart.js", "class_margins.js")
+    _esm = module("class_margins.js")
 
     rate = Choice().tag(sync=True)
     loss = Choice().tag(sync=True)

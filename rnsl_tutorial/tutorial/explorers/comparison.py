@@ -34,7 +34,7 @@ class ComparisonExplorer(Explorer):
         table: what is shown.
     """
 
-    _esm = module("widgets.js", "chart.js", "comparison.js")
+    _esm = module("comparison.js")
 
     rate = Choice().tag(sync=True)
     loss = Choice().tag(sync=True)

@@ -64,7 +64,7 @@ class DownWeightingExplorer(Pictured):
         surface: what the heat map shows, "wrong" (at first) or "right".
     """
 
-    _esm = module("widgets.js", "chart.js", "pictures.js", "down_weighting.js")
+    _esm = module("down_weighting.js")
 
     q = Choice().tag(sync=True)
     temperature = Choice().tag(sync=True)
@@ -348,7 +348,7 @@ class QExplorer(Explorer):
         noise: kind of label noise.
     """
 
-    _esm = module("widgets.js", "chart.js", "guess.js", "down_weighting_q.js")
+    _esm = module("down_weighting_q.js")
 
     q = Choice().tag(sync=True)
     rate = Choice().tag(sync=True)

@@ -32,7 +32,7 @@ class EmbeddingExplorer(Pictured):
         maps: the table that is shown.
     """
 
-    _esm = module("widgets.js", "chart.js", "guess.js", "pictures.js", "map.js", "embedding.js")
+    _esm = module("embedding.js")
 
     noise = Choice().tag(sync=True)
     rate = Choice().tag(sync=True)

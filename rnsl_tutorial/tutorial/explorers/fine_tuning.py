@@ -34,7 +34,7 @@ class FineTuningExplorer(Explorer):
             metric says nothing.
     """
 
-    _esm = module("widgets.js", "chart.js", "fine_tuning.js")
+    _esm = module("fine_tuning.js")
 
     epoch = Choice().tag(sync=True)
     noise = Choice().tag(sync=True)

@@ -61,7 +61,7 @@ class GradientShareExplorer(Pictured):
         share: float64 [R, Q, E], share of the pull that comes from wrong labels.
     """
 
-    _esm = module("widgets.js", "chart.js", "guess.js", "pictures.js", "gradient_share.js")
+    _esm = module("gradient_share.js")
 
     loss = Choice().tag(sync=True)
     epoch = Choice().tag(sync=True)

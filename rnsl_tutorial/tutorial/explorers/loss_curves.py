@@ -43,7 +43,7 @@ class LossExplorer(Explorer):
         p: where the markers stand, 0.01 to 1 in steps of 0.01; at first 0.1.
     """
 
-    _esm = module("widgets.js", "chart.js", "loss_curves.js")
+    _esm = module("loss_curves.js")
 
     q = Choice().tag(sync=True)
     temperature = Choice().tag(sync=True)

@@ -75,7 +75,7 @@ class SphereExplorer(Explorer):
         forces: the table that is shown.
     """
 
-    _esm = module("widgets.js", "chart.js", "sphere_drawing.js", "sphere.js")
+    _esm = module("sphere.js")
 
     temperature = Choice().tag(sync=True)
     angle = Choice().tag(sync=True)
@@ -300,7 +300,7 @@ class SphereTrainingExplorer(Explorer):
         gathering: what the chart shows.
     """
 
-    _esm = module("widgets.js", "chart.js", "sphere_drawing.js", "sphere_training.js")
+    _esm = module("sphere_training.js")
 
     temperature = Choice().tag(sync=True)
     epoch = Choice().tag(sync=True)

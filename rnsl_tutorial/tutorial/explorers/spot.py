@@ -68,7 +68,7 @@ class SpotExplorer(Explorer):
         doubted: bool [4, 2, 30, 24], which labels NSL, then t-RNSL, doubts after each epoch.
     """
 
-    _esm = module("widgets.js", "spot.js")
+    _esm = module("spot.js")
 
     round = Choice().tag(sync=True)
     epoch = Choice().tag(sync=True)

@@ -108,7 +108,7 @@ class TransitionExplorer(Explorer):
         concentration: -1 (spread evenly) to 1 (all to one class) in steps of 0.1; at first 0.
     """
 
-    _esm = module("widgets.js", "chart.js", "guess.js", "transition.js")
+    _esm = module("transition.js")
 
     dataset = Choice().tag(sync=True)
     noise = Choice().tag(sync=True)

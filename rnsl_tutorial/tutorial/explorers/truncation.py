@@ -62,9 +62,7 @@ class TruncationExplorer(Pictured):
         q: of the loss that is drawn, 0.5 to 1; at first 0.7.
     """
 
-    _esm = module(
-        "widgets.js", "chart.js", "guess.js", "pictures.js", "label_histogram.js", "truncation.js"
-    )
+    _esm = module("truncation.js")
 
     k = Choice().tag(sync=True)
     q = Choice().tag(sync=True)
@@ -183,7 +181,7 @@ class PruningExplorer(Pictured):
         pruned: the moments at which the run itself pruned.
     """
 
-    _esm = module("widgets.js", "chart.js", "pictures.js", "label_histogram.js", "pruning.js")
+    _esm = module("pruning.js")
 
     epoch = Choice().tag(sync=True)
     k = Choice().tag(sync=True)

@@ -65,7 +65,7 @@ class _LinkedMaps(Pictured):
         table: what is shown.
     """
 
-    _esm = module("widgets.js", "chart.js", "pictures.js", "map.js", "umap_maps.js")
+    _esm = module("umap_maps.js")
 
     color = Choice().tag(sync=True)
     mark = Choice().tag(sync=True)

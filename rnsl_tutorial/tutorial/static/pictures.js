@@ -42,8 +42,10 @@ export class Pictures {
   /** The picture of an image; hidden until it has come. */
   of(image) {
     const element = html("i", { class: "rnsl-scene", hidden: "" });
-    if (this.#packed) show(element, this.#packed.address, placeOn(this.#packed, image));
-    else if (this.#addresses.get(image)) show(element, this.#addresses.get(image));
+    if (this.#packed) {
+      element.dataset.own = "";
+      show(element, this.#packed.address, placeOn(this.#packed, image));
+    } else if (this.#addresses.get(image)) show(element, this.#addresses.get(image));
     else this.#ask(image, element);
     return element;
   }

@@ -89,7 +89,7 @@ function addressOf(bytes, signal) {
 
 /** A picture with its label, which a press strikes out. */
 function tile(number, losses, strike) {
-  const image = svg("image", { width: 100, height: 100, preserveAspectRatio: "xMidYMid slice" });
+  const image = svg("image", { width: 100, height: 100, preserveAspectRatio: "xMidYMid slice", "data-own": "" });
   const rings = losses.map((style, i) => {
     const circle = (className, paint) => svg("circle", { class: className, cx: 50, cy: 50, r: RINGS[i], ...paint });
     const dash = style.dash.map((length) => 3 * length).join(" ") || "none";

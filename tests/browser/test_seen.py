@@ -1,0 +1,132 @@
+"""What a saved notebook shows in the place of an explorer: what was last seen of it."""
+
+import base64
+import io
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from harness import SCREENSHOTS, Explorer, JupyterLab
+from PIL import Image, ImageFilter
+from playwright.sync_api import Browser, Page, expect
+
+from notebooks import build
+from rnsl_tutorial.cli import _contents
+from rnsl_tutorial.tutorial.explorers import one_page
+from rnsl_tutorial.tutorial.explorers.base import static
+
+SAVE = "() => window.jupyterapp.commands.execute('docmanager:save')"
+SCROLL = "n => document.querySelectorAll('.jp-CodeCell')[n].scrollIntoView()"
+SEEN_S = 60  # until pictures have come, on a busy machine
+BLUR, TILE, SAME = 4, 32, 16.0  # px, px; mean difference of a tile in levels of 255, if it is alike
+MAKE = "from rnsl_tutorial.tutorial.explorers import one_page\none_page.EXPLORERS[{n}].make()"
+PLACES = one_page.EXPLORERS
+
+DRAW = """async () => {
+  const file = (color) => {
+    const canvas = new OffscreenCanvas(20, 20);
+    const context = canvas.getContext("2d");
+    context.fillStyle = color;
+    context.fillRect(0, 0, 20, 20);
+    return canvas.convertToBlob().then((blob) => URL.createObjectURL(blob));
+  };
+  const [theirs, ours] = [await file("#f00"), await file("#0f0")];
+  const shown = document.createElement("div");
+  shown.innerHTML = `
+    <div style="width: 100px; height: 60px; background: #fff">
+      <i style="background-image: url(${theirs}); display: block; width: 20px; height: 20px"></i>
+      <img src="${theirs}"><svg width="20" height="20"><image href="${theirs}" width="20"/></svg>
+      <svg width="20" height="20"><image data-own="" href="${ours}" width="20" height="20"/></svg>
+      <canvas width="20" height="20"></canvas>
+    </div>`;
+  const context = shown.querySelector("canvas").getContext("2d");
+  context.fillStyle = "#00f";
+  context.fillRect(0, 0, 20, 20);
+  return new Promise((done) => {
+    const send = (content, callbacks, [bytes]) => done([...new Uint8Array(bytes)]);
+    const get = () => ".none {}"; // of _css
+    const render = ({ el }) => el.append(shown);
+    standing(render)({ el: document.body, model: { get, send, on() {}, off() {} } });
+  });
+}"""
+
+
+@pytest.fixture(scope="module")
+def shown(browser: Browser, server: str, notebooks: Path) -> Iterator[JupyterLab]:
+    """A notebook with every explorer, run."""
+    cells = [nbformat.v4.new_code_cell(MAKE.format(n=n)) for n in range(len(PLACES))]
+    written = nbformat.v4.new_notebook(cells=cells, metadata=build.KERNEL)
+    nbformat.write(written, notebooks / "seen.ipynb")
+    page = browser.new_page(viewport={"width": 1300, "height": 1600}, reduced_motion="reduce")
+    lab = JupyterLab(page, server)
+    lab.open("seen.ipynb")
+    assert lab.run_all() == []
+    yield lab
+    lab.shut_down()
+    page.close()
+
+
+def saved(lab: JupyterLab, path: Path) -> list[tuple[str, Image.Image]]:
+    """Save, and return the words and the picture of each output as they lie on the disk."""
+    lab.page.evaluate(SAVE)
+    outputs = [cell.outputs[-1].data for cell in nbformat.read(path, as_version=4).cells]
+    files = [io.BytesIO(base64.b64decode(data["image/png"])) for data in outputs]
+    pictures = [Image.open(file).convert("RGB") for file in files]
+    return list(zip((data["text/plain"] for data in outputs), pictures, strict=True))
+
+
+def farthest(one: Image.Image, other: Image.Image) -> float:
+    """The mean difference, in levels of 255, of the tile in which two pictures differ most."""
+    width, height = (min(sides) for sides in zip(one.size, other.size, strict=True))
+    blurred = [image.filter(ImageFilter.BoxBlur(BLUR)) for image in (one, other)]
+    levels = [np.asarray(image.crop((0, 0, width, height)), dtype=float) for image in blurred]
+    apart = np.abs(levels[0] - levels[1]).mean(axis=2)
+    tops, lefts = range(0, height - TILE, TILE), range(0, width - TILE, TILE)
+    return float(max(apart[y : y + TILE, x : x + TILE].mean() for y in tops for x in lefts))
+
+
+@pytest.mark.timeout(240)
+def test_a_saved_notebook_shows_every_explorer_as_it_was_last_seen(
+    shown: JupyterLab, notebooks: Path
+) -> None:
+    path, seen = notebooks / "seen.ipynb", []
+    before = saved(shown, path)
+    for n in range(len(PLACES)):
+        shown.page.evaluate(SCROLL, n)
+        root = shown.page.locator(".jp-CodeCell").nth(n).locator(".jp-OutputArea-output > *").last
+        expect(root.locator("svg:visible, canvas:visible").first).to_be_visible()
+        slider = [one for one in Explorer(root).sliders() if one.is_visible()][-1]
+        Explorer(root).step(slider)
+        slider.blur()
+        seen.append(Image.open(io.BytesIO(root.screenshot())).convert("RGB"))
+    deadline, after = time.monotonic() + SEEN_S, before
+    while any(
+        word != _contents._SEEN or one == old[1]
+        for (word, one), old in zip(after, before, strict=True)
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(2)
+        after = saved(shown, path)
+    apart = {}
+    for place, screen, (_, picture) in zip(PLACES, seen, after, strict=True):
+        screen.save(SCREENSHOTS / f"seen_{place.name}.png")
+        picture.save(SCREENSHOTS / f"seen_{place.name}_saved.png")
+        assert abs(picture.height - screen.height) <= 1
+        apart[place.name] = farthest(picture, screen)
+    assert max(apart.values()) < SAME
+    assert path.stat().st_size < 3_000_000
+
+
+def test_of_pictures_only_our_own_get_into_a_file(browser: Browser) -> None:
+    """Those of an archive are the learner's, or nobody's to hand on."""
+    page: Page = browser.new_page()
+    page.set_content(f"<script>{static('standing.js')}</script>")
+    png = page.evaluate(DRAW)
+    page.close()
+    picture = Image.open(io.BytesIO(bytes(png))).convert("RGB")
+    colors = {color for _, color in picture.getcolors(1 << 16)}
+    assert {(0, 255, 0), (0, 0, 255)} <= colors
+    assert (255, 0, 0) not in colors
