@@ -17,7 +17,7 @@ The first code cell is the **opening**: it makes an explorer from what is shippe
 cell, and is folded away. Its output is the picture ``notebooks/source/NN_name.png`` (``make
 pictures`` draws it), the one output that is committed; ``rnsl lab`` turns it into an explorer that
 moves. Before the opening stands a cell, folded away and tagged ``colab``, that installs the tutorial
-on Google Colab and does nothing elsewhere.
+on Google Colab and does nothing elsewhere; in the copies of ``rnsl lab`` it stands after it.
 """
 
 import argparse

@@ -3,7 +3,8 @@
 What a notebook opens with **arrives alive**: git holds a picture of it, and a copy the explorer
 itself, as a page without a kernel does (see `rnsl_tutorial.tutorial.explorers.page`). It is no
 widget, so no kernel has to know it, and JupyterLab does not forget it at the next save. It moves
-where the notebook is trusted, so copies are signed; anywhere else the picture stays.
+where the notebook is trusted, so copies are signed; anywhere else the picture stays. The cell that
+installs the tutorial on Colab comes first in git, where Colab reads, and last in a copy's opening.
 """
 
 import ast
@@ -219,6 +220,8 @@ def _alive(path: Path) -> _Made:
     if opening and is_ours:  # elsewhere it would not be trusted, and so not move
         [output] = opening.outputs
         output.data = _moving(path.stem, opening.source, output.data)
+        until = notebook.cells.index(opening) + 1
+        notebook.cells[:until] = sorted(notebook.cells[:until], key=_is_colabs)
     text: str = nbformat.writes(notebook)
     return _Made((text.rstrip("\n") + "\n").encode(), is_ours)
 
@@ -235,7 +238,12 @@ def _opening(notebook: "NotebookNode") -> "NotebookNode | None":
 def _first_code(notebook: "NotebookNode") -> "NotebookNode | None":
     """Return the first cell of code, but for Colab's."""
     code = (cell for cell in notebook.cells if cell.cell_type == "code")
-    return next((cell for cell in code if "colab" not in cell.metadata.get("tags", [])), None)
+    return next((cell for cell in code if not _is_colabs(cell)), None)
+
+
+def _is_colabs(cell: "NotebookNode") -> bool:
+    """Whether a cell installs the tutorial on Colab, and does nothing elsewhere."""
+    return "colab" in cell.metadata.get("tags", [])
 
 
 def _moving(name: str, code: str, shown: dict[str, str]) -> dict[str, str]:

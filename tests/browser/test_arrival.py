@@ -121,7 +121,7 @@ def test_a_picture_stays_after_saving_running_and_the_day_after(
     learner.open(name)
     panel = page.locator(".jp-NotebookPanel:visible")
     for _ in range(2):
-        panel.locator(".jp-CodeCell").nth(1).click()
+        panel.locator(".jp-CodeCell").first.click()
         page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-cell')")
         expect(panel.locator(".jp-OutputArea .rnsl-explorer")).to_be_visible(timeout=60_000)
     assert set(saved(panel).data) == {"image/png", "text/plain"}

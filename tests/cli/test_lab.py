@@ -262,8 +262,8 @@ def test_only_the_first_cell_is_an_opening_and_only_where_nothing_else_is_shown(
     write(shipped / "second.ipynb", "next", opening(outputs=[]), opening("second"))
     write(shipped / "further.ipynb", "next", opening(), opening("second"))
     lab.copy_notebooks(shipped, own)
-    _, first, moving = nbformat.read(own / lab._FIRST, as_version=4).cells
-    assert first == colab
+    _, moving, last = nbformat.read(own / lab._FIRST, as_version=4).cells
+    assert last == colab, "nothing stands between the question and the picture"
     assert moving.outputs[0].data.keys() == {"text/html", "text/plain"}
     for name in ("printed.ipynb", "second.ipynb", "further.ipynb"):
         assert (own / name).read_text() == (shipped / name).read_text()
