@@ -62,6 +62,8 @@ def test_a_notebook_opens_on_its_question_and_a_picture_that_moves_without_a_ker
         expect(seen).to_be_in_viewport(timeout=SEEN_MS)
     learner.screenshot(f"arrived_{name}")
     before = opening.evaluate(PICTURE)
+    if (show := opening.get_by_role("button", name="Show", exact=True)).count():
+        expect(show).to_be_in_viewport()
     if explorer.answers():  # it asks for a guess first: the hand moves that, and then it scrolls
         assert opening.evaluate(PICTURE) != before
     else:
