@@ -1,6 +1,6 @@
 """Draw the pictures that stand where explorers cannot move; ``make pictures`` calls this.
 
-Usage: python tools/pictures.py [NAME ...]
+Usage: python tools/pictures.py [--check] [NAME ...]
 
 One for the opening of each notebook, ``notebooks/source/NN_name.png``, and one for each class of
 explorers, ``rnsl_tutorial/tutorial/static/pictures/CLASS.png``, as the page of all explorers shows
@@ -92,12 +92,18 @@ def main(arguments: list[str] | None = None) -> int:
     """Draw what looks different, and say what was written."""
     parser = argparse.ArgumentParser(description="Draw the pictures of the explorers.")
     parser.add_argument("names", nargs="*", help="what the files' names begin with; all by default")
-    begins = tuple(parser.parse_args(arguments).names) or ("",)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if one is stale")
+    options = parser.parse_args(arguments)
+    begins, stale = tuple(options.names) or ("",), []
     with chromium() as browser:
         for path, make, sentence in sitters():
             if not path.name.startswith(begins):
                 continue
             if looks_as(path, image := picture(make(), sentence, browser)):
+                continue
+            if options.check:
+                stale.append(path.name)
+                print(f"{path.name} looks different now; make pictures draws it anew")
                 continue
             about = PngImagePlugin.PngInfo()
             about.add_text("Description", sentence)
@@ -105,7 +111,7 @@ def main(arguments: list[str] | None = None) -> int:
             with written_whole(path) as file:
                 image.save(file, "PNG", optimize=True, pnginfo=about)
             print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
-    return 0
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":
