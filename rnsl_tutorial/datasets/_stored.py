@@ -5,7 +5,7 @@ Paths are as in `_listing`.
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from rnsl_tutorial.datasets import _listing, _packed
 from rnsl_tutorial.datasets._packed import Member
@@ -73,7 +73,7 @@ def _read_packed(root: Path) -> Iterator[tuple[str, bytes | str | None]]:
 
 def _plain_path(member: Member) -> str:
     """Return the member's path without "." and root; "" for what is hidden."""
-    parts = [part for part in PurePosixPath(member.name).parts if part != "/"]
+    parts = [part for part in member.name.split("/") if part not in ("", ".")]
     if not parts or not all(map(_listing.is_visible, parts)):
         return ""
     return "/".join(parts) + "/" * member.is_folder
