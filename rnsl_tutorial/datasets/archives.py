@@ -11,9 +11,9 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from threading import Lock
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -412,12 +412,9 @@ def _fingerprint(asked: _Asked, listed: Found | None) -> tuple[str, bool]:
 
 
 def _decoded(
-    asked: _Asked, digests: Mapping[str, str], decode: Callable[[str, bytes], _Made]
+    asked: _Asked, digests: Mapping[str, str], decode: Callable[[bytes], _Made]
 ) -> Generator[tuple[str, _Made]]:
-    """Yield path and what is made of each image in stored order, with few of them in memory.
-
-    Threads call ``decode`` side by side, with the image's path and bytes.
-    """
+    """Yield path and what is made of each image in stored order, with few of them in memory."""
     missing, root = set(digests), asked.root
     queue: deque[tuple[str, Future[_Made]]] = deque()
     with ThreadPoolExecutor(asked.workers) as pool:
@@ -426,7 +423,7 @@ def _decoded(
             if not isinstance(data, bytes) or path not in missing or digests[path] != digest(data):
                 continue
             missing.remove(path)
-            queue.append((path, pool.submit(decode, path, data)))
+            queue.append((path, pool.submit(decode, data)))
             if len(queue) > 2 * asked.workers:
                 path, future = queue.popleft()
                 yield path, future.result()
@@ -447,10 +444,7 @@ class _Look(NamedTuple):
 def _look(asked: _Asked, survey: _Survey) -> _Look:
     """Find the range of the images that have more than 8 bits, by a sample of each."""
     count = max(_LEAST_SAMPLED, _SAMPLED // max(len(survey.deep), 1))
-
-    def decode(_: str, data: bytes) -> tuple[str, NDArray[Any]] | str | None:
-        return sampled(data, asked.reading.bands, count)
-
+    decode = partial(sampled, bands=asked.reading.bands, count=count)
     first: dict[str, str] = {}
     broken: dict[str, str] = {}
     samples = []
@@ -590,27 +584,23 @@ def _write_pixels(
     """
     whole = {path: digest for path, digest in survey.digests.items() if path not in broken}
     rows = {path: row for row, path in enumerate(whole)}
-    with written_whole(stem.with_suffix(".npy")) as file:
+    decode = partial(squared, size=asked.size, bands=asked.reading.bands, span=span)
+    further = {}
+    with (
+        written_whole(stem.with_suffix(".npy")) as file,
+        closing(_decoded(asked, whole, decode)) as decoded,
+        _bar(asked, "Decoding", decoded, len(rows)) as bar,
+    ):
         shape = (len(rows), 3, asked.size, asked.size)
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
-        start, alone = file.tell(), Lock()
-
-        def decode(path: str, data: bytes) -> str:
-            """Write an image's pixels, or say why there are none."""
-            pixels = squared(data, asked.size, asked.reading.bands, span)
+        start = file.tell()
+        for path, pixels in bar:
             if isinstance(pixels, str):
-                return pixels
-            with alone:
+                further[path] = pixels
+            else:
                 file.seek(start + rows[path] * len(pixels))
                 file.write(pixels)
-            return ""
-
-        with (
-            closing(_decoded(asked, whole, decode)) as decoded,
-            _bar(asked, "Decoding", decoded, len(rows)) as bar,
-        ):
-            further = {path: why for path, why in bar if why}
         if further or (broken and not asked.reading.skip_broken):
             raise _BrokenError({**broken, **further})
 
