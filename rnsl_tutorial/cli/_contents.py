@@ -4,7 +4,8 @@ A view names a model that lives in a kernel. Where there is none, JupyterLab say
 widget" and never looks at the picture beside it. So a notebook is saved without views, and gets
 them back as long as the kernel runs that they came from. A view that another program saved is taken
 out when the notebook is read. In the place of a view stands a picture: of what was last seen of
-the widget, if its kernel has put one down, else the example that the widget brought.
+the widget before the notebook was saved, if its kernel has put one down, else the example that
+the widget brought.
 """
 
 import base64
@@ -13,6 +14,7 @@ import os
 import shutil
 import weakref
 from collections.abc import Iterator
+from contextlib import suppress
 from tempfile import mkdtemp
 from typing import Any
 
@@ -33,8 +35,11 @@ class _Contents(AsyncLargeFileManager):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._homes: dict[str, int | None] = {}  # of views: the kernel's process when first saved
-        self._pictures = os.environ[paths.SEEN] = mkdtemp(prefix="rnsl-seen-")  # kernels inherit it
-        weakref.finalize(self, shutil.rmtree, self._pictures, ignore_errors=True)
+        self._pictures = ""
+        with suppress(OSError):  # on a full disk the examples stay
+            self._pictures = mkdtemp(prefix="rnsl-seen-")
+            weakref.finalize(self, shutil.rmtree, self._pictures, ignore_errors=True)
+        os.environ[paths.SEEN] = self._pictures  # which the kernels inherit
 
     async def get(self, path: str, *args: Any, **options: Any) -> dict[str, Any]:
         """Read a file; of the views of a notebook those whose kernel runs."""
@@ -63,9 +68,11 @@ class _Contents(AsyncLargeFileManager):
         """What was last seen of a widget, as parts of an output, or nothing."""
         model = view.get("model_id") if isinstance(view, dict) else None
         path = paths.seen_in(self._pictures, str(model))
-        if path is None or not path.exists():
-            return {}
-        return {"image/png": base64.b64encode(path.read_bytes()).decode(), "text/plain": _SEEN}
+        try:
+            png = path.read_bytes() if path else b""
+        except OSError:  # nothing yet, or just being replaced
+            png = b""
+        return {"image/png": base64.b64encode(png).decode(), "text/plain": _SEEN} if png else {}
 
     async def _kernel_of(self, path: str) -> int | None:
         """The process of the kernel of a notebook, or None if there is none."""

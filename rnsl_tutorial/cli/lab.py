@@ -4,13 +4,15 @@ What a notebook opens with **arrives alive**: git holds a picture of it, and a c
 itself, as a page without a kernel does (see `rnsl_tutorial.tutorial.explorers.page`). It is no
 widget, so no kernel has to know it, and JupyterLab does not forget it at the next save. It moves
 where the notebook is trusted, so copies are signed; anywhere else the picture stays. The cell that
-installs the tutorial on Colab comes first in git, where Colab reads, and last in a copy's opening.
+installs the tutorial on Colab stands before the opening in git, which Colab reads, and after it in
+a copy, which is not for Colab.
 """
 
 import ast
 import functools
 import hashlib
 import json
+import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -78,6 +80,7 @@ def copy_notebooks(source: Path, folder: Path) -> _Copied:
     if folder.is_file():
         raise NotADirectoryError(f"{folder} is a file. Name a folder: rnsl lab DIR")
     notebooks = sorted(source.glob("*.ipynb"))
+    os.environ.pop(paths.SEEN, None)  # of a JupyterLab around this: its pictures are none of ours
     with _writing_into(folder):
         for name in (_MANIFEST, *(notebook.name for notebook in notebooks)):
             paths.check_output(folder / name, overwrite=True)

@@ -4,6 +4,7 @@ import base64
 import io
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -45,10 +46,11 @@ class _Standing(anywidget.AnyWidget):
             return
         path = paths.seen_in(self._seen_in, self.model_id)
         if path and path.parent.is_dir():
-            with Image.open(io.BytesIO(buffers[0])) as image:
-                few = image.convert("RGB").quantize()
-            with paths.written_whole(path) as file:
-                few.save(file, "PNG", optimize=True)
+            with suppress(OSError):  # no picture, or no room for it: the last one stays
+                with Image.open(io.BytesIO(buffers[0])) as image:
+                    few = image.convert("RGB").quantize()
+                with paths.written_whole(path) as file:
+                    few.save(file, "PNG", optimize=True)
 
 
 @cache

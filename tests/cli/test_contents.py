@@ -134,15 +134,19 @@ def test_in_the_place_of_a_view_stands_what_was_last_seen_of_it(disk: Disk) -> N
     assert disk.got() == {_contents._VIEW: view, **shown}
     disk.server.process = None
     assert disk.got() == shown
-    seen.unlink()
-    disk.save()
+    disk.save(view=VIEW | {"model_id": "f" * 32})
     assert disk.got() == WITHOUT, "of another widget nothing was seen"
 
 
 @pytest.mark.parametrize("model", ["../secret", MODEL.upper(), "", "secret"])
 def test_the_name_of_a_model_leads_to_no_other_file(disk: Disk, model: str) -> None:
     folder = Path(os.environ[paths.SEEN])
-    for path in (folder.parent / "secret.png", folder / "secret.png", folder / ".png"):
+    for path in (
+        folder.parent / "secret.png",
+        folder / "secret.png",
+        folder / ".png",
+        folder / f"{MODEL.upper()}.png",
+    ):
         path.write_bytes(b"SEEN")
     disk.save(view=VIEW | {"model_id": model})
     disk.server.process = None

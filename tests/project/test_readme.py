@@ -104,6 +104,26 @@ def test_the_paragraph_on_paired_differences() -> None:
     assert min(corrected[cell] for cell in unclear) > 0.05
 
 
+def test_what_is_said_of_the_baselines_at_all_rates() -> None:
+    text = " ".join((ROOT / "data/results/README.md").read_text(encoding="utf-8").split())
+    found = report.differences([*RESULTS, *BASELINES], "rnsl", "knn_clean")
+    raised = significance.holm([d.p for d in found])
+    others = {
+        (d.loss, d.noise, d.rate): (d.mean, p)
+        for d, p in zip(found, raised, strict=True)
+        if d.loss not in ("nsl", "trnsl")
+    }
+    told = {cell for cell, (_, p) in others.items() if p < 0.05}
+    assert f"Of the {len(others)} comparisons with other losses" in text
+    ahead = {cell for cell in told if others[cell][0] > 0}
+    assert ahead == {("gce", "label_dependent", 0.1), ("proxy_anchor", "label_dependent", 0.7)}
+    points = [f"{-100 * others[loss, 'symmetric', 0.7][0]:.1f}" for loss in ("gce", "nce_rce")]
+    assert f"are {points[0]} and {points[1]} points behind at 70%" in text
+    alike = [(loss, "symmetric", r) for loss in ("gce", "nce_rce") for r in (0, 0.1, 0.3)]
+    assert not told & set(alike)
+    assert not {loss for loss, _, _ in told} & {"sce", "arcface"}
+
+
 def test_what_is_said_to_be_equal_and_what_is_tested_on_scenes() -> None:
     text = (ROOT / "data/results/README.md").read_text(encoding="utf-8")
     table = rows_of(report.table_of_differences(report.differences(RESULTS, "rnsl"), 0.01))

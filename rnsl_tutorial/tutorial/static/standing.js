@@ -6,7 +6,8 @@
  */
 const SVG = "http://www.w3.org/2000/svg";
 const REST_MS = 1000; // what moves on meanwhile is not taken
-const WIDEST_SEEN = 1000; // px of the picture
+const [WIDEST_SEEN, TALLEST_SEEN] = [1000, 2000]; // px of the picture
+const HANDS_OFF = ["pointerup", "keyup", "focusout"]; // a canvas may have been turned, which nothing else tells
 const OF_CANVAS = [
   "display", "position", "top", "left", "width", "height", "boxSizing", "border", "borderRadius", "background",
 ]; // of its style, as an image
@@ -23,10 +24,12 @@ function standing(render) {
     const { model, el } = context;
     if (typeof model.send !== "function") return end;
     let timer = 0;
+    let taken = 0; // times; of two at once the later one counts
     const take = async () => {
+      const now = ++taken;
       if (!el.clientWidth || !el.clientHeight) return;
-      const picture = await seenOf(el, model.get("_css"));
-      if (el.isConnected) model.send({ seen: true }, undefined, [await picture.arrayBuffer()]);
+      const picture = await (await seenOf(el, model.get("_css"))).arrayBuffer();
+      if (now === taken && el.isConnected) model.send({ seen: true }, undefined, [picture]);
     };
     const rest = () => {
       clearTimeout(timer);
@@ -34,12 +37,15 @@ function standing(render) {
     };
     const observers = [new MutationObserver(rest), new ResizeObserver(rest)];
     observers[0].observe(el, { subtree: true, childList: true, attributes: true, characterData: true });
+    observers[0].observe(document.body, { attributeFilter: ["data-jp-theme-light"] });
     observers[1].observe(el);
     model.on("change", rest);
+    for (const event of HANDS_OFF) el.addEventListener(event, rest);
     return () => {
       clearTimeout(timer);
       observers.forEach((observer) => observer.disconnect());
       model.off("change", rest);
+      for (const event of HANDS_OFF) el.removeEventListener(event, rest);
       return end?.();
     };
   };
@@ -60,7 +66,8 @@ async function seenOf(el, css) {
   const onThisScreen = css.replace(/([\d.]+)v([hw])\b/g, (_, share, side) => {
     return `${(share * (side === "h" ? innerHeight : innerWidth)) / 100}px`;
   });
-  style.textContent = `${onThisScreen}\n.rnsl-tool { visibility: hidden; }`;
+  style.textContent = `${onThisScreen}\n.rnsl-tool { visibility: hidden; }
+    *, ::before, ::after { animation: none !important; transition: none !important; }`;
   const copy = await onPaper(el, style);
   copy.style.width = `${width}px`;
   paper.append(style, copy);
@@ -75,7 +82,7 @@ async function seenOf(el, css) {
   const image = new Image();
   image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(sheet)}`;
   await image.decode();
-  const scale = Math.min(1, WIDEST_SEEN / width);
+  const scale = Math.min(1, WIDEST_SEEN / width, TALLEST_SEEN / height);
   const canvas = new OffscreenCanvas(Math.ceil(scale * width), Math.ceil(scale * height));
   const context = canvas.getContext("2d");
   context.fillStyle = backgroundColor;
@@ -102,6 +109,7 @@ async function onPaper(el, style) {
     const file = seen.getAttribute("href") ?? seen.getAttribute("src");
     const [, back] = seen.style?.backgroundImage.match(/^url\("(blob:.*)"\)$/) ?? [];
     if (seen.matches("canvas")) part.replaceWith(asImage(seen));
+    else if (seen.matches("button")) part.style.borderRadius = getComputedStyle(seen).borderRadius; // JupyterLab's
     else if (seen.matches("input")) {
       part.setAttribute("value", seen.value);
       part.toggleAttribute("checked", seen.checked);
