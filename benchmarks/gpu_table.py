@@ -10,7 +10,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -106,7 +105,7 @@ def run(task: Task) -> Result | str:
 
 
 def _train(task: Task) -> Result:
-    data = _loaded(_of_images(task.config), task.root)
+    data = images._loaded(task.config, task.root)
     hardware = Hardware(accelerator=task.device, precision=task.precision)
     left, before = task.config.epochs, time.time()
 
@@ -120,17 +119,6 @@ def _train(task: Task) -> Result:
             raise OutOfTime(f"{left} epochs of {took:.1f} s are left")
 
     return images.Run(data, task.config, hardware).run(on_epoch=give_up)
-
-
-@lru_cache(maxsize=1)
-def _loaded(config: Config, root: Path | None) -> images.Data:
-    return images.load_images(config, root)
-
-
-def _of_images(config: Config) -> Config:
-    """The fields that decide which images, or maps of them, a run needs; all else left out."""
-    names = "dataset image_size scenes difficulty network pretrained freeze"
-    return Config(**{name: getattr(config, name) for name in names.split()})
 
 
 # ------------------------------------------------------------------ what the driver does

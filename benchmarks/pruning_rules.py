@@ -13,7 +13,6 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
@@ -72,22 +71,12 @@ def run(chosen: Config) -> Reached:
     if not chosen.on_pixels:
         metrics = experiments.run(datasets.load_shipped_features("aid"), chosen, "val").metrics
     else:
-        made = images.Run(images(chosen), chosen, Hardware(accelerator="cpu"))
+        root = None if chosen.dataset == "scenes" else Path(os.environ["RNSL_AID"])
+        data = images._loaded(chosen, root)
+        made = images.Run(data, chosen, Hardware(accelerator="cpu"))
         made.training.run()
         metrics = made.measure("val")
     return Reached(metrics["knn_clean"], metrics.get("kept", 1.0))
-
-
-def images(chosen: Config) -> images.Data:
-    """Return the images of a run, loaded once in each process."""
-    return _images(chosen.dataset, chosen.image_size)
-
-
-@lru_cache(maxsize=1)
-def _images(dataset: str, image_size: int) -> images.Data:
-    base = BASES["scenes" if dataset == "scenes" else "aid"][0]
-    root = None if dataset == "scenes" else Path(os.environ["RNSL_AID"])
-    return images.load_images(replace(base, dataset=dataset, image_size=image_size), root)
 
 
 def shown(reached: Sequence[Reached]) -> str:

@@ -406,16 +406,6 @@ def _drawing_doors() -> dict[str, Door]:
             ),
             {"map": _MAP, "marked": FLIPPED},
         ),
-        "tutorial.plots.truncation.pruning_over_epochs": Door(
-            lambda **given: plots.pruning_over_epochs(
-                counts=plots.mirrored_axis(9.0), k=0.5, moment=1,
-                measures={"kept": given.pop("measure")}, **given,
-            ),
-            {
-                "edges": np.linspace(0, 1, 5), "heights": np.ones((2, 4)),
-                "measure": np.array([0.1, 0.2, 0.3]),
-            },
-        ),
         "tutorial.explorers.audit.AuditExplorer.__init__": Door(
             partial(explorers.AuditExplorer, class_names=names),
             {"doubt": P[:, 0], "labels": y_np, "wrong": FLIPPED, "class_noise": np.full(C, 0.1)},

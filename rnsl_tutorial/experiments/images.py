@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -123,6 +123,22 @@ def load_images(
         )
     images = datasets.load_archive(root, config.image_size, reading or datasets.Reading())
     return _with_maps(Data(images, split_for(config.dataset, images)), config)
+
+
+def _of_images(config: Config) -> Config:
+    """The fields that decide which images, or maps of them, a run needs; all else left out."""
+    names = "dataset image_size scenes difficulty network pretrained freeze"
+    return Config(**{name: getattr(config, name) for name in names.split()})
+
+
+def _loaded(config: Config, root: Path | None) -> Data:
+    """As `load_images`, once for all runs of a process that need the same."""
+    return _load(_of_images(config), root)
+
+
+@lru_cache(maxsize=1)
+def _load(config: Config, root: Path | None) -> Data:
+    return load_images(config, root)
 
 
 def _check_sizes(config: Config) -> None:

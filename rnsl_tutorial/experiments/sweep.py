@@ -310,7 +310,7 @@ def make_cells(grid: _Grid) -> list[Cell]:
     sources: dict[Config | str, _Source] = {}
     cells = []
     for config in grid.configs:
-        images_of = _of_images(config) if config.on_pixels else config.dataset
+        images_of = images._of_images(config) if config.on_pixels else config.dataset
         if images_of not in sources:
             sources[images_of] = _source(config, grid)
         cells.append(Cell(config, sources[images_of]))
@@ -411,7 +411,7 @@ def _result(cell: Cell, folder: Path) -> Result:
     config, path = cell.config, cell.source.path
     if not config.on_pixels:
         return heads.run(_features(config.dataset, path), config)
-    data = _images(_of_images(config), path)
+    data = images._loaded(config, path)
     run = images.Run(data, config, Hardware(precision=cell.source.inputs["precision"]))
     return run.run(folder if folder.is_dir() else None, resume=True)
 
@@ -419,24 +419,6 @@ def _result(cell: Cell, folder: Path) -> Result:
 @lru_cache(maxsize=1)
 def _features(dataset: str, path: Path | None) -> datasets.FeatureSet:
     return datasets.load_features(path) if path else datasets.load_shipped_features(dataset)
-
-
-@lru_cache(maxsize=1)
-def _images(config: Config, root: Path | None) -> images.Data:
-    return images.load_images(config, root)
-
-
-def _of_images(config: Config) -> Config:
-    """The fields that decide which images there are, all else left out."""
-    return Config(
-        dataset=config.dataset,
-        image_size=config.image_size,
-        scenes=config.scenes,
-        difficulty=config.difficulty,
-        network=config.network,
-        pretrained=config.pretrained,
-        freeze=config.freeze,
-    )
 
 
 # ------------------------------------------------------------------ a sweep
@@ -473,7 +455,7 @@ def run_sweep(
         images._check_sizes(config)
     with _locked(out):
         todo = _unfinished(cells, out)
-        for config, path in {(_of_images(c.config), c.source.path) for c in todo}:
+        for config, path in {(images._of_images(c.config), c.source.path) for c in todo}:
             if config.freeze:
                 images.load_images(config, path)  # once, not by every worker
         try:

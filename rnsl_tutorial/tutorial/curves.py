@@ -36,7 +36,7 @@ def loss_of_p(p: Tensor | NDArray[np.floating] | float, q: float, k: float | Non
     """
     p = _check_curve(p, q, k)
     values = losses.negative_box_cox(p.log(), q)
-    return values if k is None else values.clamp(max=_level(values, q, k))
+    return values if k is None else values.clamp(max=losses._truncation_level(values, q, k))
 
 
 def gradient_wrt_p(
@@ -68,11 +68,6 @@ def gradient_wrt_logit(
     """
     p = _check_curve(p, q, k)
     return _truncate(-(p**q) * (1 - p), p, k)
-
-
-def _level(like: Tensor, q: float, k: float) -> Tensor:
-    """L_q(k), rounded as the values beside it are."""
-    return losses.negative_box_cox(torch.tensor(k, dtype=like.dtype).log(), q)
 
 
 def _truncate(gradient: Tensor, p: Tensor, k: float | None) -> Tensor:

@@ -1,5 +1,6 @@
 """What the benchmarks measure; never how long it takes."""
 
+import importlib
 import json
 import os
 import random
@@ -45,6 +46,14 @@ EXPLORERS = {
     for name, member in vars(explorers).items()
     if isinstance(member, type) and issubclass(member, explorers.Explorer)
 } - {"Explorer"}
+
+
+NAMES = sorted(path.stem for path in Path(frame.__file__).parent.glob("*.py"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_benchmark_can_be_imported(name: str) -> None:
+    assert importlib.import_module(f"benchmarks.{name}").__doc__
 
 
 def test_every_explorer_is_measured_beside_a_bare_figure_widget() -> None:

@@ -214,7 +214,7 @@ def test_a_run_that_would_end_too_late_is_given_up_or_not_begun(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(gpu_table.images, "Run", Slow)
-    monkeypatch.setattr(gpu_table, "_loaded", lambda *_: None)
+    monkeypatch.setattr(gpu_table.images, "_loaded", lambda *_: None)
     monkeypatch.setattr(gpu_table, "_seconds", {})
     short, long = (Config(dataset="scenes", network="small", epochs=n) for n in (2, 1000))
     now = time.time()

@@ -15,8 +15,7 @@ from matplotlib.text import Annotation, Text
 
 from rnsl_tutorial.experiments import style
 from rnsl_tutorial.tutorial import plots
-from rnsl_tutorial.tutorial.explorers import audit, umap_maps
-from rnsl_tutorial.tutorial.plots import truncation
+from rnsl_tutorial.tutorial.explorers import audit, truncation, umap_maps
 
 RATES = (0.0, 0.3, 0.7)
 LOSSES = ("nsl", "rnsl", "trnsl")

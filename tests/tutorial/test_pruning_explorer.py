@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from synthetic_log_p import small_run
 
 from rnsl_tutorial.evaluation.embedding import flip_detection
-from rnsl_tutorial.tutorial import plots
 from rnsl_tutorial.tutorial.explorers import PruningExplorer, TruncationExplorer, standalone_html
 
 
@@ -92,25 +91,3 @@ def test_arguments_that_disagree_are_named() -> None:
         PruningExplorer(log_p, flipped, pruned_at()[:-1])
     with pytest.raises(ValueError, match="kept is int64"):
         PruningExplorer(log_p, flipped, pruned_at().astype(np.int64))
-
-
-def test_the_figure_shows_what_is_chosen(explorer: PruningExplorer) -> None:
-    explorer.epoch, explorer.k = 4, 0.3
-    figure = explorer.figure()
-    images, shares = figure.axes
-    heights = [patch.get_height() for patch in images.patches[1:]]
-    np.testing.assert_allclose(heights, unpacked(explorer, "heights")[4].ravel(), rtol=1e-6)
-    lines = [line.get_ydata() for line in shares.lines if len(line.get_ydata()) == 9]
-    np.testing.assert_allclose(lines, unpacked(explorer, "measures")[15], rtol=1e-6)
-    assert all(line.get_markevery() == [4] for line in shares.lines[:3])
-    rules = [line for line in shares.lines if list(line.get_ydata()) == [0, 1]]
-    assert [line.get_xdata()[0] for line in rules] == [3, 5]
-    assert figure.get_suptitle() == explorer._table["told"][4][15]
-
-
-def test_the_figure_refuses_curves_of_another_length() -> None:
-    counts, two = plots.mirrored_axis(1), np.ones((2, 1))
-    with pytest.raises(ValueError, match="kept 2, recall 3 moments; give all as many"):
-        plots.pruning_over_epochs(
-            np.array([0, 1.0]), two, counts, {"kept": [1, 1], "recall": [1, 1, 1]}, k=0.5, moment=0
-        )

@@ -8,16 +8,15 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from rnsl_tutorial._arrays import takes
+from rnsl_tutorial.experiments.style import _GREY
 from rnsl_tutorial.tutorial import curves, plots
 from rnsl_tutorial.tutorial._album import Album
 from rnsl_tutorial.tutorial.explorers._pictures import Pictured
 from rnsl_tutorial.tutorial.explorers.audit import _share
 from rnsl_tutorial.tutorial.explorers.base import Choice, Guess, module, number_control
-from rnsl_tutorial.tutorial.plots.truncation import _CUT_COLOR, _P_AXIS
 
 __all__ = ["PruningExplorer", "TruncationExplorer"]
 
@@ -28,6 +27,8 @@ _EDGES = np.arange(51) / 50
 _KS = _EDGES[:-1]
 _QS = np.arange(5, 11) / 10
 _P = np.arange(101) / 100
+_CUT_COLOR = _GREY
+_P_AXIS = plots.axis("p, belief in the given label", 0, 1)
 _NAMES = ("precision", "recall", "kept")
 _ASKED_PRECISION = 0.95  # that a guess is about
 _LEFT_OUT = "Left out last, by what they show; below an orange line the label is wrong"
@@ -230,16 +231,6 @@ class PruningExplorer(Pictured):
 
     def _near(self) -> tuple[str, NDArray[np.int64]]:
         return _LEFT_OUT, _last_left_out(self._log_p[self.place("epoch")], self.k)
-
-    def figure(self) -> Figure:
-        """Return the picture that is shown now as a static figure, for a page that is printed."""
-        epoch, k, shown = self.place("epoch"), self.place("k"), self._split
-        return plots.pruning_over_epochs(
-            _EDGES, plots.mirrored(shown.right[epoch], shown.wrong[epoch]),
-            _histogram_axes(shown)["counts"],
-            dict(zip(_NAMES, shown.measures[:, :, k].T, strict=True)),
-            k=self.k, moment=epoch, pruned=self.pruned, title=self._table["told"][epoch][k],
-        )  # fmt: skip
 
     def _lookup(self, flipped_N: _Bools) -> dict[str, Any]:
         """What the ES module looks up: see the type ``Table`` in ``static/pruning.js``."""

@@ -35,7 +35,6 @@ from rnsl_tutorial.tutorial.plots.truncation import (
     SHARE_AXIS,
     mirrored,
     mirrored_axis,
-    pruning_over_epochs,
 )
 from rnsl_tutorial.tutorial.plots.umap_maps import Coloring, maps_side_by_side
 
@@ -66,7 +65,6 @@ __all__ = [
     "nearest_scenes",
     "new_figure",
     "prototype_styles",
-    "pruning_over_epochs",
     "scatter",
     "set_axes",
     "sphere_view",
