@@ -29,13 +29,13 @@ fine_tuning
 # and an embedding of 128 numbers, is trained on 7,000 images. Everything but the loss is the same for all
 # three. Dashed: the network as it came, nothing trained.
 #
-# **Answer**: move *After epoch* to 8. NSL begins at 89 and ends at 69: worse than no training at all.
-# RNSL stays between 86 and 89. t-RNSL leaves images out from the fifth epoch on, and ends at 90. That is
-# the paper's order, for this noise and one seed. A point or two may be luck, twenty are not.
+# **Answer**: move *After epoch* to 8. NSL begins at 88 and ends at 69: worse than no training at all.
+# RNSL stays between 85 and 89. t-RNSL leaves images out from the fifth epoch on, and ends at 90. That is
+# the paper's order, for this noise and three seeds. A point may be luck, twenty are not.
 #
 # Now choose label-dependent noise. A wrong label that looks right is learned early, and by every loss. RNSL
-# ends at 83, a point below no training, and t-RNSL at 84. NSL ends at 78. And who is best of all? NSL after its
-# second epoch, with 89.
+# ends at 82, two points below no training, and t-RNSL at 83. NSL ends at 78. And who is best of all? NSL after its
+# first epoch, with 88.
 #
 # A **frozen** network could not lose what it knew. This one can: each wrong label that NSL learns by heart
 # bends the features that all images share.
@@ -81,15 +81,11 @@ report.table([r for r in [*without, *tuned] if r.config.rate == 0.5])
 
 # %%
 stopped = [experiments.stopped(run) for run in tuned if run.config.rate == 0.5]
-for run in stopped:
-    print(
-        f"{run.config.noise:16} {run.config.loss:6} epoch {len(run.curves['knn_clean'])}: "
-        f"k-NN {run.metrics['knn_clean']:.1%}, prototypes {run.metrics['prototype']:.1%}"
-    )
+report.table(stopped)
 
 # %% [markdown]
-# Stopped, NSL is as good as RNSL under symmetric noise: 89 both. Its prototypes are not, 82 and 88. Under
-# label-dependent noise its neighbours are even ahead: 88 and 86. **So what does a robust loss buy?** Nobody
+# Stopped, NSL is nearly as good as RNSL under symmetric noise: 88 and 89. Its prototypes are not, 82 and 88.
+# Under label-dependent noise its neighbours are even ahead: 88 and 87. **So what does a robust loss buy?** Nobody
 # has to stop it, and its prototypes can be used. It does not buy a network that beats early stopping
 # everywhere.
 #
@@ -429,16 +425,16 @@ for name in ("network", "image_size", "epochs", "batch_size", "learning_rate", "
 #
 # | claim | what we found |
 # |---|---|
-# | fine-tuning with NSL destroys what the network knew | **Yes, if nobody stops it** (one seed): 69 after eight epochs, 84 without training, 89 after one epoch. |
+# | fine-tuning with NSL destroys what the network knew | **Yes, if nobody stops it** (three seeds): 69 after eight epochs, 84 without training, 88 after one epoch. |
 # | fine-tuning with RNSL, t-RNSL does not | **Yes** with symmetric noise: 88 and 90. With label-dependent noise they end at 83 and 84, where no training is. |
-# | RNSL beats NSL | **Yes** with symmetric noise, by 15 points, and with label-dependent noise, by 4. **Not** at 40% pair flip; there in names only. |
+# | RNSL beats NSL | **Yes** with symmetric noise, by 15 points, and with label-dependent noise, by 4.5. **Not** at 40% pair flip; there in names only. |
 # | ... also when NSL is tuned | With symmetric noise **yes**, by 4 points. With label-dependent noise **not shown**: 0.5 points, and the interval holds 0. |
 # | t-RNSL beats RNSL | **Not shown**: both intervals hold 0. |
-# | RNSL is the best loss | **Not shown**: ArcFace, ahead by 0.3 and 0.9 points, cannot be told from it after Holm's correction. With symmetric noise GCE and SCE cannot, either. |
-# | the sphere helps | **Perhaps**, where wrong labels look alike: there GCE is 2.5 points behind. But its weight, a factor on the loss, was chosen under the other noise. |
+# | RNSL is the best loss | **Not shown**: ArcFace, ahead by 0.3 and 0.8 points, cannot be told from it after Holm's correction. With symmetric noise GCE and SCE cannot, either. |
+# | the sphere helps | **Perhaps**, where wrong labels look alike: there GCE is 2.8 points behind. But its weight, a factor on the loss, was chosen under the other noise. |
 # | only robust losses resist | **No**: plain cross-entropy is 1.3 points behind RNSL, and 14 ahead of NSL. |
 #
-# A recipe belongs to its noise. NCE+RCE's weight was chosen under symmetric noise, where it is 1.3 points behind
+# A recipe belongs to its noise. NCE+RCE's weight was chosen under symmetric noise, where it is 1.2 points behind
 # RNSL. Under label-dependent noise the same weight costs 8 points.
 #
 # All this is for these features, this network, this split. Run the paper's protocol before you quote any of it.
@@ -455,16 +451,16 @@ half_symmetric, half_alike = (
     {d.loss: d for d in report.differences(half, "rnsl") if d.noise == noise}
     for noise in ("symmetric", "label_dependent")
 )
-for loss, claimed in {"nsl": -0.151, "nsl_tuned": -0.038, "ce": -0.013}.items():
+for loss, claimed in {"nsl": -0.150, "nsl_tuned": -0.038, "ce": -0.013}.items():
     assert abs(half_symmetric[loss].mean - claimed) < 0.001, half_symmetric[loss]
     assert half_symmetric[loss].high < 0, half_symmetric[loss]
-assert abs(half_alike["nsl"].mean + 0.043) < 0.001, half_alike
+assert abs(half_alike["nsl"].mean + 0.045) < 0.001, half_alike
 assert half_alike["nsl"].high < 0, half_alike
 for found in (half_symmetric["trnsl"], half_alike["trnsl"]):
     assert found.low <= 0 <= found.high, found
 assert half_alike["nsl_tuned"].low <= 0 <= half_alike["nsl_tuned"].high, half_alike
 assert abs(half_alike["nsl_tuned"].mean + 0.005) < 0.001, half_alike
-quoted = {"arcface": (0.003, 0.009), "gce": (-0.001, -0.025), "nce_rce": (-0.013, -0.076)}
+quoted = {"arcface": (0.003, 0.008), "gce": (-0.002, -0.028), "nce_rce": (-0.012, -0.077)}
 for loss, claimed in quoted.items():
     means = half_symmetric[loss].mean, half_alike[loss].mean
     assert np.allclose(means, claimed, atol=0.001), (loss, means)
@@ -472,28 +468,40 @@ for loss in ("gce", "sce"):
     assert half_symmetric[loss].low <= 0 <= half_symmetric[loss].high, half_symmetric[loss]
 
 # %% tags=["hidden-assert"]
-# What it says of fine-tuning, held by the committed runs of seed 0.
-runs = {
-    (r.config.noise, r.config.loss): r for r in tuned if (r.config.rate, r.config.seed) == (0.5, 0)
+# What it says of fine-tuning, held by the committed runs: means over three seeds.
+at_half = [r for r in tuned if r.config.rate == 0.5]
+runs = {(s.noise, s.loss): s.mean for s in experiments.summarize(at_half)}
+curves = {
+    (noise, loss): np.mean(
+        [
+            r.curves["knn_clean"]
+            for r in at_half
+            if (r.config.noise, r.config.loss) == (noise, loss)
+        ],
+        axis=0,
+    )
+    for noise, loss in runs
 }
 for (noise, loss), claimed in {
-    ("symmetric", "nsl"): (0.89, 0.69), ("symmetric", "rnsl"): (0.86, 0.88),
-    ("symmetric", "trnsl"): (0.86, 0.90), ("label_dependent", "nsl"): (0.88, 0.78),
-    ("label_dependent", "rnsl"): (0.83, 0.83), ("label_dependent", "trnsl"): (0.83, 0.84),
+    ("symmetric", "nsl"): (0.88, 0.69), ("symmetric", "rnsl"): (0.85, 0.88),
+    ("symmetric", "trnsl"): (0.85, 0.90), ("label_dependent", "nsl"): (0.88, 0.78),
+    ("label_dependent", "rnsl"): (0.83, 0.82), ("label_dependent", "trnsl"): (0.83, 0.83),
 }.items():  # fmt: skip
-    curve = runs[noise, loss].curves["knn_clean"]
+    curve = curves[noise, loss]
     assert np.allclose([curve[0], curve[-1]], claimed, atol=0.0055), (noise, loss, curve)
-by_heart = [runs["symmetric", loss].metrics["memorized"] for loss in ("nsl", "rnsl", "trnsl")]
+by_heart = [runs["symmetric", loss]["memorized"] for loss in ("nsl", "rnsl", "trnsl")]
 assert np.allclose(by_heart, [0.99, 0.09, 0.06], atol=0.005), by_heart
-assert (
-    max(c for r in runs.values() if r.config.noise != "symmetric" for c in r.curves["knn_clean"])
-    == runs["label_dependent", "nsl"].curves["knn_clean"][1]
-)
+best = max(c for (noise, _), curve in curves.items() if noise != "symmetric" for c in curve)
+assert best == curves["label_dependent", "nsl"][0], best
+assert abs(curves["symmetric", "rnsl"].max() - 0.89) < 0.005, curves["symmetric", "rnsl"]
+
+# %% tags=["hidden-assert"]
+# What it says of runs that were stopped.
 for (noise, loss), claimed in {
-    ("symmetric", "nsl"): (0.89, 0.82), ("symmetric", "rnsl"): (0.89, 0.88),
-    ("label_dependent", "nsl"): (0.88, 0.67), ("label_dependent", "rnsl"): (0.86, 0.75),
+    ("symmetric", "nsl"): (0.88, 0.82), ("symmetric", "rnsl"): (0.89, 0.88),
+    ("label_dependent", "nsl"): (0.88, 0.65), ("label_dependent", "rnsl"): (0.87, 0.79),
 }.items():  # fmt: skip
-    early = experiments.stopped(runs[noise, loss]).metrics
+    [early] = [s.mean for s in experiments.summarize(stopped) if (s.noise, s.loss) == (noise, loss)]
     found = early["knn_clean"], early["prototype"]
     assert np.allclose(found, claimed, atol=0.0055), (noise, loss, found)
 
@@ -510,9 +518,7 @@ for (noise, loss), claimed in {
     ("symmetric", "lda"): 0.83, ("label_dependent", "lda"): 0.78,
 }.items():  # fmt: skip
     assert abs(reach[noise, loss]["prototype"] - claimed) < 0.005, reach[noise, loss]
-by_prototype = [
-    runs[noise, "trnsl"].metrics["prototype"] for noise in ("symmetric", "label_dependent")
-]
+by_prototype = [runs[noise, "trnsl"]["prototype"] for noise in ("symmetric", "label_dependent")]
 assert np.allclose(by_prototype, [0.89, 0.73], atol=0.005), by_prototype
 
 # %% tags=["hidden-assert"]

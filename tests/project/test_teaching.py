@@ -60,13 +60,12 @@ def untrained() -> float:
 
 
 def of_fine_tuning() -> Iterator[str]:
-    runs = {
-        (r.config.noise, r.config.loss): r
-        for r in measured("finetune")
-        if (r.config.rate, r.config.seed) == (0.5, 0)
+    half = [r for r in measured("finetune") if r.config.rate == 0.5]
+    last = {
+        (s.noise, s.loss): f"{100 * s.mean['knn_clean']:.0f}" for s in experiments.summarize(half)
     }
-    last = {cell: f"{100 * r.curves['knn_clean'][-1]:.0f}" for cell, r in runs.items()}
-    first = f"{100 * runs['symmetric', 'nsl'].curves['knn_clean'][0]:.0f}"
+    plain = [r for r in half if (r.config.noise, r.config.loss) == ("symmetric", "nsl")]
+    first = f"{100 * np.mean([r.curves['knn_clean'][0] for r in plain]):.0f}"
     nsl, rnsl, trnsl = (last["symmetric", loss] for loss in ("nsl", "rnsl", "trnsl"))
     yield f"after epoch 1: NSL has {first}"
     yield f"move to 8 ({nsl}); then RNSL ({rnsl})"
@@ -74,10 +73,9 @@ def of_fine_tuning() -> Iterator[str]:
     alike = ", ".join(last["label_dependent", loss] for loss in ("nsl", "rnsl", "trnsl"))
     yield f"label-dependent noise: {alike}"
     yield f"dashed = no training, {untrained():.0f}"
-    stopped = [
-        experiments.stopped(runs[kind, "nsl"]).metrics["knn_clean"]
-        for kind in ("symmetric", "label_dependent")
-    ]
+    told = experiments.summarize(map(experiments.stopped, half))
+    early = {(s.noise, s.loss): s.mean["knn_clean"] for s in told}
+    stopped = [early[kind, "nsl"] for kind in ("symmetric", "label_dependent")]
     yield f"*Stopped in time*: {100 * stopped[0]:.0f} and {100 * stopped[1]:.0f} for NSL"
 
 
