@@ -18,7 +18,7 @@ fine_tuning
 #
 # **Time** 15 min. **Runs on** any laptop. **Needs** notebook 05. **Downloads** nothing.
 #
-# **Your answer**: the first epoch, and 20 points. That much can hang on who chooses.
+# **Your answer**: the first epoch, and 19 points. That much can hang on who chooses.
 #
 # The code of the paper is public: [github.com/jiankang1991/RNSL](https://github.com/jiankang1991/RNSL),
 # read here at commit `75dd59d`. It has no licence, so nothing of it is quoted: open it beside this page.
@@ -239,7 +239,7 @@ print(", ".join(f"{name} ({n})" for name, n in short))
 assert (int(0.7 * 700), len(given)) == (489, 6993)
 by_epoch = fine_tuning.curves[0, fine_tuning.place("noise"), 0]  # k-NN accuracy of NSL, %
 assert by_epoch.argmax() == 0, by_epoch
-assert abs(by_epoch[0] - by_epoch[-1] - 20) < 0.5, by_epoch
+assert abs(by_epoch[0] - by_epoch[-1] - 19) < 0.5, by_epoch
 if (RATE, EPOCHS) == (0.5, 40):
     assert reached["noisy"] > last + 0.06, (reached, last)
     assert abs(bought) < 0.04, reached
