@@ -80,12 +80,20 @@ def looks_as(path: Path, image: Image.Image) -> bool:
     if not path.exists():
         return False
     with Image.open(path) as earlier:
-        levels = [np.asarray(one.convert("RGB"), dtype=float) for one in (earlier, image)]
-    if levels[0].shape != levels[1].shape:
-        return False
-    apart = np.abs(levels[0] - levels[1]).mean(axis=2)
+        return image.size == earlier.size and farthest(earlier, image) <= SAME
+
+
+def farthest(one: Image.Image, other: Image.Image) -> float:
+    """Return the mean difference, in levels of 255, of the tile in which two pictures differ most.
+
+    Of pictures of two sizes what both have is compared.
+    """
+    width, height = (min(sides) for sides in zip(one.size, other.size, strict=True))
+    whole = (picture.crop((0, 0, width, height)).convert("RGB") for picture in (one, other))
+    first, second = (np.asarray(picture, dtype=float) for picture in whole)
+    apart = np.abs(first - second).mean(axis=2)
     tops, lefts = (range(0, side, TILE) for side in apart.shape)
-    return all(apart[y : y + TILE, x : x + TILE].mean() <= SAME for y in tops for x in lefts)
+    return float(max(apart[y : y + TILE, x : x + TILE].mean() for y in tops for x in lefts))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -12,7 +12,6 @@ import ast
 import functools
 import hashlib
 import json
-import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -80,7 +79,6 @@ def copy_notebooks(source: Path, folder: Path) -> _Copied:
     if folder.is_file():
         raise NotADirectoryError(f"{folder} is a file. Name a folder: rnsl lab DIR")
     notebooks = sorted(source.glob("*.ipynb"))
-    os.environ.pop(paths.SEEN, None)  # of a JupyterLab around this: its pictures are none of ours
     with _writing_into(folder):
         for name in (_MANIFEST, *(notebook.name for notebook in notebooks)):
             paths.check_output(folder / name, overwrite=True)

@@ -16,6 +16,7 @@ from rnsl_tutorial import _files as paths
 __all__: list[str] = []
 
 _FOLDER = paths.PACKAGE / "tutorial" / "static" / "pictures"
+_plain: dict[str, str] = {}  # by what `_keeping` made of them, the modules of the classes
 
 
 class _Standing(anywidget.AnyWidget):
@@ -59,8 +60,15 @@ def _keeping(module: str) -> str:
     standing = (paths.PACKAGE / "tutorial" / "static" / "standing.js").read_text(encoding="utf-8")
     around = f"(() => {{\n{standing}return standing;\n}})()"  # its names are its own
     own, default = module.rsplit("export default", 1)
-    kept = f"{{ render: {around}(rnslShown.render) }}"
-    return f"{own}const rnslShown =\n{default}\nexport default {kept};\n"
+    shown = f"{{ render: {around}(rnslShown.render) }}"
+    kept = f"{own}const rnslShown =\n{default}\nexport default {shown};\n"
+    _plain[kept] = module
+    return kept
+
+
+def _as_shipped(module: str) -> str:
+    """The ES module of a widget without what `_keeping` put around it: a page has no kernel."""
+    return _plain.get(module, module)
 
 
 @cache

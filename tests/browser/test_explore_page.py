@@ -186,6 +186,7 @@ def test_keys_go_from_one_to_the_next_and_leave_sliders_their_arrows(opened: Ope
     slider.press("PageDown")
     assert opened.shown().get_attribute("id") == NAMES[3]
     page.keyboard.press("ArrowLeft")
+    opened.at(NAMES[2])
     assert opened.shown().get_attribute("id") == NAMES[2], "no slider keeps the focus"
     page.set_viewport_size({"width": 1280, "height": 720})
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
-import numpy as np
 import pytest
 from harness import SCREENSHOTS, Explorer, JupyterLab
 from PIL import Image, ImageFilter
@@ -17,12 +16,13 @@ from notebooks import build
 from rnsl_tutorial.cli import _contents
 from rnsl_tutorial.tutorial.explorers import one_page
 from rnsl_tutorial.tutorial.explorers.base import static
+from tools.pictures import farthest
 
 SAVE = "() => window.jupyterapp.commands.execute('docmanager:save')"
 SCROLL = "n => document.querySelectorAll('.jp-CodeCell')[n].scrollIntoView()"
 GLIDE_MS = 600  # until points have arrived
 SEEN_S = 60  # until pictures have come, on a busy machine
-BLUR, TILE, SAME = 3, 16, 20.0  # px, px; mean difference of a tile in levels of 255, if it is alike
+BLUR, SAME = 3, 20.0  # px; mean difference of a tile in levels of 255, if it is alike
 MAKE = "from rnsl_tutorial.tutorial.explorers import one_page\none_page.EXPLORERS[{n}].make()"
 PLACES = one_page.EXPLORERS
 
@@ -79,16 +79,6 @@ def saved(lab: JupyterLab, path: Path) -> list[tuple[str, Image.Image]]:
     return list(zip((data["text/plain"] for data in outputs), pictures, strict=True))
 
 
-def farthest(one: Image.Image, other: Image.Image) -> float:
-    """The mean difference, in levels of 255, of the tile in which two pictures differ most."""
-    width, height = (min(sides) for sides in zip(one.size, other.size, strict=True))
-    blurred = [image.filter(ImageFilter.BoxBlur(BLUR)) for image in (one, other)]
-    levels = [np.asarray(image.crop((0, 0, width, height)), dtype=float) for image in blurred]
-    apart = np.abs(levels[0] - levels[1]).mean(axis=2)
-    tops, lefts = range(0, height, TILE), range(0, width, TILE)
-    return float(max(apart[y : y + TILE, x : x + TILE].mean() for y in tops for x in lefts))
-
-
 @pytest.mark.timeout(240)
 def test_a_saved_notebook_shows_every_explorer_as_it_was_last_seen(
     shown: JupyterLab, notebooks: Path
@@ -126,7 +116,7 @@ def differs(name: str, screen: Image.Image, words: str, picture: Image.Image) ->
         return words
     if max(abs(a - b) for a, b in zip(screen.size, picture.size, strict=True)) > 1:
         return f"{picture.size} px, not {screen.size}"
-    far = farthest(picture, screen)
+    far = farthest(*(one.filter(ImageFilter.BoxBlur(BLUR)) for one in (picture, screen)))
     return "" if far < SAME else f"{far:.0f} levels"
 
 

@@ -14,7 +14,7 @@ import traitlets
 from PIL import Image
 from synthetic_maps import CLASSES, IMAGES, small_maps
 
-from rnsl_tutorial._files import PACKAGE
+from rnsl_tutorial._files import PACKAGE, SEEN
 from rnsl_tutorial.experiments.style import _DARK, _luminance
 from rnsl_tutorial.tutorial import _standing, explorers, plots
 from rnsl_tutorial.tutorial.explorers import (
@@ -303,6 +303,16 @@ def test_an_output_holds_a_picture_of_its_class_and_how_to_move_it(
         assert data["text/plain"].endswith("Run this cell to move it.")
         with Image.open(io.BytesIO(base64.b64decode(data["image/png"]))) as picture:
             assert picture.format == "PNG"
+
+
+def test_a_page_is_the_same_where_a_notebook_keeps_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = standalone_html(EmbeddingExplorer(small_maps()))
+    monkeypatch.setenv(SEEN, str(tmp_path))
+    kept = EmbeddingExplorer(small_maps())
+    assert "seenOf" in kept._esm
+    assert standalone_html(kept) == page
 
 
 def test_every_explorer_of_the_page_of_all_has_a_picture() -> None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import anywidget
 
+from rnsl_tutorial.tutorial._standing import _as_shipped
 from rnsl_tutorial.tutorial.explorers.base import static
 
 __all__ = ["Model", "model", "mount", "scripts", "standalone_html", "style_sheet"]
@@ -34,7 +35,7 @@ def model(state: Mapping[str, Any]) -> Model:
     """
     shared = {*anywidget.AnyWidget.class_trait_names(), "_esm", "_css", "_anywidget_id"}
     own = {name: value for name, value in state.items() if name not in shared}
-    return Model(str(state["_esm"]), str(state["_css"]), own)
+    return Model(_as_shipped(str(state["_esm"])), str(state["_css"]), own)
 
 
 def mount(name: str, until_then: str = "") -> str:
